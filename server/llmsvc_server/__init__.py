@@ -1,0 +1,5 @@
+"""The llmsvc server."""
+
+from importlib.metadata import version
+
+__version__ = version("llmsvc")
