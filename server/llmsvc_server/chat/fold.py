@@ -1,0 +1,36 @@
+"""A stream of events, folded into the one reply that unary Chat gives."""
+
+from dataclasses import dataclass, field
+
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
+from llmsvc_server.chat.route import Route
+
+
+@dataclass(slots=True)
+class ChatReply:
+    """A whole answer: its text, its end, and who gave it."""
+
+    text: str = field(repr=False)
+    done: Done
+    route: Route
+
+
+async def fold(events: ChatEvents) -> ChatReply:
+    """Return the whole answer of one routed stream.
+
+    Args:
+        events: A router's events: one `Started`, any number of `Delta`, one `Done`. The caller
+            closes them.
+    """
+    pieces: list[str] = []
+    route: Route | None = None
+    async for event in events:
+        match event:
+            case Delta(text):
+                pieces.append(text)
+            case Started(route):
+                pass
+            case Done():
+                assert route is not None  # noqa: S101  the router's promise, checked by its tests
+                return ChatReply("".join(pieces), event, route)
+    raise AssertionError("a routed stream ended without Done")

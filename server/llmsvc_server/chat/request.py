@@ -1,0 +1,89 @@
+"""What a caller asks for, as frozen values. Knows neither wire."""
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmsvc_server.chat.adjustment import Action, Adjustment
+
+
+class Role(StrEnum):
+    """Who produced a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Delivery(StrEnum):
+    """How the caller takes the answer: piece by piece, or whole at its end."""
+
+    STREAM = "stream"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn. Parts are texts, in order, at least one."""
+
+    role: Role
+    parts: tuple[str, ...] = dataclasses.field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The parts as one text, joined without a separator."""
+        return self.parts[0] if len(self.parts) == 1 else "".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Sampling and length. None keeps the configuration's value, else the model's own."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repeat_penalty: float | None = None
+    seed: int | None = None
+    max_output_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+
+    def output_limit(self, most_tokens: int) -> tuple[int, tuple[Adjustment, ...]]:
+        """Return the output tokens to ask a model for, and what that changed.
+
+        Args:
+            most_tokens: The server's limit for the model, at least 1.
+
+        Returns:
+            The caller's limit brought down to `most_tokens`, or `most_tokens` if the caller set
+            none; and one adjustment if a larger value was brought down.
+        """
+        asked = self.max_output_tokens
+        if asked is None:
+            return most_tokens, ()
+        if asked <= most_tokens:
+            return asked, ()
+        clamped = Adjustment(
+            field="generation_config.max_output_tokens",
+            action=Action.CLAMPED,
+            description=f"Brought down to {most_tokens}, the server's limit for the model.",
+        )
+        return most_tokens, (clamped,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One completion to run. `model` is empty where the caller named none."""
+
+    model: str
+    messages: tuple[Message, ...] = dataclasses.field(repr=False)
+    sampling: Sampling
+    delivery: Delivery
+
+    def for_model(self, model: str) -> "ChatRequest":
+        """Return the same request for `model`, in one provider's spelling."""
+        return ChatRequest(
+            model=model, messages=self.messages, sampling=self.sampling, delivery=self.delivery
+        )

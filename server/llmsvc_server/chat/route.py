@@ -1,0 +1,36 @@
+"""Who answers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Locality(StrEnum):
+    """Where a provider runs, seen from the operator's network."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class ProviderKind(StrEnum):
+    """What kind of upstream a provider is."""
+
+    OLLAMA = "ollama"
+    MOCK = "mock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    """One configured upstream. `name` is its key in the configuration."""
+
+    name: str
+    kind: ProviderKind
+    locality: Locality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The target that answers. `requested_model` is empty where the caller named none."""
+
+    provider: ProviderInfo
+    model: str
+    requested_model: str

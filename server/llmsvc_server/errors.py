@@ -1,0 +1,285 @@
+"""What can go wrong, as types with fields. Nothing here knows gRPC, HTTP or what follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from llmsvc_server.chat.route import ProviderInfo, Route
+
+
+class ErrorKind(StrEnum):
+    """Class of a provider's failure; what follows from each is a row of routing/policy.py."""
+
+    CONNECT = "connect"
+    TRANSIENT = "transient"
+    LOAD_FAILED = "load_failed"
+    SILENT = "silent"
+    COLD_LOAD = "cold_load"
+    QUEUE_FULL = "queue_full"
+    SATURATED = "saturated"
+    RATE_LIMIT = "rate_limit"
+    CREDENTIAL = "credential"
+    MISCONFIGURED = "misconfigured"
+    REMOTE_REFUSED = "remote_refused"
+    VIOLATION = "violation"
+    MODEL_MISSING = "model_missing"
+    CONTEXT = "context"
+    CALLER = "caller"
+    CAPABILITY = "capability"
+    MODEL_OUTPUT = "model_output"
+    PROTOCOL = "protocol"
+
+
+class LlmsvcError(Exception):
+    """Root of everything that the service itself raises."""
+
+
+class ViolationReason(StrEnum):
+    """Why a field is refused; the `reason` of a BadRequest field violation."""
+
+    MISSING = "MISSING"
+    MALFORMED = "MALFORMED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    TOO_LONG = "TOO_LONG"
+    TOO_MANY = "TOO_MANY"
+    UNKNOWN = "UNKNOWN"
+    NOT_ALLOWED = "NOT_ALLOWED"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One refused request field: path in the contract, why, and the remedy. Never the value."""
+
+    field: str
+    reason: ViolationReason
+    description: str
+
+
+class InvalidRequest(LlmsvcError):
+    """The request breaks the contract."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        """Keep all violations found, at least one."""
+        super().__init__("invalid request")
+        self.violations = tuple(violations)
+
+
+class Overloaded(LlmsvcError):
+    """The process runs all the chats that it may."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        """Keep how long to stay away, in seconds."""
+        super().__init__("server overloaded")
+        self.retry_after_s = retry_after_s
+
+
+class ShuttingDown(LlmsvcError):
+    """The server drains, and nothing of an answer was delivered."""
+
+
+class DeadlineExpired(LlmsvcError):
+    """The caller's time, or our cap on it, is over.
+
+    `limit_s` is our limit in seconds where it, not the caller's deadline, has passed.
+    """
+
+    def __init__(self, limit_s: float | None = None) -> None:
+        """Keep our own limit, if that was it."""
+        super().__init__("deadline expired")
+        self.limit_s = limit_s
+
+
+class ProviderError(LlmsvcError):
+    """One provider failed to answer one request.
+
+    Attributes:
+        kind: Class of the failure.
+        provider: Who failed; filled by the router where the adapter left it out.
+        model: The model that was asked, in the provider's spelling. Empty if there was none.
+        row: The row of failover.md 2.2 that matched, such as "O07". Empty if none was needed.
+        status: HTTP status, where there was one.
+        phase: What was going on: "connect", "load", "first_token", "idle", "stream". May be empty.
+        cause: Finer class within the kind, such as "repetition". May be empty.
+        retry_after_s: When the provider wants to be asked again, if it said so.
+        context_length, input_tokens: Facts of a CONTEXT failure, where the provider gave them.
+        called: Whether a request was sent upstream.
+    """
+
+    kind: ClassVar[ErrorKind]
+
+    def __init__(  # noqa: PLR0913  facts, all optional, all by keyword
+        self,
+        *,
+        row: str = "",
+        status: int | None = None,
+        phase: str = "",
+        cause: str = "",
+        retry_after_s: float | None = None,
+        model: str = "",
+        context_length: int | None = None,
+        input_tokens: int | None = None,
+        called: bool = True,
+    ) -> None:
+        """Keep the facts. There is no text: an upstream's words go no further than its adapter."""
+        super().__init__(self.kind.value)
+        self.provider: ProviderInfo | None = None
+        self.row = row
+        self.status = status
+        self.phase = phase
+        self.cause = cause
+        self.retry_after_s = retry_after_s
+        self.model = model
+        self.context_length = context_length
+        self.input_tokens = input_tokens
+        self.called = called
+
+
+class ProviderUnreachable(ProviderError):
+    """No connection, or lost before the first response byte."""
+
+    kind = ErrorKind.CONNECT
+
+
+class ProviderFailed(ProviderError):
+    """A fault of the upstream that may pass: 5xx, an error event, a cut answer."""
+
+    kind = ErrorKind.TRANSIENT
+
+
+class LoadFailed(ProviderFailed):
+    """The model could not be loaded."""
+
+    kind = ErrorKind.LOAD_FAILED
+
+
+class ModelOutputInvalid(ProviderFailed):
+    """The model wrote what its provider cannot use, or repeated itself without end."""
+
+    kind = ErrorKind.MODEL_OUTPUT
+
+
+class ProviderTimeout(ProviderError):
+    """No content in time from a model that is in memory."""
+
+    kind = ErrorKind.SILENT
+
+
+class ModelLoading(ProviderError):
+    """The model is being loaded, and patience is over."""
+
+    kind = ErrorKind.COLD_LOAD
+
+
+class ProviderOverloaded(ProviderError):
+    """The upstream's own queue is full."""
+
+    kind = ErrorKind.SATURATED
+
+
+class QueueFull(ProviderOverloaded):
+    """Our queue in front of the provider is full, or the wait in it was too long."""
+
+    kind = ErrorKind.QUEUE_FULL
+
+
+class ProviderRateLimited(ProviderError):
+    """The upstream, or a proxy in front of it, limits our rate."""
+
+    kind = ErrorKind.RATE_LIMIT
+
+
+class CredentialRejected(ProviderError):
+    """Our key is refused."""
+
+    kind = ErrorKind.CREDENTIAL
+
+
+class ProviderMisconfigured(ProviderError):
+    """The configured address is not that of such a provider."""
+
+    kind = ErrorKind.MISCONFIGURED
+
+
+class ProviderProtocolError(ProviderError):
+    """The upstream's answer cannot be understood."""
+
+    kind = ErrorKind.PROTOCOL
+
+
+class RouteForbidden(ProviderError):
+    """A local provider would send the content out of the network. Nothing was sent."""
+
+    kind = ErrorKind.REMOTE_REFUSED
+
+
+class PrivacyViolated(ProviderError):
+    """An answer shows that a local provider did forward the content."""
+
+    kind = ErrorKind.VIOLATION
+
+
+class ModelNotFound(ProviderError):
+    """The provider does not have the model.
+
+    `pull_hint` is the model's name where it is a configured one and pulling it would help.
+    """
+
+    kind = ErrorKind.MODEL_MISSING
+    pull_hint: str = ""
+
+
+class ContextTooLong(ProviderError):
+    """The prompt does not fit the context window."""
+
+    kind = ErrorKind.CONTEXT
+
+
+class ProviderRejected(ProviderError):
+    """The provider calls the request invalid, for a reason without a class of its own."""
+
+    kind = ErrorKind.CALLER
+
+
+class CapabilityMissing(ProviderError):
+    """The model lacks a requested feature."""
+
+    kind = ErrorKind.CAPABILITY
+
+
+class AllProvidersFailed(LlmsvcError):
+    """Several candidates were tried, and all failed.
+
+    `deciding` is the failure that decides the status; `retry_after_s` the soonest useful retry;
+    `called` whether any request was sent upstream.
+    """
+
+    def __init__(
+        self, deciding: ProviderError, *, retry_after_s: float | None, called: bool
+    ) -> None:
+        """Keep what the status is made of."""
+        super().__init__("all providers failed")
+        self.deciding = deciding
+        self.retry_after_s = retry_after_s
+        self.called = called
+
+
+class InterruptCause(StrEnum):
+    """What broke a stream after content was delivered; `cause` in the error's metadata."""
+
+    PROVIDER = "provider"
+    TIME_LIMIT = "timeLimit"
+    DRAIN = "drain"
+    PRIVACY = "privacy"
+    INTERNAL = "internal"
+
+
+class StreamInterrupted(LlmsvcError):
+    """A fault after the commit point: the text already shown can't be replaced."""
+
+    def __init__(self, cause: InterruptCause, route: Route, *, phase: str = "") -> None:
+        """Keep who had begun to answer, and in which phase it broke."""
+        super().__init__("stream interrupted")
+        self.cause = cause
+        self.route = route
+        self.phase = phase

@@ -1,0 +1,35 @@
+"""The seam: what every upstream, and every wrapper around one, looks like."""
+
+from typing import Protocol
+
+from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.events import ChatEvents
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.route import ProviderInfo
+
+
+class ChatProvider(Protocol):
+    """Answers chats. Adapters, wrappers and the router are all one."""
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who this is."""
+        ...
+
+    def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+        """Start one answer.
+
+        The events end with exactly one `Done`, or the iteration raises a `ProviderError`; an end
+        without the provider's terminal marker is such an error. One network read gives at most one
+        `Delta`. `aclose()` closes the upstream's connection before it returns, so every caller
+        holds the events in `contextlib.aclosing`.
+
+        Args:
+            request: What to run. `model` is the provider's own name of the model, never empty,
+                below the router.
+            budget: The time there is. Adapters read nothing of it: wrappers above them wait.
+
+        Raises:
+            ProviderError: While iterating, never from the call itself.
+        """
+        ...

@@ -1,0 +1,88 @@
+"""Frozen reports of what happened, and who takes them. Knows neither sinks nor wires."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from llmsvc_server.chat.route import ProviderInfo, Route
+from llmsvc_server.chat.usage import Usage
+from llmsvc_server.errors import ProviderError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcStart:
+    """One call that begins: its full method name and its id."""
+
+    method: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcReport:
+    """One finished call.
+
+    `code` is the gRPC status code's name, `reason` our ErrorReason's, empty on success. Lengths
+    are in seconds; `first_content_s` is None where nothing was delivered, `route` None where no
+    target had answered. `detail` is our own words for the log where a defect ended the call.
+    """
+
+    method: str
+    request_id: str
+    code: str
+    reason: str
+    duration_s: float
+    first_content_s: float | None
+    messages_sent: int
+    route: Route | None
+    usage: Usage | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptReport:
+    """One attempt at one provider that failed. `error` holds its class and facts."""
+
+    provider: ProviderInfo
+    model: str
+    error: ProviderError
+    duration_s: float
+    first_event_s: float | None
+
+
+class Subject(StrEnum):
+    """What a transition is about."""
+
+    HEALTH = "health"
+    PROVIDER = "provider"
+    QUEUE = "queue"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A lasting change, told once. `name` says of what, `state` to what, `detail` why."""
+
+    subject: Subject
+    name: str
+    state: str
+    detail: str = ""
+
+
+class Reporter(Protocol):
+    """Takes reports. Called per call and per attempt, never per token; must not raise."""
+
+    def rpc_started(self, start: RpcStart) -> None:
+        """Take one beginning call, in its own context."""
+        ...
+
+    def rpc_finished(self, report: RpcReport) -> None:
+        """Take one finished call."""
+        ...
+
+    def attempt_failed(self, report: AttemptReport) -> None:
+        """Take one failed attempt."""
+        ...
+
+    def changed(self, change: Transition) -> None:
+        """Take one lasting change."""
+        ...
