@@ -1,0 +1,181 @@
+"""The command `llmsvc-server`: argv and environment in, an exit code out.
+
+Each command imports what it needs when it runs: start-up time counts, and so does the time in
+which a Ctrl-C would meet an import instead of the handler below.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from llmsvc_server import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+    from llmsvc_server.config.sources import Loaded
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  no public name
+
+PROGRAM = "llmsvc-server"
+EXIT_OK = 0
+EXIT_NO_ROOM = 1
+EXIT_CONFIGURATION = 2
+EXIT_INTERRUPTED = 130
+MOST_PROBLEMS = 50
+
+Command = Callable[[str | None, Mapping[str, str]], int]
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The command line behind the program's name; None for this process's own.
+        environ: Environment variables; None for this process's own.
+
+    Returns:
+        The exit code: 0 done or drained, 1 no room for the answer, 2 wrong configuration, 3 cannot
+        bind, 130 Ctrl-C. A defect ends in a traceback, which makes it 1; wrong usage in
+        SystemExit(2).
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        run: Command = options.run
+        return run(options.config, os.environ if environ is None else environ)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> "argparse.ArgumentParser":
+    import argparse  # noqa: PLC0415  see the module's docstring
+
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="A gRPC service in front of language models.",
+        epilog="Settings: docs/configuration.md.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(config=None)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    config = commands.add_parser("config", help="check or show the configuration")
+    views = config.add_subparsers(metavar="VIEW", required=True)
+
+    def command(place: "Commands", name: str, run: Command, text: str) -> "argparse.ArgumentParser":
+        added = place.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(run=run)
+        return added
+
+    serve = command(commands, "serve", _serve, "serve until SIGTERM or Ctrl-C")
+    command(commands, "version", _version, "print the version")
+    check = command(views, "check", _check, "say whether `serve` would start like this")
+    show = command(views, "show", _show, "print what is in force, and where it comes from")
+    command(views, "schema", _schema, "print the JSON Schema of a configuration file")
+    for reading in (serve, check, show):
+        reading.add_argument(
+            "--config",
+            metavar="FILE",
+            help="YAML file; without it the one that LLMSVC_CONFIG names, else built-in defaults",
+        )
+    return parser
+
+
+def _serve(config_path: str | None, environ: Mapping[str, str]) -> int:
+    loaded = _loaded(config_path, environ)
+    if loaded is None:
+        return EXIT_CONFIGURATION
+    import asyncio  # noqa: PLC0415  see the module's docstring
+
+    # gRPC's core writes lines of its own about what we tell better; it reads this when imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from llmsvc_server.lifecycle import serve  # noqa: PLC0415  the same
+
+    try:
+        import uvloop  # noqa: PLC0415  not to be had on Windows
+    except ImportError:
+        return asyncio.run(serve(loaded))
+    return uvloop.run(serve(loaded))
+
+
+def _check(config_path: str | None, environ: Mapping[str, str]) -> int:
+    loaded = _loaded(config_path, environ)
+    if loaded is None:
+        return EXIT_CONFIGURATION
+    from llmsvc_server.config.show import summary  # noqa: PLC0415  see the module's docstring
+
+    return _answer(f"ok: {summary(loaded)}")
+
+
+def _show(config_path: str | None, environ: Mapping[str, str]) -> int:
+    loaded = _loaded(config_path, environ)
+    if loaded is None:
+        return EXIT_CONFIGURATION
+    from llmsvc_server.config.show import show  # noqa: PLC0415  see the module's docstring
+
+    return _answer(show(loaded))
+
+
+def _schema(_config_path: str | None, _environ: Mapping[str, str]) -> int:
+    from llmsvc_server.config.show import schema  # noqa: PLC0415  see the module's docstring
+
+    return _answer(schema())
+
+
+def _version(_config_path: str | None, _environ: Mapping[str, str]) -> int:
+    return _answer(f"{PROGRAM} {__version__}")
+
+
+def _loaded(config_path: str | None, environ: Mapping[str, str]) -> "Loaded | None":
+    """Return the settings, or None after telling what is wrong with them."""
+    from llmsvc_server.config.problems import ConfigInvalid  # noqa: PLC0415  see above
+    from llmsvc_server.config.sources import load  # noqa: PLC0415  the same
+
+    try:
+        return load(config_path, environ)
+    except ConfigInvalid as error:
+        lines = [str(problem) for problem in error.problems]
+        left_out = len(lines) - MOST_PROBLEMS
+        if left_out > 0:
+            lines[MOST_PROBLEMS:] = [f"{left_out} more problems"]
+        _complain(*lines)
+        return None
+
+
+def _answer(text: str) -> int:
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        return EXIT_OK  # the reader has enough, as `head` does
+    except OSError as error:
+        _complain(f"can't write the answer: {error.strerror}")
+        return EXIT_NO_ROOM
+    return EXIT_OK
+
+
+def _complain(*lines: str) -> None:
+    with contextlib.suppress(OSError):  # nobody is left to be told
+        _write(sys.stderr, "\n".join(f"{PROGRAM}: {line}" for line in lines))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write lines at once, in whatever characters the stream takes.
+
+    Args:
+        stream: None where whoever started us closed it.
+        text: Without the last newline.
+
+    Raises:
+        OSError: The stream takes nothing; it leads nowhere from then on, so that the interpreter
+            can flush it at exit.
+    """
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise

@@ -1,0 +1,115 @@
+"""Addresses as people write them: where to listen, and where an upstream is."""
+
+import ipaddress
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator
+
+from llmsvc_server.config.section import Expected, refused
+
+_LISTEN_WORDS = "HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one"
+_URL_WORDS = "an address such as http://localhost:11434"
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
+_URL_CHARACTERS = re.compile(r"[!-~]+")
+_PORT = re.compile(r"[0-9]{1,5}")
+_HIGHEST_PORT = 65_535
+_ENDPOINT = re.compile(
+    r"/(v1(/(chat/)?completions|/models|/embeddings)?"
+    r"|api(/(chat|generate|tags|ps|show|pull|version|embed|embeddings))?)$"
+)
+
+
+def _is_host(text: str) -> bool:
+    if _LOOKS_LIKE_IPV4.fullmatch(text):
+        try:
+            ipaddress.IPv4Address(text)
+        except ValueError:
+            return False
+        return True
+    return _HOST_NAME.fullmatch(text) is not None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Return host and port of a listening address, an IPv6 host without its brackets.
+
+    Raises:
+        PydanticCustomError: It is not HOST:PORT.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT:
+        raise refused("has no port from 0 to 65535 at its end", f"write {_LISTEN_WORDS}")
+    if not host:
+        raise refused("names no host", f"write 0.0.0.0:{port} to listen on every address")
+    if host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1]):
+        return host[1:-1], int(port)
+    if _is_ipv6(host):
+        raise refused("is an IPv6 address without brackets", f"write [{host}]:{port}")
+    if not _is_host(host):
+        raise refused("names no host", f"write {_LISTEN_WORDS}")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether nobody beyond this machine reaches `host`; False for other names."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_listen(text: str) -> str:
+    split_listen(text)
+    return text
+
+
+def _checked_url(text: str) -> str:
+    """Return an upstream's root without a slash at its end.
+
+    An address that ends in /v1 or /api is refused rather than cut: Ollama's own manual gives such
+    addresses for other uses, so whoever writes one should learn what this setting means.
+    """
+    if not _URL_CHARACTERS.fullmatch(text) or "\\" in text:
+        raise refused("holds characters that no address has", f"write {_URL_WORDS}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise refused("is not an address", f"write {_URL_WORDS}") from None
+    if parts.scheme not in {"http", "https"}:
+        raise refused("does not start with http:// or https://", f"write {_URL_WORDS}")
+    if "@" in parts.netloc:
+        raise refused(
+            "carries a user name or password", "remove it: Ollama has none, and logs would show it"
+        )
+    if "?" in text or "#" in text:
+        raise refused("has a query or a fragment", "end it before the ? or #")
+    if port == 0 or not _has_host(parts):
+        raise refused("names no host or no usable port", f"write {_URL_WORDS}")
+    path = parts.path.rstrip("/")
+    root = f"{parts.scheme}://{parts.netloc}"
+    if endpoint := _ENDPOINT.search(path):
+        what = f"ends in {endpoint[0]}, and the server adds the path itself"
+        raise refused(what, f"write {root}{path[: endpoint.start()]}")
+    return f"{root}{path}"
+
+
+def _has_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    return _is_ipv6(host) if parts.netloc.startswith("[") else _is_host(host)
+
+
+ListenAddress = Annotated[str, AfterValidator(_checked_listen), Expected(_LISTEN_WORDS)]
+BaseUrl = Annotated[str, AfterValidator(_checked_url), Expected(_URL_WORDS)]

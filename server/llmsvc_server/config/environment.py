@@ -1,0 +1,148 @@
+"""Environment variables: which are settings, which belong to others, and which are mistakes."""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llmsvc_server.config.keys import (
+    DELIMITER,
+    ENTRIES,
+    PREFIX,
+    Path,
+    environment_name,
+    find,
+    is_list,
+    keys,
+    sections,
+)
+from llmsvc_server.config.problems import Problem
+from llmsvc_server.config.providers import PROVIDER_KINDS
+from llmsvc_server.config.words import whole
+
+CONFIG_FILE = "LLMSVC_CONFIG"
+"""Variable that names the configuration file."""
+
+_OTHERS = re.compile(r"LLMSVC_(CONFIG|(LIVE|CLIENT)_.*)")
+"""Ours, but no settings of the server: the tests' and the client's."""
+
+_SERVICE_LINK = re.compile(
+    r"LLMSVC(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"
+)
+_SERVICE_PORT = re.compile(r"LLMSVC(_\w+)?_PORT")
+_SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Return whether Kubernetes puts such a variable into pods beside a Service.
+
+    It does so for every Service of the namespace, and ours may be called llmsvc or, say,
+    llmsvc-headless. A bare `..._PORT` counts only with the address that Kubernetes writes there:
+    a person who writes `LLMSVC_PORT=50052` means a setting, and has to learn its name.
+
+    Source: Kubernetes, "Service", environment variables (the names follow Docker's legacy links).
+    """
+    if _SERVICE_LINK.fullmatch(name):
+        return True
+    return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_URL.fullmatch(value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variables:
+    """What the environment says.
+
+    Attributes:
+        values: Value by the place of its setting: a text, a list, or None for null.
+        names: Name of the variable that said so, by the same places.
+        problems: What could not be read.
+    """
+
+    values: Mapping[Path, object]
+    names: Mapping[Path, str]
+    problems: tuple[Problem, ...]
+
+
+def read_environment(environ: Mapping[str, str]) -> Variables:
+    """Return what the environment says. A list is JSON; `null` and `~` mean nothing, as in YAML.
+
+    Args:
+        environ: All variables; those without our prefix are not looked at.
+    """
+    values: dict[Path, object] = {}
+    names: dict[Path, str] = {}
+    problems: list[Problem] = []
+    for name, text in environ.items():
+        if not name.upper().startswith(PREFIX) or _OTHERS.fullmatch(name):
+            continue
+        path = tuple(name[len(PREFIX) :].lower().split(DELIMITER))
+        field = find(path)
+        if field is None or name != environment_name(path):
+            if not is_service_link(name, text):
+                problems.append(_unknown(name, path))
+            continue
+        value = _list_of(text) if is_list(field) else _plain(text)
+        if isinstance(value, _NoList):
+            problems.append(_no_list(name, path))
+            continue
+        values[path] = value
+        names[path] = name
+    return Variables(values=values, names=names, problems=tuple(problems))
+
+
+class _NoList:
+    """Marks a value that is no JSON list, where None is a value too."""
+
+
+def _list_of(value: str) -> object:
+    try:
+        parsed: object = json.loads(value)
+    except (ValueError, RecursionError):
+        return _NoList()
+    return parsed if isinstance(parsed, list) else _NoList()
+
+
+def _plain(value: str) -> str | None:
+    return None if value in {"null", "~"} else whole(value)
+
+
+def _no_list(name: str, path: Path) -> Problem:
+    remedy = f"""write for example {name}='["ollama"]'"""
+    return Problem(where=name, path=".".join(path), what="not a list in JSON", remedy=remedy)
+
+
+def _unknown(name: str, path: Path) -> Problem:
+    if path in sections() or path[:-1] == ENTRIES or path == ENTRIES:
+        what = "a group of settings, which no variable sets as a whole"
+        return Problem(where=name, path="", what=what, remedy=f"set {_below(path)}")
+    known = [environment_name(place) for place in (*keys(), *_keys_of_entry(path))]
+    if find(path):
+        remedy = f"did you mean {environment_name(path)}?"
+    elif meant := next((other for other in known if other.endswith(_ending(path))), None):
+        remedy = f"did you mean {meant}?"
+    elif close := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.7):
+        remedy = f"did you mean {close[0]}?"
+    else:
+        remedy = f"remove it, or write a name such as {environment_name(('server', 'listen'))}"
+    return Problem(where=name, path="", what="unknown variable", remedy=remedy)
+
+
+def _ending(path: Path) -> str:
+    """Return the end of the names that set something of the same name elsewhere."""
+    return f"{DELIMITER}{path[-1].upper()}"
+
+
+def _below(path: Path) -> str:
+    """Return an example of a variable that sets one key of a group."""
+    entry = path if path[:-1] == ENTRIES else (*ENTRIES, "ollama")
+    places = (*keys(), *_keys_of_entry((*entry, "")))
+    inside = (place for place in places if place[: len(path)] == path)
+    return environment_name(next(inside, ("server", "listen")))
+
+
+def _keys_of_entry(path: Path) -> tuple[Path, ...]:
+    """Return the keys that the entry around `path` may have."""
+    if path[: len(ENTRIES)] != ENTRIES or len(path) <= len(ENTRIES):
+        return ()
+    entry = path[: len(ENTRIES) + 1]
+    return tuple((*entry, key) for kind in PROVIDER_KINDS.values() for key in kind.model_fields)

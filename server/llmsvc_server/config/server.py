@@ -1,0 +1,163 @@
+"""Settings of the process itself: its door, its limits, its end, its health and its logs."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from llmsvc_server.config.addresses import ListenAddress, is_loopback, split_listen
+from llmsvc_server.config.section import Section, refuse, refused
+
+_DAY_S = 86_400
+
+
+class HealthRequire(StrEnum):
+    """Who must be able to serve the default model for the server to be ready."""
+
+    ANY = "any"
+    LOCAL = "local"
+    NONE = "none"
+
+
+class LogLevel(StrEnum):
+    """Least level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+class ServerSettings(Section):
+    """The listener and the gate behind it."""
+
+    listen: ListenAddress = Field(
+        default="127.0.0.1:50051",
+        description="Address of the gRPC listener. Port 0 takes a free one, which the start line"
+        " names. Beyond loopback everybody who reaches the port may use it: there is neither TLS"
+        " nor authentication yet.",
+    )
+    reflection: bool = Field(
+        default=True,
+        description="Serve gRPC reflection, so that tools like grpcurl need no file of the"
+        " contract.",
+    )
+    max_chats: int = Field(
+        default=512,
+        ge=1,
+        le=100_000,
+        description="Chats that run or queue at once; one more is refused with RESOURCE_EXHAUSTED.",
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches the listener."""
+        return is_loopback(split_listen(self.listen)[0])
+
+
+class LimitsSettings(Section):
+    """What one call may take."""
+
+    max_message_bytes: int = Field(
+        default=16_777_216,
+        ge=65_536,
+        le=268_435_456,
+        description="Largest gRPC message in bytes, in both directions.",
+    )
+    max_output_tokens: int = Field(
+        default=8_192,
+        ge=1,
+        le=1_000_000,
+        description="Most tokens of one answer. A request for more is cut to it, and the response"
+        " says so.",
+    )
+    deadline_cap_s: float = Field(
+        default=1_800.0,
+        ge=1,
+        le=_DAY_S,
+        description="Longest time in seconds that any call gets, whatever deadline its caller set.",
+    )
+    chat_deadline_s: float = Field(
+        default_factory=lambda known: min(120.0, known["deadline_cap_s"]),
+        ge=1,
+        le=_DAY_S,
+        description="Time in seconds for a Chat whose caller set no deadline.",
+        json_schema_extra={"x-default": "120, or deadline_cap_s if that is less"},
+    )
+    stream_deadline_s: float = Field(
+        default_factory=lambda known: min(600.0, known["deadline_cap_s"]),
+        ge=1,
+        le=_DAY_S,
+        description="Time in seconds for a ChatStream whose caller set no deadline.",
+        json_schema_extra={"x-default": "600, or deadline_cap_s if that is less"},
+    )
+
+    @model_validator(mode="after")
+    def _within_the_cap(self) -> Self:
+        lengths = {
+            "chat_deadline_s": self.chat_deadline_s,
+            "stream_deadline_s": self.stream_deadline_s,
+        }
+        remedy = "lower it, or raise limits.deadline_cap_s"
+        errors = [
+            ((name,), refused("is more than limits.deadline_cap_s", remedy))
+            for name, length_s in lengths.items()
+            if length_s > self.deadline_cap_s
+        ]
+        if errors:
+            refuse(errors)
+        return self
+
+
+class DrainSettings(Section):
+    """How the server stops."""
+
+    pre_drain_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="Seconds between NOT_SERVING and the first refused call, in which load"
+        " balancers look elsewhere. SIGTERM keeps them, Ctrl-C skips them.",
+    )
+    grace_s: float = Field(
+        default=100.0,
+        ge=0,
+        le=3_600,
+        description="Seconds that running calls get to finish; what is left then ends with a"
+        " status of its own.",
+    )
+
+
+class HealthSettings(Section):
+    """What health answers rest on."""
+
+    require: HealthRequire = Field(
+        default=HealthRequire.ANY,
+        description="Who must be able to serve the default model for `readiness`: `any` provider,"
+        " a `local` one, or `none` (ready once started).",
+    )
+    refresh_s: float = Field(
+        default=5.0,
+        ge=0.1,
+        le=300,
+        description="Seconds between two looks at what each provider has, give or take a tenth.",
+    )
+
+
+class ObservabilitySettings(Section):
+    """Logs. They never hold a prompt or an answer."""
+
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="Least level that is logged.")
+    log_format: LogFormat = Field(
+        default=LogFormat.AUTO,
+        description="`json` is one object a line, `text` is for people; `auto` is text on a"
+        " terminal and json elsewhere.",
+    )

@@ -1,0 +1,86 @@
+"""The whole tree of settings."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from llmsvc_server.config.llm import LlmSettings
+from llmsvc_server.config.providers import OllamaSettings
+from llmsvc_server.config.section import refuse, refused
+from llmsvc_server.config.server import (
+    DrainSettings,
+    HealthSettings,
+    LimitsSettings,
+    ObservabilitySettings,
+    ServerSettings,
+)
+
+_WAITS = (
+    "timeout",
+    "queue_timeout_s",
+    "connect_timeout_s",
+    "first_token_timeout_s",
+    "idle_timeout_s",
+    "cold_timeout_s",
+)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `Settings()` is the built-in default.
+
+    It reads no file and no environment by itself: `sources.load` does.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    server: ServerSettings = Field(
+        default_factory=ServerSettings, description="The listener and the gate behind it."
+    )
+    limits: LimitsSettings = Field(
+        default_factory=LimitsSettings, description="What one call may take."
+    )
+    drain: DrainSettings = Field(default_factory=DrainSettings, description="How the server stops.")
+    health: HealthSettings = Field(
+        default_factory=HealthSettings, description="What health answers rest on."
+    )
+    observability: ObservabilitySettings = Field(
+        default_factory=ObservabilitySettings, description="Logs."
+    )
+    llm: LlmSettings = Field(
+        default_factory=LlmSettings, description="Providers by name, and their order."
+    )
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keep what is handed over only.
+
+        The library's own readers pass over a missing file and unknown names in silence, and stop
+        at the first list that is no JSON.
+        """
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _no_wait_beyond_the_cap(self) -> Self:
+        cap_s = self.limits.deadline_cap_s
+        what = "is more than limits.deadline_cap_s, so the call would end before this wait"
+        remedy = "lower it, or raise limits.deadline_cap_s"
+        errors = [
+            (("llm", "providers", name, wait), refused(what, remedy))
+            for name, entry in self.llm.providers.items()
+            if isinstance(entry, OllamaSettings)
+            for wait in _WAITS
+            if wait in entry.model_fields_set and getattr(entry, wait) > cap_s
+        ]
+        if errors:
+            refuse(errors)
+        return self

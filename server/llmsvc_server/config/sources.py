@@ -1,0 +1,132 @@
+"""Where settings come from: defaults, below a YAML file, below the environment.
+
+Files with secrets enter with the first setting that is one; there is none yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from llmsvc_server.config.environment import CONFIG_FILE, Variables, read_environment
+from llmsvc_server.config.keys import ENTRIES, Path, leaves
+from llmsvc_server.config.problems import ConfigInvalid, Problem, translated, unknown_key
+from llmsvc_server.config.section import is_blank
+from llmsvc_server.config.settings import Settings
+from llmsvc_server.config.yaml_file import FileContent, read_file
+
+BUILT_IN = "built-in defaults"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings that may be used, and where they came from.
+
+    Attributes:
+        settings: The effective settings.
+        source: Path of the file, or "built-in defaults".
+        origins: Dotted path of each effective setting -> "default", path of the file, or name of
+            the variable.
+    """
+
+    settings: Settings
+    source: str
+    origins: Mapping[str, str]
+
+
+def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
+    """Return the effective settings.
+
+    Args:
+        config_path: YAML file; None for the one that LLMSVC_CONFIG names, or none at all.
+        environ: The environment's variables.
+
+    Raises:
+        ConfigInvalid: With everything that is wrong.
+    """
+    by_variable = config_path is None
+    path = environ.get(CONFIG_FILE) if by_variable else config_path
+    named_by = CONFIG_FILE if by_variable else "--config"
+    file = FileContent(tree={}) if path is None else read_file(path, named_by=named_by)
+    variables = read_environment(environ)
+    problems = [*file.problems, *variables.problems]
+    if file.tree is None:
+        raise ConfigInvalid(problems)
+    for place, value in variables.values.items():
+        _put(file.tree, place, value)
+    said = _Said(path or "", file, variables)
+    settings = _validated(file.tree, said, problems)
+    if settings is None:
+        raise ConfigInvalid(problems)
+    origins = {".".join(place): said.origin(place) for place, _ in leaves(settings)}
+    return Loaded(settings=settings, source=BUILT_IN if path is None else path, origins=origins)
+
+
+def _put(tree: dict[str, object], path: Path, value: object) -> None:
+    """Lay a value over a tree. Where the tree holds no group, it stays: validation says so."""
+    for name in path[:-1]:
+        if is_blank(tree.get(name)):
+            tree[name] = {}
+        below = tree[name]
+        if not isinstance(below, dict):
+            return
+        tree = below
+    tree[path[-1]] = value
+
+
+def _validated(tree: dict[str, object], said: "_Said", problems: list[Problem]) -> Settings | None:
+    """Return the settings, or None after adding to `problems` what is wrong with them."""
+    known = {name: value for name, value in tree.items() if name in Settings.model_fields}
+    problems += [
+        unknown_key((name,), said.where((name,)), ()) for name in tree if name not in known
+    ]
+    settings = None
+    try:
+        settings = Settings.model_validate(known)
+    except ValidationError as error:
+        told = {problem.path for problem in problems}
+        found = translated(error, said.where, said.mention)
+        problems += [problem for problem in found if problem.path not in told]
+    return None if problems else settings
+
+
+class _Said:
+    """Who said what."""
+
+    def __init__(self, path: str, file: FileContent, variables: Variables) -> None:
+        self._path = path
+        self._lines = file.lines
+        self._tree = file.tree
+        self._names = variables.names
+
+    def origin(self, place: Path) -> str:
+        """Return which source gave the setting at `place`."""
+        if name := self._names.get(place):
+            return name
+        return self._path if place in self._lines else DEFAULT
+
+    def where(self, place: Path) -> str:
+        """Return whom to blame for what is wrong at `place`; "" if nobody said a thing."""
+        if name := self._names.get(place):
+            return name
+        if line := self._lines.get(place):
+            return f"{self._path}:{line}"
+        for path, name in self._names.items():
+            if place and path[: len(place)] == place:
+                return name
+        if place[:-1] == ENTRIES and (mention := self.mention(place[-1])):
+            return self.where(mention)
+        return self.where(place[:-1]) if place else self._path
+
+    def mention(self, entry: str) -> Path | None:
+        """Return where an entry is named that nobody wrote; None if somebody did write it."""
+        place = (*ENTRIES, entry)
+        if place in self._lines or any(path[:-1] == place for path in self._names):
+            return None
+        llm = (self._tree or {}).get("llm")
+        named = llm if isinstance(llm, dict) else {}
+        names: dict[Path, object] = {("llm", "default_provider"): named.get("default_provider")}
+        for index, name in enumerate(named.get("fallback_sequence") or ()):
+            names["llm", "fallback_sequence", str(index)] = name
+        return next((path for path, name in names.items() if name == entry), None)

@@ -1,0 +1,64 @@
+"""Settings in words: what a value may be, and how a value is written."""
+
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Literal, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
+
+from llmsvc_server.config.section import Expected
+
+_LONGEST = 80
+
+
+def allowed(field: FieldInfo) -> str:
+    """Return in words what a setting may be."""
+    for mark in field.metadata:
+        if isinstance(mark, Expected):
+            return mark.words
+    is_union = get_origin(field.annotation) is UnionType
+    kinds = get_args(field.annotation) if is_union else (field.annotation,)
+    return " or ".join(_words(kind, field) for kind in kinds)
+
+
+def _words(kind: object, field: FieldInfo) -> str:
+    if kind is bool:
+        return "true or false"
+    if kind is NoneType:
+        return "null"
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return ", ".join(kind)
+    if get_origin(kind) is Literal:
+        return ", ".join(get_args(kind))
+    noun = "a whole number" if kind is int else "a number"
+    lowest = next((mark.ge for mark in field.metadata if isinstance(mark, Ge)), None)
+    highest = next((mark.le for mark in field.metadata if isinstance(mark, Le)), None)
+    return f"{noun} from {written(lowest)} to {written(highest)}"
+
+
+def written(value: object) -> str:
+    """Return a value as people write it: no fraction where there is none, null for nothing."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float() if value.is_integer():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def whole(text: str) -> str:
+    """Return a text with half characters escaped, such as bytes that are no UTF-8 leave behind."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def quoted(text: str) -> str:
+    """Return what somebody else wrote so that it fits into one line of ours.
+
+    Control characters come escaped, and only the first 80 characters come at all.
+    """
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text if text.isprintable() else ascii(text)[1:-1]

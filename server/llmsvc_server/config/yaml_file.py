@@ -1,0 +1,138 @@
+"""A YAML file, read strictly: no key twice, no tags, no aliases, no guessed types."""
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+import yaml
+
+from llmsvc_server.config.keys import Path
+from llmsvc_server.config.problems import Problem
+from llmsvc_server.config.words import whole
+
+_MAX_BYTES = 262_144
+_TAG = "tag:yaml.org,2002:"
+_NULL = f"{_TAG}null"
+_PLAIN_TAGS = {
+    f"{_TAG}{name}"
+    for name in ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value")
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContent:
+    """What a file says.
+
+    Attributes:
+        tree: Mappings, lists, texts and None, as written; None if there is no tree to be had.
+            Numbers are texts too: what a value has to be, the settings know. Nothing behind a key
+            is an empty text, which only a group takes for null.
+        lines: Line of each part of the tree, the first is 1.
+        problems: What could not be read.
+    """
+
+    tree: dict[str, object] | None = None
+    lines: Mapping[Path, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def read_file(path: str, *, named_by: str) -> FileContent:
+    """Return what a file says.
+
+    Args:
+        path: The file.
+        named_by: Option or variable that names it.
+    """
+    if not path:
+        return _unreadable(named_by, "names no file", "name one, or leave it out")
+    try:
+        data = _bytes_of(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return _unreadable(path, f"can't be read: {reason}", f"correct {named_by}")
+    try:
+        return _Reading(path).of(yaml.compose(data, Loader=yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        where = f"{path}:{error.problem_mark.line + 1}" if error.problem_mark else path
+        return _unreadable(where, f"not YAML: {error.problem}", "correct this line or one before")
+    except yaml.YAMLError:
+        return _unreadable(path, "not text", "save it as UTF-8")
+    except RecursionError:
+        return _unreadable(path, "nested too deep", "settings have four levels")
+
+
+def _bytes_of(path: str) -> bytes:
+    file = FilePath(path)
+    mode = file.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise ValueError("it is a directory")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise ValueError("it is not a file")
+    with file.open("rb") as stream:
+        data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+    return data
+
+
+def _unreadable(where: str, what: str, remedy: str) -> FileContent:
+    return FileContent(problems=(Problem(where=where, path="", what=what, remedy=remedy),))
+
+
+class _Reading:
+    """Turns the nodes of one file into a tree, and remembers where everything stood."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._lines: dict[Path, int] = {}
+        self._problems: list[Problem] = []
+        self._seen: set[int] = set()
+
+    def of(self, root: yaml.Node | None) -> FileContent:
+        tree = {} if root is None else self._value(root, ())
+        if tree is None:
+            tree = {}
+        if not isinstance(tree, dict):
+            return _unreadable(self._file, "not a map of settings", "begin with a key such as llm:")
+        return FileContent(tree=tree, lines=self._lines, problems=tuple(self._problems))
+
+    def _value(self, node: yaml.Node, path: Path) -> object:
+        line = node.start_mark.line + 1
+        if id(node) in self._seen:
+            # The node is the anchor's: what stands in its own line is the key, if there is one.
+            line = self._lines.get(path) or self._lines.get(path[:-1], line)
+            self._refuse(line, path, "an alias stands here", "write the value out")
+            return None
+        self._seen.add(id(node))
+        if path:
+            self._lines.setdefault(path, line)
+        if node.tag not in _PLAIN_TAGS:
+            self._refuse(line, path, "a tag stands here", "leave it out")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._map(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            items = enumerate(node.value)
+            return [self._value(item, (*path, str(index))) for index, item in items]
+        return None if node.tag == _NULL and node.value else whole(node.value)
+
+    def _map(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._refuse(line, path, "a key is no text", "write key: value")
+                continue
+            here = (*path, whole(key_node.value))
+            if here[-1] in found:
+                what = f"given twice, first in line {self._lines[here]}"
+                self._refuse(line, here, what, "remove one")
+                continue
+            self._lines[here] = line
+            found[here[-1]] = self._value(value_node, here)
+        return found
+
+    def _refuse(self, line: int, path: Path, what: str, remedy: str) -> None:
+        where = f"{self._file}:{line}"
+        self._problems.append(Problem(where=where, path=".".join(path), what=what, remedy=remedy))
