@@ -1,15 +1,15 @@
 """Frozen reports of what happened, and who takes them. Knows neither sinks nor wires."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from llmsvc_server.chat.route import ProviderInfo, Route
 from llmsvc_server.chat.usage import Usage
+from llmsvc_server.chat.value import value
 from llmsvc_server.errors import ProviderError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RpcStart:
     """One call that begins: its full method name and its id."""
 
@@ -17,7 +17,7 @@ class RpcStart:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RpcReport:
     """One finished call.
 
@@ -38,7 +38,7 @@ class RpcReport:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AttemptReport:
     """One attempt at one provider that failed. `error` holds its class and facts."""
 
@@ -58,7 +58,7 @@ class Subject(StrEnum):
     DRAIN = "drain"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Transition:
     """A lasting change, told once. `name` says of what, `state` to what, `detail` why."""
 

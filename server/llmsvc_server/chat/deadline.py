@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llmsvc_server.chat.value import value
+
 Clock = Callable[[], float]
 """Returns seconds on a monotonic clock: the event loop's, or a test's."""
 
@@ -23,7 +25,7 @@ class Deadline:
         return Deadline(min(self.at_s, self.clock() + length_s), self.clock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Budget:
     """The time that one attempt has.
 

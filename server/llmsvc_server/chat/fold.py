@@ -25,12 +25,11 @@ async def fold(events: ChatEvents) -> ChatReply:
     pieces: list[str] = []
     route: Route | None = None
     async for event in events:
-        match event:
-            case Delta(text):
-                pieces.append(text)
-            case Started(route):
-                pass
-            case Done():
-                assert route is not None  # noqa: S101  the router's promise, checked by its tests
-                return ChatReply("".join(pieces), event, route)
+        if isinstance(event, Delta):
+            pieces.append(event.text)
+        elif isinstance(event, Started):
+            route = event.route
+        else:
+            assert route is not None  # noqa: S101  the router's promise, checked by its tests
+            return ChatReply("".join(pieces), event, route)
     raise AssertionError("a routed stream ended without Done")

@@ -1,10 +1,10 @@
 """What a caller asks for, as frozen values. Knows neither wire."""
 
 import dataclasses
-from dataclasses import dataclass
 from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.value import value
 
 
 class Role(StrEnum):
@@ -22,7 +22,7 @@ class Delivery(StrEnum):
     WHOLE = "whole"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Message:
     """One turn. Parts are texts, in order, at least one."""
 
@@ -35,7 +35,7 @@ class Message:
         return self.parts[0] if len(self.parts) == 1 else "".join(self.parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sampling:
     """Sampling and length. None keeps the configuration's value, else the model's own."""
 
@@ -73,7 +73,7 @@ class Sampling:
         return most_tokens, (clamped,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ChatRequest:
     """One completion to run. `model` is empty where the caller named none."""
 

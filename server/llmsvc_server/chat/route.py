@@ -1,7 +1,8 @@
 """Who answers."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from llmsvc_server.chat.value import value
 
 
 class Locality(StrEnum):
@@ -18,7 +19,7 @@ class ProviderKind(StrEnum):
     MOCK = "mock"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProviderInfo:
     """One configured upstream. `name` is its key in the configuration."""
 
@@ -27,7 +28,7 @@ class ProviderInfo:
     locality: Locality
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Route:
     """The target that answers. `requested_model` is empty where the caller named none."""
 

@@ -1,7 +1,8 @@
 """How much an answer took, and why it ended."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from llmsvc_server.chat.value import value
 
 
 class FinishReason(StrEnum):
@@ -14,7 +15,7 @@ class FinishReason(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Usage:
     """Tokens as the provider reported them. None is unknown, never zero."""
 

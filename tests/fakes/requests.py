@@ -1,0 +1,48 @@
+"""Requests as values and as messages, for tests that do not care what is asked."""
+
+import asyncio
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.deadline import Budget, Clock, Deadline
+from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+
+
+def chat_request(
+    text: str = "hi", *, model: str = "", delivery: Delivery = Delivery.STREAM
+) -> ChatRequest:
+    """Return a request with one user message."""
+    return ChatRequest(
+        model=model,
+        messages=(Message(role=Role.USER, parts=(text,)),),
+        sampling=Sampling(),
+        delivery=delivery,
+    )
+
+
+def chat_message(text: str = "hi", *, model: str = "") -> llm_pb2.ChatRequest:
+    """Return the same as a message."""
+    return llm_pb2.ChatRequest(
+        model=model,
+        messages=[llm_pb2.Message(role=llm_pb2.ROLE_USER, parts=[llm_pb2.ContentPart(text=text)])],
+    )
+
+
+def in_s(length_s: float, clock: Clock | None = None) -> Deadline:
+    """Return the point `length_s` seconds from now, on the loop's clock unless another is given."""
+    clock = clock or asyncio.get_running_loop().time
+    return Deadline(clock() + length_s, clock)
+
+
+def budget_of(
+    length_s: float = 60.0,
+    *,
+    first_token_s: float | None = None,
+    fallback_follows: bool = False,
+    clock: Clock | None = None,
+) -> Budget:
+    """Return a budget that starts now, on the loop's clock unless another is given."""
+    return Budget(
+        finish_by=in_s(length_s, clock),
+        first_token_by=in_s(length_s if first_token_s is None else first_token_s, clock),
+        fallback_follows=fallback_follows,
+    )

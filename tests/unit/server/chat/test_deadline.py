@@ -1,0 +1,30 @@
+from llmsvc_server.chat.deadline import Deadline
+from tests.fakes.manual_clock import ManualClock
+
+
+def test_the_time_left_shrinks_with_the_clock_and_is_never_negative() -> None:
+    clock = ManualClock(100)
+    deadline = Deadline(105, clock)
+    before = deadline.remaining_s()
+    clock.advance(3)
+    between = deadline.remaining_s()
+    clock.advance(3)
+
+    assert (5, 2, 0) == (before, between, deadline.remaining_s())
+
+
+def test_capping_only_ever_makes_it_earlier() -> None:
+    clock = ManualClock(100)
+    deadline = Deadline(105, clock)
+
+    assert Deadline(102, clock) == deadline.capped(2)
+    assert Deadline(105, clock) == deadline.capped(20)
+    assert Deadline(100, clock) == deadline.capped(0)
+
+
+def test_a_cap_counts_from_now() -> None:
+    clock = ManualClock(100)
+    deadline = Deadline(105, clock)
+    clock.advance(4)
+
+    assert Deadline(104.5, clock) == deadline.capped(0.5)

@@ -1,0 +1,45 @@
+from contextlib import aclosing
+
+import pytest
+
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
+from llmsvc_server.chat.fold import ChatReply, fold
+from llmsvc_server.chat.route import Route
+from tests.fakes.scripted_provider import LOCAL_OLLAMA, done
+
+ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3:mini", requested_model="")
+
+
+async def events_of(*events: Started | Delta | Done) -> ChatEvents:
+    for event in events:
+        yield event
+
+
+async def folded(*events: Started | Delta | Done) -> ChatReply:
+    async with aclosing(events_of(*events)) as stream:
+        return await fold(stream)
+
+
+async def test_the_pieces_become_one_text_with_its_end_and_its_route() -> None:
+    end = done(input_tokens=3)
+    reply = await folded(Started(ROUTE), Delta("hel"), Delta(""), Delta("lo"), end)
+
+    assert ChatReply("hello", end, ROUTE) == reply
+
+
+async def test_an_empty_answer_is_an_empty_text() -> None:
+    reply = await folded(Started(ROUTE), done())
+
+    assert not reply.text
+
+
+@pytest.mark.parametrize("events", [(), (Started(ROUTE), Delta("a")), (Started(ROUTE),)])
+async def test_an_answer_without_an_end_is_a_defect(
+    events: tuple[Started | Delta | Done, ...],
+) -> None:
+    with pytest.raises(AssertionError):
+        await folded(*events)
+
+
+def test_a_reply_does_not_show_what_was_said() -> None:
+    assert "secret" not in repr(ChatReply("secret", done(), ROUTE))

@@ -1,0 +1,52 @@
+import pytest
+
+from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+
+
+def request_about(text: str) -> ChatRequest:
+    return ChatRequest(
+        model="phi3",
+        messages=(Message(role=Role.USER, parts=(text, text)),),
+        sampling=Sampling(temperature=0.5, stop_sequences=(text,)),
+        delivery=Delivery.WHOLE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "tokens"), [(None, 8192, 8192), (1, 8192, 1), (100, 100, 100), (99, 100, 99)]
+)
+def test_a_limit_within_the_servers_is_used_as_it_is(
+    asked: int | None, most: int, tokens: int
+) -> None:
+    assert (tokens, ()) == Sampling(max_output_tokens=asked).output_limit(most)
+
+
+def test_a_larger_limit_is_brought_down_and_that_is_told() -> None:
+    clamped = Adjustment(
+        field="generation_config.max_output_tokens",
+        action=Action.CLAMPED,
+        description="Brought down to 100, the server's limit for the model.",
+    )
+
+    assert (100, (clamped,)) == Sampling(max_output_tokens=101).output_limit(100)
+
+
+def test_a_message_is_its_parts_in_order() -> None:
+    assert "one" == Message(role=Role.USER, parts=("one",)).text
+    assert "onetwo" == Message(role=Role.USER, parts=("one", "", "two")).text
+
+
+def test_another_model_changes_nothing_else() -> None:
+    request = request_about("hi")
+    other = request.for_model("llama3.2:latest")
+
+    assert "llama3.2:latest" == other.model
+    assert request == other.for_model(request.model)
+
+
+def test_no_request_shows_what_is_in_it() -> None:
+    request = request_about("secret")
+
+    assert "secret" not in f"{request!r} {request.messages[0]!r} {request.sampling!r} {request}"
+    assert "phi3" in repr(request)
