@@ -1,0 +1,101 @@
+"""One HTTP response, read piece by piece. Its faults become errors of ours here, and nowhere else."""
+
+import asyncio
+
+import aiohttp
+from aiohttp import hdrs, http_exceptions
+from multidict import CIMultiDictProxy
+
+from llmsvc_server.errors import ProviderFailed, ProviderProtocolError
+
+FAULTS = (
+    aiohttp.ClientError,
+    http_exceptions.HttpProcessingError,  # of the pure-Python parser, and no ClientError
+    OSError,  # TimeoutError is one
+)
+"""What aiohttp raises where the upstream, or the way to it, is at fault."""
+
+# Reading on after the parser gave up is a RuntimeError: it closes the connection, and no more.
+_BODY_FAULTS = (*FAULTS, RuntimeError)
+
+
+class Answer:
+    """One response whose body is still to be read.
+
+    Attributes:
+        status: HTTP status.
+        headers: Names in any case.
+    """
+
+    __slots__ = ("_content", "_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        """Take over `response`; whoever holds the answer closes or releases it."""
+        self._response = response
+        self._content = response.content
+        self.status = response.status
+        self.headers: CIMultiDictProxy[str] = response.headers
+
+    @property
+    def content_type(self) -> str:
+        """Type and subtype in lower case; empty if there is none."""
+        return self.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+
+    async def read(self) -> bytes:
+        """Return what has arrived, waiting for something if need be; empty at the end.
+
+        Raises:
+            ProviderFailed: The connection was lost before the body's end.
+        """
+        try:
+            return await self._content.readany()
+        except _BODY_FAULTS:
+            raise ProviderFailed(row="C07", status=self.status) from None
+
+    async def read_all(self, most_bytes: int) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ProviderFailed: The connection was lost before the body's end.
+            ProviderProtocolError: The body is longer than `most_bytes`.
+        """
+        body = bytearray()
+        while data := await self.read():
+            body += data
+            if len(body) > most_bytes:
+                raise ProviderProtocolError(row="C08", status=self.status)
+        return bytes(body)
+
+    async def read_some(self, most_bytes: int) -> bytes:
+        """Return the body, cut where it breaks off and after `most_bytes`."""
+        body = bytearray()
+        try:
+            while len(body) < most_bytes and (data := await self.read()):
+                body += data
+        except ProviderFailed:
+            pass  # What came says more than that no more came.
+        return bytes(body[:most_bytes])
+
+    def close(self) -> None:
+        """Close the connection, unless the whole body has come and it serves others again."""
+        connection = self._response.connection
+        transport = connection.transport if connection is not None else None
+        self._response.close()
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()  # A plain close waits for an upstream that does not read.
+
+    async def release(self, within_s: float) -> None:
+        """Read the body's end so that the connection serves others; close it if none comes.
+
+        Args:
+            within_s: How long to wait for the end.
+        """
+        try:
+            if not self._response.closed:
+                async with asyncio.timeout(within_s):
+                    while await self._content.readany():
+                        pass
+        except _BODY_FAULTS:
+            pass  # The answer is complete. What is lost is a connection.
+        finally:
+            self.close()

@@ -1,0 +1,205 @@
+"""HTTP/1.1 to one upstream. The only place that sees aiohttp's errors; above it they are ours.
+
+There is one clock here, for connecting. Silence is limited above the adapters, where it is known
+what is being waited for.
+"""
+
+import asyncio
+import io
+import socket
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from multidict import CIMultiDict
+from typing_extensions import override
+from yarl import URL
+
+from llmsvc_server.errors import (
+    ProviderError,
+    ProviderFailed,
+    ProviderProtocolError,
+    ProviderUnreachable,
+)
+from llmsvc_server.providers.answer import FAULTS, Answer
+
+READ_BUFFER_BYTES = 64 * 1024
+"""Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""
+
+LARGE_BODY_BYTES = 1024 * 1024
+"""A longer body is sent in pieces. Whole it would hold up the loop, as aiohttp warns from there."""
+
+
+class _Attempt:
+    """What became of one request's connection."""
+
+    __slots__ = ("is_new", "transport")
+
+    def __init__(self) -> None:
+        self.is_new = False
+        self.transport: asyncio.Transport | None = None
+
+    def drop_unsent(self) -> None:
+        """End a connection at once that aiohttp has only asked to close.
+
+        Closing waits until the rest of the request is sent: for ever, if the upstream stands still.
+        """
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+# A trace of aiohttp would tell the same, at 15 us for every request.
+_attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
+
+
+def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.is_new = True
+    family, kind, protocol, _, _ = address
+    return socket.socket(family, kind, protocol)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells the running attempt which connection it got."""
+
+    @override
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        attempt = _attempt.get()
+        if attempt is not None:
+            attempt.transport = connection.transport
+        return connection
+
+
+class Upstream:
+    """The connections to one upstream. Use as an async context manager, on the running loop."""
+
+    def __init__(self, base_url: str, *, connect_timeout_s: float, user_agent: str) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base_url: Root of the upstream, without a slash at its end; a path prefix is kept.
+            connect_timeout_s: Longest wait for a connection: name, TCP and TLS together.
+            user_agent: What we call ourselves.
+        """
+        self._base_url = base_url
+        self._connect_timeout_s = connect_timeout_s
+        common = {
+            hdrs.ACCEPT_ENCODING: "identity",  # A proxy that compresses also buffers.
+            hdrs.USER_AGENT: user_agent,
+        }
+        self._asking = CIMultiDict({hdrs.ACCEPT: "application/json", **common})
+        self._chatting = CIMultiDict(
+            {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCEPT: "application/x-ndjson", **common}
+        )
+        self._urls: dict[str, URL] = {}
+
+    async def __aenter__(self) -> Self:
+        """Be ready for requests."""
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(limit=0, socket_factory=_new_socket),
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=self._connect_timeout_s,
+                sock_connect=self._connect_timeout_s,
+                sock_read=None,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        """Send JSON and return the answer once its headers have come.
+
+        A connection that was kept open and dies before any byte of the answer is replaced once:
+        upstreams close idle connections just when we use them.
+
+        Raises:
+            ProviderError: No such answer. `called` is False if nothing was sent.
+        """
+        attempt = _Attempt()
+        try:
+            return await self._send(hdrs.METH_POST, path, body, attempt)
+        except aiohttp.ClientConnectionError as error:
+            if attempt.is_new or not _died_silently(error):
+                raise _translated(error) from None
+        except FAULTS as error:
+            raise _translated(error) from None
+        try:
+            return await self._send(hdrs.METH_POST, path, body, _Attempt())
+        except FAULTS as error:
+            raise _translated(error) from None
+
+    async def get(self, path: str) -> Answer:
+        """Ask for a document and return the answer once its headers have come.
+
+        Raises:
+            ProviderError: No such answer. `called` is False if nothing was sent.
+        """
+        try:
+            return await self._send(hdrs.METH_GET, path, None, _Attempt())
+        except FAULTS as error:
+            raise _translated(error) from None
+
+    async def _send(self, method: str, path: str, body: bytes | None, attempt: _Attempt) -> Answer:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(f"{self._base_url}{path}")
+        headers = self._asking if body is None else self._chatting
+        data: bytes | io.BytesIO | None = body
+        if body is not None and len(body) > LARGE_BODY_BYTES:
+            data = io.BytesIO(body)
+        token = _attempt.set(attempt)
+        try:
+            return Answer(
+                await self._session.request(
+                    method, url, data=data, headers=headers, allow_redirects=False
+                )
+            )
+        except BaseException:
+            attempt.drop_unsent()
+            raise
+        finally:
+            _attempt.reset(token)
+
+
+def _died_silently(error: aiohttp.ClientConnectionError) -> bool:
+    """Return whether a connection that stood was lost before any byte of an answer."""
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ServerTimeoutError():
+            return False
+        case aiohttp.ServerDisconnectedError():
+            return isinstance(error.message, str)  # else the beginning of a response
+        case _:
+            return True
+
+
+def _translated(error: Exception) -> ProviderError:
+    """Return what an error before the body means."""
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return ProviderUnreachable(row="C03", phase="connect", called=False)
+        case aiohttp.ClientConnectionError() if _died_silently(error):
+            return ProviderUnreachable(row="C03", phase="first_token")
+        case aiohttp.ClientConnectionError():
+            return ProviderFailed(row="C07", phase="first_token")
+        case _:
+            return ProviderProtocolError(row="C08", phase="first_token")

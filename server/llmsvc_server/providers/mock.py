@@ -1,0 +1,108 @@
+"""Canned answers, for trying the service without a model. Deterministic, and says what it is."""
+
+from collections.abc import Iterator
+
+from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.events import ChatEvents, Delta, Done
+from llmsvc_server.chat.request import ChatRequest, Sampling
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.providers.abilities import Catalogue
+
+_ANSWER = (
+    "CANNED ANSWER: this comes from the mock provider, not from a model. "
+    "It received {messages} with {words} in all, and read none of it. "
+    "For real answers start an Ollama, or configure another provider."
+)
+_SETTINGS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repeat_penalty",
+    "seed",
+)
+
+
+class MockProvider:
+    """A `ChatProvider` and a `ListsModels` with one model; its tokens are words."""
+
+    def __init__(self, name: str, *, model: str, max_output_tokens: int) -> None:
+        """Be called `name`, its model `model`, and write at most so many words."""
+        self._info = ProviderInfo(name=name, kind=ProviderKind.MOCK, locality=Locality.LOCAL)
+        self._model = model
+        self._max_output_tokens = max_output_tokens
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who this is."""
+        return self._info
+
+    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:  # noqa: ARG002  it never waits
+        """Answer one chat, word by word. Of the prompt only its size comes back."""
+        most_words, adjustments = request.sampling.output_limit(self._max_output_tokens)
+        text, stop_sequence = _stopped(_answer(request), request.sampling.stop_sequences)
+        words = _words(text)
+        reason = FinishReason.STOP_SEQUENCE if stop_sequence else FinishReason.STOP
+        if len(words) > most_words:
+            words, reason, stop_sequence = words[:most_words], FinishReason.MAX_TOKENS, ""
+        for word in words:
+            yield Delta(word)
+        yield Done(
+            finish_reason=reason,
+            stop_sequence=stop_sequence,
+            usage=Usage(input_tokens=_size(request), output_tokens=len(words)),
+            adjustments=(*adjustments, *_ignored(request.sampling)),
+        )
+
+    async def catalogue(self) -> Catalogue:
+        """Return its one model, which is always in memory."""
+        return Catalogue(
+            models={self._model: self._model}, loaded=frozenset({self._model}), version=""
+        )
+
+    def identity(self, name: str) -> str | None:
+        """Return the name without the spaces around it; None if nothing is left."""
+        return name.strip() or None
+
+
+def _answer(request: ChatRequest) -> str:
+    return _ANSWER.format(
+        messages=_counted(len(request.messages), "message"), words=_counted(_size(request), "word")
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _size(request: ChatRequest) -> int:
+    return sum(len(message.text.split()) for message in request.messages)
+
+
+def _words(text: str) -> list[str]:
+    """Return a text in pieces that join to it again, each but the first with a space before it."""
+    first, *others = text.split(" ")
+    return [piece for piece in (first, *(f" {word}" for word in others)) if piece]
+
+
+def _stopped(text: str, sequences: tuple[str, ...]) -> tuple[str, str]:
+    """Return the text before the first stop sequence in it, and that sequence."""
+    found = [(text.find(sequence), sequence) for sequence in sequences if sequence in text]
+    if not found:
+        return text, ""
+    position, sequence = min(found)
+    return text[:position], sequence
+
+
+def _ignored(sampling: Sampling) -> Iterator[Adjustment]:
+    for name in _SETTINGS:
+        if getattr(sampling, name) is not None:
+            yield Adjustment(
+                field=f"generation_config.{name}",
+                action=Action.IGNORED,
+                description="The mock has no such setting.",
+            )

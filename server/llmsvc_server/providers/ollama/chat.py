@@ -1,0 +1,155 @@
+"""Adapter: chats with one Ollama. Sends, reads, translates; waits for nothing but connections."""
+
+from types import TracebackType
+from typing import Self
+
+from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.events import ChatEvents, Done
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.errors import (
+    ProviderError,
+    ProviderFailed,
+    ProviderProtocolError,
+    RouteForbidden,
+)
+from llmsvc_server.providers.abilities import Catalogue
+from llmsvc_server.providers.answer import Answer
+from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.ollama.models import OllamaModels
+from llmsvc_server.providers.ollama.names import looks_remote, wanted
+from llmsvc_server.providers.ollama.reading import Reading
+from llmsvc_server.providers.ollama.refused import OK, refusal
+from llmsvc_server.providers.ollama.wire import encode_chat
+
+DRAIN_S = 0.05
+"""How long a complete answer's connection may take to become free (failover.md 3.3)."""
+
+_CHAT = "/api/chat"
+_FAULTS = (ProviderFailed, ProviderProtocolError)
+"""Failures of which a caller is told how far the answer had come."""
+
+_ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
+
+
+class OllamaProvider:
+    """A `ChatProvider` and a `ListsModels`. Use as an async context manager."""
+
+    def __init__(  # noqa: PLR0913  plain settings, all by keyword
+        self,
+        name: str,
+        *,
+        base_url: str,
+        temperature: float | None,
+        num_ctx: int | None,
+        keep_alive_s: int,
+        max_output_tokens: int,
+        connect_timeout_s: float,
+        user_agent: str,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            name: Its key in the configuration.
+            base_url: Root of the server, without a slash at its end; a path prefix is kept.
+            temperature: For requests that set none; None leaves it to the model.
+            num_ctx: Context window in tokens, the same for every request; None leaves it to Ollama.
+            keep_alive_s: Seconds that a model stays in memory after an answer; -1 for ever.
+            max_output_tokens: Most tokens of one answer, at least 1.
+            connect_timeout_s: Longest wait for a connection.
+            user_agent: What we call ourselves.
+        """
+        self._info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
+        self._temperature = temperature
+        self._num_ctx = num_ctx
+        self._keep_alive_s = keep_alive_s
+        self._max_output_tokens = max_output_tokens
+        self._upstream = Upstream(
+            base_url, connect_timeout_s=connect_timeout_s, user_agent=user_agent
+        )
+        self._models = OllamaModels(self._upstream)
+
+    async def __aenter__(self) -> Self:
+        """Be ready for requests."""
+        await self._upstream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        await self._upstream.__aexit__(kind, error, trace)
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who this is."""
+        return self._info
+
+    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:  # noqa: ARG002  the seam's
+        """Run one chat; see `ChatProvider`. `request.model` is Ollama's spelling of the name.
+
+        Raises:
+            ProviderError: The server did not answer, or not well.
+        """
+        reading = Reading(self._num_ctx)
+        try:
+            if looks_remote(request.model):
+                raise RouteForbidden(called=False)
+            num_predict, adjustments = request.sampling.output_limit(self._max_output_tokens)
+            body = encode_chat(
+                request,
+                num_ctx=self._num_ctx,
+                num_predict=num_predict,
+                keep_alive_s=self._keep_alive_s,
+                temperature=self._temperature,
+            )
+            answer = await self._upstream.post(_CHAT, body)
+            done: Done | None = None
+            try:
+                await _check(answer)
+                while not reading.over and (data := await answer.read()):
+                    if (delta := reading.take(data)) is not None:
+                        yield delta
+                if not reading.over and (delta := reading.finish()) is not None:
+                    yield delta
+                done = reading.end(adjustments)
+                yield done
+            finally:
+                # After the end has been told: nobody waits for the connection to become free.
+                if done is None:
+                    answer.close()
+                else:
+                    await answer.release(DRAIN_S)
+        except ProviderError as error:
+            error.model = request.model
+            if isinstance(error, _FAULTS):
+                error.phase = error.phase or reading.phase
+            raise
+
+    async def catalogue(self) -> Catalogue:
+        """Return which models the server has now, and which are in memory.
+
+        Raises:
+            ProviderError: It cannot be reached in time, or it is no Ollama.
+        """
+        return await self._models.catalogue()
+
+    def identity(self, name: str) -> str | None:
+        """Return what two names of one model have in common; None for cloud models' names."""
+        model = wanted(name)
+        return None if model is None else model.identity
+
+
+async def _check(answer: Answer) -> None:
+    """Return if a response can be an answer.
+
+    Raises:
+        ProviderError: What it is instead.
+    """
+    if answer.status != OK:
+        raise await refusal(answer)
+    if answer.content_type not in _ANSWERS:
+        raise ProviderProtocolError(row="C08", status=OK)

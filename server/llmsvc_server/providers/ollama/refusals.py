@@ -1,0 +1,114 @@
+"""What an Ollama says when it refuses, taken apart: no meaning yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Flag, auto
+
+import msgspec
+
+MAX_REFUSAL_BYTES = 64 * 1024
+"""How much of a refusal's body is read. Cut JSON is no JSON, so a longer one has no text."""
+
+_MOST_TOKENS = 2**31 - 1
+
+
+class Trait(Flag):
+    """What the body of a refusal is."""
+
+    NONE = 0
+    EMPTY = auto()
+    ERROR_TEXT = auto()
+    """A JSON object whose `error` is a string."""
+    SIGN_IN = auto()
+    """It sends people to the vendor's cloud."""
+    CLOUD_STATUS = auto()
+    """A status of the vendor's cloud, passed on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A refusal, or an error line.
+
+    Attributes:
+        status: HTTP status; None for an error line under 200.
+        text: The error's text in lower case, that of an inner error if there is one; else empty.
+        kind: The inner error's `type`.
+        traits: What the body is.
+        context_length, input_tokens: Numbers of an inner error.
+        retry_after_s: From the headers.
+    """
+
+    status: int | None
+    text: str = field(default="", repr=False)
+    kind: str = field(default="", repr=False)
+    traits: Trait = Trait.NONE
+    context_length: int | None = None
+    input_tokens: int | None = None
+    retry_after_s: float | None = None
+
+
+def said(status: int, body: bytes, *, retry_after_s: float | None = None) -> Said:
+    """Return what a refusal says.
+
+    Args:
+        status: Its HTTP status.
+        body: Its body. Anything may be in it.
+        retry_after_s: From its headers.
+    """
+    document = _decoded(body)
+    outer = document if isinstance(document, dict) else {}
+    traits = Trait.NONE if body.strip() else Trait.EMPTY
+    if "signin_url" in outer:
+        traits |= Trait.SIGN_IN
+    if {"StatusCode", "Status"} <= outer.keys():
+        traits |= Trait.CLOUD_STATUS
+    return _said(status, outer.get("error"), traits, retry_after_s)
+
+
+def said_in_line(error: object, *, of_cloud: bool) -> Said:
+    """Return what an error line under 200 says.
+
+    Args:
+        error: Its `error`, usually a text.
+        of_cloud: Whether it passes on a status of the vendor's cloud.
+    """
+    return _said(None, error, Trait.CLOUD_STATUS if of_cloud else Trait.NONE, None)
+
+
+def _said(status: int | None, error: object, traits: Trait, retry_after_s: float | None) -> Said:
+    if isinstance(error, str):
+        traits |= Trait.ERROR_TEXT
+    inner = _inner(error)
+    text = inner.get("message") or error
+    return Said(
+        status=status,
+        text=text.lower() if isinstance(text, str) else "",
+        kind=str(inner.get("type") or ""),
+        traits=traits,
+        context_length=_count(inner.get("n_ctx")),
+        input_tokens=_count(inner.get("n_prompt_tokens")),
+        retry_after_s=retry_after_s,
+    )
+
+
+def _inner(error: object) -> Mapping[str, object]:
+    """Return the engine's own error: newer servers pass its JSON on inside a string."""
+    document = _decoded(error.encode()) if isinstance(error, str) else error
+    if not isinstance(document, dict):
+        return {}
+    nested = document.get("error", document)
+    return nested if isinstance(nested, dict) else {}
+
+
+def _decoded(data: bytes) -> object:
+    try:
+        document: object = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return document
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_TOKENS:
+        return value
+    return None

@@ -1,0 +1,126 @@
+"""Ollama's /api/chat in bytes: a request of ours encoded, lines of an answer decoded. Pure.
+
+Keys and types: facts/ollama.md sections 2, 3 and 10.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from llmsvc_server.chat.request import ChatRequest, Sampling
+from llmsvc_server.errors import ProviderProtocolError
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    role: str
+    content: str
+
+
+class _Options(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
+    num_ctx: int | None = None
+    num_predict: int
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repeat_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+class _Request(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    model: str
+    messages: list[_Message]
+    stream: bool = True
+    think: bool = False
+    truncate: bool = False
+    shift: bool = False
+    keep_alive: int
+    options: _Options
+
+
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """What the model wrote. Absent and null are empty."""
+
+    content: str | None = ""
+    thinking: str | None = ""
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One object of an answer, as far as we read it. `cloud_status` comes from the vendor's cloud."""
+
+    message: Content | None = None
+    done: bool | None = None
+    done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    error: object = None
+    cloud_status: object = msgspec.field(name="StatusCode", default=None)
+    remote_host: str | None = None
+    remote_model: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Line)
+
+
+def encode_chat(
+    request: ChatRequest,
+    *,
+    num_ctx: int | None,
+    num_predict: int,
+    keep_alive_s: int,
+    temperature: float | None,
+) -> bytes:
+    """Return the body that asks for a streamed answer.
+
+    `truncate`, `shift` and `keep_alive` are the same in every request, and so is the window: an
+    overflow becomes an error instead of a silent cut, and no caller makes the model reload.
+
+    Args:
+        request: What to run; `model` in Ollama's spelling.
+        num_ctx: Context window in tokens; None leaves it to Ollama.
+        num_predict: Most tokens of the answer, at least 1.
+        keep_alive_s: Seconds the model stays in memory afterwards; -1 for ever.
+        temperature: For requests that set none; None leaves it to the model.
+    """
+    document = _Request(
+        model=request.model,
+        messages=[_Message(one.role.value, one.text) for one in request.messages],
+        keep_alive=keep_alive_s,
+        options=_options(request.sampling, num_ctx, num_predict, temperature),
+    )
+    return _encoder.encode(document)
+
+
+def _options(
+    sampling: Sampling, num_ctx: int | None, num_predict: int, temperature: float | None
+) -> _Options:
+    return _Options(
+        num_ctx=num_ctx,
+        num_predict=num_predict,
+        temperature=temperature if sampling.temperature is None else sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        frequency_penalty=sampling.frequency_penalty,
+        presence_penalty=sampling.presence_penalty,
+        repeat_penalty=sampling.repeat_penalty,
+        seed=sampling.seed,
+        stop=sampling.stop_sequences,
+    )
+
+
+def decode_lines(block: bytes) -> Sequence[Line]:
+    """Return the objects of whole lines; blank lines hold none.
+
+    Raises:
+        ProviderProtocolError: One of them is no such object.
+    """
+    try:
+        return _decoder.decode_lines(block)
+    # Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ProviderProtocolError(row="C08") from None

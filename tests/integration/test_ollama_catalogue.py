@@ -1,0 +1,237 @@
+"""What the adapter says of the models that a server has."""
+
+import asyncio
+import math
+
+import pytest
+
+from llmsvc_server.errors import (
+    CredentialRejected,
+    ProviderError,
+    ProviderFailed,
+    ProviderMisconfigured,
+    ProviderProtocolError,
+    ProviderTimeout,
+    ProviderUnreachable,
+)
+from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.ollama.chat import OllamaProvider
+from llmsvc_server.providers.ollama.models import OllamaModels
+from tests.conformance.subjects import ollama_at
+from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.gate import Gate
+from tests.fakes.ollama_disk import Model
+from tests.fakes.ollama_record import Json
+from tests.fakes.ollama_stage import encode
+from tests.fakes.ollama_steps import End, Script, end, headers, page, raw, refuse
+from tests.fakes.recordings import VERSIONS, recording, replay
+
+PHI = "registry.ollama.ai/library/phi3:mini"
+LLAMA = "registry.ollama.ai/library/llama3.2:latest"
+PAGE = "<html><body>sign in</body></html>"
+
+
+def at(fake: FakeOllama) -> Upstream:
+    return Upstream(fake.base_url, connect_timeout_s=2.0, user_agent="llmsvc/test")
+
+
+def json(document: Json, status: int = 200) -> Script:
+    return page(status, encode(document).decode(), "application/json; charset=utf-8")
+
+
+async def failure_of(provider: OllamaProvider) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await provider.catalogue()
+    return caught.value
+
+
+async def test_lists_models_by_identity_in_the_servers_spelling() -> None:
+    async with (
+        FakeOllama(models=("phi3:mini", "Llama3.2:latest"), loaded=("phi3:mini",)) as fake,
+        ollama_at(fake.base_url) as provider,
+    ):
+        catalogue = await provider.catalogue()
+
+    assert {PHI: "phi3:mini", LLAMA: "Llama3.2:latest"} == dict(catalogue.models)
+    assert frozenset({PHI}) == catalogue.loaded
+    assert "0.24.0" == catalogue.version
+
+
+async def test_a_server_without_models_is_a_fact() -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        catalogue = await provider.catalogue()
+
+    assert ({}, frozenset()) == (dict(catalogue.models), catalogue.loaded)
+
+
+@pytest.mark.parametrize(
+    "name", ["phi3:mini", " PHI3:Mini ", "library/phi3:mini", "phi3:mini:local"]
+)
+def test_knows_a_model_by_all_its_names(name: str) -> None:
+    assert PHI == ollama_at("http://127.0.0.1:1").identity(name)
+
+
+@pytest.mark.parametrize("name", ["", "phi3:", "gpt-oss:cloud", "a/b/c/d"])
+def test_knows_no_model_by_what_is_no_local_name(name: str) -> None:
+    assert ollama_at("http://127.0.0.1:1").identity(name) is None
+
+
+async def test_leaves_out_what_runs_elsewhere() -> None:
+    models = (
+        "phi3:mini",
+        Model(name="gpt-oss:20b", remote_host="https://example.org"),
+        Model(name="qwen3-coder:480b-cloud"),
+        Model(name="deepseek:cloud"),
+    )
+    async with FakeOllama(models=models) as fake, ollama_at(fake.base_url) as provider:
+        catalogue = await provider.catalogue()
+
+    assert {PHI: "phi3:mini"} == dict(catalogue.models)
+
+
+async def test_knows_a_loaded_model_by_its_digest_too() -> None:
+    listed = [
+        {"model": "phi3:mini", "digest": "d1"},
+        {"model": "my/phi:latest", "digest": "d1"},
+        {"model": "other:latest", "digest": ""},
+    ]
+    running = [{"model": "my/phi:latest", "digest": "d1"}, {"model": "gone:latest", "digest": ""}]
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"models": listed}), path="/api/tags")
+        fake.will(json({"models": running}), path="/api/ps")
+        catalogue = await provider.catalogue()
+
+    expected = {PHI, "registry.ollama.ai/my/phi:latest", "registry.ollama.ai/library/gone:latest"}
+    assert frozenset(expected) == catalogue.loaded
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("case", ["tags", "weights-gone-tags"])
+async def test_reads_recorded_lists(version: str, case: str) -> None:
+    recorded = recording(version, case)
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(replay(recorded), path="/api/tags")
+        fake.will(replay(recording(version, "ps-loaded")), path="/api/ps")
+        catalogue = await provider.catalogue()
+
+    [document] = recorded.lines
+    models = document["models"]
+    assert isinstance(models, list)
+    assert sorted(one["model"] for one in models) == sorted(catalogue.models.values())
+    assert frozenset({"registry.ollama.ai/library/tiny:latest"}) == catalogue.loaded
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        pytest.param(page(404, "404 page not found"), ProviderMisconfigured, id="404 text"),
+        pytest.param(refuse(404, "not found"), ProviderMisconfigured, id="404 JSON"),
+        pytest.param(refuse(400, "bad request"), ProviderMisconfigured, id="400"),
+        pytest.param(page(403, "", ""), ProviderMisconfigured, id="403 empty"),
+        pytest.param(page(307, "", "", {"Location": "/"}), ProviderMisconfigured, id="307"),
+        pytest.param(page(200, PAGE, "text/html"), ProviderMisconfigured, id="page"),
+        pytest.param(page(200, "Ollama is running"), ProviderMisconfigured, id="text"),
+        pytest.param(page(401, PAGE, "text/html"), CredentialRejected, id="401"),
+        pytest.param(page(502, PAGE, "text/html"), ProviderFailed, id="502"),
+        pytest.param(refuse(500, "disk"), ProviderFailed, id="500"),
+        pytest.param((headers(), end(End.CUT)), ProviderMisconfigured, id="a stream"),
+        pytest.param(end(End.CUT), ProviderUnreachable, id="cut"),
+        pytest.param(raw(b"SSH-2.0-x\r\n"), ProviderProtocolError, id="not HTTP"),
+        pytest.param(json({"hello": 1}), ProviderProtocolError, id="other JSON"),
+        pytest.param(json({"models": {}}), ProviderProtocolError, id="wrong type"),
+        pytest.param(json({"models": [{"model": 5}]}), ProviderProtocolError, id="wrong entry"),
+        pytest.param(page(200, " ", "application/json"), ProviderProtocolError, id="blank"),
+        pytest.param(
+            page(200, "[" * 100_000, "application/json"), ProviderProtocolError, id="deep"
+        ),
+        pytest.param(
+            page(200, '{"models":[{"model":"' + "x" * 17_000_000, "application/json"),
+            ProviderProtocolError,
+            id="endless",
+        ),
+    ],
+)
+async def test_says_why_there_is_no_list(script: Script, expected: type[ProviderError]) -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(script, path="/api/tags", times=math.inf)
+
+        assert expected is type(await failure_of(provider))
+
+
+@pytest.mark.parametrize(
+    "models",
+    [None, [{}], [{"model": ""}], [{"model": "a b"}], [{"model": "m:cloud"}], [{"name": "m"}]],
+)
+async def test_passes_over_entries_that_name_no_local_model(models: object) -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"models": models}), path="/api/tags")
+
+        assert {} == (await provider.catalogue()).models
+
+
+@pytest.mark.parametrize(
+    "script",
+    [end(End.CUT), refuse(500, "x"), page(404, "404 page not found"), json({"models": 5})],
+)
+async def test_does_not_know_what_is_loaded_where_the_server_does_not_say(script: Script) -> None:
+    async with FakeOllama(models=("phi3:mini",)) as fake, ollama_at(fake.base_url) as provider:
+        fake.will(script, path="/api/ps", times=math.inf)
+        catalogue = await provider.catalogue()
+
+    assert catalogue.loaded is None
+    assert {PHI} == set(catalogue.models)
+
+
+async def test_waits_a_little_for_what_is_loaded_and_not_for_the_whole_look() -> None:
+    async with FakeOllama(models=("phi3:mini",)) as fake, at(fake) as upstream:
+        fake.gates["/api/ps"] = Gate()
+        async with asyncio.timeout(2):
+            models = OllamaModels(upstream, look_limit_s=30, memory_limit_s=0.05)
+            catalogue = await models.catalogue()
+
+    assert catalogue.loaded is None
+    assert {PHI} == set(catalogue.models)
+
+
+@pytest.mark.parametrize("path", ["/api/tags", "/api/version"])
+async def test_a_look_has_a_limit(path: str) -> None:
+    async with FakeOllama(models=("phi3:mini",)) as fake, at(fake) as upstream:
+        fake.gates[path] = Gate()
+        async with asyncio.timeout(2):
+            models = OllamaModels(upstream, look_limit_s=0.05, memory_limit_s=30)
+            try:
+                outcome = (await models.catalogue()).version
+            except ProviderTimeout as error:
+                outcome = error.phase
+
+    assert {"/api/tags": "connect", "/api/version": ""}[path] == outcome
+
+
+async def test_asks_for_the_version_at_first_and_after_a_failure() -> None:
+    async with FakeOllama(models=("phi3:mini",)) as fake, ollama_at(fake.base_url) as provider:
+        first = await provider.catalogue()
+        fake.version = "0.25.0"
+        second = await provider.catalogue()
+        fake.will(refuse(500, "x"), path="/api/tags")
+        await failure_of(provider)
+        third = await provider.catalogue()
+
+    assert ["0.24.0", "0.24.0", "0.25.0"] == [one.version for one in (first, second, third)]
+
+
+async def test_a_version_that_is_not_told_is_asked_for_again() -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(page(404, "404 page not found"), path="/api/version")
+        first = await provider.catalogue()
+        second = await provider.catalogue()
+
+    assert ("", "0.24.0") == (first.version, second.version)
+
+
+async def test_looks_over_connections_that_it_keeps() -> None:
+    async with FakeOllama(models=("phi3:mini",)) as fake, ollama_at(fake.base_url) as provider:
+        for _ in range(3):
+            await provider.catalogue()
+
+        assert 1 == len(fake.connections)
+        assert {"/api/tags", "/api/version", "/api/ps"} == {one.path for one in fake.exchanges}

@@ -1,0 +1,73 @@
+"""Real servers' bytes, replayed over a socket through the whole adapter."""
+
+from contextlib import aclosing
+from http import HTTPStatus
+
+import pytest
+
+from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.errors import ProviderError
+from tests.conformance.subjects import MODEL, ollama_at
+from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.recordings import VERSIONS, Recording, cases, recording, replay
+from tests.fakes.requests import budget_of, chat_request
+
+UNENDED = {
+    "chat-repeat-guard": "O00",
+    "chat-repeat-guard-whole": "C07",
+    "leave-while-streaming": "C07",
+    "sigkill-while-streaming": "C07",
+    "sigterm-while-streaming": "C07",
+    "runner-killed-while-streaming": "O12",
+    "runner-killed-before-first-token": "O10b",
+    "tool-parse-error-stream": "O02",
+    "format-bad-schema": "O10",
+    "format-bad-string": "O10",
+    "format-number": "O10",
+}
+LOADED_ONLY = {"load", "unload"}
+
+
+def answered() -> list[Recording]:
+    """Return the recorded chats with status 200 that were kept in full."""
+    found = [recording(version, case) for version in VERSIONS for case in cases(version)]
+    return [
+        one
+        for one in found
+        if one.path == "/api/chat" and one.status == HTTPStatus.OK and b"####" not in one.response
+    ]
+
+
+def expected_row(recorded: Recording) -> str:
+    """Return the row of failover.md 2.2 that an answer ends with; empty if it ends well."""
+    if recorded.lines[-1].get("done_reason") in LOADED_ONLY:
+        return "O03"
+    return UNENDED.get(recorded.case, "")
+
+
+@pytest.mark.parametrize("piece_bytes", [None, 100])
+@pytest.mark.parametrize("recorded", answered(), ids=lambda one: f"{one.version}-{one.case}")
+async def test_gives_the_recorded_answer(recorded: Recording, piece_bytes: int | None) -> None:
+    contents: list[str] = []
+    for line in recorded.lines:
+        message = line.get("message")
+        contents.append(message["content"] if isinstance(message, dict) else "")
+    text, row = "", ""
+    async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
+        fake.will(replay(recorded, piece_bytes=piece_bytes))
+        try:
+            async with aclosing(
+                provider.stream_chat(chat_request(model=MODEL), budget_of())
+            ) as events:
+                async for event in events:
+                    if isinstance(event, Delta):
+                        text += event.text
+                    else:
+                        assert isinstance(event, Done)
+        except ProviderError as error:
+            row = error.row
+
+    whole = "".join(contents)
+    assert expected_row(recorded) == row
+    # aiohttp forgets what it has not handed out when a connection breaks.
+    assert whole == text or (row == "C07" and whole.startswith(text))

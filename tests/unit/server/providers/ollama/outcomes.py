@@ -1,0 +1,48 @@
+"""What becomes of an answer's bytes, however the network cuts them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.providers.ollama.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All text, and how it ended: well, or with a row of failover.md 2.2 and a phase."""
+
+    text: str
+    done: Done | None = None
+    row: str = ""
+    phase: str = ""
+
+
+def events_of(
+    pieces: Iterable[bytes], *, window_tokens: int | None = None
+) -> Iterator[Delta | Done]:
+    """Yield the events of an answer that comes in these reads.
+
+    Raises:
+        ProviderError: As the reading.
+    """
+    reading = Reading(window_tokens)
+    for piece in pieces:
+        if not reading.over and (delta := reading.take(piece)) is not None:
+            yield delta
+    if not reading.over and (delta := reading.finish()) is not None:
+        yield delta
+    yield reading.end()
+
+
+def outcome_of(pieces: Iterable[bytes]) -> Outcome:
+    """Return what one answer comes to."""
+    text = ""
+    try:
+        for event in events_of(pieces):
+            if isinstance(event, Done):
+                return Outcome(text, done=event)
+            text += event.text
+    except ProviderError as error:
+        return Outcome(text, row=error.row, phase=error.phase)
+    raise AssertionError("an answer stopped without its end")

@@ -1,0 +1,235 @@
+"""One test per row of failover.md 2.2, with what real servers sent wherever that was recorded."""
+
+from http import HTTPStatus
+
+import pytest
+
+from llmsvc_server.errors import (
+    CapabilityMissing,
+    ContextTooLong,
+    CredentialRejected,
+    LoadFailed,
+    ModelLoading,
+    ModelNotFound,
+    ModelOutputInvalid,
+    ProviderError,
+    ProviderFailed,
+    ProviderMisconfigured,
+    ProviderOverloaded,
+    ProviderProtocolError,
+    ProviderRateLimited,
+    ProviderRejected,
+    RouteForbidden,
+)
+from llmsvc_server.providers.ollama.errors import classify
+from llmsvc_server.providers.ollama.refusals import said
+from tests.fakes.recordings import VERSIONS, cases, recording
+from tests.unit.server.providers.ollama.failing import (
+    PAGE,
+    SIGN_IN,
+    STUB,
+    WINDOW,
+    error,
+)
+
+
+def verdict(failure: ProviderError) -> tuple[str, type[ProviderError]]:
+    """Return what a test asks for: row and class."""
+    return failure.row, type(failure)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected", "status", "body"),
+    [
+        ("C04", ProviderMisconfigured, 307, b""),
+        ("C04", ProviderMisconfigured, 302, PAGE),
+        ("O02", ModelOutputInvalid, 500, error("error parsing tool call: raw='{', err=EOF")),
+        ("O02", ModelOutputInvalid, 500, error("XML syntax error on line 4: element <p>")),
+        (
+            "O02",
+            ModelOutputInvalid,
+            500,
+            error('llama-server: invalid tool call arguments for "x"'),
+        ),
+        ("O04", ModelNotFound, 404, error('model "m" not found, try pulling it first')),
+        ("O04", ModelNotFound, 400, error('"m" does not support chat')),
+        ("O04", ProviderMisconfigured, 404, b"404 page not found"),
+        ("O04", ProviderMisconfigured, 404, b'{"detail":"Not Found"}'),
+        ("O04", ProviderMisconfigured, 404, b'{"error":{"message":"no such path"}}'),
+        ("O04", ProviderMisconfigured, 404, b""),
+        ("O04", ProviderMisconfigured, 405, b"405 method not allowed"),
+        ("O04", ProviderMisconfigured, 403, b""),
+        ("O05", RouteForbidden, 401, SIGN_IN),
+        (
+            "O05",
+            RouteForbidden,
+            403,
+            error("ollama cloud is disabled: remote model is unavailable"),
+        ),
+        ("O05", RouteForbidden, 400, error("this server cannot run this remote model")),
+        ("O05", RouteForbidden, 429, STUB),
+        ("O06", CredentialRejected, 401, b""),
+        ("O06", CredentialRejected, 401, error("unauthorized")),
+        ("O06", CredentialRejected, 403, PAGE),
+        ("O06", ProviderRateLimited, 429, PAGE),
+        ("O07", ProviderOverloaded, 503, error("server busy.  maximum pending requests exceeded")),
+        ("O08", ContextTooLong, 400, WINDOW),
+        ("O08", ContextTooLong, 400, error("the prompt is longer than the context length cur...")),
+        ("O08", ContextTooLong, 400, error("the input length exceeds the context length")),
+        ("O08", ContextTooLong, 400, error("request exceeds the available context size, try")),
+        ("O09", CapabilityMissing, 400, error('"m" does not support thinking')),
+        ("O09", CapabilityMissing, 400, error("into Go struct field ChatRequest.think of type")),
+        ("O09", CapabilityMissing, 400, error('invalid think value: "loud"')),
+        ("O09", CapabilityMissing, 400, error("think must be a boolean or string")),
+        ("O10", ContextTooLong, 413, PAGE),
+        ("O10", ProviderRejected, 400, error("missing request body")),
+        ("O10", ProviderRejected, 415, b""),
+        ("O10", ProviderRejected, 422, b'{"detail":[]}'),
+        ("O10", ProviderRejected, 500, error('option "stop" must be of type array')),
+        ("O10", ProviderRejected, 500, error('invalid format: "5"; expected "json"')),
+        ("O10", ProviderRejected, 500, error("invalid JSON schema in format")),
+        ("O10", ProviderRejected, 500, error("Failed to create new sequence: no input")),
+        ("O10a", ModelLoading, 503, b'{"error":{"code":503,"message":"Loading model"}}'),
+        (
+            "O10b",
+            ProviderFailed,
+            500,
+            error("model runner has unexpectedly stopped: failed to load"),
+        ),
+        ("O11", LoadFailed, 500, error("unable to load model: /x")),
+        ("O11", LoadFailed, 500, error('tensor "o" offset+size (9) exceeds file size (8)')),
+        ("O11", LoadFailed, 500, error("unexpected EOF")),
+        ("O11", LoadFailed, 500, error("timed out waiting for llama-server to start")),
+        ("O11", LoadFailed, 500, error("llama runner process has terminated: signal: killed")),
+        ("O11", LoadFailed, 500, error("llama-server process no longer running: 1")),
+        ("O11", LoadFailed, 500, error("llama-server reported out-of-memory during startup")),
+        ("O11", LoadFailed, 500, error("model requires more system memory (9 GiB) than is")),
+        ("O11", LoadFailed, 500, error("model failed to load, this may be due to resource")),
+        ("O11", LoadFailed, 500, error("this model may be incompatible with your version of O")),
+        ("O11", LoadFailed, 500, error("error starting llama-server: binary not found")),
+        ("O12", ProviderFailed, 500, b""),
+        ("O12", ProviderFailed, 500, error("read: unexpected EOF")),
+        ("O12", ProviderFailed, 499, error("request canceled")),
+        ("O12", ProviderFailed, 502, PAGE),
+        ("O12", ProviderFailed, 503, error("Server overloaded, please retry shortly (ref: 1)")),
+        ("", ProviderProtocolError, 418, b""),
+        ("", ProviderProtocolError, 204, b""),
+        ("", ProviderProtocolError, 101, b""),
+    ],
+)
+def test_knows_what_a_refusal_means(
+    row: str, expected: type[ProviderError], status: int, body: bytes
+) -> None:
+    failure = classify(said(status, body))
+
+    assert (row, expected) == verdict(failure)
+    assert status == failure.status
+
+
+# Case -> row; two rows where the versions differ.
+RECORDED = {
+    # Our own mistakes, which the adapter does not make.
+    **dict.fromkeys(
+        (
+            *("body-array", "body-empty", "body-not-json", "body-truncated", "stream-string"),
+            *("images-bad-base64", "logprobs-21", "options-list"),
+            *("keep-alive-bool", "keep-alive-minus-1-string", "keep-alive-string-number"),
+            *("keep-alive-words", "message-arguments-string", "message-content-parts"),
+            *("model-empty", "model-malformed", "model-missing", "model-both-suffixes"),
+            *("model-local-suffix", "option-num-ctx-string", "option-stop-numbers"),
+            *("option-stop-string", "option-temperature-string", "option-use-mmap-string"),
+            *("format-bad-schema", "format-bad-string", "format-number"),
+        ),
+        "O10",
+    ),
+    **dict.fromkeys(("load-unknown-model", "unknown-model", "unknown-model-tag"), "O04"),
+    **dict.fromkeys(("weights-gone", "weights-gone-whole"), "O04"),
+    **dict.fromkeys(("host-foreign", "host-public-ip", "host-single-label"), "O04"),
+    **dict.fromkeys(("origin-foreign", "method-wrong", "path-prefix", "path-unknown"), "O04"),
+    **dict.fromkeys(("path-double-slash", "path-trailing-slash"), "C04"),
+    **dict.fromkeys(("queue-full", "queue-full-whole"), "O07"),
+    **dict.fromkeys(
+        (
+            *("overflow-history-truncate-false", "overflow-history-truncate-false-shift-false"),
+            *("overflow-message-truncate-false", "overflow-message-truncate-false-shift-false"),
+            *("overflow-message-truncate-false-whole", "prompt-one-too-many"),
+        ),
+        "O08",
+    ),
+    **dict.fromkeys(
+        (
+            *("think-high", "think-high-unable", "think-loud", "think-max", "think-number"),
+            *("think-true-unable", "tools-unable", "tools-and-think-unable"),
+        ),
+        "O09",
+    ),
+    **dict.fromkeys(
+        ("runner-killed-before-first-token", "runner-killed-before-first-token-whole"), "O10b"
+    ),
+    **dict.fromkeys(
+        (
+            *("load-missing-tensor", "load-missing-tensor-whole", "load-truncated-weights"),
+            *("load-truncated-weights-whole", "manifest-broken-chat"),
+            "runner-killed-while-loading",
+        ),
+        "O11",
+    ),
+    "tool-parse-error-whole": "O02",
+    "model-cloud-suffix": "O04 O05",
+}
+
+
+def refused() -> list[tuple[str, str]]:
+    """Return the recorded chats with a status other than 200."""
+    return [
+        (version, case)
+        for version in VERSIONS
+        for case in cases(version)
+        if recording(version, case).status != HTTPStatus.OK
+        and "chat" in recording(version, case).path
+    ]
+
+
+@pytest.mark.parametrize(("version", "case"), refused())
+def test_knows_what_each_recorded_refusal_means(version: str, case: str) -> None:
+    recorded = recording(version, case)
+    *_, expected = RECORDED[case].split()[: 1 + VERSIONS.index(version)]
+
+    assert expected == classify(said(recorded.status, recorded.body)).row
+
+
+def test_reads_the_numbers_of_an_overflow() -> None:
+    failure = classify(said(HTTPStatus.BAD_REQUEST, WINDOW))
+
+    assert (4096, 5000) == (failure.context_length, failure.input_tokens)
+
+
+@pytest.mark.parametrize("number", ["-1", "0", "true", '"4096"', "4096.0", "1e99", "9" * 30, "{}"])
+def test_takes_no_number_from_an_overflow_that_cannot_be_one(number: str) -> None:
+    inner = f'{{"error":{{"type":"exceed_context_size_error","n_ctx":{number}}}}}'
+
+    assert classify(said(HTTPStatus.BAD_REQUEST, error(inner))).context_length is None
+
+
+def test_says_when_to_come_back() -> None:
+    assert 7.0 == classify(said(429, b"", retry_after_s=7.0)).retry_after_s
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b"null", b"5", b'"x"', b"[1]"),
+        *(b'{"error":"\xff"}', b'{"error":{"message":5,"type":[]}}', b'{"error":null}'),
+        *(error("[" * 50_000), error('{"error":5}'), error('{"message":{}}'), b"{" + b"x" * 70_000),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 500, 599])
+def test_makes_something_of_any_body(status: int, body: bytes) -> None:
+    assert classify(said(status, body)).status == status
+
+
+def test_repeats_no_word_of_the_upstream() -> None:
+    told = said(500, error("secret-prompt: /var/lib/x"))
+    failure = classify(told)
+
+    assert "secret" not in f"{told!r} {failure!r} {failure} {vars(failure)}"

@@ -1,0 +1,100 @@
+import pytest
+
+from llmsvc_server.providers.ollama.names import (
+    Source,
+    looks_remote,
+    parse,
+    split_source,
+    wanted,
+)
+
+LLAMA = "registry.ollama.ai/library/llama3.2:latest"
+
+
+@pytest.mark.parametrize(
+    ("text", "identity", "display"),
+    [
+        ("llama3.2", LLAMA, "llama3.2:latest"),
+        (" llama3.2 ", LLAMA, "llama3.2:latest"),
+        ("llama3.2:latest", LLAMA, "llama3.2:latest"),
+        ("library/llama3.2", LLAMA, "llama3.2:latest"),
+        ("Library/llama3.2", LLAMA, "llama3.2:latest"),
+        ("registry.ollama.ai/library/llama3.2:latest", LLAMA, "llama3.2:latest"),
+        ("PHI3:Mini", "registry.ollama.ai/library/phi3:mini", "PHI3:Mini"),
+        ("mike/mistral", "registry.ollama.ai/mike/mistral:latest", "mike/mistral:latest"),
+        ("hf.co/org/Repo-GGUF:Q4_K_M", "hf.co/org/repo-gguf:q4_k_m", "hf.co/org/Repo-GGUF:Q4_K_M"),
+        ("host:5000/team/m", "host:5000/team/m:latest", "host:5000/team/m:latest"),
+        ("http://host:5000/team/m", "host:5000/team/m:latest", "host:5000/team/m:latest"),
+        (
+            "ollama.com/library/phi3:mini",
+            "ollama.com/library/phi3:mini",
+            "ollama.com/library/phi3:mini",
+        ),
+        (
+            "my-cloud-model",
+            "registry.ollama.ai/library/my-cloud-model:latest",
+            "my-cloud-model:latest",
+        ),
+        ("qwen3:8b:local", "registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
+        ("qwen3:8b: LOCAL", "registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
+        ("m" * 80, f"registry.ollama.ai/library/{'m' * 80}:latest", f"{'m' * 80}:latest"),
+    ],
+)
+def test_knows_what_model_a_name_means(text: str, identity: str, display: str) -> None:
+    name = wanted(text)
+
+    assert name is not None
+    assert (identity, display) == (name.identity, name.display)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "m:", ":tag", "/m", "a//m", "a/b/c/d", "host:5000/m", "ns.x/m"),
+        *("m@sha256:abc", "my model", "-m", "m:v1+q4", "m" * 81, "m:" + "t" * 81, "n/"),
+        *("n" * 81 + "/m", "h" * 351 + "/n/m", "http://", "://n/m", "mödel", "m\nn"),
+        *("foo:cloud:local", "foo:local:local", "foo:20b-cloud:local"),
+    ],
+)
+def test_takes_no_name_that_the_server_refuses(text: str) -> None:
+    assert wanted(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("gpt-oss:cloud", "gpt-oss"),
+        ("gpt-oss:20b-cloud", "gpt-oss:20b"),
+        ("gpt-oss:20B-CLOUD", "gpt-oss:20B"),
+        ("gpt-oss:20b:cloud", "gpt-oss:20b"),
+        ("gpt-oss:20b-cloud ", "gpt-oss:20b"),
+        ("hf.co/o/m:20b-cloud", "hf.co/o/m:20b"),
+    ],
+)
+def test_names_no_model_where_the_vendors_cloud_is_meant(text: str, bare: str) -> None:
+    assert (bare, Source.CLOUD) == split_source(text)
+    assert wanted(text) is None
+    assert looks_remote(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["my-cloud-model", "cloud", "cloud/m", "cloud:7b", "m-cloud", "host:1/x-cloud/m", ""]
+)
+def test_calls_no_local_name_remote(text: str) -> None:
+    assert not looks_remote(text)
+
+
+@pytest.mark.parametrize("text", ["foo:cloud:local", "foo:local:cloud", "foo:7b-cloud:local"])
+def test_calls_a_name_with_two_suffixes_remote_if_one_says_so(text: str) -> None:
+    assert looks_remote(text)
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [("m:cloud", True), ("m:20B-Cloud", True), ("m:latest", False), ("m-cloud:7b", False)],
+)
+def test_knows_a_stub_in_a_list_by_its_tag(listed: str, expected: bool) -> None:  # noqa: FBT001  a table's column
+    name = parse(listed)
+
+    assert name is not None
+    assert expected == name.runs_remotely

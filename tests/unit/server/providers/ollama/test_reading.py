@@ -1,0 +1,176 @@
+"""How the bytes of an answer become events: facts/ollama.md section 3."""
+
+import itertools
+import json
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.providers.ollama.reading import Reading
+from tests.fakes.recordings import VERSIONS, Recording, cases, recording
+from tests.unit.server.providers.ollama.lines import last, line, thought
+from tests.unit.server.providers.ollama.outcomes import Outcome, events_of, outcome_of
+
+STOP = Done(finish_reason=FinishReason.STOP, provider_finish_reason="stop", usage=Usage())
+
+
+def test_gives_one_delta_per_read_and_then_the_end() -> None:
+    reads = [line("a") + line("b"), line("c"), last()]
+
+    assert [Delta("ab"), Delta("c"), STOP] == list(events_of(reads))
+
+
+def test_takes_text_on_the_final_line_along() -> None:
+    assert Outcome("ab", done=STOP) == outcome_of([line("a") + last(text="b")])
+
+
+def test_takes_an_answer_that_is_the_final_line_alone() -> None:
+    assert [Delta("all"), STOP] == list(events_of([last(text="all")]))
+
+
+def test_takes_an_empty_answer() -> None:
+    assert [STOP] == list(events_of([last()]))
+
+
+def test_takes_a_final_line_without_its_newline() -> None:
+    assert Outcome("ab", done=STOP) == outcome_of([line("a"), last(text="b").rstrip()])
+
+
+def test_takes_done_reason_without_done_as_the_end() -> None:
+    assert Outcome("a", done=STOP) == outcome_of([line("a"), line(done_reason="stop")])
+
+
+def test_looks_at_nothing_after_the_end() -> None:
+    after = last(text="a") + b"<html>\xff\n" + line("b") + b'{"error":"x"}\n'
+
+    assert Outcome("a", done=STOP) == outcome_of([after])
+
+
+def test_passes_over_lines_that_say_nothing() -> None:
+    odd = b"\n" + line(logprobs=[{"token": "x"}], unknown={"a": [1]}) + b'\r\n{"done":false}\n'
+
+    assert [Delta("a"), STOP] == list(events_of([odd, line("a"), last()]))
+
+
+def test_takes_null_for_absent() -> None:
+    empty = line(message=None, done_reason=None, remote_host=None, error=None)
+    nulls = line(message={"role": None, "content": None, "thinking": None})
+
+    assert [Delta("a"), STOP] == list(events_of([empty, nulls, line("a"), last(eval_count=None)]))
+
+
+def test_shows_thinking_as_a_sign_of_life_and_drops_its_text() -> None:
+    reads = [thought("hm"), thought("so") + line("a"), last()]
+
+    assert [Delta(""), Delta("a"), STOP] == list(events_of(reads))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("stop", (FinishReason.STOP, "stop")),
+        ("length", (FinishReason.MAX_TOKENS, "length")),
+        ("", (FinishReason.STOP, "")),
+        ("some new word", (FinishReason.OTHER, "")),
+    ],
+)
+def test_knows_why_an_answer_ended(word: str, expected: tuple[FinishReason, str]) -> None:
+    *_, done = events_of([line("a"), last(word)])
+
+    assert isinstance(done, Done)
+    assert expected == (done.finish_reason, done.provider_finish_reason)
+
+
+@pytest.mark.parametrize(
+    ("prompt_tokens", "output_tokens", "expected"),
+    [
+        (60, 4, FinishReason.CONTEXT_LENGTH),
+        (60, 5, FinishReason.CONTEXT_LENGTH),
+        (60, 3, FinishReason.MAX_TOKENS),
+        (None, 64, FinishReason.CONTEXT_LENGTH),
+        (None, None, FinishReason.MAX_TOKENS),
+    ],
+)
+def test_tells_a_full_window_from_a_reached_limit(
+    prompt_tokens: int | None, output_tokens: int | None, expected: FinishReason
+) -> None:
+    end = last("length", prompt_eval_count=prompt_tokens, eval_count=output_tokens)
+    *_, done = events_of([line("a"), end], window_tokens=64)
+
+    assert isinstance(done, Done)
+    assert expected == done.finish_reason
+
+
+def test_reports_counts_that_came_and_no_others() -> None:
+    *_, done = events_of([last(eval_count=7)])
+
+    assert isinstance(done, Done)
+    assert Usage(input_tokens=None, output_tokens=7) == done.usage
+
+
+def test_passes_adjustments_on_with_the_end() -> None:
+    adjustments = (Adjustment(field="f", action=Action.CLAMPED, description="d"),)
+    reading = Reading(None)
+    reading.take(last())
+
+    assert adjustments == reading.end(adjustments).adjustments
+
+
+def answers() -> list[Recording]:
+    """Return the recorded streamed chats that were answered under 200."""
+    found = [
+        recording(version, case)
+        for version in VERSIONS
+        for case in cases(version)
+        if recording(version, case).path == "/api/chat"
+    ]
+    return [
+        one
+        for one in found
+        if one.status == HTTPStatus.OK
+        and one.response_headers.get("content-type", "").endswith("ndjson")
+        and b"####" not in one.response
+    ]
+
+
+@pytest.mark.parametrize("recorded", answers(), ids=lambda one: f"{one.version}-{one.case}")
+def test_reads_every_recorded_stream_whatever_its_cuts(recorded: Recording) -> None:
+    said = [json.loads(part) for part in recorded.body.splitlines()]
+    contents = [one.get("message", {}).get("content", "") for one in said]
+    ended = bool(said[-1].get("done"))
+    whole = outcome_of([recorded.body])
+    by_byte = outcome_of(recorded.body[at : at + 1] for at in range(len(recorded.body)))
+
+    assert ("".join(contents), ended) == (whole.text, whole.done is not None)
+    assert whole == by_byte
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(line("a"), line("é🌊"), line(" again"), line(), thought("hm"), b"\n"),
+                *(last(), last("length", "z", eval_count=3), b'{"error":"x"}\n', b"<html>\n"),
+                *(line("<&>").replace(b"<", b"\\u003c"), b'{"done":false}\n', b"{}\n"),
+            ]
+        ),
+        max_size=12,
+    ),
+    st.lists(st.integers(min_value=0, max_value=2_000), max_size=8),
+)
+def test_depends_on_the_bytes_and_not_on_their_cuts(parts: list[bytes], cuts: list[int]) -> None:
+    body = b"".join(parts)
+    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    pieces = [body[start:end] for start, end in itertools.pairwise(places)]
+
+    assert outcome_of([body]) == outcome_of(pieces)
+
+
+@given(st.binary(max_size=200), st.integers(min_value=0, max_value=200))
+def test_makes_something_of_any_bytes(body: bytes, cut: int) -> None:
+    assert outcome_of([body]) == outcome_of([body[:cut], body[cut:]])

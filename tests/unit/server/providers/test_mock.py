@@ -1,0 +1,128 @@
+from contextlib import aclosing
+
+import pytest
+
+from llmsvc_server.chat.adjustment import Action
+from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+from llmsvc_server.chat.route import Locality, ProviderKind
+from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.providers.mock import MockProvider
+from tests.fakes.requests import budget_of
+
+
+async def answer(
+    *texts: str, sampling: Sampling | None = None, max_output_tokens: int = 1_000
+) -> tuple[list[str], Done]:
+    """Return the pieces and the end."""
+    request = ChatRequest(
+        model="mock",
+        messages=tuple(Message(role=Role.USER, parts=(text,)) for text in texts or ("hi",)),
+        sampling=sampling or Sampling(),
+        delivery=Delivery.STREAM,
+    )
+    provider = MockProvider("mock", model="mock", max_output_tokens=max_output_tokens)
+    async with aclosing(provider.stream_chat(request, budget_of())) as events:
+        *deltas, done = [event async for event in events]
+    assert isinstance(done, Done)
+    return [delta.text for delta in deltas if isinstance(delta, Delta)], done
+
+
+async def test_says_loudly_that_it_is_no_model() -> None:
+    pieces, _ = await answer()
+
+    assert "".join(pieces).startswith("CANNED ANSWER: this comes from the mock provider, not")
+
+
+async def test_says_the_same_every_time_a_word_at_a_time() -> None:
+    pieces, done = await answer()
+
+    assert (pieces, done) == await answer()
+    assert all(len(piece.split()) == 1 for piece in pieces)
+
+
+async def test_tells_how_much_it_was_given_and_nothing_of_it() -> None:
+    pieces, done = await answer("my secret", "is {words} safe")
+    text = "".join(pieces)
+
+    assert "2 messages with 5 words in all" in text
+    assert "secret" not in text
+    assert Usage(input_tokens=5, output_tokens=len(pieces)) == done.usage
+
+
+async def test_counts_one_as_one() -> None:
+    pieces, _ = await answer("hi")
+
+    assert "1 message with 1 word in all" in "".join(pieces)
+
+
+@pytest.mark.parametrize(("limit", "most"), [(3, 1_000), (None, 3), (1_000, 3)])
+async def test_stops_at_the_limit(limit: int | None, most: int) -> None:
+    pieces, done = await answer(sampling=Sampling(max_output_tokens=limit), max_output_tokens=most)
+
+    assert ["CANNED", " ANSWER:", " this"] == pieces
+    assert (FinishReason.MAX_TOKENS, 3) == (done.finish_reason, done.usage.output_tokens)
+
+
+async def test_ends_by_itself_at_just_its_length() -> None:
+    pieces, _ = await answer()
+
+    _, done = await answer(max_output_tokens=len(pieces))
+
+    assert FinishReason.STOP is done.finish_reason
+
+
+@pytest.mark.parametrize(
+    ("sequences", "text", "found"),
+    [
+        (("this",), "CANNED ANSWER: ", "this"),
+        (("not", "this"), "CANNED ANSWER: ", "this"),
+        (("ANSWER", "ANSW"), "CANNED ", "ANSW"),
+        (("CANNED",), "", "CANNED"),
+    ],
+)
+async def test_stops_before_the_first_stop_sequence(
+    sequences: tuple[str, ...], text: str, found: str
+) -> None:
+    pieces, done = await answer(sampling=Sampling(stop_sequences=sequences))
+
+    assert text == "".join(pieces)
+    assert (FinishReason.STOP_SEQUENCE, found) == (done.finish_reason, done.stop_sequence)
+
+
+async def test_names_no_stop_sequence_where_the_limit_came_first() -> None:
+    sampling = Sampling(stop_sequences=("provider",), max_output_tokens=2)
+    _, done = await answer(sampling=sampling)
+
+    assert (FinishReason.MAX_TOKENS, "") == (done.finish_reason, done.stop_sequence)
+
+
+async def test_says_which_settings_it_has_no_use_for() -> None:
+    sampling = Sampling(temperature=0.0, seed=1, top_k=5, max_output_tokens=5_000)
+    _, done = await answer(sampling=sampling)
+
+    assert {
+        "generation_config.temperature": Action.IGNORED,
+        "generation_config.seed": Action.IGNORED,
+        "generation_config.top_k": Action.IGNORED,
+        "generation_config.max_output_tokens": Action.CLAMPED,
+    } == {one.field: one.action for one in done.adjustments}
+
+
+async def test_lists_its_own_model_and_no_other() -> None:
+    provider = MockProvider("demo", model="canned", max_output_tokens=1)
+    catalogue = await provider.catalogue()
+
+    assert ({"canned": "canned"}, frozenset({"canned"})) == (
+        dict(catalogue.models),
+        catalogue.loaded,
+    )
+    assert ["canned", "canned", "Canned", None] == [
+        provider.identity(name) for name in ("canned", " canned ", "Canned", " ")
+    ]
+
+
+def test_is_a_local_mock_by_its_configured_name() -> None:
+    info = MockProvider("demo", model="mock", max_output_tokens=1).info
+
+    assert ("demo", ProviderKind.MOCK, Locality.LOCAL) == (info.name, info.kind, info.locality)
