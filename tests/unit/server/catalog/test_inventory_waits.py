@@ -1,0 +1,173 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from llmsvc_server.app.tasks import Background
+from llmsvc_server.catalog.inventory import LOOK_LIMIT_S, Inventory
+from llmsvc_server.errors import ErrorKind, ProviderUnreachable
+from tests.fakes.eventually import eventually
+from tests.fakes.gate import Gate
+from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of
+
+
+def silent() -> ScriptedProvider:
+    provider = ScriptedProvider(models=["phi3"])
+    provider.listing_gate = Gate()
+    return provider
+
+
+def opened(provider: ScriptedProvider) -> None:
+    assert provider.listing_gate is not None
+    provider.listing_gate.open()
+
+
+@asynccontextmanager
+async def kept_fresh(
+    inventory: Inventory,
+    *,
+    every_s: float = 0.01,
+    busy: Callable[[], bool] = lambda: False,
+    changed: Callable[[], None] = lambda: None,
+) -> AsyncIterator[None]:
+    async with Background() as background:
+        _ = background.start(
+            inventory.keep_fresh("ollama", every_s=every_s, busy=busy, changed=changed)
+        )
+        yield
+
+
+async def test_an_early_call_waits_for_the_look_that_runs_and_starts_none() -> None:
+    provider = silent()
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    async with asyncio.TaskGroup() as group:
+        refresh = group.create_task(inventory.refresh("ollama"))
+        calls = [group.create_task(inventory.first_look()) for _ in range(20)]
+        await eventually(lambda: provider.listings == 1)
+        waited = not any(call.done() for call in calls)
+        opened(provider)
+
+    assert waited
+    assert refresh.done()
+    assert 1 == provider.listings
+
+
+async def test_an_early_call_waits_for_every_provider() -> None:
+    quick, slow = ScriptedProvider(), silent()
+    inventory = Inventory({"quick": quick, "slow": slow}, ListeningReporter())
+    await inventory.refresh("quick")
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(inventory.first_look())
+        _ = group.create_task(inventory.refresh("slow"))
+        await eventually(lambda: slow.listings == 1)
+        waited = not call.done()
+        opened(slow)
+
+    assert waited
+
+
+async def test_later_calls_do_not_wait() -> None:
+    provider = silent()
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    opened(provider)
+    await inventory.refresh("ollama")
+    async with asyncio.timeout(0.5):
+        for _ in range(1000):
+            await inventory.first_look()
+
+    assert 1 == provider.listings
+
+
+async def test_a_failed_look_ends_the_wait_too() -> None:
+    provider = ScriptedProvider()
+    provider.listing = ProviderUnreachable()
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    await inventory.refresh("ollama")
+    async with asyncio.timeout(0.5):
+        await inventory.first_look()
+
+    assert not inventory.look("ollama").reachable
+
+
+async def test_a_silent_provider_costs_a_look_or_an_early_call_two_seconds_at_most() -> None:
+    loop = asyncio.get_running_loop()
+    looking = Inventory({"ollama": silent()}, ListeningReporter())
+    waiting = Inventory({"ollama": silent()}, ListeningReporter())
+    began_s = loop.time()
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(looking.refresh("ollama"))
+        _ = group.create_task(waiting.first_look())
+    problem = looking.look("ollama").problem
+
+    assert LOOK_LIMIT_S <= loop.time() - began_s < LOOK_LIMIT_S + 1
+    assert problem is not None
+    assert (ErrorKind.SILENT, 1) == (problem.kind, looking.look("ollama").misses)
+
+
+async def test_a_refresh_that_is_cancelled_lets_go_of_the_provider() -> None:
+    provider = silent()
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    async with asyncio.TaskGroup() as group:
+        refresh = group.create_task(inventory.refresh("ollama"))
+        await eventually(lambda: provider.listings == 1)
+        refresh.cancel()
+    assert provider.listing_gate is not None
+
+    assert 0 == provider.listing_gate.waiting
+    assert not inventory.look("ollama").reachable
+
+
+async def test_it_looks_again_and_again_and_says_so_each_time() -> None:
+    provider, turns = ScriptedProvider(models=["phi3"]), []
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    async with kept_fresh(inventory, changed=lambda: turns.append(provider.listings)):
+        await eventually(lambda: len(turns) >= 5)
+
+    assert [1, 2, 3, 4, 5] == turns[:5]
+
+
+async def test_it_looks_about_as_often_as_it_is_told() -> None:
+    provider = ScriptedProvider()
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    async with kept_fresh(inventory, every_s=0.05):
+        await eventually(lambda: provider.listings == 6)
+
+    assert 5 * 0.05 * 0.9 <= loop.time() - began_s
+
+
+async def test_it_goes_on_after_failures() -> None:
+    provider = ScriptedProvider()
+    provider.listing = ProviderUnreachable()
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    async with kept_fresh(inventory):
+        await eventually(lambda: inventory.look("ollama").misses >= 3)
+        provider.listing = catalogue_of(["phi3"])
+        await eventually(lambda: inventory.look("ollama").reachable)
+
+    assert "phi3" == inventory.spelling("ollama", "phi3")
+
+
+async def test_it_asks_each_time_whether_the_provider_is_busy() -> None:
+    provider, asked = ScriptedProvider(), []
+
+    def busy() -> bool:
+        asked.append(provider.listings)
+        return True
+
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    async with kept_fresh(inventory, busy=busy):
+        await eventually(lambda: len(asked) >= 3)
+
+    assert [0, 1, 2] == asked[:3]
+
+
+async def test_a_defect_of_a_provider_ends_the_loop_loudly() -> None:
+    provider = ScriptedProvider()
+    provider.listing = ValueError("defect")
+    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    with pytest.raises(ValueError, match="defect"):
+        await inventory.keep_fresh("ollama", every_s=0.01, busy=lambda: False, changed=lambda: None)

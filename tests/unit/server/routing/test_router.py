@@ -1,0 +1,232 @@
+from contextlib import aclosing
+
+import pytest
+
+from llmsvc_server.catalog.inventory import Inventory
+from llmsvc_server.chat.events import Delta, Done, Started
+from llmsvc_server.chat.request import Delivery
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.errors import (
+    AllProvidersFailed,
+    InterruptCause,
+    ModelNotFound,
+    PrivacyViolated,
+    ProviderFailed,
+    ProviderProtocolError,
+    ProviderUnreachable,
+    StreamInterrupted,
+)
+from llmsvc_server.routing.budget import Patience
+from llmsvc_server.routing.commit import MAX_WHOLE_CHARACTERS
+from llmsvc_server.routing.plan import Target
+from llmsvc_server.routing.router import FailoverRouter
+from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.requests import chat_request, in_s
+from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of, done
+
+MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
+PATIENCE = Patience(first_token_s=60, cold_s=300, is_loaded=lambda _model: True)
+
+
+async def router_over(*providers: ScriptedProvider) -> FailoverRouter:
+    """Route over providers whose default models are "phi3:mini" and "mock"."""
+    inventory = Inventory({one.info.name: one for one in providers}, ListeningReporter())
+    for one in providers:
+        await inventory.refresh(one.info.name)
+    defaults = {"ollama": "phi3:mini", "mock": "mock"}
+    return FailoverRouter(
+        [
+            Target(provider=one, default_model=defaults[one.info.name], patience=PATIENCE)
+            for one in providers
+        ],
+        inventory,
+    )
+
+
+def ollama(*steps: object) -> ScriptedProvider:
+    return ScriptedProvider(*steps, models=["phi3:mini", "llama3.2:latest"])  # type: ignore[arg-type]
+
+
+def mock(*steps: object) -> ScriptedProvider:
+    return ScriptedProvider(*steps, info=MOCK, models=["mock"])  # type: ignore[arg-type]
+
+
+async def answer(
+    router: FailoverRouter, *, model: str = "", delivery: Delivery = Delivery.STREAM
+) -> list[Started | Delta | Done]:
+    request = chat_request(model=model, delivery=delivery)
+    async with aclosing(router.stream_chat(request, in_s(60))) as events:
+        return [event async for event in events]
+
+
+def who(events: list[Started | Delta | Done]) -> tuple[str, str]:
+    """Return the provider and the model that the stream says answers."""
+    started = events[0]
+    assert isinstance(started, Started)
+    return started.route.provider.name, started.route.model
+
+
+async def test_the_first_answers_and_the_second_is_not_asked() -> None:
+    second = mock()
+    events = await answer(await router_over(ollama(Delta("a"), Delta("b"), done()), second))
+
+    assert ("ollama", "phi3:mini") == who(events)
+    assert [Delta("a"), Delta("b"), done()] == events[1:]
+    assert [] == second.calls
+
+
+async def test_a_failure_before_content_moves_to_the_next() -> None:
+    first = ollama(Delta(""), ProviderFailed())
+    events = await answer(await router_over(first, mock(Delta("b"), done())))
+
+    assert ("mock", "mock") == who(events)
+    assert first.calls[0].closed
+
+
+async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_asked() -> None:
+    second = mock()
+    router = await router_over(ollama(Delta("a"), ProviderFailed(phase="stream")), second)
+    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+        started, first = await anext(events), await anext(events)
+        with pytest.raises(StreamInterrupted) as broken:
+            await anext(events)
+
+    assert isinstance(started, Started)
+    assert Delta("a") == first
+    assert (InterruptCause.PROVIDER, "stream") == (broken.value.cause, broken.value.phase)
+    assert "ollama" == broken.value.route.provider.name
+    assert [] == second.calls
+
+
+async def test_a_violation_after_content_says_so() -> None:
+    router = await router_over(ollama(Delta("a"), PrivacyViolated()))
+    with pytest.raises(StreamInterrupted) as broken:
+        await answer(router)
+
+    assert InterruptCause.PRIVACY is broken.value.cause
+
+
+async def test_a_whole_answer_may_move_on_to_its_very_end() -> None:
+    router = await router_over(ollama(Delta("a"), ProviderFailed()), mock(Delta("b"), done()))
+    events = await answer(router, delivery=Delivery.WHOLE)
+
+    assert ("mock", "mock") == who(events)
+    assert [Delta("b"), done()] == events[1:]
+
+
+async def test_an_empty_answer_with_an_end_is_an_answer() -> None:
+    events = await answer(await router_over(ollama(done()), mock()))
+
+    assert ("ollama", "phi3:mini") == who(events)
+    assert [done()] == events[1:]
+
+
+async def test_an_end_without_done_is_a_failure() -> None:
+    with pytest.raises(ProviderProtocolError):
+        await answer(await router_over(ollama(Delta(""))))
+
+
+async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
+    half = Delta("x" * (MAX_WHOLE_CHARACTERS // 2 + 1))
+    with pytest.raises(ProviderProtocolError):
+        await answer(await router_over(ollama(half, half, done())), delivery=Delivery.WHOLE)
+
+
+async def test_no_model_and_the_primarys_own_mean_each_ones_default() -> None:
+    for model in ("", "phi3:mini", "PHI3:Mini"):
+        router = await router_over(ollama(ProviderFailed()), mock(Delta("b"), done()))
+
+        assert ("mock", "mock") == who(await answer(router, model=model))
+
+
+async def test_another_model_runs_where_it_is_listed_and_nowhere_else() -> None:
+    listed, second = ollama(ProviderFailed()), mock()
+    with pytest.raises(ProviderFailed):
+        await answer(await router_over(listed, second), model="llama3.2")
+
+    assert "llama3.2:latest" == listed.calls[0].request.model
+    assert [] == second.calls
+
+
+async def test_the_mock_can_be_asked_for_by_name() -> None:
+    first = ollama()
+
+    assert ("mock", "mock") == who(await answer(await router_over(first, mock()), model="mock"))
+    assert [] == first.calls
+
+
+async def test_nobodys_typo_is_answered_by_something_else() -> None:
+    first, second = ollama(), mock()
+    with pytest.raises(ModelNotFound) as missing:
+        await answer(await router_over(first, second), model="phi4")
+
+    assert "" == missing.value.pull_hint
+    assert [] == first.calls + second.calls
+
+
+async def test_a_configured_model_that_is_missing_can_be_pulled() -> None:
+    router = await router_over(ScriptedProvider(models=["other"]))
+    with pytest.raises(ModelNotFound) as missing:
+        await answer(router)
+
+    assert "phi3:mini" == missing.value.pull_hint
+
+
+async def test_a_provider_never_seen_is_not_asked() -> None:
+    unseen = ollama()
+    unseen.listing = ProviderUnreachable()
+    with pytest.raises(ProviderUnreachable) as unreachable:
+        await answer(await router_over(unseen))
+
+    assert not unreachable.value.called
+    assert [] == unseen.calls
+
+
+async def test_a_model_that_its_provider_denies_is_forgotten_until_the_next_look() -> None:
+    first = ollama(ModelNotFound(row="O04"))
+    router = await router_over(first)
+    for _ in range(2):
+        with pytest.raises(ModelNotFound):
+            await answer(router)
+
+    assert 1 == len(first.calls)
+
+
+async def test_all_failed_names_the_failure_that_decides() -> None:
+    router = await router_over(ollama(ProviderFailed()), mock(ProviderUnreachable()))
+    with pytest.raises(AllProvidersFailed) as failed:
+        await answer(router)
+
+    deciding = failed.value.deciding
+    assert isinstance(deciding, ProviderFailed)
+    assert deciding.provider is not None
+    assert ("ollama", "phi3:mini") == (deciding.provider.name, deciding.model)
+
+
+async def test_leaving_early_closes_the_provider_before_it_returns() -> None:
+    first = ollama(Delta("a"), Delta("b"), done())
+    router = await router_over(first)
+    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+        await anext(events)
+
+    assert first.calls[0].closed
+
+
+async def test_a_call_before_the_first_look_waits_for_it() -> None:
+    first = ollama(Delta("a"), done())
+    first.listing = catalogue_of(["phi3:mini"])
+    inventory = Inventory({"ollama": first}, ListeningReporter())
+    target = Target(provider=first, default_model="phi3:mini", patience=PATIENCE)
+    router = FailoverRouter([target], inventory)
+    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+        asked = anext(events)
+        await inventory.refresh("ollama")
+
+        assert isinstance(await asked, Started)
+
+
+async def test_signs_of_life_in_a_whole_answer_count_for_nothing() -> None:
+    router = await router_over(ollama(Delta("a"), Delta(""), Delta("b"), done()))
+    events = await answer(router, delivery=Delivery.WHOLE)
+
+    assert "ab" == "".join(event.text for event in events if isinstance(event, Delta))
