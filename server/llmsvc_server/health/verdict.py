@@ -1,0 +1,57 @@
+"""From what is known to what health answers. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmsvc_server.chat.route import Locality, ProviderInfo
+
+LIVENESS = "liveness"
+READINESS = "readiness"
+READINESS_NAMES = ("", READINESS, "llmsvc.v1.LLMService")
+
+
+class Require(StrEnum):
+    """What readiness asks for: any serving provider, a local one, or nothing."""
+
+    ANY = "any"
+    LOCAL = "local"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """One provider of the sequence.
+
+    `reachable` says whether it can be called, `serves_default` whether it then also has its
+    `default_model`, as configured; `models` are the names of all its models, as it spells them.
+    """
+
+    info: ProviderInfo
+    reachable: bool
+    serves_default: bool
+    default_model: str
+    models: tuple[str, ...]
+
+
+def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bool]:
+    """Return the whole health table: name -> whether it is SERVING.
+
+    Args:
+        facts: What is known of each provider of the sequence, the primary first.
+        require: The operator's choice, `health.require`.
+    """
+    table = {LIVENESS: True}
+    ready = require is Require.NONE or any(
+        fact.serves_default
+        for fact in facts
+        if require is not Require.LOCAL or fact.info.locality is Locality.LOCAL
+    )
+    table |= dict.fromkeys(READINESS_NAMES, ready)
+    for fact in facts:
+        table[f"provider/{fact.info.name}"] = fact.reachable
+        named = dict.fromkeys(fact.models, fact.reachable)
+        named.setdefault(fact.default_model, fact.serves_default)
+        for model, has in named.items():
+            table[f"model/{model}"] = has or table.get(f"model/{model}", False)
+    return table

@@ -1,0 +1,87 @@
+"""Everything that is read out of a gRPC context, once, at entry.
+
+After the end of a call the accessors read freed memory and may crash the process
+(grpcio 1.81 to 1.85; facts/grpc-aio.md, 2), so no other module calls them.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import cast
+
+from llmsvc_server.chat.deadline import Clock, Deadline
+from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.usage import Usage
+from llmsvc_server.rpc.aio import Context
+
+REQUEST_ID_KEY = "x-request-id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+RESERVE_S = 0.15
+"""Time kept back so that the typed status still reaches the caller, at most a fifth of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """Our limits on a call's time, in seconds: where the caller sets none, and at most."""
+
+    default_s: float
+    cap_s: float
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Call:
+    """One running call: what it came with, and what has become of it so far.
+
+    `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends
+    it, None where the caller's deadline does. The guard owns it; the servicer notes progress.
+    """
+
+    method: str
+    request_id: str
+    began_s: float
+    finish_by: Deadline
+    limit_s: float | None
+    draining: bool = False
+    committed: bool = False
+    route: Route | None = None
+    usage: Usage | None = None
+    first_content_s: float | None = None
+    messages_sent: int = 0
+
+
+current_call: ContextVar[Call] = ContextVar("current_call")
+"""The call that the running task serves. Set by the guard."""
+
+
+def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -> Call:
+    """Read what a call came with.
+
+    Args:
+        context: The call's context, before anything else was awaited.
+        method: Full method name, "/package.Service/Method".
+        limits: Our limits for this method.
+        clock: The loop's clock.
+    """
+    now_s = clock()
+    asked_s = cast("float | None", context.time_remaining())  # None without a deadline
+    limit_s = limits.default_s if asked_s is None else limits.cap_s
+    granted_s = limit_s if asked_s is None else max(0.0, min(asked_s, limit_s))
+    reserve_s = min(RESERVE_S, granted_s / 5)
+    return Call(
+        method=method,
+        request_id=request_id_from(context),
+        began_s=now_s,
+        finish_by=Deadline(now_s + granted_s - reserve_s, clock),
+        limit_s=None if asked_s is not None and asked_s <= limit_s else limit_s,
+    )
+
+
+def request_id_from(context: Context) -> str:
+    """Return the caller's request id if it sent a valid one, else a new one."""
+    metadata = cast("Iterable[tuple[str, str | bytes]]", context.invocation_metadata() or ())
+    for key, value in metadata:
+        if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
+            return value
+    return secrets.token_hex(8)

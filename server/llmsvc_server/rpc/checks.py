@@ -1,0 +1,146 @@
+"""Checks of a request against the contract, all violations at once. Pure.
+
+Limits and ranges are those of contract.md 8.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.errors import InvalidRequest, Violation
+from llmsvc_server.errors import ViolationReason as Why
+from llmsvc_server.rpc.newer_fields import newer_fields
+
+MAX_VIOLATIONS = 16
+MAX_MESSAGES = 1000
+MAX_PARTS = 64
+MAX_TEXT_BYTES = 4 * 1024 * 1024
+MAX_MODEL_BYTES = 256
+MAX_STOP_SEQUENCES = 4
+MAX_STOP_SEQUENCE_BYTES = 256
+MAX_SEED = 2**31 - 1
+
+RANGES: dict[str, tuple[float, float, bool]] = {
+    "temperature": (0, 2, False),
+    "top_p": (0, 1, True),
+    "min_p": (0, 1, False),
+    "frequency_penalty": (-2, 2, False),
+    "presence_penalty": (-2, 2, False),
+    "repeat_penalty": (0, 2, True),
+    "seed": (0, MAX_SEED, False),
+}
+"""Field -> least, most, and whether the least itself is refused."""
+
+AT_LEAST_ONE = ("top_k", "max_output_tokens")
+KNOWN_ROLES = frozenset((llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_USER, llm_pb2.ROLE_ASSISTANT))
+
+
+def check_chat(request: llm_pb2.ChatRequest) -> None:
+    """Return if the request keeps the contract.
+
+    Raises:
+        InvalidRequest: It does not; up to 16 violations, in the order of the fields.
+    """
+    violations = tuple(islice(_violations(request), MAX_VIOLATIONS))
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def _violations(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
+    raw = request.SerializeToString()
+    if len(request.model.encode()) > MAX_MODEL_BYTES:
+        yield Violation("model", Why.TOO_LONG, f"use at most {MAX_MODEL_BYTES} bytes")
+    yield from _messages(request)
+    if len(raw) > MAX_TEXT_BYTES and _text_bytes(request) > MAX_TEXT_BYTES:
+        yield Violation("messages", Why.TOO_LONG, f"send at most {MAX_TEXT_BYTES} bytes of text")
+    if request.HasField("generation_config"):
+        yield from _generation_config(request.generation_config)
+    for name in newer_fields(raw):
+        yield Violation(name, Why.UNKNOWN, "this server is too old for it; leave it out")
+
+
+def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
+    messages = request.messages
+    if not messages:
+        yield Violation("messages", Why.MISSING, "send at least one user message")
+        return
+    if len(messages) > MAX_MESSAGES:
+        yield Violation("messages", Why.TOO_MANY, f"send at most {MAX_MESSAGES}")
+        return
+    conversing = False
+    for index, message in enumerate(messages):
+        role, parts = message.role, message.parts
+        usual = role == llm_pb2.ROLE_USER and len(parts) == 1 and parts[0].HasField("text")
+        if not usual:
+            path = f"messages[{index}]"
+            yield from _role(path, role, conversing=conversing)
+            yield from _parts(path, message)
+        conversing = conversing or role != llm_pb2.ROLE_SYSTEM
+    if messages[-1].role in KNOWN_ROLES - {llm_pb2.ROLE_USER}:
+        yield Violation(
+            f"messages[{len(messages) - 1}].role",
+            Why.NOT_ALLOWED,
+            "end the conversation with a user message",
+        )
+
+
+def _text_bytes(request: llm_pb2.ChatRequest) -> int:
+    """Return the bytes of text in the parts that may be sent; more of them are refused anyway."""
+    return sum(
+        len(part.text.encode())
+        for message in request.messages[:MAX_MESSAGES]
+        for part in message.parts[:MAX_PARTS]
+    )
+
+
+def _role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
+    if role == llm_pb2.ROLE_UNSPECIFIED:
+        yield Violation(f"{path}.role", Why.MISSING, "set it")
+    elif role not in KNOWN_ROLES:
+        yield Violation(f"{path}.role", Why.UNKNOWN, "use a role that this server knows")
+    elif role == llm_pb2.ROLE_SYSTEM and conversing:
+        yield Violation(f"{path}.role", Why.NOT_ALLOWED, "put system messages first")
+
+
+def _parts(path: str, message: llm_pb2.Message) -> Iterator[Violation]:
+    if not message.parts:
+        yield Violation(f"{path}.parts", Why.MISSING, "send at least one part")
+    if len(message.parts) > MAX_PARTS:
+        yield Violation(f"{path}.parts", Why.TOO_MANY, f"send at most {MAX_PARTS}")
+        return  # a caller must not make us look at millions
+    for index, part in enumerate(message.parts):
+        if part.WhichOneof("part") is None:
+            yield Violation(
+                f"{path}.parts[{index}]", Why.MISSING, "set a kind that this server knows: text"
+            )
+
+
+def _generation_config(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
+    for name, (least, most, above) in RANGES.items():
+        if config.HasField(name):  # type: ignore[arg-type]  # names of fields, checked by a test
+            value = getattr(config, name)
+            if not (least <= value <= most) or (above and value == least):
+                above_or_from = "above" if above else "from"
+                yield Violation(
+                    f"generation_config.{name}",
+                    Why.OUT_OF_RANGE,
+                    f"use a number {above_or_from} {least} to {most}",
+                )
+    for name in AT_LEAST_ONE:
+        if config.HasField(name) and getattr(config, name) < 1:  # type: ignore[arg-type]
+            yield Violation(f"generation_config.{name}", Why.OUT_OF_RANGE, "use at least 1")
+    yield from _stop_sequences(config)
+
+
+def _stop_sequences(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
+    path = "generation_config.stop_sequences"
+    if len(config.stop_sequences) > MAX_STOP_SEQUENCES:
+        yield Violation(path, Why.TOO_MANY, f"send at most {MAX_STOP_SEQUENCES}")
+        return
+    for index, sequence in enumerate(config.stop_sequences):
+        if not sequence:
+            yield Violation(f"{path}[{index}]", Why.MISSING, "send at least one byte")
+        elif len(sequence.encode()) > MAX_STOP_SEQUENCE_BYTES:
+            yield Violation(
+                f"{path}[{index}]", Why.TOO_LONG, f"use at most {MAX_STOP_SEQUENCE_BYTES} bytes"
+            )

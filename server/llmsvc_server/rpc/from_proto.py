@@ -1,0 +1,47 @@
+"""From messages that passed the checks to our values."""
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+
+ROLES = {
+    llm_pb2.ROLE_SYSTEM: Role.SYSTEM,
+    llm_pb2.ROLE_USER: Role.USER,
+    llm_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+}
+SCALARS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repeat_penalty",
+    "seed",
+    "max_output_tokens",
+)
+
+
+def chat_from_proto(request: llm_pb2.ChatRequest, delivery: Delivery) -> ChatRequest:
+    """Return the request as a value. It must have passed `check_chat`."""
+    return ChatRequest(
+        model=request.model,
+        messages=tuple(
+            Message(role=ROLES[one.role], parts=tuple(part.text for part in one.parts))
+            for one in request.messages
+        ),
+        sampling=_sampling(request),
+        delivery=delivery,
+    )
+
+
+NO_SAMPLING = Sampling()
+
+
+def _sampling(request: llm_pb2.ChatRequest) -> Sampling:
+    if not request.HasField("generation_config"):
+        return NO_SAMPLING
+    config = request.generation_config
+    return Sampling(
+        **{name: getattr(config, name) for name in SCALARS if config.HasField(name)},  # type: ignore[arg-type]  # names of its fields
+        stop_sequences=tuple(config.stop_sequences),
+    )

@@ -1,0 +1,214 @@
+"""The one outermost interceptor: every call gets exactly one status, and chats one report.
+
+It reads the context once, decodes the request, limits the time, keeps the call in the registry,
+and turns what was raised into a status. Nothing else maps errors.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from typing_extensions import override
+
+from llmsvc_server.chat.deadline import Clock
+from llmsvc_server.errors import (
+    DeadlineExpired,
+    InterruptCause,
+    InvalidRequest,
+    LlmsvcError,
+    ShuttingDown,
+    StreamInterrupted,
+    Violation,
+    ViolationReason,
+)
+from llmsvc_server.reports import Reporter, RpcReport, RpcStart
+from llmsvc_server.rpc.aio import Context, Handler
+from llmsvc_server.rpc.callinfo import (
+    REQUEST_ID_KEY,
+    Call,
+    TimeLimits,
+    call_from,
+    current_call,
+    request_id_from,
+)
+from llmsvc_server.rpc.details import message_of, status_code, trailers
+from llmsvc_server.rpc.inflight import InFlight
+from llmsvc_server.rpc.status import RpcFailure, to_failure
+
+ABORT_LIMIT_S = 1.0
+"""A status behind a blocked write cannot be sent; the backstop in stop() ends such a call."""
+
+Method = Callable[[Any, Context], Awaitable[object]]
+Decoder = Callable[[bytes], object]
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Guards every method with one request; those in `limits` are chats, in time and reported."""
+
+    def __init__(
+        self,
+        limits: Mapping[str, TimeLimits],
+        *,
+        in_flight: InFlight,
+        reporter: Reporter,
+        clock: Clock,
+    ) -> None:
+        """Limit the methods in `limits`, by full name."""
+        self._limits = limits
+        self._in_flight = in_flight
+        self._reporter = reporter
+        self._clock = clock
+        self._guarded: dict[str, Handler] = {}
+
+    @override
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the guarded handler of a method; None where there is no such method."""
+        name = handler_call_details.method
+        handler = self._guarded.get(name)
+        if handler is None:
+            inner = await continuation(handler_call_details)
+            if inner is None or inner.request_streaming:
+                return inner
+            handler = self._guarded[name] = self._guard(name, inner)
+        return handler
+
+    def _guard(self, name: str, inner: Handler) -> Handler:
+        limits = self._limits.get(name)
+        method = cast("Method", inner.unary_stream or inner.unary_unary)
+        decode = cast("Decoder", inner.request_deserializer)
+
+        async def guarded_chat(request: bytes, context: Context) -> object:
+            assert limits is not None  # noqa: S101  chosen below
+            call = call_from(context, name, limits, self._clock)
+            current_call.set(call)
+            self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
+            try:
+                context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+                response = await self._in_time(call, method, decode, request, context)
+            except asyncio.CancelledError:
+                self._report_cancel(call)
+                raise
+            except Exception as error:  # noqa: BLE001  the one place that maps them all
+                failure = to_failure(_after_commit(call, error))
+                self._report(call, failure.code, failure.reason, _defect(failure, error))
+                await _abort(context, failure, call.request_id)
+            self._report(call, "OK", "", "")
+            return response
+
+        async def guarded(request: bytes, context: Context) -> object:
+            request_id = request_id_from(context)
+            try:
+                context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+                return await _as_caller_sees(method(_decoded(decode, request), context))
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001  as above
+                await _abort(context, to_failure(error), request_id)
+
+        make = (
+            grpc.unary_stream_rpc_method_handler
+            if inner.response_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        return make(guarded if limits is None else guarded_chat, None, inner.response_serializer)
+
+    async def _in_time(
+        self, call: Call, method: Method, decode: Decoder, request: bytes, context: Context
+    ) -> object:
+        limit = asyncio.timeout_at(call.finish_by.at_s)
+        try:
+            async with limit:
+                with self._in_flight.registered(call, limit):
+                    return await _as_caller_sees(method(_decoded(decode, request), context))
+        except TimeoutError:
+            if limit.expired():
+                raise _out_of_time(call) from None
+            raise
+
+    def _report_cancel(self, call: Call) -> None:
+        late = call.limit_s is None and call.finish_by.remaining_s() == 0
+        self._report(call, "DEADLINE_EXCEEDED" if late else "CANCELLED", "", "")
+
+    def _report(self, call: Call, code: str, reason: str, detail: str) -> None:
+        self._reporter.rpc_finished(
+            RpcReport(
+                method=call.method,
+                request_id=call.request_id,
+                code=code,
+                reason=reason,
+                duration_s=self._clock() - call.began_s,
+                first_content_s=call.first_content_s,
+                messages_sent=call.messages_sent,
+                route=call.route,
+                usage=call.usage,
+                detail=detail,
+            )
+        )
+
+
+def _decoded(decode: Decoder, request: bytes) -> object:
+    # Left to grpcio, bytes that do not decode are answered UNKNOWN with the exception's text.
+    try:
+        return decode(request)
+    except DecodeError:
+        wrong = Violation("", ViolationReason.MALFORMED, "not a message of this method's type")
+        raise InvalidRequest([wrong]) from None
+
+
+async def _as_caller_sees(running: Awaitable[object]) -> object:
+    """Await a method; tell a caller that left from a cancel of our own making, a defect."""
+    try:
+        return await running
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ForeignCancelError from None
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # a write on a call that is gone
+
+
+class ForeignCancelError(Exception):
+    """A cancel that neither the caller nor gRPC sent. Swallowed, it would owe a status for ever."""
+
+
+def _out_of_time(call: Call) -> LlmsvcError:
+    if call.draining:
+        if call.committed and call.route is not None:
+            return StreamInterrupted(InterruptCause.DRAIN, call.route)
+        return ShuttingDown()
+    if call.limit_s is not None and call.committed and call.route is not None:
+        return StreamInterrupted(InterruptCause.TIME_LIMIT, call.route)
+    return DeadlineExpired(call.limit_s)
+
+
+def _after_commit(call: Call, error: Exception) -> Exception:
+    if call.committed and call.route is not None and not isinstance(error, LlmsvcError):
+        return StreamInterrupted(InterruptCause.INTERNAL, call.route)
+    return error
+
+
+def _defect(failure: RpcFailure, error: Exception) -> str:
+    """Return what and where, for our own defects only; never the text, which may quote a prompt."""
+    if failure.reason != "INTERNAL_ERROR" and isinstance(error, LlmsvcError):
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__} at {where}"
+
+
+async def _abort(context: Context, failure: RpcFailure, request_id: str) -> NoReturn:
+    try:
+        async with asyncio.timeout(ABORT_LIMIT_S):
+            await context.abort(
+                status_code(failure), message_of(failure), trailers(failure, request_id)
+            )
+    except TimeoutError:
+        raise asyncio.CancelledError from None

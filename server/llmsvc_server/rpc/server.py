@@ -1,0 +1,64 @@
+"""Assembly of the gRPC server. Reads as a list."""
+
+from collections.abc import Mapping
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from llmsvc.v1 import llm_pb2, llm_pb2_grpc
+from llmsvc_server.rpc.callinfo import TimeLimits
+from llmsvc_server.rpc.guard import Guard
+from llmsvc_server.rpc.health_servicer import HealthServicer
+from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.reflection_servicer import reflection_handlers
+
+LLM_SERVICE = llm_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
+HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+Server = grpc.aio.Server
+"""A gRPC server, for those who must not know gRPC."""
+
+
+class CannotBind(Exception):
+    """The address can't be listened on: taken, not of this machine, or not allowed."""
+
+
+def time_limits(*, chat_s: float, stream_s: float, cap_s: float) -> Mapping[str, TimeLimits]:
+    """Return the time limits of each chat method, by full method name, from seconds."""
+    return {
+        f"/{LLM_SERVICE}/Chat": TimeLimits(default_s=chat_s, cap_s=cap_s),
+        f"/{LLM_SERVICE}/ChatStream": TimeLimits(default_s=stream_s, cap_s=cap_s),
+    }
+
+
+def assemble(
+    *,
+    guard: Guard,
+    llm: LLMServicer,
+    health: HealthServicer,
+    reflection: bool,
+    max_message_bytes: int,
+) -> Server:
+    """Return the server, not yet bound or started."""
+    server = grpc.aio.server(
+        interceptors=[guard], options=server_options(max_message_bytes=max_message_bytes)
+    )
+    llm_pb2_grpc.add_LLMServiceServicer_to_server(llm, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if reflection:
+        server.add_generic_rpc_handlers(reflection_handlers([LLM_SERVICE, HEALTH_SERVICE]))
+    return server
+
+
+def bind(server: Server, address: str) -> int:
+    """Listen on `address`, "host:port"; return the port, which port 0 leaves to the system.
+
+    Raises:
+        CannotBind: The address cannot be listened on.
+    """
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError:
+        raise CannotBind(address) from None

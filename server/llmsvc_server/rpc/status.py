@@ -1,0 +1,225 @@
+"""From our errors to what a caller is told: code, reason, fixed text, facts. No grpc objects yet.
+
+Whatever an upstream said stays below: every sentence here is ours.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llmsvc_server.chat.route import Route
+from llmsvc_server.errors import (
+    AllProvidersFailed,
+    DeadlineExpired,
+    ErrorKind,
+    InvalidRequest,
+    ModelNotFound,
+    Overloaded,
+    ProviderError,
+    ShuttingDown,
+    StreamInterrupted,
+    Violation,
+)
+from llmsvc_server.routing.course import retry_after_s
+from llmsvc_server.routing.policy import POLICY
+
+LEAST_PUSHBACK_MS = 100
+"""A pushback of 0 makes a grpcio client hang until its deadline (contract.md 6.4)."""
+
+NO_RETRY = -1
+MOST_RETRY_S = 86_400.0
+"""Longest advice, whatever an upstream asked for: a day. Far longer ones fit no message."""
+
+DRAIN_RETRY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcFailure:
+    """One failed call, as its status will say it.
+
+    `code` is a gRPC status code's name, `reason` an ErrorReason without its prefix.
+    `pushback_ms` steers gRPC's own retries, None where it is not sent.
+    """
+
+    code: str
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    retry_after_s: float | None = None
+    pushback_ms: int | None = None
+    violations: tuple[Violation, ...] = ()
+    missing_model: str | None = None
+    precondition: str | None = None
+    route: Route | None = None
+
+
+SENTENCES: dict[ErrorKind, str] = {
+    ErrorKind.CONNECT: "Provider {provider} cannot be reached.",
+    ErrorKind.TRANSIENT: "Provider {provider} failed while it ran {model}.",
+    ErrorKind.LOAD_FAILED: "Provider {provider} could not load {model}; see its own log.",
+    ErrorKind.SILENT: "Provider {provider} sent nothing of {model} in time.",
+    ErrorKind.COLD_LOAD: "Provider {provider} is still loading {model}; try again soon.",
+    ErrorKind.QUEUE_FULL: "Too many calls wait for {model} at provider {provider}.",
+    ErrorKind.SATURATED: "Provider {provider} has too many requests waiting.",
+    ErrorKind.RATE_LIMIT: "Provider {provider} limits the rate of this server's requests.",
+    ErrorKind.CREDENTIAL: "Provider {provider} rejects this server's credentials.",
+    ErrorKind.MISCONFIGURED: "The address configured for provider {provider} is not such a server.",
+    ErrorKind.REMOTE_REFUSED: "{model} of provider {provider} runs elsewhere; nothing was sent.",
+    ErrorKind.VIOLATION: "Provider {provider} forwarded the request; its answer was withheld.",
+    ErrorKind.MODEL_MISSING: "No provider has the requested model.",
+    ErrorKind.CONTEXT: "The input does not fit the context window of {model}; shorten it.",
+    ErrorKind.CALLER: "Provider {provider} calls the request for {model} invalid.",
+    ErrorKind.CAPABILITY: "{model} of provider {provider} lacks a feature that was asked for.",
+    ErrorKind.MODEL_OUTPUT: "{model} of provider {provider} wrote an answer that is of no use.",
+    ErrorKind.PROTOCOL: "The answer of provider {provider} cannot be understood.",
+}
+PRECONDITIONS = {ErrorKind.CAPABILITY: "CAPABILITY", ErrorKind.REMOTE_REFUSED: "PRIVACY"}
+
+
+def to_failure(error: BaseException) -> RpcFailure:  # noqa: PLR0911  one return per class
+    """Return what the caller is told of `error`. Anything unknown is a defect of ours."""
+    match error:
+        case InvalidRequest():
+            return _invalid(error)
+        case ProviderError():
+            return _provider(error)
+        case AllProvidersFailed():
+            return _all_failed(error)
+        case StreamInterrupted():
+            return _interrupted(error)
+        case DeadlineExpired():
+            return _expired(error)
+        case Overloaded():
+            return RpcFailure(
+                code="RESOURCE_EXHAUSTED",
+                reason="SERVER_OVERLOADED",
+                message="This server runs all the chats that it may; try again soon.",
+                retry_after_s=error.retry_after_s,
+            )
+        case ShuttingDown():
+            return RpcFailure(
+                code="UNAVAILABLE",
+                reason="SERVER_DRAINING",
+                message="This server is shutting down; ask another one.",
+                retry_after_s=DRAIN_RETRY_S,
+                pushback_ms=LEAST_PUSHBACK_MS,
+            )
+        case _:
+            return RpcFailure(
+                code="INTERNAL",
+                reason="INTERNAL_ERROR",
+                message="A defect of this server; its log has the request id.",
+            )
+
+
+def _invalid(error: InvalidRequest) -> RpcFailure:
+    first, count = error.violations[0], len(error.violations)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return RpcFailure(
+        code="INVALID_ARGUMENT",
+        reason="INVALID_REQUEST",
+        message=f"{first.field or 'request'}: {first.description}{more}",
+        violations=error.violations,
+    )
+
+
+def _provider(error: ProviderError) -> RpcFailure:
+    policy = POLICY[error.kind]
+    wait_s = _bounded(retry_after_s(error))
+    metadata = _metadata(error)
+    return RpcFailure(
+        code=policy.code,
+        reason=policy.reason,
+        message=_sentence(error),
+        metadata=metadata,
+        retry_after_s=wait_s,
+        pushback_ms=_pushback_ms(policy.code, wait_s, called=error.called),
+        missing_model=error.model if error.kind is ErrorKind.MODEL_MISSING else None,
+        precondition=PRECONDITIONS.get(error.kind),
+    )
+
+
+def _all_failed(error: AllProvidersFailed) -> RpcFailure:
+    policy = POLICY[error.deciding.kind]
+    wait_s = _bounded(error.retry_after_s)
+    return RpcFailure(
+        code=policy.code,
+        reason="ALL_TARGETS_FAILED",
+        message=f"All targets failed. {_sentence(error.deciding)}",
+        metadata={**_metadata(error.deciding), "primaryReason": policy.reason},
+        retry_after_s=wait_s,
+        pushback_ms=_pushback_ms(policy.code, wait_s, called=error.called),
+    )
+
+
+def _interrupted(error: StreamInterrupted) -> RpcFailure:
+    metadata = {"cause": error.cause.value}
+    if error.phase:
+        metadata["phase"] = error.phase
+    return RpcFailure(
+        code="ABORTED",
+        reason="STREAM_INTERRUPTED",
+        message="The answer broke off after a part of it was delivered.",
+        metadata=metadata,
+        pushback_ms=NO_RETRY,
+        route=error.route,
+    )
+
+
+def _expired(error: DeadlineExpired) -> RpcFailure:
+    if error.limit_s is None:
+        message, metadata = "The deadline of the call has passed.", {}
+    else:
+        message = f"The call took longer than this server's limit of {error.limit_s:g} s."
+        metadata = {"limitSeconds": f"{error.limit_s:g}"}
+    return RpcFailure(
+        code="DEADLINE_EXCEEDED",
+        reason="TIME_LIMIT_EXCEEDED",
+        message=message,
+        metadata=metadata,
+        pushback_ms=NO_RETRY,
+    )
+
+
+def _sentence(error: ProviderError) -> str:
+    provider = error.provider.name if error.provider else "unknown"
+    sentence = SENTENCES[error.kind].format(provider=provider, model=error.model or "the model")
+    if isinstance(error, ModelNotFound) and error.pull_hint:
+        return f"{sentence} Install it with: ollama pull {error.pull_hint}"
+    return sentence
+
+
+def _metadata(error: ProviderError) -> dict[str, str]:
+    facts = {
+        "provider": error.provider.name if error.provider else "",
+        "phase": error.phase,
+        "cause": error.cause,
+    }
+    if error.kind is ErrorKind.CONTEXT:
+        facts = {
+            "provider": facts["provider"],
+            "contextLength": _count(error.context_length),
+            "inputTokens": _count(error.input_tokens),
+            "countMethod": "" if error.input_tokens is None else "REPORTED",
+        }
+    if isinstance(error, ModelNotFound) and error.pull_hint:
+        facts["pullable"] = "true"
+    return {key: value for key, value in facts.items() if value}
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _bounded(wait_s: float | None) -> float | None:
+    if wait_s is None or math.isnan(wait_s):
+        return None
+    return min(max(0.0, wait_s), MOST_RETRY_S)
+
+
+def _pushback_ms(code: str, wait_s: float | None, *, called: bool) -> int | None:
+    if called:
+        return NO_RETRY
+    if code == "UNAVAILABLE" and wait_s is not None:
+        return max(LEAST_PUSHBACK_MS, round(wait_s * 1000))
+    return None

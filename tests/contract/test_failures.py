@@ -1,0 +1,182 @@
+"""What a blocking client is told when a call fails: code, reason, details, advice."""
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from llmsvc.v1 import llm_pb2, llm_pb2_grpc
+from llmsvc_server.chat.events import Delta
+from llmsvc_server.errors import (
+    ContextTooLong,
+    CredentialRejected,
+    ModelLoading,
+    ModelNotFound,
+    PrivacyViolated,
+    ProviderError,
+    ProviderFailed,
+    ProviderOverloaded,
+    ProviderProtocolError,
+    ProviderRejected,
+    ProviderTimeout,
+)
+from tests.contract.loop_thread import ServedElsewhere
+from tests.contract.told import Told, told
+from tests.fakes.assembled import MODEL
+from tests.fakes.requests import chat_message
+from tests.fakes.scripted_provider import Step, catalogue_of
+
+ID = (("x-request-id", "req-1"),)
+
+
+def unary(stub: llm_pb2_grpc.LLMServiceStub, request: llm_pb2.ChatRequest | None = None) -> Told:
+    """Return what a failing Chat is told."""
+    with pytest.raises(grpc.RpcError) as raised:
+        stub.Chat(request or chat_message(), metadata=ID, timeout=10)
+    return told(raised.value)
+
+
+def stream(
+    stub: llm_pb2_grpc.LLMServiceStub, request: llm_pb2.ChatRequest | None = None
+) -> tuple[list[str | None], Told]:
+    """Return the events of a failing ChatStream, and what it is told."""
+    events: list[str | None] = []
+    try:
+        for message in stub.ChatStream(request or chat_message(), metadata=ID, timeout=10):
+            events.append(message.WhichOneof("event"))  # noqa: PERF401  the call fails in between
+    except grpc.RpcError as error:
+        return events, told(error)
+    raise AssertionError("the call did not fail")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (ProviderFailed(), "UNAVAILABLE", "PROVIDER_ERROR"),
+        (ProviderTimeout(), "UNAVAILABLE", "PROVIDER_TIMEOUT"),
+        (ModelLoading(), "UNAVAILABLE", "MODEL_LOADING"),
+        (ProviderOverloaded(), "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED"),
+        (CredentialRejected(), "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED"),
+        (ContextTooLong(), "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"),
+        (ProviderRejected(), "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM"),
+        (ProviderProtocolError(), "INTERNAL", "PROVIDER_PROTOCOL"),
+        (PrivacyViolated(), "INTERNAL", "PRIVACY_VIOLATION"),
+    ],
+)
+def test_a_failure_before_any_content_is_told_alike_by_both_calls(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub,
+    served: ServedElsewhere,
+    error: ProviderError,
+    code: str,
+    reason: str,
+) -> None:
+    served.provider.will(error)
+    served.provider.will(error)
+    whole = unary(grpc_stub)
+    events, streamed = stream(grpc_stub)
+
+    assert (code, reason, "req-1") == (whole.code, whole.reason, whole.request_id)
+    assert "ollama" == whole.metadata["provider"]
+    assert [] == events
+    assert whole == streamed
+
+
+@pytest.mark.parametrize("defect", [ValueError("secret"), KeyError("secret"), TimeoutError()])
+def test_a_defect_says_nothing_of_itself(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, defect: Exception
+) -> None:
+    served.provider.will(defect)
+    outcome = unary(grpc_stub)
+
+    assert ("INTERNAL", "INTERNAL_ERROR", "req-1") == (
+        outcome.code,
+        outcome.reason,
+        outcome.request_id,
+    )
+    assert "secret" not in repr(outcome)
+
+
+@pytest.mark.parametrize(
+    ("steps", "metadata"),
+    [
+        ([Delta("a"), ProviderTimeout(phase="idle")], {"cause": "provider", "phase": "idle"}),
+        ([Delta("a"), ProviderFailed()], {"cause": "provider", "phase": "stream"}),
+        ([Delta("a"), PrivacyViolated()], {"cause": "privacy", "phase": "stream"}),
+        ([Delta("a"), ValueError("secret")], {"cause": "internal"}),
+        ([Delta("a")], {"cause": "internal"}),
+    ],
+)
+def test_a_stream_that_breaks_after_content_is_interrupted_and_says_who_answered(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub,
+    served: ServedElsewhere,
+    steps: list[Step],
+    metadata: dict[str, str],
+) -> None:
+    served.provider.will(*steps)
+    events, outcome = stream(grpc_stub)
+
+    assert ["started", "delta"] == events
+    assert ("ABORTED", "STREAM_INTERRUPTED") == (outcome.code, outcome.reason)
+    assert metadata == outcome.metadata
+    assert MODEL == outcome.detail(llm_pb2.RouteInfo).model
+    assert -1 == outcome.pushback_ms
+
+
+def test_the_same_failure_of_a_whole_answer_is_the_providers_since_nothing_was_delivered(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    served.provider.will(Delta("a"), ProviderTimeout(phase="idle"))
+    outcome = unary(grpc_stub)
+
+    assert ("UNAVAILABLE", "PROVIDER_TIMEOUT") == (outcome.code, outcome.reason)
+    assert {"provider": "ollama", "phase": "idle"} == outcome.metadata
+
+
+def test_a_wait_is_advised_where_it_helps_and_a_retry_is_not(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    served.provider.will(ProviderOverloaded(retry_after_s=7))
+    outcome = unary(grpc_stub)
+
+    assert 7 == outcome.detail(error_details_pb2.RetryInfo).retry_delay.ToSeconds()
+    assert -1 == outcome.pushback_ms
+
+
+def test_a_model_that_nobody_has_is_named(grpc_stub: llm_pb2_grpc.LLMServiceStub) -> None:
+    outcome = unary(grpc_stub, chat_message(model="no-such"))
+    resource = outcome.detail(error_details_pb2.ResourceInfo)
+
+    assert ("NOT_FOUND", "MODEL_NOT_FOUND") == (outcome.code, outcome.reason)
+    assert ("model", "no-such") == (resource.resource_type, resource.resource_name)
+
+
+def test_a_configured_model_that_went_away_comes_with_its_remedy(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    served.provider.will(ModelNotFound())
+    first, later = unary(grpc_stub), unary(grpc_stub)
+    served.refreshed(catalogue_of([MODEL]))
+
+    assert ["MODEL_NOT_FOUND"] * 2 == [first.reason, later.reason]
+    assert later.message.endswith(f"ollama pull {MODEL}")
+    assert "true" == later.metadata["pullable"]
+
+
+def test_violations_come_all_at_once_with_their_paths(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    asked_before = len(served.provider.calls)
+    request = llm_pb2.ChatRequest(
+        messages=[llm_pb2.Message()], generation_config=llm_pb2.GenerationConfig(top_k=0)
+    )
+    outcome = unary(grpc_stub, request)
+    violations = outcome.detail(error_details_pb2.BadRequest).field_violations
+    expected = [
+        ("messages[0].role", "MISSING"),
+        ("messages[0].parts", "MISSING"),
+        ("generation_config.top_k", "OUT_OF_RANGE"),
+    ]
+
+    assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (outcome.code, outcome.reason)
+    assert expected == [(one.field, one.reason) for one in violations]
+    assert ([], outcome) == stream(grpc_stub, request)
+    assert asked_before == len(served.provider.calls)

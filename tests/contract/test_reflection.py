@@ -1,0 +1,146 @@
+"""Server reflection as grpcurl and others use it, in both versions."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from tests.contract.calls import provider_of
+from tests.contract.told import told
+from tests.fakes.assembled import assembled
+
+VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
+SERVICES = [
+    "llmsvc.v1.LLMService",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+]
+Request = reflection_pb2.ServerReflectionRequest
+Response = reflection_pb2.ServerReflectionResponse
+
+
+@pytest.fixture(params=VERSIONS)
+def method(request: pytest.FixtureRequest) -> str:
+    """Each version's full method name."""
+    return f"/{request.param}.ServerReflection/ServerReflectionInfo"
+
+
+def asked(channel: grpc.Channel, method: str, *requests: Request) -> list[Response]:
+    """Return the answers to requests on one stream."""
+    call = channel.stream_stream(method, Request.SerializeToString, Response.FromString)
+    return list(call(iter(requests), timeout=10))
+
+
+def files(response: Response) -> list[descriptor_pb2.FileDescriptorProto]:
+    read = descriptor_pb2.FileDescriptorProto.FromString
+    return [read(raw) for raw in response.file_descriptor_response.file_descriptor_proto]
+
+
+def test_only_what_is_served_is_listed(grpc_channel: grpc.Channel, method: str) -> None:
+    (response,) = asked(grpc_channel, method, Request(list_services=""))
+
+    assert SERVICES == [one.name for one in response.list_services_response.service]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(file_containing_symbol="llmsvc.v1.LLMService"),
+        Request(file_containing_symbol="llmsvc.v1.LLMService.ChatStream"),
+        Request(file_containing_symbol="llmsvc.v1.ChatRequest.model"),
+        Request(file_by_filename="llmsvc/v1/llm.proto"),
+    ],
+)
+def test_our_contract_comes_with_its_comments(
+    grpc_channel: grpc.Channel, method: str, request_: Request
+) -> None:
+    (response,) = asked(grpc_channel, method, request_)
+    (file,) = files(response)
+    comments = "".join(place.leading_comments for place in file.source_code_info.location)
+
+    assert "llmsvc/v1/llm.proto" == file.name
+    assert "Model to run. Empty selects the server's default model." in comments
+
+
+@pytest.mark.parametrize(
+    ("request_", "names"),
+    [
+        (
+            Request(file_by_filename="google/rpc/error_details.proto"),
+            ["google/rpc/error_details.proto", "google/protobuf/duration.proto"],
+        ),
+        (
+            Request(file_containing_symbol="google.rpc.BadRequest"),
+            ["google/rpc/error_details.proto", "google/protobuf/duration.proto"],
+        ),
+        (
+            Request(file_containing_symbol="grpc.health.v1.Health"),
+            ["grpc_health/v1/health.proto"],
+        ),
+    ],
+)
+def test_what_is_needed_to_read_details_and_health_is_served_too(
+    grpc_channel: grpc.Channel, method: str, request_: Request, names: Sequence[str]
+) -> None:
+    (response,) = asked(grpc_channel, method, request_)
+
+    assert names == [file.name for file in files(response)]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(file_by_filename="nope.proto"),
+        Request(file_by_filename=""),
+        Request(file_containing_symbol="nope"),
+        Request(file_containing_symbol="llmsvc.v1.LLMService.Nope"),
+        Request(file_containing_symbol="x" * 100_000),
+        Request(file_containing_extension=reflection_pb2.ExtensionRequest(containing_type="x")),
+        Request(all_extension_numbers_of_type="nope"),
+        Request(),
+    ],
+)
+def test_what_does_not_exist_is_an_answer_and_the_stream_goes_on(
+    grpc_channel: grpc.Channel, method: str, request_: Request
+) -> None:
+    lost, found = asked(grpc_channel, method, request_, Request(list_services=""))
+
+    assert (grpc.StatusCode.NOT_FOUND.value[0], "Not found.") == (
+        lost.error_response.error_code,
+        lost.error_response.error_message,
+    )
+    assert request_ == lost.original_request
+    assert found.list_services_response.service
+
+
+def test_a_message_type_has_no_extensions(grpc_channel: grpc.Channel, method: str) -> None:
+    request = Request(all_extension_numbers_of_type="llmsvc.v1.ChatRequest")
+    (response,) = asked(grpc_channel, method, request)
+
+    assert "llmsvc.v1.ChatRequest" == response.all_extension_numbers_response.base_type_name
+    assert [] == list(response.all_extension_numbers_response.extension_number)
+
+
+def test_bytes_that_are_no_request_end_the_stream_with_a_reason(
+    grpc_channel: grpc.Channel, method: str
+) -> None:
+    call: Callable[..., Iterator[bytes]] = grpc_channel.stream_stream(method, None, None)
+    with pytest.raises(grpc.RpcError) as raised:
+        list(call(iter([b"\xff"]), timeout=10))
+    outcome = told(raised.value)
+
+    assert ("INVALID_ARGUMENT", "Not a ServerReflectionRequest.") == (
+        outcome.code,
+        outcome.message,
+    )
+
+
+async def test_it_can_be_off() -> None:
+    async with assembled(provider_of(), reflection=False) as service:
+        method = f"/{VERSIONS[0]}.ServerReflection/ServerReflectionInfo"
+        call = service.channel.stream_stream(method, bytes, bytes)(iter([b""]), timeout=5)
+
+        assert grpc.StatusCode.UNIMPLEMENTED is await call.code()

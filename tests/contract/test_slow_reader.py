@@ -1,0 +1,88 @@
+"""A caller that does not read: bounded, endable, and nothing stays behind."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.events import Delta
+from tests.contract.calls import Stream, event_of, provider_of, reports, settled, still_blocked
+from tests.contract.told import Told, told
+from tests.fakes.assembled import assembled
+from tests.fakes.eventually import eventually
+from tests.fakes.requests import chat_message
+from tests.fakes.scripted_provider import ScriptedProvider, done
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+PIECES, PIECE_BYTES = 500, 65_536
+INTERRUPTED = ("ABORTED", "STREAM_INTERRUPTED")
+
+
+def much(progress: list[float]) -> ScriptedProvider:
+    """Return a provider of 32 MB that notes when each piece was taken."""
+    now = asyncio.get_running_loop().time
+    piece = (Delta("x" * PIECE_BYTES), lambda: progress.append(now()))
+    return provider_of(*piece * PIECES, done())
+
+
+async def rest_of(call: Stream) -> tuple[int, Told]:
+    """Return how many messages follow, and how the call then fails."""
+    messages = 0
+    try:
+        while isinstance(await call.read(), llm_pb2.ChatStreamResponse):
+            messages += 1
+    except grpc.aio.AioRpcError as error:
+        return messages, told(error)
+    raise AssertionError("the call did not fail")
+
+
+async def test_it_holds_the_provider_back_and_leaves_nothing_when_it_goes() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider) as service:
+        call = service.stub.ChatStream(chat_message())
+        await eventually(lambda: len(progress) * PIECE_BYTES > 1_000_000)
+        await still_blocked(progress)
+        call.cancel()
+        await settled(service, provider)
+
+    assert len(progress) < PIECES
+    assert [("CANCELLED", "")] == reports(service)
+    assert provider.calls[0].left
+
+
+async def test_one_that_wakes_up_gets_everything() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider) as service:
+        call = service.stub.ChatStream(chat_message())
+        await still_blocked(progress)
+        length = 0
+        async for message in call:
+            length += len(message.delta.text)
+        await settled(service, provider)
+
+    assert PIECES * PIECE_BYTES == length
+    assert [("OK", "")] == reports(service)
+
+
+async def test_our_limit_ends_the_handler_though_the_status_waits_for_the_reader() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider, stream_s=0.5) as service:
+        call = service.stub.ChatStream(chat_message())
+        _ = await event_of(call)
+        await settled(service, provider)
+        await eventually(lambda: not any(map(_handles, asyncio.all_tasks())))
+        messages, outcome = await rest_of(call)
+
+    assert INTERRUPTED == (outcome.code, outcome.reason)
+    assert {"cause": "timeLimit"} == outcome.metadata
+    assert messages < PIECES
+    assert [INTERRUPTED] == reports(service)
+
+
+def _handles(task: "asyncio.Task[object]") -> bool:
+    """Return whether a task runs a handler; the name is grpcio's."""
+    return task.get_name().startswith("HandleExceptions")

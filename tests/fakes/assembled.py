@@ -1,0 +1,92 @@
+"""The real gRPC server, on a real port, over targets that a test scripts at our own seam."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from llmsvc.v1 import llm_pb2_grpc
+from llmsvc_server.app.tasks import Background
+from llmsvc_server.catalog.inventory import Inventory
+from llmsvc_server.health.board import Board
+from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.budget import Patience
+from llmsvc_server.routing.plan import Target
+from llmsvc_server.routing.router import FailoverRouter
+from llmsvc_server.rpc.guard import Guard
+from llmsvc_server.rpc.health_servicer import HealthServicer
+from llmsvc_server.rpc.inflight import InFlight
+from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.server import assemble, bind, time_limits
+from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.scripted_provider import ScriptedProvider
+
+MODEL = "phi3:mini"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """A served router, and everything a test may want to look at."""
+
+    channel: grpc.aio.Channel
+    stub: "llm_pb2_grpc.LLMServiceAsyncStub"  # a name for type checkers only
+    board: Board
+    in_flight: InFlight
+    admission: Admission
+    inventory: Inventory
+    reporter: ListeningReporter
+    background: Background
+    address: str
+
+
+@asynccontextmanager
+async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
+    *providers: ScriptedProvider,
+    max_chats: int = 512,
+    chat_s: float = 120.0,
+    stream_s: float = 600.0,
+    cap_s: float = 1800.0,
+    max_message_bytes: int = 16 * 1024 * 1024,
+    reflection: bool = True,
+) -> AsyncIterator[Assembled]:
+    """Serve `providers`, in order, each with MODEL as its default model; look at them once."""
+    reporter = ListeningReporter()
+    inventory = Inventory({one.info.name: one for one in providers}, reporter)
+    patience = Patience(first_token_s=60, cold_s=300, is_loaded=lambda _model: True)
+    targets = [Target(provider=one, default_model=MODEL, patience=patience) for one in providers]
+    in_flight, admission = InFlight(), Admission(max_chats=max_chats)
+    board = Board({"": True, "liveness": True, "readiness": True}, reporter)
+    server = assemble(
+        guard=Guard(
+            time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
+            in_flight=in_flight,
+            reporter=reporter,
+            clock=asyncio.get_running_loop().time,
+        ),
+        llm=LLMServicer(FailoverRouter(targets, inventory), admission),
+        health=HealthServicer(board),
+        reflection=reflection,
+        max_message_bytes=max_message_bytes,
+    )
+    address = f"127.0.0.1:{bind(server, '127.0.0.1:0')}"
+    for one in providers:
+        await inventory.refresh(one.info.name)
+    await server.start()
+    try:
+        async with Background() as background, grpc.aio.insecure_channel(address) as channel:
+            yield Assembled(
+                channel=channel,
+                stub=llm_pb2_grpc.LLMServiceStub(channel),
+                board=board,
+                in_flight=in_flight,
+                admission=admission,
+                inventory=inventory,
+                reporter=reporter,
+                background=background,
+                address=address,
+            )
+    finally:
+        board.drain()
+        await server.stop(0)

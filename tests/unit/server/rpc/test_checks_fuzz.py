@@ -1,0 +1,90 @@
+"""Whatever bytes arrive, the checks accept them or refuse them with InvalidRequest."""
+
+from google.protobuf.message import DecodeError
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.request import Delivery
+from llmsvc_server.errors import InvalidRequest
+from llmsvc_server.rpc.checks import MAX_VIOLATIONS, check_chat
+from llmsvc_server.rpc.details import MAX_STATUS_BYTES, to_status
+from llmsvc_server.rpc.from_proto import chat_from_proto
+from llmsvc_server.rpc.status import to_failure
+
+INT32 = st.integers(-(2**31), 2**31 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+MAYBE = st.none()
+
+
+def parts() -> st.SearchStrategy[llm_pb2.ContentPart]:
+    unknown = st.just(llm_pb2.ContentPart.FromString(b"\x12\x03abc"))
+    return st.builds(llm_pb2.ContentPart, text=MAYBE | TEXT) | unknown
+
+
+def messages() -> st.SearchStrategy[llm_pb2.Message]:
+    roles = st.integers(0, 5) | INT32
+    return st.builds(llm_pb2.Message, role=roles, parts=st.lists(parts(), max_size=4))
+
+
+def configs() -> st.SearchStrategy[llm_pb2.GenerationConfig]:
+    number = MAYBE | st.floats(-3, 3) | st.floats()
+    return st.builds(
+        llm_pb2.GenerationConfig,
+        temperature=number,
+        top_p=number,
+        top_k=MAYBE | INT32,
+        min_p=number,
+        frequency_penalty=number,
+        presence_penalty=number,
+        repeat_penalty=number,
+        seed=MAYBE | st.integers(-(2**63), 2**63 - 1),
+        max_output_tokens=MAYBE | INT32,
+        stop_sequences=st.lists(TEXT, max_size=6),
+    )
+
+
+def requests() -> st.SearchStrategy[bytes]:
+    return st.builds(
+        lambda request, more: request.SerializeToString() + more,
+        st.builds(
+            llm_pb2.ChatRequest,
+            model=TEXT,
+            messages=st.lists(messages(), max_size=6),
+            generation_config=MAYBE | configs(),
+        ),
+        st.binary(max_size=20) | st.just(b""),
+    )
+
+
+def outcome(raw: bytes) -> InvalidRequest | None:
+    try:
+        request = llm_pb2.ChatRequest.FromString(raw)
+    except DecodeError:
+        assume(condition=False)
+        raise
+    try:
+        check_chat(request)
+    except InvalidRequest as refusal:
+        return refusal
+    _ = chat_from_proto(request, Delivery.WHOLE)  # what is accepted has a value
+    return None
+
+
+@given(requests() | st.binary(max_size=200))
+def test_any_request_is_accepted_or_refused_and_nothing_else(raw: bytes) -> None:
+    refusal = outcome(raw)
+    told = refusal.violations if refusal else ()
+
+    assert len(told) <= MAX_VIOLATIONS
+    assert all(one.field and one.description for one in told)
+
+
+@given(requests())
+def test_any_refusal_fits_its_status(raw: bytes) -> None:
+    refusal = outcome(raw)
+    assume(refusal is not None)
+    assert refusal is not None
+    status = to_status(to_failure(refusal), "r" * 64)
+
+    assert status.ByteSize() <= MAX_STATUS_BYTES

@@ -1,0 +1,101 @@
+import sys
+import types
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.rpc.checks import check_chat
+from tests.unit.server.rpc.refusals import (
+    ASSISTANT,
+    SYSTEM,
+    USER,
+    fields_refused,
+    message,
+    of,
+    told,
+)
+
+
+def calls_made(work: Callable[[], object]) -> int:
+    """Return how many functions `work` called, those of C included; a clock would depend on luck."""
+    calls = 0
+
+    def count(_frame: types.FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def test_all_violations_are_told_in_the_order_of_the_fields() -> None:
+    request = llm_pb2.ChatRequest(
+        model="m" * 300,
+        messages=[message(0), message(SYSTEM), llm_pb2.Message(role=ASSISTANT)],
+        generation_config=llm_pb2.GenerationConfig(temperature=3, top_k=0, stop_sequences=[""]),
+    )
+    request.MergeFromString(b"\x48\x02\x22\x00")  # fields 9 and 4, the later one first
+    expected = [
+        "model",
+        "messages[0].role",
+        "messages[1].role",
+        "messages[2].parts",
+        "messages[2].role",
+        "generation_config.temperature",
+        "generation_config.top_k",
+        "generation_config.stop_sequences[0]",
+        "tools",
+        "unsupported_feature_action",
+    ]
+
+    assert expected == fields_refused(request)
+
+
+def test_at_most_sixteen_are_told_the_first_ones() -> None:
+    request = of(*[message(0)] * 40, message())
+
+    assert [f"messages[{index}].role" for index in range(16)] == fields_refused(request)
+
+
+def test_no_violation_quotes_what_was_sent() -> None:
+    request = llm_pb2.ChatRequest(
+        model="secret" * 50,
+        messages=[message(9, "secret"), message(USER, *["secret"] * 65), message(ASSISTANT)],
+        generation_config=llm_pb2.GenerationConfig(stop_sequences=["secret" * 50], top_p=77),
+    )
+    request.MergeFromString(b"\x22\x06secret")
+    words = " ".join(f"{one.field} {one.description}" for one in told(request))
+
+    assert "secret" not in words
+    assert "77" not in words
+
+
+def test_the_work_grows_with_the_messages_and_no_faster() -> None:
+    few, many = (
+        calls_made(partial(check_chat, of(*[message()] * length))) for length in (100, 1000)
+    )
+
+    assert many < 11 * few
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        of(message(USER, *["x"] * 100_000)),
+        of(*[message()] * 100_000),
+        llm_pb2.ChatRequest(
+            messages=[message()],
+            generation_config=llm_pb2.GenerationConfig(stop_sequences=["x"] * 100_000),
+        ),
+    ],
+    ids=["parts", "messages", "stop sequences"],
+)
+def test_what_is_far_too_many_is_not_looked_at_one_by_one(request_: llm_pb2.ChatRequest) -> None:
+    assert calls_made(partial(fields_refused, request_)) < 100

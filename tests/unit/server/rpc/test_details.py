@@ -1,0 +1,187 @@
+from collections.abc import Iterable
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.errors import (
+    CapabilityMissing,
+    InterruptCause,
+    InvalidRequest,
+    LlmsvcError,
+    ModelNotFound,
+    Overloaded,
+    ProviderFailed,
+    ShuttingDown,
+    StreamInterrupted,
+    Violation,
+    ViolationReason,
+)
+from llmsvc_server.rpc.details import message_of, status_code, to_status, trailers
+from llmsvc_server.rpc.status import RpcFailure, to_failure
+from tests.unit.server.rpc.failures import LONG_NAME, ROUTE, every_failure, failed
+
+TYPES = (
+    error_details_pb2.ErrorInfo,
+    error_details_pb2.RequestInfo,
+    error_details_pb2.RetryInfo,
+    error_details_pb2.BadRequest,
+    error_details_pb2.ResourceInfo,
+    error_details_pb2.PreconditionFailure,
+    llm_pb2.RouteInfo,
+)
+ALWAYS = ["ErrorInfo", "RequestInfo"]
+REQUEST_ID = "r" * 64
+
+
+def unpacked(status: status_pb2.Status) -> list[Message]:
+    """Return the details of a status."""
+    kinds = {str(kind.DESCRIPTOR.full_name): kind for kind in TYPES}
+    return [kinds[one.TypeName()].FromString(one.value) for one in status.details]
+
+
+def details_of(error: BaseException) -> dict[str, Message]:
+    """Return the details of a failure's status by type, each of which stands there once."""
+    details = unpacked(to_status(to_failure(error), REQUEST_ID))
+    named = {str(one.DESCRIPTOR.name): one for one in details}
+    assert len(named) == len(details)
+    return named
+
+
+def bad_request_of(details: Iterable[Message]) -> error_details_pb2.BadRequest:
+    """Return the one BadRequest among details."""
+    return next(one for one in details if isinstance(one, error_details_pb2.BadRequest))
+
+
+@pytest.mark.parametrize("error", every_failure(), ids=lambda error: type(error).__name__)
+def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError) -> None:
+    failure = to_failure(error)
+    status = to_status(failure, REQUEST_ID)
+
+    assert status.ByteSize() <= 4096
+    assert len(status.message.encode()) <= 256
+    assert status.message == message_of(failure)
+    assert status.code == status_code(failure).value[0]
+    assert ALWAYS == list(details_of(error))[:2]
+
+
+@pytest.mark.parametrize(
+    ("error", "more"),
+    [
+        (ShuttingDown(), ["RetryInfo"]),
+        (Overloaded(1), ["RetryInfo"]),
+        (ProviderFailed(), ["RetryInfo"]),
+        (InvalidRequest([Violation("model", ViolationReason.MISSING, "set it")]), ["BadRequest"]),
+        (ModelNotFound(model="no-such"), ["ResourceInfo"]),
+        (failed(CapabilityMissing), ["PreconditionFailure"]),
+        (StreamInterrupted(InterruptCause.DRAIN, ROUTE), ["RouteInfo"]),
+        (ValueError("secret"), []),
+    ],
+)
+def test_each_failure_brings_its_own_details(error: Exception, more: list[str]) -> None:
+    assert [*ALWAYS, *more] == list(details_of(error))
+
+
+def test_the_details_hold_what_the_failure_holds() -> None:
+    details = details_of(failed(ProviderFailed, retry_after_s=1.2345))
+    info = error_details_pb2.ErrorInfo(
+        reason="PROVIDER_ERROR",
+        domain="llmsvc.v1",
+        metadata={"provider": LONG_NAME, "phase": "first_token", "cause": "c" * 64},
+    )
+
+    assert info == details["ErrorInfo"]
+    assert error_details_pb2.RequestInfo(request_id=REQUEST_ID) == details["RequestInfo"]
+    assert 1_234_000_000 == _nanoseconds(details["RetryInfo"])
+
+
+def test_violations_are_told_with_path_reason_and_remedy() -> None:
+    wrong = Violation("messages[0].role", ViolationReason.UNKNOWN, "use a known one")
+    expected = error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field="messages[0].role", reason="UNKNOWN", description="use a known one"
+            )
+        ]
+    )
+
+    assert expected == details_of(InvalidRequest([wrong]))["BadRequest"]
+
+
+def test_sixteen_violations_with_the_longest_texts_fit() -> None:
+    long = Violation("f" * 99, ViolationReason.OUT_OF_RANGE, "\N{SNOWMAN}" * 99)
+    told = bad_request_of(details_of(InvalidRequest([long] * 16)).values()).field_violations
+
+    assert 16 == len(told)
+    assert {"f" * 64} == {one.field for one in told}
+    assert {"\N{SNOWMAN}" * 21} == {one.description for one in told}
+
+
+def test_violations_are_dropped_from_the_end_where_the_rest_is_large() -> None:
+    violations = tuple(
+        Violation(f"{index:02}" + "f" * 62, ViolationReason.OUT_OF_RANGE, "d" * 64)
+        for index in range(16)
+    )
+    failure = RpcFailure(
+        code="INVALID_ARGUMENT",
+        reason="INVALID_REQUEST",
+        message="m" * 300,
+        metadata={f"{index:032}": "v" * 99 for index in range(12)},
+        violations=violations,
+    )
+    status = to_status(failure, REQUEST_ID)
+    fields = [one.field[:2] for one in bad_request_of(unpacked(status)).field_violations]
+
+    assert status.ByteSize() <= 4096
+    assert 0 < len(fields) < 16
+    assert [f"{index:02}" for index in range(len(fields))] == fields
+
+
+@pytest.mark.parametrize("length", range(250, 260))
+def test_a_message_is_cut_between_characters(length: int) -> None:
+    failure = RpcFailure(
+        code="INTERNAL", reason="INTERNAL_ERROR", message="x" * length + "\N{SNOWMAN}" * 9
+    )
+
+    assert len(message_of(failure).encode()) in range(254, 257)
+    assert message_of(failure) == failure.message[: len(message_of(failure))]
+
+
+def test_the_trailers_hold_the_status_the_request_id_and_the_pushback() -> None:
+    failure = to_failure(ShuttingDown())
+    metadata = dict(trailers(failure, "req-1"))
+    status = status_pb2.Status.FromString(bytes(metadata.pop("grpc-status-details-bin")))  # type: ignore[arg-type]
+
+    assert {"x-request-id": "req-1", "grpc-retry-pushback-ms": "100"} == metadata
+    assert to_status(failure, "req-1") == status
+
+
+def test_without_advice_no_pushback_is_sent() -> None:
+    assert "grpc-retry-pushback-ms" not in dict(trailers(to_failure(Overloaded(1)), "req-1"))
+
+
+@pytest.mark.parametrize("error", every_failure(), ids=lambda error: type(error).__name__)
+def test_no_text_of_an_exception_reaches_the_caller(error: LlmsvcError) -> None:
+    error.args = ("secret",)
+    error.add_note("secret")
+    error.__cause__ = ValueError("secret")
+    error.__context__ = KeyError("secret")
+    failure = to_failure(error)
+    sent = b"".join(
+        value if isinstance(value, bytes) else value.encode()
+        for _, value in trailers(failure, "req-1")
+    )
+
+    assert b"secret" not in sent
+    assert "secret" not in message_of(failure)
+
+
+def test_codes_are_those_of_grpc() -> None:
+    assert {status_code(to_failure(error)) for error in every_failure()} <= set(grpc.StatusCode)
+
+
+def _nanoseconds(detail: Message) -> int:
+    assert isinstance(detail, error_details_pb2.RetryInfo)
+    return detail.retry_delay.ToNanoseconds()

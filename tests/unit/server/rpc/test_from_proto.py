@@ -1,0 +1,93 @@
+import pytest
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+from llmsvc_server.rpc.checks import KNOWN_ROLES
+from llmsvc_server.rpc.from_proto import ROLES, chat_from_proto
+from tests.unit.server.rpc.refusals import ASSISTANT, SYSTEM, USER, message, of
+
+
+def sampling_of(config: llm_pb2.GenerationConfig) -> Sampling:
+    request = llm_pb2.ChatRequest(messages=[message()], generation_config=config)
+    return chat_from_proto(request, Delivery.STREAM).sampling
+
+
+def test_a_request_becomes_a_value_with_everything_in_its_place() -> None:
+    request = llm_pb2.ChatRequest(
+        model="phi3:mini",
+        messages=[
+            message(SYSTEM, "be brief"),
+            message(USER, "one", "", "two"),
+            message(ASSISTANT, "yes"),
+            message(USER),
+        ],
+        generation_config=llm_pb2.GenerationConfig(
+            temperature=0.7,
+            top_p=0.9,
+            top_k=40,
+            min_p=0.05,
+            frequency_penalty=-0.5,
+            presence_penalty=0.5,
+            repeat_penalty=1.1,
+            seed=7,
+            max_output_tokens=100,
+            stop_sequences=["###", "\n"],
+        ),
+    )
+    expected = ChatRequest(
+        model="phi3:mini",
+        messages=(
+            Message(role=Role.SYSTEM, parts=("be brief",)),
+            Message(role=Role.USER, parts=("one", "", "two")),
+            Message(role=Role.ASSISTANT, parts=("yes",)),
+            Message(role=Role.USER, parts=("hi",)),
+        ),
+        sampling=Sampling(
+            temperature=0.7,
+            top_p=0.9,
+            top_k=40,
+            min_p=0.05,
+            frequency_penalty=-0.5,
+            presence_penalty=0.5,
+            repeat_penalty=1.1,
+            seed=7,
+            max_output_tokens=100,
+            stop_sequences=("###", "\n"),
+        ),
+        delivery=Delivery.WHOLE,
+    )
+
+    assert expected == chat_from_proto(request, Delivery.WHOLE)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        of(message()),
+        llm_pb2.ChatRequest(messages=[message()], generation_config=llm_pb2.GenerationConfig()),
+    ],
+    ids=["no configuration", "an empty one"],
+)
+def test_what_is_unset_stays_none(request_: llm_pb2.ChatRequest) -> None:
+    chat = chat_from_proto(request_, Delivery.STREAM)
+
+    assert Sampling() == chat.sampling
+    assert not chat.model
+
+
+def test_zero_is_not_unset() -> None:
+    config = llm_pb2.GenerationConfig(temperature=0, min_p=0, seed=0, presence_penalty=0)
+
+    assert Sampling(temperature=0, min_p=0, seed=0, presence_penalty=0) == sampling_of(config)
+
+
+def test_every_field_of_the_configuration_has_a_place() -> None:
+    names = {field.name for field in llm_pb2.GenerationConfig.DESCRIPTOR.fields}
+
+    assert names == set(Sampling.__dataclass_fields__)
+
+
+def test_every_role_that_is_accepted_has_a_value() -> None:
+    assert set(ROLES) == KNOWN_ROLES
+    assert set(ROLES) == {*llm_pb2.Role.values()} - {llm_pb2.ROLE_UNSPECIFIED}
+    assert set(ROLES.values()) == set(Role)

@@ -1,0 +1,104 @@
+import asyncio
+
+import pytest
+
+from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.inflight import InFlight
+from tests.fakes.eventually import eventually
+from tests.fakes.gate import Gate
+from tests.fakes.requests import in_s
+
+
+def a_call() -> Call:
+    return Call(method="/x/Y", request_id="r", began_s=0, finish_by=in_s(60), limit_s=None)
+
+
+async def run(in_flight: InFlight, call: Call, closing: Gate | None = None) -> str:
+    """Stay registered until ended; then, where there is such a gate, until it is open."""
+    try:
+        async with asyncio.timeout(60) as limit:
+            with in_flight.registered(call, limit):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    if closing is not None:
+                        await closing.passed()
+    except TimeoutError:
+        return "expired"
+    return "left"
+
+
+async def test_calls_are_counted_while_they_run() -> None:
+    in_flight, limit = InFlight(), asyncio.timeout(None)
+    with in_flight.registered(a_call(), limit), in_flight.registered(a_call(), limit):
+        inside = len(in_flight)
+
+    assert (2, 0) == (inside, len(in_flight))
+
+
+async def test_empty_returns_once_the_last_call_is_over() -> None:
+    in_flight = InFlight()
+    await in_flight.empty()
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(run(in_flight, a_call())) for _ in range(2)]
+        await eventually(lambda: len(in_flight) == 2)
+        waiting = group.create_task(in_flight.empty())
+        runs[0].cancel()
+        await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
+        still_waiting = not waiting.done()
+        runs[1].cancel()
+
+    assert still_waiting
+    assert waiting.done()
+
+
+async def test_expiring_ends_every_call_and_marks_it() -> None:
+    in_flight, calls = InFlight(), [a_call() for _ in range(3)]
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(run(in_flight, call)) for call in calls]
+        await eventually(lambda: len(in_flight) == 3)
+        in_flight.expire()
+
+    assert ["expired"] * 3 == [one.result() for one in runs]
+    assert all(call.draining for call in calls)
+
+
+async def test_a_call_that_comes_after_that_is_ended_too() -> None:
+    in_flight, call = InFlight(), a_call()
+    in_flight.expire()
+
+    assert "expired" == await run(in_flight, call)
+    assert call.draining
+
+
+async def test_expiring_again_does_no_harm_to_calls_on_their_way_out() -> None:
+    in_flight, closing = InFlight(), Gate()
+    slow, new = a_call(), a_call()
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(run(in_flight, slow, closing))]
+        await eventually(lambda: len(in_flight) == 1)
+        in_flight.expire()
+        await closing.reached()
+        runs.append(group.create_task(run(in_flight, new)))
+        await eventually(lambda: new.draining)
+        in_flight.expire()
+        closing.open()
+
+    assert ["expired"] * 2 == [one.result() for one in runs]
+
+
+async def test_a_call_whose_own_time_ran_out_first_is_not_told_of_a_drain() -> None:
+    in_flight, call = InFlight(), a_call()
+
+    async def run_out() -> None:
+        async with asyncio.timeout(0) as limit:
+            with in_flight.registered(call, limit):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    in_flight.expire()
+
+    with pytest.raises(TimeoutError):
+        await run_out()
+
+    assert not call.draining

@@ -1,0 +1,61 @@
+import grpc
+import pytest
+
+from llmsvc_server.rpc.callinfo import TimeLimits
+from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.server import CannotBind, bind, time_limits
+
+
+def a_server() -> grpc.aio.Server:
+    return grpc.aio.server(options=server_options(max_message_bytes=1_000_000))
+
+
+async def test_a_free_port_is_found_and_a_taken_one_is_refused() -> None:
+    first, second = a_server(), a_server()
+    port = bind(first, "127.0.0.1:0")
+    with pytest.raises(CannotBind) as raised:
+        bind(second, f"127.0.0.1:{port}")
+    for server in (first, second):
+        await server.stop(None)
+
+    assert port > 0
+    assert f"127.0.0.1:{port}" == str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+async def test_an_address_without_a_meaning_is_refused() -> None:
+    server = a_server()
+    with pytest.raises(CannotBind):
+        bind(server, "nonsense")
+    await server.stop(None)
+
+
+def test_both_calls_are_limited_each_by_its_own_default() -> None:
+    expected = {
+        "/llmsvc.v1.LLMService/Chat": TimeLimits(default_s=1, cap_s=3),
+        "/llmsvc.v1.LLMService/ChatStream": TimeLimits(default_s=2, cap_s=3),
+    }
+
+    assert expected == time_limits(chat_s=1, stream_s=2, cap_s=3)
+
+
+def test_the_limit_of_a_message_holds_in_both_directions() -> None:
+    options = dict(server_options(max_message_bytes=12_345))
+
+    assert 12_345 == options["grpc.max_receive_message_length"]
+    assert 12_345 == options["grpc.max_send_message_length"]
+
+
+def test_no_option_is_given_twice_and_ports_are_not_shared() -> None:
+    options = server_options(max_message_bytes=1)
+
+    assert len(options) == len(dict(options))
+    assert 0 == dict(options)["grpc.so_reuseport"]
+
+
+def test_a_connections_grace_is_longer_than_the_longest_call() -> None:
+    longest_s = 1800  # limits.deadline_cap_s, as it is by default
+
+    assert dict(server_options(max_message_bytes=1))["grpc.max_connection_age_grace_ms"] > (
+        longest_s * 1000
+    )

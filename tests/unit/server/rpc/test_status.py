@@ -1,0 +1,232 @@
+import pytest
+
+from llmsvc_server.errors import (
+    AllProvidersFailed,
+    CapabilityMissing,
+    ContextTooLong,
+    CredentialRejected,
+    DeadlineExpired,
+    InterruptCause,
+    InvalidRequest,
+    LlmsvcError,
+    LoadFailed,
+    ModelLoading,
+    ModelNotFound,
+    ModelOutputInvalid,
+    Overloaded,
+    PrivacyViolated,
+    ProviderError,
+    ProviderFailed,
+    ProviderMisconfigured,
+    ProviderOverloaded,
+    ProviderProtocolError,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnreachable,
+    QueueFull,
+    RouteForbidden,
+    ShuttingDown,
+    StreamInterrupted,
+    Violation,
+    ViolationReason,
+)
+from llmsvc_server.rpc.status import to_failure
+from tests.fakes.scripted_provider import LOCAL_OLLAMA
+from tests.unit.server.rpc.failures import ROUTE, failed, provider_errors
+
+OTHERS = ("provider", "phase", "cause")
+CONTEXT_FACTS = ("provider", "contextLength", "inputTokens", "countMethod")
+WAITS_S: dict[type[ProviderError], float] = {
+    ProviderUnreachable: 1,
+    ProviderFailed: 1,
+    LoadFailed: 10,
+    ProviderTimeout: 10,
+    ModelLoading: 30,
+    QueueFull: 1,
+    ProviderOverloaded: 2,
+    ProviderRateLimited: 2,
+}
+ROWS: list[tuple[type[ProviderError], str, str, tuple[str, ...]]] = [
+    (ProviderUnreachable, "UNAVAILABLE", "PROVIDER_UNREACHABLE", OTHERS),
+    (ProviderFailed, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
+    (LoadFailed, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
+    (ProviderTimeout, "UNAVAILABLE", "PROVIDER_TIMEOUT", OTHERS),
+    (ModelLoading, "UNAVAILABLE", "MODEL_LOADING", OTHERS),
+    (QueueFull, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
+    (ProviderOverloaded, "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED", OTHERS),
+    (ProviderRateLimited, "RESOURCE_EXHAUSTED", "PROVIDER_RATE_LIMITED", OTHERS),
+    (CredentialRejected, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
+    (ProviderMisconfigured, "FAILED_PRECONDITION", "PROVIDER_MISCONFIGURED", OTHERS),
+    (RouteForbidden, "FAILED_PRECONDITION", "ROUTE_FORBIDDEN", OTHERS),
+    (PrivacyViolated, "INTERNAL", "PRIVACY_VIOLATION", OTHERS),
+    (ModelNotFound, "NOT_FOUND", "MODEL_NOT_FOUND", OTHERS),
+    (ContextTooLong, "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED", CONTEXT_FACTS),
+    (ProviderRejected, "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM", OTHERS),
+    (CapabilityMissing, "FAILED_PRECONDITION", "CAPABILITY_UNSUPPORTED", OTHERS),
+    (ModelOutputInvalid, "ABORTED", "MODEL_OUTPUT_INVALID", OTHERS),
+    (ProviderProtocolError, "INTERNAL", "PROVIDER_PROTOCOL", OTHERS),
+]
+
+
+@pytest.mark.parametrize(("kind", "code", "reason", "keys"), ROWS)
+def test_each_provider_failure_has_its_code_reason_facts_and_wait(
+    kind: type[ProviderError], code: str, reason: str, keys: tuple[str, ...]
+) -> None:
+    failure = to_failure(failed(kind))
+
+    assert (code, reason) == (failure.code, failure.reason)
+    assert keys == tuple(failure.metadata)
+    assert WAITS_S.get(kind) == failure.retry_after_s
+
+
+def test_the_rows_are_complete() -> None:
+    assert {row[0] for row in ROWS} == set(provider_errors())
+
+
+def test_facts_that_are_unknown_are_left_out() -> None:
+    assert {} == to_failure(ProviderFailed()).metadata
+    assert {} == to_failure(ContextTooLong()).metadata
+
+
+def test_an_unknown_count_has_no_method() -> None:
+    assert {"contextLength": "4096"} == to_failure(ContextTooLong(context_length=4096)).metadata
+
+
+@pytest.mark.parametrize(
+    ("error", "pushback_ms"),
+    [
+        (ProviderUnreachable(called=True), -1),
+        (ProviderUnreachable(called=False), 1000),
+        (ProviderUnreachable(called=False, retry_after_s=0.001), 100),
+        (ProviderUnreachable(called=False, retry_after_s=0), 100),
+        (ProviderUnreachable(called=False, retry_after_s=-5), 100),
+        (ModelLoading(called=False, retry_after_s=12.3456), 12_346),
+        (QueueFull(called=False), None),
+        (QueueFull(called=True), -1),
+        (ModelNotFound(called=False), None),
+        (ModelNotFound(called=True), -1),
+        (CredentialRejected(called=False), None),
+        (DeadlineExpired(), -1),
+        (DeadlineExpired(5), -1),
+        (Overloaded(1), None),
+        (ShuttingDown(), 100),
+        (StreamInterrupted(InterruptCause.DRAIN, ROUTE), -1),
+        (
+            AllProvidersFailed(ProviderUnreachable(called=False), retry_after_s=2, called=False),
+            2000,
+        ),
+        (AllProvidersFailed(ProviderUnreachable(called=False), retry_after_s=2, called=True), -1),
+        (AllProvidersFailed(ModelNotFound(), retry_after_s=None, called=False), None),
+        (ValueError(), None),
+    ],
+)
+def test_a_client_is_told_not_to_retry_what_was_tried_and_never_to_retry_at_once(
+    error: Exception, pushback_ms: int | None
+) -> None:
+    assert pushback_ms == to_failure(error).pushback_ms
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "told_s"),
+    [
+        (0.25, 0.25),
+        (1e30, 86_400.0),
+        (float("inf"), 86_400.0),
+        (-1, 0.0),
+        (float("nan"), None),
+    ],
+)
+def test_advice_that_fits_no_message_is_brought_down(asked_s: float, told_s: float | None) -> None:
+    one = failed(ProviderUnreachable, retry_after_s=asked_s, called=False)
+    several = AllProvidersFailed(one, retry_after_s=asked_s, called=False)
+
+    assert told_s == to_failure(one).retry_after_s
+    assert told_s == to_failure(several).retry_after_s
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason", "metadata"),
+    [
+        (Overloaded(1.5), "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", {}),
+        (ShuttingDown(), "UNAVAILABLE", "SERVER_DRAINING", {}),
+        (DeadlineExpired(), "DEADLINE_EXCEEDED", "TIME_LIMIT_EXCEEDED", {}),
+        (
+            DeadlineExpired(120.0),
+            "DEADLINE_EXCEEDED",
+            "TIME_LIMIT_EXCEEDED",
+            {"limitSeconds": "120"},
+        ),
+        (DeadlineExpired(0.5), "DEADLINE_EXCEEDED", "TIME_LIMIT_EXCEEDED", {"limitSeconds": "0.5"}),
+        (
+            StreamInterrupted(InterruptCause.TIME_LIMIT, ROUTE),
+            "ABORTED",
+            "STREAM_INTERRUPTED",
+            {"cause": "timeLimit"},
+        ),
+        (
+            StreamInterrupted(InterruptCause.PROVIDER, ROUTE, phase="idle"),
+            "ABORTED",
+            "STREAM_INTERRUPTED",
+            {"cause": "provider", "phase": "idle"},
+        ),
+        (
+            InvalidRequest([Violation("model", ViolationReason.TOO_LONG, "use less")]),
+            "INVALID_ARGUMENT",
+            "INVALID_REQUEST",
+            {},
+        ),
+        (LlmsvcError(), "INTERNAL", "INTERNAL_ERROR", {}),
+        (KeyError("secret"), "INTERNAL", "INTERNAL_ERROR", {}),
+    ],
+)
+def test_each_failure_of_our_own_has_its_code_reason_and_facts(
+    error: Exception, code: str, reason: str, metadata: dict[str, str]
+) -> None:
+    failure = to_failure(error)
+
+    assert (code, reason, metadata) == (failure.code, failure.reason, failure.metadata)
+
+
+def test_when_all_failed_the_deciding_one_gives_the_code_and_is_named() -> None:
+    failure = to_failure(
+        AllProvidersFailed(failed(ProviderOverloaded), retry_after_s=0.5, called=True)
+    )
+
+    assert ("RESOURCE_EXHAUSTED", "ALL_TARGETS_FAILED") == (failure.code, failure.reason)
+    assert "PROVIDER_OVERLOADED" == failure.metadata["primaryReason"]
+    assert 0.5 == failure.retry_after_s
+
+
+def test_a_missing_model_that_can_be_pulled_says_how() -> None:
+    error = ModelNotFound(model="phi3:mini")
+    error.provider, error.pull_hint = LOCAL_OLLAMA, "phi3:mini"
+    failure = to_failure(error)
+
+    assert failure.message.endswith("Install it with: ollama pull phi3:mini")
+    assert "true" == failure.metadata["pullable"]
+    assert "phi3:mini" == failure.missing_model
+
+
+def test_a_missing_model_of_somebody_elses_name_says_nothing_of_pulling() -> None:
+    failure = to_failure(ModelNotFound(model="no-such"))
+
+    assert "pull" not in failure.message
+    assert "pullable" not in failure.metadata
+
+
+@pytest.mark.parametrize(
+    ("kind", "precondition"),
+    [(CapabilityMissing, "CAPABILITY"), (RouteForbidden, "PRIVACY"), (ProviderFailed, None)],
+)
+def test_a_precondition_is_typed(kind: type[ProviderError], precondition: str | None) -> None:
+    assert precondition == to_failure(failed(kind)).precondition
+
+
+def test_the_first_violation_is_in_the_message_with_the_number_of_others() -> None:
+    wrong = Violation("model", ViolationReason.TOO_LONG, "use less")
+    whole = Violation("", ViolationReason.MALFORMED, "not a message")
+
+    assert "model: use less" == to_failure(InvalidRequest([wrong])).message
+    assert "model: use less (and 2 more)" == to_failure(InvalidRequest([wrong] * 3)).message
+    assert "request: not a message" == to_failure(InvalidRequest([whole])).message
