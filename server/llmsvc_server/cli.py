@@ -26,6 +26,15 @@ EXIT_CONFIGURATION = 2
 EXIT_INTERRUPTED = 130
 MOST_PROBLEMS = 50
 
+GRPC_PRESETS = {
+    # Its core writes lines of its own about what we tell better.
+    "GRPC_VERBOSITY": "NONE",
+    # The older poller hands a byte on through fewer threads (DESIGN.md, ADR-010). A test fails when
+    # this grpcio no longer knows these names.
+    "GRPC_EXPERIMENTS": "-event_engine_listener,-event_engine_client",
+}
+"""What gRPC reads from the environment when it is imported; what is set there already stays."""
+
 Command = Callable[[str | None, Mapping[str, str]], int]
 
 
@@ -88,8 +97,8 @@ def _serve(config_path: str | None, environ: Mapping[str, str]) -> int:
         return EXIT_CONFIGURATION
     import asyncio  # noqa: PLC0415  see the module's docstring
 
-    # gRPC's core writes lines of its own about what we tell better; it reads this when imported.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    for name, preset in GRPC_PRESETS.items():
+        os.environ.setdefault(name, preset)
     from llmsvc_server.lifecycle import serve  # noqa: PLC0415  the same
 
     try:

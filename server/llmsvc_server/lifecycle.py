@@ -1,0 +1,144 @@
+"""One life: start, wait, drain, stop."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+from llmsvc_server.app.build import App, build
+from llmsvc_server.app.greeting import findings, started, warnings
+from llmsvc_server.config.sources import Loaded
+from llmsvc_server.observability.log_sink import LogSink
+from llmsvc_server.observability.logging import Logger, configure
+from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.rpc.server import CannotBind
+
+STOP_SLACK_S = 5.0
+"""What server.stop() gets beyond the grace; the backstop, used only if calls do not end."""
+
+LAST_WORDS_S = 0.5
+"""What a status that was just sent may take to leave."""
+
+EXIT_DRAINED = 0
+EXIT_CANNOT_BIND = 3
+
+
+class StopSignals:
+    """SIGTERM and SIGINT as events: the first asks to stop, the second to stop at once."""
+
+    def __init__(self) -> None:
+        """Wait for the first."""
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+        self.interactive = False
+
+    def received(self, number: signal.Signals) -> None:
+        """Take one signal."""
+        if self.asked.is_set():
+            self.insisted.set()
+        else:
+            self.interactive = number is signal.SIGINT
+            self.asked.set()
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Listen while the block runs."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.received, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+async def serve(loaded: Loaded) -> int:
+    """Run the service until it is told to stop; return the process's exit code.
+
+    Args:
+        loaded: Settings, and where they came from.
+    """
+    settings = loaded.settings
+    as_json = settings.observability.log_format == "json" or (
+        settings.observability.log_format == "auto" and not sys.stderr.isatty()
+    )
+    logger = configure(level=settings.observability.log_level, as_json=as_json, stream=sys.stderr)
+    reporter = LogSink(logger)
+    stop = StopSignals()
+    with stop.installed():
+        async with AsyncExitStack() as stack:
+            try:
+                app = await build(settings, stack, reporter)
+            except CannotBind:
+                logger.error(  # noqa: TRY400  a fact for the operator, not a defect with a trace
+                    "server.cannot_bind",
+                    listen=settings.server.listen,
+                    remedy="another process has this address, or this machine does not; "
+                    "stop it, or set server.listen",
+                )
+                return EXIT_CANNOT_BIND
+            await app.start(refresh_s=settings.health.refresh_s)
+            logger.info("server.started", **started(loaded, app.port))
+            for warning in warnings(settings):
+                logger.warning("server.warning", detail=warning)
+            _ = app.background.start(_tell_findings(logger, app))
+            await stop.asked.wait()
+            await drain(
+                app,
+                stop,
+                reporter,
+                pre_drain_s=0.0 if stop.interactive else settings.drain.pre_drain_s,
+                grace_s=settings.drain.grace_s,
+            )
+    return EXIT_DRAINED
+
+
+async def drain(
+    app: App, stop: StopSignals, reporter: Reporter, *, pre_drain_s: float, grace_s: float
+) -> None:
+    """End the service in the order that loses no call.
+
+    Health turns first, and calls are still taken for `pre_drain_s` while balancers notice; then
+    the gate closes and what runs has `grace_s` to finish; then each call left ends with a status
+    of its own. A second signal skips the waits.
+    """
+    _tell(reporter, "draining", f"{len(app.in_flight)} calls run")
+    app.board.drain()
+    _ = app.background.start(_expire_when_insisted(app, stop))
+    await _within(stop.insisted.wait(), pre_drain_s)
+    app.admission.close()
+    app.providers.close()
+    backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
+    await _within(app.in_flight.empty(), grace_s)
+    if len(app.in_flight):
+        _tell(reporter, "expiring", f"{len(app.in_flight)} calls are ended")
+        app.in_flight.expire()
+    # No chat is left. What may still be open is a reflection stream, which must not hold us up.
+    await app.server.stop(LAST_WORDS_S)
+    await backstop
+    _tell(reporter, "drained", "")
+
+
+async def _expire_when_insisted(app: App, stop: StopSignals) -> None:
+    await stop.insisted.wait()
+    app.in_flight.expire()
+
+
+async def _within(done: Coroutine[object, object, object], most_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await done
+
+
+async def _tell_findings(logger: Logger, app: App) -> None:
+    await app.providers.inventory.first_look()
+    for finding in findings(app.providers):
+        level = logger.info if finding.good else logger.warning
+        level("server.answers", detail=finding.text)
+
+
+def _tell(reporter: Reporter, state: str, detail: str) -> None:
+    reporter.changed(Transition(subject=Subject.DRAIN, name="server", state=state, detail=detail))

@@ -1,0 +1,97 @@
+"""Reports as log lines: one canonical line per call, one per failed attempt, changes once."""
+
+from collections.abc import Iterator
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from llmsvc_server.chat.route import ProviderKind
+from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
+
+WARNING_CODES = frozenset(
+    (
+        "UNAVAILABLE",
+        "RESOURCE_EXHAUSTED",
+        "DEADLINE_EXCEEDED",
+        "ABORTED",
+        "FAILED_PRECONDITION",
+        "NOT_FOUND",
+    )
+)
+
+
+class LogSink:
+    """A Reporter that writes log lines. Never prompt, answer or upstream text."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        """Write to `logger`."""
+        self._logger = logger
+
+    def rpc_started(self, start: RpcStart) -> None:
+        """Put the request id on every line of this call."""
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=start.request_id)
+
+    def rpc_finished(self, report: RpcReport) -> None:
+        """Write the call's one line."""
+        line = {name: fact for name, fact in _facts(report) if fact not in ("", None)}
+        if report.code == "INTERNAL":
+            self._logger.error("rpc.finished", **line)
+        elif report.code in WARNING_CODES:
+            self._logger.warning("rpc.finished", **line)
+        else:
+            self._logger.info("rpc.finished", **line)
+
+    def attempt_failed(self, report: AttemptReport) -> None:
+        """Write one failed attempt."""
+        error = report.error
+        facts = {
+            "row": error.row,
+            "http_status": error.status,
+            "phase": error.phase,
+            "cause": error.cause,
+            "retry_after_s": error.retry_after_s,
+        }
+        self._logger.warning(
+            "attempt.failed",
+            provider=report.provider.name,
+            model=report.model,
+            error=error.kind.value,
+            duration_ms=_ms(report.duration_s),
+            called=error.called,
+            **{name: fact for name, fact in facts.items() if fact not in ("", None)},
+        )
+
+    def changed(self, change: Transition) -> None:
+        """Write one lasting change."""
+        level = self._logger.info if _is_good(change) else self._logger.warning
+        detail = {"detail": change.detail} if change.detail else {}
+        level(f"{change.subject.value}.changed", name=change.name, state=change.state, **detail)
+
+
+def _facts(report: RpcReport) -> Iterator[tuple[str, object]]:
+    yield "method", report.method.rpartition("/")[2]
+    yield "code", report.code
+    yield "reason", report.reason
+    yield "duration_ms", _ms(report.duration_s)
+    yield "first_content_ms", _ms(report.first_content_s)
+    yield "messages_sent", report.messages_sent or None
+    if report.route is not None:
+        provider = report.route.provider
+        yield "provider", provider.name
+        yield "model", report.route.model
+        yield "locality", provider.locality.value
+        if provider.kind is ProviderKind.MOCK:
+            yield "answer", "CANNED: the mock answered, not a model"
+    if report.usage is not None:
+        yield "input_tokens", report.usage.input_tokens
+        yield "output_tokens", report.usage.output_tokens
+    yield "defect", report.detail
+
+
+def _is_good(change: Transition) -> bool:
+    return change.subject is Subject.DRAIN or change.state in ("SERVING", "reachable")
+
+
+def _ms(length_s: float | None) -> float | None:
+    return None if length_s is None else round(length_s * 1000, 1)

@@ -1,0 +1,169 @@
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind, Route
+from llmsvc_server.chat.usage import Usage
+from llmsvc_server.errors import ProviderFailed
+from llmsvc_server.observability.log_sink import LogSink
+from llmsvc_server.observability.logging import configure
+from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
+
+OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
+MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
+
+
+class Written:
+    """A log sink over memory, and the lines that it wrote."""
+
+    def __init__(self, *, level: str = "info", as_json: bool = True) -> None:
+        self._raw = io.BytesIO()
+        self._stream = io.TextIOWrapper(self._raw)
+        self.sink = LogSink(configure(level=level, as_json=as_json, stream=self._stream))
+
+    def text(self) -> str:
+        return self._raw.getvalue().decode()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def report_of(
+    *, code: str = "OK", provider: ProviderInfo | None = None, detail: str = ""
+) -> RpcReport:
+    route = None
+    if provider is not None:
+        route = Route(provider=provider, model="phi3:mini", requested_model="")
+    return RpcReport(
+        method="/llmsvc.v1.LLMService/Chat",
+        request_id="r-1",
+        code=code,
+        reason="" if code == "OK" else "PROVIDER_ERROR",
+        duration_s=1.2345,
+        first_content_s=0.2,
+        messages_sent=3,
+        route=route,
+        usage=Usage(input_tokens=7, output_tokens=None),
+        detail=detail,
+    )
+
+
+def test_a_call_is_one_line_with_its_id_and_who_answered() -> None:
+    written = Written()
+    written.sink.rpc_started(RpcStart(method="/llmsvc.v1.LLMService/Chat", request_id="r-1"))
+    written.sink.rpc_finished(report_of(provider=OLLAMA))
+    (line,) = written.lines()
+
+    assert ("rpc.finished", "info", "r-1") == (line["event"], line["level"], line["request_id"])
+    assert ("Chat", "OK", 1234.5) == (line["method"], line["code"], line["duration_ms"])
+    assert ("ollama", "phi3:mini", 7) == (line["provider"], line["model"], line["input_tokens"])
+    assert "output_tokens" not in line
+
+
+def test_a_canned_answer_says_so() -> None:
+    written = Written()
+    written.sink.rpc_finished(report_of(provider=MOCK))
+
+    assert "CANNED" in written.lines()[0]["answer"]
+
+
+def test_levels_follow_the_code() -> None:
+    written = Written()
+    for code in ("OK", "INVALID_ARGUMENT", "UNAVAILABLE", "INTERNAL"):
+        written.sink.rpc_finished(report_of(code=code))
+
+    assert ["info", "info", "warning", "error"] == [line["level"] for line in written.lines()]
+
+
+def test_a_failed_attempt_is_a_line_of_facts() -> None:
+    written = Written()
+    written.sink.attempt_failed(
+        AttemptReport(
+            provider=OLLAMA,
+            model="phi3:mini",
+            error=ProviderFailed(row="O12", status=500, phase="first_token"),
+            duration_s=0.01,
+            first_event_s=None,
+        )
+    )
+    (line,) = written.lines()
+
+    assert ("attempt.failed", "transient", "O12") == (line["event"], line["error"], line["row"])
+    assert 500 == line["http_status"]
+    assert "cause" not in line
+
+
+def test_changes_are_loud_when_they_are_bad() -> None:
+    written = Written()
+    for state in ("reachable", "connect"):
+        written.sink.changed(Transition(subject=Subject.PROVIDER, name="ollama", state=state))
+
+    assert ["info", "warning"] == [line["level"] for line in written.lines()]
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    written = Written(level="error")
+    written.sink.rpc_finished(report_of())
+
+    assert [] == written.lines()
+
+
+def test_text_is_for_people() -> None:
+    written = Written(as_json=False)
+    written.sink.rpc_finished(report_of(provider=OLLAMA))
+
+    assert "rpc.finished" in written.text()
+    assert "provider=ollama" in written.text()
+
+
+def test_what_libraries_log_comes_without_the_text_of_exceptions() -> None:
+    written = Written()
+    try:
+        raise ValueError("the prompt")  # noqa: TRY301  as a library would
+    except ValueError:
+        logging.getLogger("aiohttp").exception("the prompt again")
+    (line,) = written.lines()
+
+    assert ("library.log", "aiohttp", "ValueError") == (
+        line["event"],
+        line["logger"],
+        line["exception"],
+    )
+    assert "prompt" not in written.text()
+
+
+def test_grpcs_word_on_a_caller_that_left_is_not_repeated() -> None:
+    written = Written()
+    logging.getLogger("grpc._cython.cygrpc").error("ExecuteBatchError raised in core by servicer")
+
+    assert [] == written.lines()
+
+
+def test_a_log_whose_reader_is_gone_loses_lines_and_fails_no_call() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as stream:  # noqa: PTH123  a descriptor
+        sink = LogSink(configure(level="info", as_json=True, stream=stream))
+        sink.rpc_finished(report_of())
+        closed = stream
+
+    sink.rpc_finished(report_of())
+
+    assert closed.closed
