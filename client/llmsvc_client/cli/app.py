@@ -1,0 +1,121 @@
+"""The commands and their options. Standard streams and arguments become values here."""
+
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from llmsvc_client.calls import CallOptions
+from llmsvc_client.channel import READINESS, check_address
+from llmsvc_client.cli.address import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from llmsvc_client.cli.chat import Question, chat
+from llmsvc_client.cli.exits import Exit
+from llmsvc_client.cli.interrupt import run_until_ctrl_c
+from llmsvc_client.cli.probe import TIMEOUT_S, run_health
+from llmsvc_client.cli.prompt import BadPromptError, read_prompt
+from llmsvc_client.cli.session import session_of_process
+from llmsvc_client.version import version
+
+app: Final = typer.Typer(
+    name="llmsvc",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _checked_address(address: str) -> str:
+    try:
+        return check_address(address)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _checked_timeout(timeout_s: float | None) -> float | None:
+    try:
+        return CallOptions(timeout_s, None).timeout_s
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer's form of a callback
+    if wanted:
+        typer.echo(f"llmsvc {version()}")
+        raise typer.Exit
+
+
+Address = Annotated[
+    str,
+    typer.Option(
+        envvar=ADDRESS_VARIABLE,
+        help="Where the server is: host:port.",
+        callback=_checked_address,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.callback()
+def _llmsvc(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Talk to an llmsvc server.
+
+    Exit codes: 0 done, 1 refused, 2 wrong usage, 3 unreachable, overloaded or out of time, 4 not
+    serving, 5 broken off after output, 130 Ctrl-C.
+    """
+
+
+@app.command("chat")
+def _chat(  # noqa: PLR0913  one per option
+    prompt: Annotated[
+        str | None, typer.Argument(help='The prompt. Without one, or with "-": standard input.')
+    ] = None,
+    *,
+    system: Annotated[str | None, typer.Option(help="Instructions to the model.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model; else the server's default.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds for the whole answer; else the server's limit.",
+            callback=_checked_timeout,
+        ),
+    ] = None,
+    json: Json = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Ask a model. The answer comes on standard output, everything else on standard error."""
+    session = session_of_process(as_json=json)
+    try:
+        text = read_prompt(prompt, sys.stdin)
+    except BadPromptError as error:
+        session.remarks.say(f"llmsvc: {error}", style="red")
+        raise typer.Exit(Exit.USAGE) from None
+    question = Question(prompt=text, system=system, model=model, timeout_s=timeout)
+    work = session.run(address, lambda client: chat(client, question, session))
+    raise typer.Exit(run_until_ctrl_c(work))
+
+
+@app.command("health")
+def _health(
+    name: Annotated[
+        str,
+        typer.Argument(help="readiness, liveness, model/NAME or provider/NAME."),
+    ] = READINESS,
+    *,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds for the call.", callback=_checked_timeout)
+    ] = TIMEOUT_S,
+    json: Json = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Ask for a state of health: exit code 0 SERVING, 4 anything else, 3 unreachable."""
+    raise typer.Exit(run_health(name, address=address, timeout_s=timeout, as_json=json))

@@ -1,0 +1,150 @@
+"""One streamed answer: a context manager that starts the call, an iterator that reads it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Self
+
+import grpc.aio
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_client.calls import CallOptions, translated
+from llmsvc_client.convert import to_reply, to_route
+from llmsvc_client.errors import LlmsvcError
+from llmsvc_client.from_status import Shown, cut_stream
+from llmsvc_client.types import ChatReply, Piece, Route
+
+Call = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
+
+_PATIENCE_FOR_STATUS_S: Final = 1.0
+
+
+class ChatStream:
+    """A streamed answer.
+
+    ```python
+    async with client.stream("hello") as stream:
+        async for piece in stream:
+            print(piece.text, end="", flush=True)
+    print(stream.reply.usage)
+    ```
+
+    The call runs from `async with` to its end. Leaving, for whatever reason, cancels it, and with
+    it the generation.
+    """
+
+    def __init__(self, start: Callable[[], Call], options: CallOptions) -> None:
+        """Keep how to start the call. Clients make these; nothing is sent yet."""
+        self._start = start
+        self._options = options
+        self._call: Call | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._texts: list[str] = []
+        self._started = False
+        self._route: Route | None = None
+        self._request_id = options.request_id or ""
+        self._reply: ChatReply | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the call. It does not wait for the answer to begin."""
+        if self._call is not None:
+            raise RuntimeError("this stream was used already: make a new one with client.stream()")
+        self._loop = asyncio.get_running_loop()
+        self._call = self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cancel the call unless it has ended."""
+        self._closed = True
+        if self._call is not None:
+            self._call.cancel()
+
+    def __del__(self) -> None:
+        """Cancel a call that was entered and never left: grpcio 1.83 and later do not."""
+        loop = self._loop
+        if loop is None or self._call is None or self._closed or loop.is_closed():
+            return
+        loop.call_soon_threadsafe(self._call.cancel)
+
+    def __aiter__(self) -> Self:
+        """Iterate over the pieces. Goes on where an earlier loop stopped."""
+        return self
+
+    async def __anext__(self) -> Piece:
+        """Return the next piece of text.
+
+        Raises:
+            StopAsyncIteration: The answer is whole; `reply` has it.
+            StreamInterruptedError: It broke off after it had begun.
+            LlmsvcError: The call failed in another way.
+            RuntimeError: Not inside `async with`.
+        """
+        while self._reply is None:
+            event = await self._read()
+            match event.WhichOneof("event"):
+                case "started":
+                    self._begin(event.started)
+                case "delta" if event.delta.text:
+                    self._started = True
+                    self._texts.append(event.delta.text)
+                    return Piece(event.delta.text, event.delta)
+                case "completed":
+                    await self._complete(event.completed)
+                case _:  # newer than this client
+                    pass
+        raise StopAsyncIteration
+
+    @property
+    def reply(self) -> ChatReply:
+        """The whole answer, once the iteration has come to its end.
+
+        Raises:
+            RuntimeError: It has not.
+        """
+        if self._reply is None:
+            raise RuntimeError("the answer is not whole: iterate to its end first")
+        return self._reply
+
+    @property
+    def text(self) -> str:
+        """The text so far, also after a failure."""
+        return "".join(self._texts)
+
+    @property
+    def route(self) -> Route | None:
+        """Who answers; None until the first piece is there."""
+        return self._route
+
+    @property
+    def request_id(self) -> str:
+        """The request's id; unless the caller chose it, empty until the first piece is there."""
+        return self._request_id
+
+    async def _read(self) -> llm_pb2.ChatStreamResponse:
+        if self._call is None or self._closed:
+            raise RuntimeError("iterate inside `async with client.stream(...) as stream`")
+        with translated(self._options, self._shown):
+            event = await self._call.read()
+        if not isinstance(event, llm_pb2.ChatStreamResponse):
+            shown = Shown(text=self.text, route=self._route)
+            raise cut_stream(shown, request_id=self._request_id)
+        return event
+
+    def _begin(self, started: llm_pb2.StreamStarted) -> None:
+        self._started = True
+        self._route = to_route(started.route)
+        self._request_id = started.request_id
+
+    async def _complete(self, completed: llm_pb2.ChatResponse) -> None:
+        """Keep the reply, and let the call end by itself: a cancel now would count as one there.
+
+        The answer is whole, whatever the status says.
+        """
+        self._reply = to_reply(completed, self.text)
+        with suppress(LlmsvcError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_FOR_STATUS_S):
+                await self._read()
+
+    def _shown(self) -> Shown | None:
+        return Shown(text=self.text, route=self._route) if self._started else None

@@ -1,0 +1,62 @@
+"""The `llmsvc` command in a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def begun(
+    *arguments: str | bytes,
+    address: str,
+    stdout: int = asyncio.subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
+    ignoring: signal.Signals | None = None,
+) -> asyncio.subprocess.Process:
+    """Return a running `llmsvc`.
+
+    Args:
+        arguments: Its arguments.
+        address: What `LLMSVC_CLIENT_ADDRESS` says.
+        stdout: A file descriptor in place of a pipe.
+        environment: Further variables.
+        ignoring: A signal that its parent ignores, as `nohup` does.
+    """
+    command = [sys.executable, "-m", "llmsvc_client", *arguments]
+    if ignoring is not None:
+        command = ["/bin/sh", "-c", f"trap '' {ignoring.name[3:]}; exec \"$@\"", "sh", *command]
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=stdout,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "LLMSVC_CLIENT_ADDRESS": address, **(environment or {})},
+    )
+
+
+async def ended(process: asyncio.subprocess.Process, stdin: bytes = b"") -> Ended:
+    """Give it its standard input, and return how it ended.
+
+    Raises:
+        TimeoutError: It did not end within 20 s.
+    """
+    async with asyncio.timeout(20):
+        out, err = await process.communicate(stdin)
+    assert process.returncode is not None
+    return Ended(process.returncode, (out or b"").decode(), err.decode())
+
+
+async def run(*arguments: str | bytes, address: str, stdin: bytes = b"") -> Ended:
+    """Run it to its end."""
+    return await ended(await begun(*arguments, address=address), stdin)

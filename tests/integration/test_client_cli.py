@@ -1,0 +1,133 @@
+"""The command line as a user runs it, against a real server that follows a script."""
+
+import os
+import pty
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from tests.fakes.gate import Gate
+from tests.fakes.llmsvc_command import Ended, begun, ended, run
+from tests.fakes.scripted_answers import (
+    completed,
+    piece,
+    started,
+)
+from tests.fakes.scripted_service import ScriptedService
+
+HELLO = [started(), piece("Hel"), piece("lo"), completed()]
+
+
+@pytest.fixture
+async def service() -> AsyncGenerator[ScriptedService]:
+    async with ScriptedService(scripts=[HELLO]) as service:
+        yield service
+
+
+async def test_sends_what_the_options_say(service: ScriptedService) -> None:
+    options = ["--system", "be brief", "--model", "phi3:mini", "--timeout", "30"]
+
+    await run("chat", "hi", *options, address=service.address)
+
+    call = service.calls[0]
+    assert ["be brief", "hi"] == [turn.parts[0].text for turn in call.request.messages]
+    assert "phi3:mini" == call.request.model
+    assert call.time_remaining_s == pytest.approx(30, abs=10)
+
+
+@pytest.mark.parametrize("arguments", [["chat"], ["chat", "-"]])
+async def test_reads_the_prompt_from_stdin(
+    service: ScriptedService, arguments: Sequence[str]
+) -> None:
+    await run(*arguments, address=service.address, stdin="grüß\ndich\n".encode())
+
+    assert "grüß\ndich" == service.calls[0].request.messages[0].parts[0].text
+
+
+async def test_the_answer_comes_piece_by_piece(service: ScriptedService) -> None:
+    gate = Gate()
+    service.scripts = [[started(), piece("Hel"), gate, piece("lo"), completed()]]
+
+    process = await begun("chat", "hi", address=service.address)
+    assert process.stdout is not None
+    first = await process.stdout.readexactly(3)
+    gate.open()
+    rest = await ended(process)
+
+    assert (b"Hel", "lo\n") == (first, rest.out)
+
+
+async def test_a_terminal_gets_no_control_characters(service: ScriptedService) -> None:
+    service.scripts = [[started(), piece("a\x1b]0;title\x07b\tc\n"), completed()]]
+    ours, theirs = pty.openpty()
+
+    process = await begun("chat", "hi", address=service.address, stdout=theirs)
+    result = await ended(process)
+    os.close(theirs)
+    shown = os.read(ours, 4096)
+    os.close(ours)
+
+    assert 0 == result.code
+    assert "a␛]0;title␇b\tc\r\n" == shown.decode()
+
+
+async def test_a_killed_server_leaves_one_line_and_none_of_grpcs(service: ScriptedService) -> None:
+    service.scripts = [[started(), piece("half"), Gate()]]
+
+    process = await begun("chat", "hi", address=service.address)
+    assert process.stdout is not None
+    await process.stdout.readexactly(4)
+    await service.kill()
+    result = await ended(process)
+
+    assert (5, 1) == (result.code, result.err.count("\n"))
+    assert result.err.startswith("llmsvc: ")
+
+
+async def test_nobody_there_ends_with_3_and_a_remedy(unused_tcp_port: int) -> None:
+    result = await run("chat", "hi", address=f"127.0.0.1:{unused_tcp_port}")
+
+    assert (3, "", 1) == (result.code, result.out, result.err.count("\n"))
+    assert f"no answer from 127.0.0.1:{unused_tcp_port}: " in result.err
+
+
+async def test_a_web_proxy_in_the_environment_is_not_asked(service: ScriptedService) -> None:
+    proxy = {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+
+    process = await begun("chat", "hi", address=service.address, environment=proxy)
+
+    assert "Hello\n" == (await ended(process)).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["chat", ""], b"", "the prompt is empty"),
+        (["chat"], b"ab\xff", "the prompt is not UTF-8 from byte 2 on"),
+        (["chat", "hi", "--timeout", "nan"], b"", "must be above 0"),
+        (["chat", "hi", "--address", "nonsense"], b"", "write host:port"),
+        (["nonsense"], b"", "No such command"),
+    ],
+)
+async def test_wrong_usage_ends_with_2_and_a_remedy(
+    service: ScriptedService, arguments: Sequence[str | bytes], stdin: bytes, message: str
+) -> None:
+    result = await run(*arguments, address=service.address, stdin=stdin)
+
+    assert (2, "", []) == (result.code, result.out, service.calls)
+    assert message in result.err
+
+
+async def test_a_full_disk_is_said(service: ScriptedService) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123  a device, for a file descriptor
+        process = await begun("chat", "hi", address=service.address, stdout=full.fileno())
+    result = await ended(process)
+
+    assert Ended(1, "", "llmsvc: cannot write the answer: No space left on device\n") == result
+
+
+async def test_says_its_version() -> None:
+    result = await run("--version", address="")
+
+    assert (0, "") == (result.code, result.err)
+    assert result.out.startswith("llmsvc 0.")
