@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// HoldMode opens streams that fall silent after their first token, says how many
+// stand, and holds them until its standard input ends.
+func holdMode(flags *flag.FlagSet) func() any {
+	target := flags.String("target", "", "host:port")
+	streams := flags.Int("streams", 1000, "streams to open")
+	spread := flags.Duration("spread", 2*time.Second, "over which starts are spread")
+	settle := flags.Duration("settle", 2*time.Second, "between the last first token and saying so")
+	return func() any {
+		clients := connect(*target, *streams)
+		var results outcomes
+		var group, settled sync.WaitGroup
+		ctx, release := context.WithCancel(context.Background())
+		for i := range *streams {
+			settled.Add(1)
+			group.Go(func() {
+				var once sync.Once
+				time.Sleep(randomUpTo(*spread))
+				o := order{mode: "paced", tokens: 1000, interval: time.Hour, id: int64(i)}
+				err := stream(ctx, clients[i%len(clients)], o, func(n int) {
+					if n > 0 {
+						once.Do(func() { results.add(nil); settled.Done() })
+					}
+				})
+				once.Do(func() { results.add(err); settled.Done() })
+			})
+		}
+		settled.Wait()
+		time.Sleep(*settle)
+		say(map[string]any{"settled": results.counts})
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		release()
+		group.Wait()
+		return map[string]any{"released": *streams}
+	}
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"sync"
+	"sync/atomic"
+)
+
+// UnaryMode runs Chat from a few callers, each one call after the other.
+func unaryMode(flags *flag.FlagSet) func() any {
+	target := flags.String("target", "", "host:port")
+	callers := flags.Int("callers", 8, "calls at a time")
+	span := spanFlags(flags)
+	return func() any {
+		clients := connect(*target, *callers)
+		var results outcomes
+		var calls atomic.Int64
+		var group sync.WaitGroup
+		ctx, stop := context.WithCancel(context.Background())
+		for caller := range *callers {
+			group.Go(func() {
+				for ctx.Err() == nil {
+					request := order{mode: "whole", tokens: 8, id: int64(caller)}.request()
+					_, err := clients[caller%len(clients)].Chat(ctx, request)
+					if ctx.Err() == nil {
+						results.add(err)
+						calls.Add(1)
+					}
+				}
+			})
+		}
+		passed, grown := span.measure(calls.Load)
+		stop()
+		group.Wait()
+		return map[string]any{"window": passed, "calls": grown[0], "outcomes": results.counts}
+	}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Cut is a chat whose socket closed before its answer was complete.
+type cut struct {
+	ID       int64 `json:"id"`
+	ClosedNs int64 `json:"closed_ns"` // CLOCK_MONOTONIC, comparable across processes
+}
+
+// Ledger counts what happened to connections and chats.
+type ledger struct {
+	mu          sync.Mutex
+	Connections int   `json:"connections"` // open now, those of this question left out
+	Chats       int   `json:"chats"`       // answers under way now
+	Begun       int   `json:"begun"`       // chats since the start
+	Tokens      int64 `json:"tokens"`      // paced ones, since the start
+	Stalls      int   `json:"stalls"`      // paced writes that met a full socket buffer
+	LateMaxNs   int64 `json:"late_max_ns"` // worst lateness of a paced token since the last question
+	Cuts        []cut `json:"cuts"`        // since the last question
+}
+
+func newLedger() *ledger {
+	return &ledger{Cuts: []cut{}}
+}
+
+func (l *ledger) change(edit func(*ledger)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	edit(l)
+}
+
+// Take returns the ledger as JSON and forgets what is told only once.
+func (l *ledger) take() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Connections-- // the one that asks
+	text, err := json.Marshal(l)
+	l.Connections++
+	if err != nil {
+		panic(err)
+	}
+	l.Cuts, l.LateMaxNs = []cut{}, 0
+	return text
+}
+
+func monotonicNs() int64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		panic(err)
+	}
+	return now.Nano()
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// Order is what one chat shall be answered with, read from its prompt.
+type order struct {
+	mode     string // "whole": one write; "bulk": a write per token, at once; "paced": one per interval
+	tokens   int
+	interval time.Duration
+	wait     time.Duration // silence before the first token
+	id       int64
+}
+
+// ParseOrder reads the words after "bench " anywhere in the body. A chat
+// without them gets a short whole answer.
+func parseOrder(body []byte) order {
+	result := order{mode: "whole", tokens: 8, id: -1}
+	_, rest, found := bytes.Cut(body, []byte("bench "))
+	if !found {
+		return result
+	}
+	rest, _, _ = bytes.Cut(rest, []byte(`"`))
+	for _, word := range bytes.Fields(rest) {
+		name, value, _ := bytes.Cut(word, []byte("="))
+		number, _ := strconv.ParseInt(string(value), 10, 64)
+		switch string(name) {
+		case "mode":
+			result.mode = string(value)
+		case "tokens":
+			result.tokens = int(number)
+		case "interval_us":
+			result.interval = time.Duration(number) * time.Microsecond
+		case "wait_us":
+			result.wait = time.Duration(number) * time.Microsecond
+		case "id":
+			result.id = number
+		}
+	}
+	return result
+}

@@ -1,0 +1,194 @@
+"""What every measure works with: the upstream, the load client, and processes to measure."""
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tests.bench.build import Programs
+from tests.bench.effort import Effort
+from tests.bench.failure import NotMeasuredError
+from tests.bench.load import Counted, First, Load, Ready
+from tests.bench.procs import Subject, free_port, running
+
+MAX_CHATS = 1000
+_QUIET = 0.05  # of one core, used by processes that are none of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """What an experiment may change from outside."""
+
+    server: Path  # program to measure, taking `serve --config FILE`
+    server_env: dict[str, str]
+    floor_env: dict[str, str]
+    floor_options: tuple[str, ...]  # channel arguments, NAME=VALUE
+    with_floors: bool
+    with_ours: bool
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """The fake upstream's own count."""
+
+    connections: int
+    chats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """One upstream and everything that can be put in front of it, one at a time."""
+
+    effort: Effort
+    switches: Switches
+    programs: Programs
+    upstream: Subject
+    folder: Path  # for logs and configuration
+
+    @property
+    def load(self) -> Load:
+        """The load client."""
+        return Load(program=self.programs.load)
+
+    @property
+    def upstream_url(self) -> str:
+        """Base URL of the fake upstream."""
+        return f"http://{self.upstream.target}"
+
+    @contextlib.contextmanager
+    def ours(self) -> Iterator[Subject]:
+        """Yield our server, ready to answer: limits raised, all else as it comes."""
+        with self.ours_unready() as subject:
+            self.wait_serving(subject, "readiness")
+            yield subject
+
+    def wait_serving(self, subject: Subject, service: str) -> int:
+        """Return when a health name was first SERVING, in ns of the monotonic clock.
+
+        Raises:
+            NotMeasuredError: It was not, within 20 seconds.
+        """
+        try:
+            return self.load.run(Ready, "ready", target=subject.target, service=service).at_ns
+        except NotMeasuredError as error:
+            raise NotMeasuredError(f"{error}; the server said: {subject.last_words()}") from error
+
+    @contextlib.contextmanager
+    def ours_unready(self) -> Iterator[Subject]:
+        """Yield our server the moment its process exists."""
+        target = f"127.0.0.1:{free_port()}"
+        ollama = {
+            "base_url": self.upstream_url,
+            "model": "phi3:mini",
+            "max_in_flight_per_model": MAX_CHATS,
+        }
+        config = self.folder / "server.yaml"
+        text = json.dumps(
+            {
+                "server": {"listen": target, "max_chats": MAX_CHATS},
+                "llm": {"default_provider": "ollama", "providers": {"ollama": ollama}},
+            }
+        )
+        config.write_text(text, encoding="utf-8")  # JSON is YAML
+        with running(
+            [str(self.switches.server), "serve", "--config", str(config)],
+            target=target,
+            log=self.folder / "server.log",
+            environment=self.switches.server_env,
+        ) as subject:
+            yield subject
+
+    @contextlib.contextmanager
+    def floor(self, name: str, *arguments: str) -> Iterator[Subject]:
+        """Yield a floor that serves gRPC, once its port is open."""
+        with self.floor_client(name, *arguments) as subject:
+            self.load.run(Ready, "ready", target=subject.target)
+            yield subject
+
+    @contextlib.contextmanager
+    def go_relay(self) -> Iterator[Subject]:
+        """Yield the compiled relay, once its port is open."""
+        target = f"127.0.0.1:{free_port()}"
+        with running(
+            [str(self.programs.relay), f"-listen={target}", f"-upstream={self.upstream_url}"],
+            target=target,
+            log=self.folder / "go-relay.log",
+            environment={},
+        ) as subject:
+            self.load.run(Ready, "ready", target=target)
+            yield subject
+
+    @contextlib.contextmanager
+    def floor_client(self, name: str, *arguments: str) -> Iterator[Subject]:
+        """Yield a floor that serves nobody and loads the upstream by itself."""
+        port = free_port()
+        options = [f"--option={option}" for option in self.switches.floor_options]
+        with running(
+            [
+                *self.floor_command(name),
+                f"--port={port}",
+                f"--upstream={self.upstream_url}",
+                *options,
+                *arguments,
+            ],
+            target=f"127.0.0.1:{port}",
+            log=self.folder / f"{name}.log",
+            environment=self.switches.floor_env,
+        ) as subject:
+            yield subject
+
+    def floor_command(self, name: str) -> list[str]:
+        """Return how to start a floor."""
+        return [sys.executable, "-m", f"tests.bench.floors.{name}"]
+
+    def floor_output(self, name: str, *arguments: str) -> First:
+        """Return what a floor that measures itself printed.
+
+        Raises:
+            subprocess.CalledProcessError: It failed; it has said why on stderr.
+        """
+        command = [*self.floor_command(name), f"--upstream={self.upstream_url}", *arguments]
+        environment = os.environ | self.switches.floor_env
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own words
+        return msgspec.json.decode(done.stdout, type=First)
+
+    def ledger(self) -> Ledger:
+        """Return what the upstream counts now."""
+        connection = http.client.HTTPConnection(self.upstream.target, timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", "/bench/ledger")
+            return msgspec.json.decode(connection.getresponse().read(), type=Ledger)
+
+    def quietest(self, measure: Callable[[], Counted]) -> Counted:
+        """Return a measurement that other processes left alone, or the best of some tries."""
+        best = measure()
+        for _ in range(self.effort.tries - 1):
+            if others_share(best) <= _QUIET:
+                break
+            best = min(best, measure(), key=others_share)
+        return best
+
+
+def others_share(counted: Counted) -> float:
+    """Return what other processes used during the window, in cores."""
+    return counted.window.others_ns / counted.window.wall_ns
+
+
+@contextlib.contextmanager
+def upstream_running(programs: Programs, folder: Path) -> Iterator[Subject]:
+    """Yield the fake upstream, once its port is open."""
+    target = f"127.0.0.1:{free_port()}"
+    with running(
+        [str(programs.upstream), f"-listen={target}"],
+        target=target,
+        log=folder / "upstream.log",
+        environment={},
+    ) as subject:
+        Load(program=programs.load).run(Ready, "ready", target=target)
+        yield subject

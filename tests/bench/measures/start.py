@@ -1,0 +1,35 @@
+"""From the start of the process to the first SERVING of liveness."""
+
+import time
+
+from tests.bench.failure import NotMeasuredError
+from tests.bench.lab import Lab
+from tests.bench.row import Judged, Row
+
+
+def start(lab: Lab) -> list[Row]:
+    """Return the row of the slowest start; the first one, from cold files, is thrown away."""
+    seconds: list[float] = []
+    failure = ""
+    if lab.switches.with_ours:
+        try:
+            seconds = [_start_s(lab) for _ in range(lab.effort.starts + 1)][1:]
+        except NotMeasuredError as error:
+            failure = str(error)
+    return [
+        Row(
+            measure="start to first SERVING liveness, slowest",
+            unit="s",
+            ours=(max(seconds),) if seconds else (),
+            judged=Judged.VALUE,
+            must=1,
+            notes=(f"all: {', '.join(f'{one:.2f}' for one in seconds)}",) if seconds else (),
+            failure=failure,
+        )
+    ]
+
+
+def _start_s(lab: Lab) -> float:
+    begun_ns = time.monotonic_ns()
+    with lab.ours_unready() as subject:
+        return (lab.wait_serving(subject, "liveness") - begun_ns) / 1e9
