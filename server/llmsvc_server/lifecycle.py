@@ -53,6 +53,7 @@ class StopSignals:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # all has ended: one more changes nothing
 
 
 async def serve(loaded: Loaded) -> int:

@@ -8,6 +8,7 @@ from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
+    ErrorKind,
     ProviderError,
     ProviderFailed,
     ProviderProtocolError,
@@ -124,10 +125,16 @@ class OllamaProvider:
                 else:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
-            error.model = request.model
-            if isinstance(error, _FAULTS):
-                error.phase = error.phase or reading.phase
+            self._complete(error, request, reading)
             raise
+
+    def _complete(self, error: ProviderError, request: ChatRequest, reading: Reading) -> None:
+        """Add to a failure what only this chat knows."""
+        error.model = request.model
+        if isinstance(error, _FAULTS):
+            error.phase = error.phase or reading.phase
+        if error.kind is ErrorKind.CONTEXT:  # most of Ollama's texts do not say it
+            error.context_length = error.context_length or self._num_ctx
 
     async def catalogue(self) -> Catalogue:
         """Return which models the server has now, and which are in memory.

@@ -1,0 +1,64 @@
+"""What README.md shows is what happens. `make run`, chat and health are run by .ci/readme-smoke.sh."""
+
+import asyncio
+import re
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+from llmsvc_server.config.sources import load
+from tests.fakes.server_process import config_file, server_process
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOCK_ALONE = {"providers": {"mock": {"enabled": True}}, "default_provider": "mock"}
+
+
+def block(language: str, holding: str) -> str:
+    """Return the README's block of code of a language that holds a text."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return str(next(code for code in blocks if holding in code))
+
+
+async def run(*command: str | Path) -> tuple[int | None, str]:
+    """Return a command's exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT, cwd=ROOT)
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
+
+
+async def test_the_python_example_prints_the_answer_and_who_gave_it(tmp_path: Path) -> None:
+    async with server_process(config_file(tmp_path, {"llm": MOCK_ALONE})) as server:
+        code = block("python", "BlockingClient").replace("localhost:50051", server.address)
+        exit_code, said = await run(sys.executable, "-c", code)
+
+    assert 0 == exit_code
+    assert said.endswith(" mock\n")
+
+
+def test_the_configuration_example_loads(tmp_path: Path) -> None:
+    file = tmp_path / "llmsvc.yaml"
+    file.write_text(block("yaml", "base_url"), encoding="utf-8")
+    entry = load(str(file), {}).settings.llm.candidates["ollama"]
+
+    assert "phi3:mini" == entry.model
+
+
+async def test_the_configuration_commands_work() -> None:
+    commands = block("sh", "config check").splitlines()
+    for command in commands[:2]:  # the third one serves
+        exit_code, said = await run(*command.split())
+
+        assert 0 == exit_code, said
+    assert "llmsvc-server serve" in commands[2]
+
+
+async def test_a_kind_that_does_not_exist_ends_the_start_as_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "llmsvc.yaml"
+    text = block("yaml", "base_url").replace("default_provider: ollama", "default_provider: openai")
+    file.write_text(text, encoding="utf-8")
+    program = Path(sys.executable).with_name("llmsvc-server")
+    exit_code, said = await run(program, "serve", "--config", file)
+
+    assert 2 == exit_code
+    assert "kinds: ollama, mock" in said
