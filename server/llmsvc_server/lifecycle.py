@@ -114,13 +114,17 @@ async def drain(
     app.providers.close()
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
     await _within(app.in_flight.empty(), grace_s)
-    if len(app.in_flight):
-        _tell(reporter, "expiring", f"{len(app.in_flight)} calls are ended")
-        app.in_flight.expire()
+    _expire_what_is_left(app, reporter)
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.
     await app.server.stop(LAST_WORDS_S)
     await backstop
     _tell(reporter, "drained", "")
+
+
+def _expire_what_is_left(app: App, reporter: Reporter) -> None:
+    if len(app.in_flight):
+        _tell(reporter, "expiring", f"{len(app.in_flight)} calls are ended")
+        app.in_flight.expire()
 
 
 async def _expire_when_insisted(app: App, stop: StopSignals) -> None:

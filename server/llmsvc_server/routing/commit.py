@@ -1,13 +1,13 @@
 """The commit point: the first content, after which no other candidate is asked."""
 
-from llmsvc_server.chat.events import ChatEvents, Delta, Done
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
 from llmsvc_server.errors import ProviderProtocolError
 
 MAX_WHOLE_CHARACTERS = 8 * 1024 * 1024
 """Longest answer that is held back for a unary call (failover.md 3.2)."""
 
 
-async def until_content(events: ChatEvents) -> list[Delta | Done]:
+async def until_content(events: ChatEvents) -> list[Started | Delta | Done]:
     """Return the first content, or the end of an empty answer, and nothing before it.
 
     Raises:
@@ -19,7 +19,7 @@ async def until_content(events: ChatEvents) -> list[Delta | Done]:
     raise ProviderProtocolError(phase="first_token")
 
 
-async def rest_of_answer(held: list[Delta | Done], events: ChatEvents) -> None:
+async def rest_of_answer(held: list[Started | Delta | Done], events: ChatEvents) -> None:
     """Add everything up to the end of the answer to `held`.
 
     Raises:
@@ -31,6 +31,4 @@ async def rest_of_answer(held: list[Delta | Done], events: ChatEvents) -> None:
             length += len(event.text)
             if length > MAX_WHOLE_CHARACTERS:
                 raise ProviderProtocolError(phase="stream")
-            held.append(event)
-        elif isinstance(event, Done):
-            held.append(event)
+        held.append(event)

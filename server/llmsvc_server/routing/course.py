@@ -55,7 +55,7 @@ class Course:
                 self._ended = True
             case Next.UNLESS_FIRST:
                 self._ended = not seen
-            case Next.ONCE:
+            case _:  # Next.ONCE
                 self._ended = error.kind in seen
 
     def failure(self) -> LlmsvcError:

@@ -85,15 +85,18 @@ class Line:
             async with asyncio.timeout(patience_s):
                 await ours
         except BaseException as error:
-            if ours.done() and not ours.cancelled() and ours.exception() is None:
-                self.leave()  # the slot came in the moment of leaving: hand it on
-            elif ours in self._waiters:
-                self._waiters.remove(ours)
+            self._step_back(ours)
             if isinstance(error, TimeoutError):
                 raise QueueFull(
                     retry_after_s=self._retry_after_s(), called=False, phase="queue"
                 ) from None
             raise
+
+    def _step_back(self, ours: asyncio.Future[None]) -> None:
+        if ours in self._waiters:
+            self._waiters.remove(ours)
+        elif not ours.cancelled() and ours.exception() is None:
+            self.leave()  # the slot came in the moment of leaving: hand it on
 
     def _patience_s(self, budget: Budget, most_wait_s: float) -> float:
         left_s = budget.finish_by.remaining_s()

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from contextlib import aclosing
+from typing import cast
 
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents
@@ -82,11 +83,8 @@ class _Silence:
     )
 
     def __init__(self) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a stream is read outside a task")
-        self._task = task
-        self._cancelling = task.cancelling()
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._cancelling = self._task.cancelling()
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._armed_s = math.inf

@@ -118,18 +118,39 @@ async def test_a_cancelled_waiter_leaves_its_place_to_the_next() -> None:
 
 async def test_a_slot_given_in_the_moment_of_leaving_goes_to_the_next() -> None:
     line = line_of()
+    await line.enter(budget_of(), most_wait_s=10)
     async with asyncio.TaskGroup() as group:
         visitors = Visitors(group, line)
-        holder = visitors.send("a")
         leaving = visitors.send("b")
         _ = visitors.send("c")
         await eventually(lambda: line.waiting == 2)
-        holder.cancel()  # frees the slot, which goes to "b" ...
-        leaving.cancel()  # ... who is leaving already
+        line.leave()  # the slot goes to "b" ...
+        leaving.cancel()  # ... who is leaving
         await eventually(lambda: "c" in visitors.entered)
         visitors.let_go()
 
-    assert ["a", "c"] == visitors.entered
+    assert ["c"] == visitors.entered
+    assert line.idle
+
+
+async def test_a_waiter_that_is_leaving_is_passed_over() -> None:
+    line = line_of()
+    await line.enter(budget_of(), most_wait_s=10)
+    async with asyncio.TaskGroup() as group:
+        visitors = Visitors(group, line)
+        leaving = visitors.send("b")
+        _ = visitors.send("c")
+        await eventually(lambda: line.waiting == 2)
+        leaving.cancel()
+        line.leave()
+        await eventually(lambda: "c" in visitors.entered)
+        leaving_too = visitors.send("d")
+        await eventually(lambda: line.waiting == 1)
+        leaving_too.cancel()
+        line.close()
+        visitors.let_go()
+
+    assert ["c"] == visitors.entered
     assert line.idle
 
 

@@ -71,6 +71,16 @@ async def test_signs_of_life_start_the_gap_anew() -> None:
     assert 7 == len(await read(provider, first_token_s=0.05))
 
 
+async def test_an_answer_longer_than_any_limit_passes_while_it_goes_on() -> None:
+    first, second = Gate(), Gate()
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.06, first.open)
+    loop.call_later(0.12, second.open)
+    inner = ScriptedProvider(Delta("a"), first, Delta("b"), second, done())
+
+    assert 3 == len(await read(timed(inner, idle_s=0.1)))
+
+
 async def test_time_that_the_consumer_takes_does_not_count() -> None:
     inner = ScriptedProvider(Delta("a"), Delta("b"), done())
     seen: list[object] = []
