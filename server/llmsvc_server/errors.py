@@ -1,5 +1,6 @@
 """What can go wrong, as types with fields. Nothing here knows gRPC, HTTP or what follows."""
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,7 +76,16 @@ class Overloaded(LlmsvcError):
 
 
 class ShuttingDown(LlmsvcError):
-    """The server drains, and nothing of an answer was delivered."""
+    """The server drains, and nothing of an answer was delivered.
+
+    `called` says whether a provider was running the request, so that a client must not repeat it
+    by reflex.
+    """
+
+    def __init__(self, *, called: bool = False) -> None:
+        """Keep whether a provider was called."""
+        super().__init__("shutting down")
+        self.called = called
 
 
 class DeadlineExpired(LlmsvcError):
@@ -283,3 +293,9 @@ class StreamInterrupted(LlmsvcError):
         self.cause = cause
         self.route = route
         self.phase = phase
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an exception arose: its last three frames, never its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from llmsvc_server.app.build import App, build
 from llmsvc_server.app.greeting import findings, started, warnings
 from llmsvc_server.config.sources import Loaded
+from llmsvc_server.errors import place_of
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, configure
 from llmsvc_server.reports import Reporter, Subject, Transition
@@ -22,6 +23,7 @@ LAST_WORDS_S = 0.5
 """What a status that was just sent may take to leave."""
 
 EXIT_DRAINED = 0
+EXIT_DEFECT = 1
 EXIT_CANNOT_BIND = 3
 
 
@@ -67,8 +69,18 @@ async def serve(loaded: Loaded) -> int:
         settings.observability.log_format == "auto" and not sys.stderr.isatty()
     )
     logger = configure(level=settings.observability.log_level, as_json=as_json, stream=sys.stderr)
-    reporter = LogSink(logger)
-    stop = StopSignals()
+    try:
+        return await _live(loaded, logger)
+    except Exception as error:  # noqa: BLE001  the last place that can say where, without the text
+        first = _innermost(error)
+        logger.error(  # noqa: TRY400  as above
+            "server.crashed", exception=type(first).__name__, at=place_of(first)
+        )
+        return EXIT_DEFECT
+
+
+async def _live(loaded: Loaded, logger: Logger) -> int:
+    settings, reporter, stop = loaded.settings, LogSink(logger), StopSignals()
     with stop.installed():
         async with AsyncExitStack() as stack:
             try:
@@ -95,6 +107,12 @@ async def serve(loaded: Loaded) -> int:
                 grace_s=settings.drain.grace_s,
             )
     return EXIT_DRAINED
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def drain(

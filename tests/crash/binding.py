@@ -15,7 +15,9 @@ async def main(address: str, times: int) -> None:
     outcomes: list[int | str] = []
     servers = []
     for _ in range(times):
-        server = grpc.aio.server(options=server_options(max_message_bytes=1_000_000))
+        server = grpc.aio.server(
+            options=server_options(max_message_bytes=1_000_000, longest_call_s=1800)
+        )
         servers.append(server)
         try:
             port = bind(server, address)

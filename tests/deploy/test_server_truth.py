@@ -13,7 +13,7 @@ from tests.architecture.command import ROOT, run
 from tests.deploy.conftest import Document
 
 PROBES = {"startupProbe": "liveness", "livenessProbe": "liveness", "readinessProbe": "readiness"}
-FLUSH_S = 5  # close connections, write the last lines
+SLACK_S = 5  # close connections, write the last lines
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_pod_has_time_for_its_whole_drain(
         drain.pre_drain_s,
         drain.grace_s,
         STOP_SLACK_S,
-        FLUSH_S,
+        SLACK_S,
     )
 
     assert sum(steps_s) <= pod["terminationGracePeriodSeconds"]

@@ -19,6 +19,7 @@ from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.options import server_options
 from llmsvc_server.rpc.server import assemble, bind, time_limits
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.scripted_provider import ScriptedProvider
@@ -68,7 +69,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
         llm=LLMServicer(FailoverRouter(targets, inventory), admission),
         health=HealthServicer(board),
         reflection=reflection,
-        max_message_bytes=max_message_bytes,
+        options=server_options(max_message_bytes=max_message_bytes, longest_call_s=cap_s),
     )
     address = f"127.0.0.1:{bind(server, '127.0.0.1:0')}"
     for one in providers:

@@ -170,6 +170,26 @@ async def test_passes_over_entries_that_name_no_local_model(models: object) -> N
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "SECRET words\n://registry.ollama.ai/library/phi3:mini",
+        "SECRET://registry.ollama.ai/library/phi3:mini",
+        *(" phi3:mini", "phi3:mini ", "phi3:mini\n", "\x1cphi3:mini", "phi3\x00:mini"),
+        f"{'h' * 253}/n/m",
+    ],
+)
+async def test_passes_over_a_name_with_anything_around_it(name: str) -> None:
+    listed = [{"model": name, "digest": "d1"}, {"model": "llama3.2:latest", "digest": "d2"}]
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"models": listed}), path="/api/tags")
+        fake.will(json({"models": listed}), path="/api/ps")
+        catalogue = await provider.catalogue()
+
+    assert {LLAMA: "llama3.2:latest"} == catalogue.models
+    assert frozenset({LLAMA}) == catalogue.loaded
+
+
+@pytest.mark.parametrize(
     "script",
     [end(End.CUT), refuse(500, "x"), page(404, "404 page not found"), json({"models": 5})],
 )
@@ -226,6 +246,24 @@ async def test_a_version_that_is_not_told_is_asked_for_again() -> None:
         second = await provider.catalogue()
 
     assert ("", "0.24.0") == (first.version, second.version)
+
+
+@pytest.mark.parametrize("version", ["0.24.0", "0.12.10-rc1+build_5", "v" * 64])
+async def test_tells_a_version_as_the_server_does(version: str) -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"version": version}), path="/api/version")
+
+        assert version == (await provider.catalogue()).version
+
+
+@pytest.mark.parametrize(
+    "version", ["SECRET words", "0.24.0\n", "0.24.0\nSECRET", "SÉCRET", "v" * 65, "\x1b[31m", ""]
+)
+async def test_does_not_know_a_version_that_could_be_any_text(version: str) -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"version": version}), path="/api/version")
+
+        assert "" == (await provider.catalogue()).version
 
 
 async def test_looks_over_connections_that_it_keeps() -> None:

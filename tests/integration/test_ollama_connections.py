@@ -134,7 +134,7 @@ async def test_gives_up_a_connection_whose_answer_does_not_end() -> None:
         left = await fake.client_gone()
 
         assert Outcome.CLIENT_GONE is left.outcome
-        assert DRAIN_S <= waited_s < 10 * DRAIN_S
+        assert DRAIN_S - 0.001 <= waited_s < 10 * DRAIN_S  # the loop counts whole milliseconds
         assert fake.conversation.answer == await run(provider)
 
 

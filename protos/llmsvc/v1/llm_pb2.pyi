@@ -589,8 +589,9 @@ Global___ChatResponse: _TypeAlias = ChatResponse  # noqa: Y015
 class ChatStreamResponse(_message.Message):
     """One event of ChatStream.
 
-    Order: one started; any number of delta; one completed; status OK. A stream that ends without completed was cut short
-    and has a status other than OK. Skip messages without a known event.
+    Order: one started; any number of delta; one completed; status OK. A stream
+    that ends without completed was cut short and has a status other than OK. Skip
+    messages without a known event.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

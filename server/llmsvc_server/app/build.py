@@ -18,6 +18,7 @@ from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.options import server_options
 from llmsvc_server.rpc.server import Server, assemble, bind, time_limits
 
 
@@ -88,7 +89,9 @@ async def build(settings: Settings, stack: AsyncExitStack, reporter: Reporter) -
         llm=LLMServicer(FailoverRouter(providers.targets, providers.inventory), admission),
         health=HealthServicer(board),
         reflection=settings.server.reflection,
-        max_message_bytes=limits.max_message_bytes,
+        options=server_options(
+            max_message_bytes=limits.max_message_bytes, longest_call_s=limits.deadline_cap_s
+        ),
     )
     return App(
         server=server,

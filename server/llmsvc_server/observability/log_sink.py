@@ -51,6 +51,7 @@ class LogSink:
             "phase": error.phase,
             "cause": error.cause,
             "retry_after_s": error.retry_after_s,
+            "first_event_ms": _ms(report.first_event_s),
         }
         self._logger.warning(
             "attempt.failed",

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import traceback
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import TextIO
@@ -11,6 +10,8 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 from typing_extensions import override
+
+from llmsvc_server.errors import place_of
 
 Logger = FilteringBoundLogger
 """What `configure` returns, for those who must not know structlog."""
@@ -104,6 +105,4 @@ def _exception(record: logging.LogRecord) -> dict[str, str]:
     if not record.exc_info or record.exc_info[1] is None:
         return {}
     error = record.exc_info[1]
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
-    return {"exception": type(error).__name__, "at": where}
+    return {"exception": type(error).__name__, "at": place_of(error)}

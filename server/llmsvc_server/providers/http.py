@@ -146,7 +146,9 @@ class Upstream:
         try:
             return await self._send(hdrs.METH_POST, path, body, _Attempt())
         except FAULTS as error:
-            raise _translated(error) from None
+            lost = _translated(error)
+            lost.called = True  # the connection that died may have taken the request along
+            raise lost from None
 
     async def get(self, path: str) -> Answer:
         """Ask for a document and return the answer once its headers have come.

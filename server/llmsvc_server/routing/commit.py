@@ -3,7 +3,7 @@
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
 from llmsvc_server.errors import ProviderProtocolError
 
-MAX_WHOLE_CHARACTERS = 8 * 1024 * 1024
+MAX_WHOLE_BYTES = 8 * 1024 * 1024
 """Longest answer that is held back for a unary call (failover.md 3.2)."""
 
 
@@ -25,10 +25,10 @@ async def rest_of_answer(held: list[Started | Delta | Done], events: ChatEvents)
     Raises:
         ProviderError: The attempt failed before its end, or its answer has no end in sight.
     """
-    length = sum(len(event.text) for event in held if isinstance(event, Delta))
+    length = sum(len(event.text.encode()) for event in held if isinstance(event, Delta))
     async for event in events:
         if isinstance(event, Delta):
-            length += len(event.text)
-            if length > MAX_WHOLE_CHARACTERS:
+            length += len(event.text.encode())
+            if length > MAX_WHOLE_BYTES:
                 raise ProviderProtocolError(phase="stream")
         held.append(event)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from llmsvc_server.chat.deadline import Budget, Deadline
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ErrorKind, LlmsvcError, ProviderError
-from llmsvc_server.routing.plan import Candidate, Plan
-from llmsvc_server.routing.policy import POLICY, Next
+from llmsvc_server.routing.plan import Candidate, Outcome
+from llmsvc_server.routing.policy import POLICY, Next, advised_wait_s
 
 
 @value
@@ -20,10 +20,9 @@ class Step:
 class Course:
     """Hands out one attempt after another, and settles what the caller is told in the end."""
 
-    def __init__(self, plan: Plan, finish_by: Deadline) -> None:
-        """Start before the plan's first candidate."""
-        self._candidates = plan.candidates
-        self._unusable = plan.unusable
+    def __init__(self, plan: Sequence[Outcome], finish_by: Deadline) -> None:
+        """Start before the plan's first target."""
+        self._plan = plan
         self._finish_by = finish_by
         self._position = 0
         self._failures: list[ProviderError] = []
@@ -31,22 +30,17 @@ class Course:
 
     def next(self) -> Step | None:
         """Return the next attempt; None when there is none left to make."""
-        if self._ended or self._position == len(self._candidates):
-            return None
-        candidate = self._candidates[self._position]
-        self._position += 1
-        return Step(
-            candidate=candidate,
-            budget=candidate.patience.budget(
-                candidate.model,
-                self._finish_by,
-                fallback_follows=self._position < len(self._candidates),
-            ),
-        )
+        while not self._ended and self._position < len(self._plan):
+            outcome = self._plan[self._position]
+            self._position += 1
+            if isinstance(outcome, Candidate):
+                return Step(candidate=outcome, budget=self._budget(outcome))
+            self._failures.append(outcome)
+        return None
 
     def failed(self, error: ProviderError) -> None:
         """Note that the latest attempt failed before anything was delivered."""
-        seen = [failure.kind for failure in self._failures]
+        seen = [failure.kind for failure in self._failures if _counts(failure)]
         self._failures.append(error)
         match POLICY[error.kind].next:
             case Next.ALWAYS:
@@ -61,42 +55,40 @@ class Course:
     def failure(self) -> LlmsvcError:
         """Return what the caller is told, after `next` returned None.
 
-        A failure that ends the chain is told itself, and so is the only one, or one for which
-        all were skipped. Otherwise the first failure that may pass with time decides, else the first: the
-        operator repairs the primary, and the caller must learn whether waiting helps
-        (failover.md 2.4). A candidate that merely lacks the model says nothing while others do.
+        A violation is told itself, and so is the only failure, or one for which all were skipped.
+        Otherwise the first failure that may pass with time decides, else the first, in the
+        configured order: the operator repairs the primary, and the caller must learn whether
+        waiting helps (failover.md 2.4). A candidate that merely lacks the model says nothing
+        while others do.
         """
-        failures = self._told()
-        if self._ended and POLICY[failures[-1].kind].next is not Next.ONCE:
+        failures = [failure for failure in self._failures if _counts(failure)] or self._failures
+        if failures[-1].kind is ErrorKind.VIOLATION:
             return failures[-1]
         called = any(failure.called for failure in failures)
         if len(failures) == 1 or (not called and len({failure.kind for failure in failures}) == 1):
             return failures[0]
-        deciding = next((failure for failure in failures if _may_pass(failure)), failures[0])
-        waits = [wait_s for failure in failures if (wait_s := retry_after_s(failure)) is not None]
+        waits_s = [
+            wait_s for failure in failures if (wait_s := advised_wait_s(failure)) is not None
+        ]
         return AllProvidersFailed(
-            deciding,
-            retry_after_s=min(waits, default=None),
+            next((failure for failure in failures if _may_pass(failure)), failures[0]),
+            retry_after_s=min(waits_s, default=None),
             called=called,
         )
 
-    def _told(self) -> Sequence[ProviderError]:
-        failures = [*self._unusable, *self._failures]
-        told = [
-            failure
-            for failure in failures
-            if failure.called or failure.kind is not ErrorKind.MODEL_MISSING
-        ]
-        return told or failures
+    def _budget(self, candidate: Candidate) -> Budget:
+        return candidate.patience.budget(
+            candidate.model,
+            self._finish_by,
+            fallback_follows=any(
+                isinstance(outcome, Candidate) for outcome in self._plan[self._position :]
+            ),
+        )
 
 
-def retry_after_s(error: ProviderError) -> float | None:
-    """Return when asking again may help, in seconds; None where waiting does not."""
-    advice = POLICY[error.kind].retry_after_s
-    if advice is None or error.retry_after_s is None:
-        return advice
-    return error.retry_after_s
+def _counts(failure: ProviderError) -> bool:
+    return failure.called or failure.kind is not ErrorKind.MODEL_MISSING
 
 
-def _may_pass(error: ProviderError) -> bool:
-    return POLICY[error.kind].retry_after_s is not None
+def _may_pass(failure: ProviderError) -> bool:
+    return POLICY[failure.kind].retry_after_s is not None

@@ -31,16 +31,12 @@ class Candidate:
     pull_hint: str = ""
 
 
-@value
-class Plan:
-    """The candidates to ask, in order, and why others are not among them."""
-
-    candidates: Sequence[Candidate]
-    unusable: Sequence[ProviderError]
+Outcome = Candidate | ProviderError
+"""What the plan says of one target: ask it, or why not."""
 
 
-def plan(model: str, targets: Sequence[Target], inventory: Inventory) -> Plan:
-    """Return the plan for a request.
+def plan(model: str, targets: Sequence[Target], inventory: Inventory) -> list[Outcome]:
+    """Return what to do with each target, in their order.
 
     A request that names no model, or the primary's configured one, runs each candidate's own
     default model. Any other name runs only where it is listed: nobody's typo is answered by
@@ -55,22 +51,13 @@ def plan(model: str, targets: Sequence[Target], inventory: Inventory) -> Plan:
     by_default = not model or inventory.same_model(
         primary.provider.info.name, model, primary.default_model
     )
-    candidates: list[Candidate] = []
-    unusable: list[ProviderError] = []
-    for target in targets:
-        wanted = target.default_model if by_default else model
-        found = _candidate(target, wanted, inventory, by_default=by_default)
-        if isinstance(found, Candidate):
-            candidates.append(found)
-        else:
-            unusable.append(found)
-    return Plan(candidates=candidates, unusable=unusable)
+    return [
+        _outcome(target, target.default_model if by_default else model, inventory, by_default)
+        for target in targets
+    ]
 
 
-def _candidate(
-    target: Target, wanted: str, inventory: Inventory, *, by_default: bool
-) -> Candidate | ProviderError:
-    """Return a target's candidate for a model, or why there is none."""
+def _outcome(target: Target, wanted: str, inventory: Inventory, by_default: bool) -> Outcome:  # noqa: FBT001  private
     name = target.provider.info.name
     problem = inventory.unknown(name)
     if problem is not None:

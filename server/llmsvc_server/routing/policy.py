@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from llmsvc_server.errors import ErrorKind
+from llmsvc_server.errors import ErrorKind, ProviderError
 
 
 class Next(StrEnum):
@@ -11,9 +11,8 @@ class Next(StrEnum):
 
     ALWAYS = "always"
     NEVER = "never"
-    UNLESS_FIRST = (
-        "unless_first"  # the first attempt's word on the request counts, a later one's not
-    )
+    # The first attempt's word on the request counts, a later one's is a fact about its provider.
+    UNLESS_FIRST = "unless_first"
     ONCE = "once"
 
 
@@ -54,7 +53,7 @@ POLICY: dict[ErrorKind, Policy] = {
     ErrorKind.REMOTE_REFUSED: Policy(code="FAILED_PRECONDITION", reason="ROUTE_FORBIDDEN"),
     ErrorKind.VIOLATION: Policy(code="INTERNAL", reason="PRIVACY_VIOLATION", next=Next.NEVER),
     ErrorKind.MODEL_MISSING: Policy(code="NOT_FOUND", reason="MODEL_NOT_FOUND"),
-    # Only a candidate whose window is known to be larger could help, and none is known.
+    # Only a candidate whose window is known to be larger could help; that enters with failover.
     ErrorKind.CONTEXT: Policy(
         code="INVALID_ARGUMENT", reason="CONTEXT_LENGTH_EXCEEDED", next=Next.NEVER
     ),
@@ -65,3 +64,11 @@ POLICY: dict[ErrorKind, Policy] = {
     ErrorKind.MODEL_OUTPUT: Policy(code="ABORTED", reason="MODEL_OUTPUT_INVALID", next=Next.ONCE),
     ErrorKind.PROTOCOL: Policy(code="INTERNAL", reason="PROVIDER_PROTOCOL"),
 }
+
+
+def advised_wait_s(error: ProviderError) -> float | None:
+    """Return when asking again may help, in seconds; None where waiting does not."""
+    advice_s = POLICY[error.kind].retry_after_s
+    if advice_s is None or error.retry_after_s is None:
+        return advice_s
+    return error.retry_after_s

@@ -41,6 +41,7 @@ class Pooled:
         self._reporter = reporter
         self._lines: dict[str, Line] = {}
         self._has_queued = False
+        self._closed = False
 
     @property
     def info(self) -> ProviderInfo:
@@ -54,6 +55,7 @@ class Pooled:
 
     def close(self) -> None:
         """Send everybody who waits away: the server drains. Running answers go on."""
+        self._closed = True
         for line in self._lines.values():
             line.close()
 
@@ -89,6 +91,8 @@ class Pooled:
             line = self._lines[model] = Line(
                 slots=self._slots_per_model, max_queued=self._max_queued
             )
+            if self._closed:
+                line.close()
         return line
 
     def _tell_first_wait(self, model: str) -> None:

@@ -7,6 +7,7 @@ from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from llmsvc_server.rpc.callinfo import REQUEST_ID_KEY
+from llmsvc_server.rpc.checks import MAX_VIOLATIONS
 from llmsvc_server.rpc.status import RpcFailure
 from llmsvc_server.rpc.to_proto import route_to_proto
 
@@ -18,8 +19,7 @@ MAX_STATUS_BYTES = 4096
 """A client of grpcio loses some statuses from 8 KiB on (contract.md 6.1, measured)."""
 
 MAX_MESSAGE_BYTES = 256
-MAX_TEXT_BYTES = 64
-MAX_VIOLATIONS = 16
+MAX_DETAIL_BYTES = 64
 
 
 def trailers(failure: RpcFailure, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
@@ -107,7 +107,7 @@ def _packed(detail: message.Message) -> any_pb2.Any:
     return packed
 
 
-def _cut(text: str, most_bytes: int = MAX_TEXT_BYTES) -> str:
+def _cut(text: str, most_bytes: int = MAX_DETAIL_BYTES) -> str:
     encoded = text.encode()
     if len(encoded) <= most_bytes:
         return text

@@ -5,7 +5,6 @@ and turns what was raised into a status. Nothing else maps errors.
 """
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, cast
 
@@ -23,6 +22,7 @@ from llmsvc_server.errors import (
     StreamInterrupted,
     Violation,
     ViolationReason,
+    place_of,
 )
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart
 from llmsvc_server.rpc.aio import Context, Handler
@@ -183,7 +183,7 @@ def _out_of_time(call: Call) -> LlmsvcError:
     if call.draining:
         if call.committed and call.route is not None:
             return StreamInterrupted(InterruptCause.DRAIN, call.route)
-        return ShuttingDown()
+        return ShuttingDown(called=True)  # who only waited in a queue was sent away before
     if call.limit_s is not None and call.committed and call.route is not None:
         return StreamInterrupted(InterruptCause.TIME_LIMIT, call.route)
     return DeadlineExpired(call.limit_s)
@@ -199,9 +199,7 @@ def _defect(failure: RpcFailure, error: Exception) -> str:
     """Return what and where, for our own defects only; never the text, which may quote a prompt."""
     if failure.reason != "INTERNAL_ERROR" and isinstance(error, LlmsvcError):
         return ""
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
-    return f"{type(error).__name__} at {where}"
+    return f"{type(error).__name__} at {place_of(error)}"
 
 
 async def _abort(context: Context, failure: RpcFailure, request_id: str) -> NoReturn:

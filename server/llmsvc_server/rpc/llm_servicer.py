@@ -8,7 +8,9 @@ from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta, Done, Started
 from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import Delivery
+from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.callinfo import Call, current_call
@@ -45,7 +47,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         check_chat(request)
         chat = chat_from_proto(request, Delivery.STREAM)
-        kept: list[str] | None = [] if request.stream_options.final_message_included else None
+        kept = _Kept() if request.stream_options.final_message_included else None
         message = llm_pb2.ChatStreamResponse()
         delta = message.delta  # one message for the whole stream: write() serialises it at once
         with self._admission.slot():
@@ -58,7 +60,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                         await context.write(message)
                         call.messages_sent += 1
                         if kept is not None:
-                            kept.append(event.text)
+                            kept.add(event.text, call)
                     elif isinstance(event, Started):
                         await _start(event, call, context)
                     else:
@@ -80,13 +82,27 @@ async def _start(started: Started, call: Call, context: Context) -> None:
     call.messages_sent += 1
 
 
-async def _complete(done: Done, call: Call, context: Context, kept: list[str] | None) -> None:
+async def _complete(done: Done, call: Call, context: Context, kept: "_Kept | None") -> None:
     assert call.route is not None  # noqa: S101  the router's promise, checked by its tests
     call.usage = done.usage
-    text = None if kept is None else "".join(kept)
+    text = None if kept is None else "".join(kept.pieces)
     await context.write(
         llm_pb2.ChatStreamResponse(
             completed=response_to_proto(done, call.route, call.request_id, text)
         )
     )
     call.messages_sent += 1
+
+
+class _Kept:
+    """The pieces of an answer whose whole is repeated at its end, as long as that may be."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._bytes = 0
+
+    def add(self, text: str, call: Call) -> None:
+        self._bytes += len(text.encode())
+        if self._bytes > MAX_WHOLE_BYTES and call.route is not None:
+            raise StreamInterrupted(InterruptCause.PROVIDER, call.route, phase="stream")
+        self.pieces.append(text)

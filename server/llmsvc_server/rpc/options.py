@@ -3,11 +3,12 @@
 ChannelOptions = tuple[tuple[str, int], ...]
 
 
-def server_options(*, max_message_bytes: int) -> ChannelOptions:
+def server_options(*, max_message_bytes: int, longest_call_s: float) -> ChannelOptions:
     """Return the server's channel arguments.
 
     Args:
         max_message_bytes: Largest message, in both directions.
+        longest_call_s: Longest time that any call gets.
     """
     return (
         # A second server on the port must fail to bind, not share it in silence.
@@ -24,10 +25,10 @@ def server_options(*, max_message_bytes: int) -> ChannelOptions:
         ("grpc.http2.ping_timeout_ms", 10_000),
         # Our own clients ping every 30 s; the default of 300 s would call that abuse.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        # New servers get their share of calls only if old connections end at some time; the grace
-        # is the longest stream, limits.deadline_cap_s, and a minute.
+        # New servers get their share of calls only if old connections end at some time; no call
+        # is cut for that.
         ("grpc.max_connection_age_ms", 30 * 60_000),
-        ("grpc.max_connection_age_grace_ms", (1800 + 60) * 1000),
+        ("grpc.max_connection_age_grace_ms", round((longest_call_s + 60) * 1000)),
         ("grpc.max_connection_idle_ms", 15 * 60_000),
         ("grpc.max_allowed_incoming_connections", 1000),
     )

@@ -10,7 +10,7 @@ from llmsvc_server.rpc.callinfo import TimeLimits
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.llm_servicer import LLMServicer
-from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.options import ChannelOptions
 from llmsvc_server.rpc.reflection_servicer import reflection_handlers
 
 LLM_SERVICE = llm_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
@@ -39,11 +39,12 @@ def assemble(
     llm: LLMServicer,
     health: HealthServicer,
     reflection: bool,
-    max_message_bytes: int,
+    options: ChannelOptions,
 ) -> Server:
     """Return the server, not yet bound or started."""
     server = grpc.aio.server(
-        interceptors=[guard], options=server_options(max_message_bytes=max_message_bytes)
+        interceptors=[guard],
+        options=options,
     )
     llm_pb2_grpc.add_LLMServiceServicer_to_server(llm, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

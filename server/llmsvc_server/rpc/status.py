@@ -20,8 +20,7 @@ from llmsvc_server.errors import (
     StreamInterrupted,
     Violation,
 )
-from llmsvc_server.routing.course import retry_after_s
-from llmsvc_server.routing.policy import POLICY
+from llmsvc_server.routing.policy import POLICY, advised_wait_s
 
 LEAST_PUSHBACK_MS = 100
 """A pushback of 0 makes a grpcio client hang until its deadline (contract.md 6.4)."""
@@ -102,7 +101,7 @@ def to_failure(error: BaseException) -> RpcFailure:  # noqa: PLR0911  one return
                 reason="SERVER_DRAINING",
                 message="This server is shutting down; ask another one.",
                 retry_after_s=DRAIN_RETRY_S,
-                pushback_ms=LEAST_PUSHBACK_MS,
+                pushback_ms=_pushback_ms("UNAVAILABLE", DRAIN_RETRY_S, called=error.called),
             )
         case _:
             return RpcFailure(
@@ -125,7 +124,7 @@ def _invalid(error: InvalidRequest) -> RpcFailure:
 
 def _provider(error: ProviderError) -> RpcFailure:
     policy = POLICY[error.kind]
-    wait_s = _bounded(retry_after_s(error))
+    wait_s = _bounded(advised_wait_s(error))
     metadata = _metadata(error)
     return RpcFailure(
         code=policy.code,

@@ -4,6 +4,7 @@ Source: facts/ollama.md sections 6.2, 7 and 11.
 """
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from llmsvc_server.errors import (
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.ollama.names import Name, parse
+from llmsvc_server.providers.ollama.names import Name, is_plain, parse
 from llmsvc_server.providers.ollama.refused import OK, refusal
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -51,6 +52,9 @@ class _Version(msgspec.Struct, frozen=True):
 _T = TypeVar("_T")
 _listing = msgspec.json.Decoder(_Listing)
 _version = msgspec.json.Decoder(_Version)
+
+_PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
+"""A version reaches our log, and free text of a server must not."""
 
 _ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooLong)
 """What no Ollama says to a question without a body."""
@@ -95,9 +99,10 @@ class OllamaModels:
 
     async def _ask_version(self, end_s: float) -> str:
         try:
-            return (await self._get("/api/version", _version, end_s)).version
+            version = (await self._get("/api/version", _version, end_s)).version
         except ProviderError:
             return ""
+        return version if _PLAIN_VERSION.fullmatch(version) else ""
 
     async def _ask_loaded(
         self, entries: Iterable[tuple[Name, _Entry]], end_s: float
@@ -146,8 +151,13 @@ async def _document(answer: Answer) -> bytes:
 
 
 def _local(entries: Iterable[_Entry]) -> Iterable[tuple[Name, _Entry]]:
-    """Yield the models that run on the server itself, with their names taken apart."""
+    """Yield the models that run on the server itself, with their names taken apart.
+
+    A name that is not plain is passed over: its spelling would be shown and logged as it is.
+    """
     for entry in entries:
+        if not is_plain(entry.model):
+            continue
         name = parse(entry.model)
         if name is None or name.runs_remotely or entry.remote_host or entry.remote_model:
             continue

@@ -11,6 +11,9 @@ DEFAULT_HOST = "registry.ollama.ai"
 DEFAULT_NAMESPACE = "library"
 DEFAULT_TAG = "latest"
 
+MAX_PLAIN_BYTES = 256
+"""Longest spelling of a name that is shown as it is."""
+
 _CLOUD_TAG = "cloud"
 _CLOUD_ENDING = "-cloud"
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
@@ -39,16 +42,6 @@ class Name:
     def identity(self) -> str:
         """What all spellings of this name have in common."""
         return f"{self.host}/{self.namespace}/{self.model}:{self.tag}".lower()
-
-    @property
-    def display(self) -> str:
-        """The name without the parts that everybody leaves out; always with its tag."""
-        short = f"{self.model}:{self.tag}"
-        if self.host.lower() != DEFAULT_HOST:
-            return f"{self.host}/{self.namespace}/{short}"
-        if self.namespace.lower() != DEFAULT_NAMESPACE:
-            return f"{self.namespace}/{short}"
-        return short
 
     @property
     def runs_remotely(self) -> bool:
@@ -90,6 +83,17 @@ def parse(text: str) -> Name | None:
         and _PART.fullmatch(tag)
     )
     return Name(host=host, namespace=namespace, model=model, tag=tag) if fits else None
+
+
+def is_plain(text: str) -> bool:
+    """Return whether a spelling can be shown as it is: short, and nothing that `parse` drops."""
+    return (
+        text.isascii()
+        and text.isprintable()
+        and len(text) <= MAX_PLAIN_BYTES
+        and text == text.strip()
+        and "://" not in text
+    )
 
 
 def wanted(text: str) -> Name | None:

@@ -5,6 +5,7 @@ network cut them.
 """
 
 import contextlib
+import re
 from collections.abc import Sequence
 
 from llmsvc_server.chat.adjustment import Adjustment
@@ -30,6 +31,9 @@ REPEATS = 30
 """Ollama stops a model, without saying so, after 31 equal tokens; blanks count as equal."""
 
 _WORDS = {"stop": FinishReason.STOP, "length": FinishReason.MAX_TOKENS}
+_PLAIN_WORD = re.compile(r"[a-z_]{1,32}")
+"""A reason that we do not know is passed on if it can be nothing but a word."""
+
 _OF_LOADING = {"load", "unload"}
 
 
@@ -130,7 +134,7 @@ class Reading:
         word = last.done_reason or ""
         return Done(
             finish_reason=self._finish_reason(word, last),
-            provider_finish_reason=word if word in _WORDS else "",
+            provider_finish_reason=word if _PLAIN_WORD.fullmatch(word) else "",
             usage=Usage(input_tokens=last.prompt_eval_count, output_tokens=last.eval_count),
             adjustments=adjustments,
         )

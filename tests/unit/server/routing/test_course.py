@@ -16,7 +16,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.course import Course
-from llmsvc_server.routing.plan import Candidate, Plan
+from llmsvc_server.routing.plan import Candidate
 from llmsvc_server.routing.policy import POLICY
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.requests import in_s
@@ -29,7 +29,7 @@ def course_of(*models: str, unusable: tuple[ProviderError, ...] = ()) -> Course:
     candidates = tuple(
         Candidate(provider=ScriptedProvider(), model=model, patience=PATIENCE) for model in models
     )
-    return Course(Plan(candidates=candidates, unusable=unusable), in_s(60, ManualClock()))
+    return Course([*unusable, *candidates], in_s(60, ManualClock()))
 
 
 def walk(course: Course, *errors: ProviderError) -> int:
@@ -56,7 +56,7 @@ def test_each_attempt_gets_the_patience_of_its_own_model_from_now_on() -> None:
         Candidate(provider=ScriptedProvider(), model=model, patience=PATIENCE)
         for model in ("warm", "cold")
     )
-    course = Course(Plan(candidates=candidates, unusable=()), in_s(60, clock))
+    course = Course(candidates, in_s(60, clock))
     warm, cold = course.next(), course.next()
     assert warm is not None
     assert cold is not None
@@ -80,6 +80,42 @@ def test_a_prompt_too_long_and_a_violation_are_never_taken_elsewhere() -> None:
 
         assert 1 == walk(course, error, ProviderFailed())
         assert error is course.failure()
+    late = course_of("a", "b")
+    violation = PrivacyViolated()
+    walk(late, ProviderFailed(), violation)
+    assert violation is late.failure()
+
+
+def test_a_prompt_too_long_for_a_later_one_does_not_hide_an_outage() -> None:
+    course = course_of("a", "b", "c")
+    outage = ProviderFailed()
+
+    assert 2 == walk(course, outage, ContextTooLong(), ProviderFailed())
+    failure = course.failure()
+    assert isinstance(failure, AllProvidersFailed)
+    assert outage is failure.deciding
+
+
+def test_where_the_primary_is_down_a_later_ones_refusal_does_not_hide_that() -> None:
+    down = ProviderUnreachable(called=False)
+    course = course_of("b", "c", unusable=(down,))
+
+    assert 2 == walk(course, ProviderRejected(), ProviderRejected())
+    failure = course.failure()
+    assert isinstance(failure, AllProvidersFailed)
+    assert down is failure.deciding
+
+
+def test_failures_are_told_in_the_configured_order() -> None:
+    failed, skipped = ProviderFailed(), ProviderUnreachable(called=False)
+    candidate = Candidate(provider=ScriptedProvider(), model="a", patience=PATIENCE)
+    course = Course([candidate, skipped], in_s(60, ManualClock()))
+    walk(course, failed)
+    assert course.next() is None
+    failure = course.failure()
+
+    assert isinstance(failure, AllProvidersFailed)
+    assert failed is failure.deciding
 
 
 def test_a_useless_answer_is_taken_elsewhere_once() -> None:
@@ -122,7 +158,10 @@ def test_two_attempts_that_failed_alike_are_told_as_all() -> None:
 def test_all_skipped_for_one_reason_is_that_reason() -> None:
     missing = (ModelNotFound(called=False), ModelNotFound(called=False))
 
-    assert missing[0] is course_of(unusable=missing).failure()
+    course = course_of(unusable=missing)
+
+    assert course.next() is None
+    assert missing[0] is course.failure()
 
 
 def test_the_first_failure_that_may_pass_decides() -> None:
@@ -152,6 +191,7 @@ def test_a_candidate_that_merely_lacks_the_model_does_not_hide_an_outage() -> No
     down = ProviderUnreachable(called=False)
     course = course_of(unusable=(down, ModelNotFound(called=False)))
 
+    assert course.next() is None
     assert down is course.failure()
 
 

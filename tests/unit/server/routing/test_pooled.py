@@ -139,6 +139,23 @@ async def test_a_closed_pool_sends_waiters_away_and_lets_runners_finish() -> Non
     assert isinstance(waiting, ShuttingDown)
 
 
+async def test_a_closed_pool_has_no_queue_for_models_that_come_later_either() -> None:
+    gate = Gate()
+    provider = pooled(ScriptedProvider(gate, done()))
+    provider.close()
+
+    async def open_when_running() -> None:
+        await gate.reached()
+        gate.open()
+
+    first, second, _ = await asyncio.gather(
+        read(provider, "late"), read(provider, "late"), open_when_running(), return_exceptions=True
+    )
+
+    assert [done()] == first
+    assert isinstance(second, ShuttingDown)
+
+
 async def test_a_full_queue_refuses() -> None:
     gate = Gate()
     provider = pooled(ScriptedProvider(gate, done()), max_queued=0)

@@ -17,7 +17,7 @@ from llmsvc_server.errors import (
     StreamInterrupted,
 )
 from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.commit import MAX_WHOLE_CHARACTERS
+from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from llmsvc_server.routing.plan import Target
 from llmsvc_server.routing.router import FailoverRouter
 from tests.fakes.listening_reporter import ListeningReporter
@@ -127,7 +127,7 @@ async def test_an_end_without_done_is_a_failure() -> None:
 
 
 async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
-    half = Delta("x" * (MAX_WHOLE_CHARACTERS // 2 + 1))
+    half = Delta("é" * (MAX_WHOLE_BYTES // 4 + 1))
     with pytest.raises(ProviderProtocolError):
         await answer(await router_over(ollama(half, half, done())), delivery=Delivery.WHOLE)
 

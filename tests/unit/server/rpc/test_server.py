@@ -7,7 +7,7 @@ from llmsvc_server.rpc.server import CannotBind, bind, time_limits
 
 
 def a_server() -> grpc.aio.Server:
-    return grpc.aio.server(options=server_options(max_message_bytes=1_000_000))
+    return grpc.aio.server(options=server_options(max_message_bytes=1_000_000, longest_call_s=1800))
 
 
 async def test_a_free_port_is_found_and_a_taken_one_is_refused() -> None:
@@ -40,22 +40,20 @@ def test_both_calls_are_limited_each_by_its_own_default() -> None:
 
 
 def test_the_limit_of_a_message_holds_in_both_directions() -> None:
-    options = dict(server_options(max_message_bytes=12_345))
+    options = dict(server_options(max_message_bytes=12_345, longest_call_s=1800))
 
     assert 12_345 == options["grpc.max_receive_message_length"]
     assert 12_345 == options["grpc.max_send_message_length"]
 
 
 def test_no_option_is_given_twice_and_ports_are_not_shared() -> None:
-    options = server_options(max_message_bytes=1)
+    options = server_options(max_message_bytes=1, longest_call_s=1800)
 
     assert len(options) == len(dict(options))
     assert 0 == dict(options)["grpc.so_reuseport"]
 
 
 def test_a_connections_grace_is_longer_than_the_longest_call() -> None:
-    longest_s = 1800  # limits.deadline_cap_s, as it is by default
+    options = dict(server_options(max_message_bytes=1, longest_call_s=86_400))
 
-    assert dict(server_options(max_message_bytes=1))["grpc.max_connection_age_grace_ms"] > (
-        longest_s * 1000
-    )
+    assert options["grpc.max_connection_age_grace_ms"] > 86_400_000

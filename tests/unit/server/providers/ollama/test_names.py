@@ -2,6 +2,7 @@ import pytest
 
 from llmsvc_server.providers.ollama.names import (
     Source,
+    is_plain,
     looks_remote,
     parse,
     split_source,
@@ -12,39 +13,31 @@ LLAMA = "registry.ollama.ai/library/llama3.2:latest"
 
 
 @pytest.mark.parametrize(
-    ("text", "identity", "display"),
+    ("text", "identity"),
     [
-        ("llama3.2", LLAMA, "llama3.2:latest"),
-        (" llama3.2 ", LLAMA, "llama3.2:latest"),
-        ("llama3.2:latest", LLAMA, "llama3.2:latest"),
-        ("library/llama3.2", LLAMA, "llama3.2:latest"),
-        ("Library/llama3.2", LLAMA, "llama3.2:latest"),
-        ("registry.ollama.ai/library/llama3.2:latest", LLAMA, "llama3.2:latest"),
-        ("PHI3:Mini", "registry.ollama.ai/library/phi3:mini", "PHI3:Mini"),
-        ("mike/mistral", "registry.ollama.ai/mike/mistral:latest", "mike/mistral:latest"),
-        ("hf.co/org/Repo-GGUF:Q4_K_M", "hf.co/org/repo-gguf:q4_k_m", "hf.co/org/Repo-GGUF:Q4_K_M"),
-        ("host:5000/team/m", "host:5000/team/m:latest", "host:5000/team/m:latest"),
-        ("http://host:5000/team/m", "host:5000/team/m:latest", "host:5000/team/m:latest"),
-        (
-            "ollama.com/library/phi3:mini",
-            "ollama.com/library/phi3:mini",
-            "ollama.com/library/phi3:mini",
-        ),
-        (
-            "my-cloud-model",
-            "registry.ollama.ai/library/my-cloud-model:latest",
-            "my-cloud-model:latest",
-        ),
-        ("qwen3:8b:local", "registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
-        ("qwen3:8b: LOCAL", "registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
-        ("m" * 80, f"registry.ollama.ai/library/{'m' * 80}:latest", f"{'m' * 80}:latest"),
+        ("llama3.2", LLAMA),
+        (" llama3.2 ", LLAMA),
+        ("llama3.2:latest", LLAMA),
+        ("library/llama3.2", LLAMA),
+        ("Library/llama3.2", LLAMA),
+        ("registry.ollama.ai/library/llama3.2:latest", LLAMA),
+        ("PHI3:Mini", "registry.ollama.ai/library/phi3:mini"),
+        ("mike/mistral", "registry.ollama.ai/mike/mistral:latest"),
+        ("hf.co/org/Repo-GGUF:Q4_K_M", "hf.co/org/repo-gguf:q4_k_m"),
+        ("host:5000/team/m", "host:5000/team/m:latest"),
+        ("http://host:5000/team/m", "host:5000/team/m:latest"),
+        ("ollama.com/library/phi3:mini", "ollama.com/library/phi3:mini"),
+        ("my-cloud-model", "registry.ollama.ai/library/my-cloud-model:latest"),
+        ("qwen3:8b:local", "registry.ollama.ai/library/qwen3:8b"),
+        ("qwen3:8b: LOCAL", "registry.ollama.ai/library/qwen3:8b"),
+        ("m" * 80, f"registry.ollama.ai/library/{'m' * 80}:latest"),
     ],
 )
-def test_knows_what_model_a_name_means(text: str, identity: str, display: str) -> None:
+def test_knows_what_model_a_name_means(text: str, identity: str) -> None:
     name = wanted(text)
 
     assert name is not None
-    assert (identity, display) == (name.identity, name.display)
+    assert identity == name.identity
 
 
 @pytest.mark.parametrize(
@@ -98,3 +91,22 @@ def test_knows_a_stub_in_a_list_by_its_tag(listed: str, expected: bool) -> None:
 
     assert name is not None
     assert expected == name.runs_remotely
+
+
+@pytest.mark.parametrize(
+    "text", ["phi3:mini", "host:5000/team/m", "hf.co/org/Repo-GGUF:Q4_K_M", f"{'h' * 252}/n/m"]
+)
+def test_calls_a_name_plain_that_is_nothing_but_a_name(text: str) -> None:
+    assert is_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(" phi3:mini", "phi3:mini ", "phi3:mini\n", "\tphi3:mini", "\x1cphi3:mini", "phi\x003"),
+        *("http://host/team/m", "SECRET words\n://registry.ollama.ai/library/phi3:mini"),
+        *("\u00a0phi3:mini", "phi3\u202e:mini", f"{'h' * 253}/n/m"),
+    ],
+)
+def test_calls_a_name_plain_only_if_nothing_is_around_it(text: str) -> None:
+    assert not is_plain(text)

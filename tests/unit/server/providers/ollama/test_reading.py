@@ -76,7 +76,12 @@ def test_shows_thinking_as_a_sign_of_life_and_drops_its_text() -> None:
         ("stop", (FinishReason.STOP, "stop")),
         ("length", (FinishReason.MAX_TOKENS, "length")),
         ("", (FinishReason.STOP, "")),
-        ("some new word", (FinishReason.OTHER, "")),
+        ("content_filter", (FinishReason.OTHER, "content_filter")),
+        ("w" * 32, (FinishReason.OTHER, "w" * 32)),
+        ("w" * 33, (FinishReason.OTHER, "")),
+        ("SECRET words", (FinishReason.OTHER, "")),
+        ("Stop", (FinishReason.OTHER, "")),
+        ("secret\n", (FinishReason.OTHER, "")),
     ],
 )
 def test_knows_why_an_answer_ended(word: str, expected: tuple[FinishReason, str]) -> None:
