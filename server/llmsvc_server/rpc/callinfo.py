@@ -4,8 +4,8 @@ After the end of a call the accessors read freed memory and may crash the proces
 (grpcio 1.81 to 1.85; facts/grpc-aio.md, 2), so no other module calls them.
 """
 
+import random
 import re
-import secrets
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -84,4 +84,5 @@ def request_id_from(context: Context) -> str:
     for key, value in metadata:
         if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             return value
-    return secrets.token_hex(8)
+    # Not from the system: that would let go of the interpreter for each call.
+    return f"{random.getrandbits(64):016x}"  # an id, not a secret
