@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.chat.usage import FinishReason
+from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
+from tests.contract.calls import provider_of
 from tests.contract.loop_thread import ServedElsewhere
-from tests.fakes.assembled import MODEL
+from tests.contract.told import told
+from tests.fakes.assembled import MODEL, assembled
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import Step, done
 
@@ -102,3 +106,15 @@ def test_the_request_id_is_in_the_trailers(grpc_stub: llm_pb2_grpc.LLMServiceStu
     _ = list(call)
 
     assert "req-2" == dict(call.trailing_metadata() or ())["x-request-id"]
+
+
+async def test_an_answer_too_long_to_repeat_is_interrupted_instead() -> None:
+    piece = Delta("é" * (MAX_WHOLE_BYTES // 16))  # an eighth, in bytes
+    request = chat_message()
+    request.stream_options.final_message_included = True
+    async with assembled(provider_of(*[piece] * 9, done())) as service:
+        stream = service.stub.ChatStream(request)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            _ = [message async for message in stream]
+
+    assert "STREAM_INTERRUPTED" == told(failed.value).reason

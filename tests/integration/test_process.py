@@ -107,7 +107,9 @@ async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path) -> Non
     tree = {"llm": MOCK_ALONE, "server": {"listen": "0.0.0.0:0"}}
     async with server_process(config_file(tmp_path, tree)) as server:
         await eventually(lambda: bool(server.events("server.warning")))
+        server.send(signal.SIGINT)
 
+        assert 0 == await server.exit_code()
     assert "without TLS" in str(server.events("server.warning"))
 
 

@@ -93,6 +93,8 @@ async def build(settings: Settings, stack: AsyncExitStack, reporter: Reporter) -
             max_message_bytes=limits.max_message_bytes, longest_call_s=limits.deadline_cap_s
         ),
     )
+    # A drained server is stopped already; this is for every other way out.
+    stack.push_async_callback(server.stop, 0)
     return App(
         server=server,
         port=bind(server, settings.server.listen),
