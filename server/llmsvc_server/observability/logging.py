@@ -1,6 +1,5 @@
 """Logging set-up, called once at the edge. Everything goes to one stream, one line an event."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import MutableMapping
@@ -59,34 +58,21 @@ def _now() -> str:
 
 
 class _Output:
-    """Writes whole lines, those of one turn of the event loop together.
+    """Writes whole lines, unbuffered.
 
-    A write lets go of the interpreter, which gRPC's thread then takes: one for each call costs more
-    than all the rest of its line. Where the log's reader is gone or the disk is full, lines are
-    lost: no call fails for that.
+    Where the log's reader is gone or the disk is full, lines are lost: no call fails for that.
     """
 
     def __init__(self, stream: TextIO) -> None:
         # Unbuffered also because what a dead pipe leaves in a buffer fails again at exit.
         self._stream = getattr(stream.buffer, "raw", stream.buffer)
-        self._lines: list[bytes] = []
 
     def msg(self, line: bytes) -> None:
-        self._lines.append(line)
-        if len(self._lines) == 1:
-            try:
-                asyncio.get_running_loop().call_soon(self._write)
-            except RuntimeError:  # no loop, or another thread
-                self._write()
+        with contextlib.suppress(OSError, ValueError):
+            while line:
+                line = line[self._stream.write(line) or len(line) :]
 
     debug = info = warning = error = msg
-
-    def _write(self) -> None:
-        lines = b"".join(self._lines)
-        self._lines.clear()
-        with contextlib.suppress(OSError, ValueError):
-            while lines:
-                lines = lines[self._stream.write(lines) or len(lines) :]
 
 
 class _Forward(logging.Handler):

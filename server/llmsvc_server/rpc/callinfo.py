@@ -84,5 +84,4 @@ def request_id_from(context: Context) -> str:
     for key, value in metadata:
         if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             return value
-    # Not from the system: that would let go of the interpreter for each call.
     return f"{random.getrandbits(64):016x}"  # an id, not a secret

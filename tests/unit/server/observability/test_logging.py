@@ -1,4 +1,3 @@
-import asyncio
 import io
 import json
 import logging
@@ -168,15 +167,3 @@ def test_a_log_whose_reader_is_gone_loses_lines_and_fails_no_call() -> None:
     sink.rpc_finished(report_of())
 
     assert closed.closed
-
-
-async def test_lines_of_one_turn_of_the_loop_are_written_in_order_and_all() -> None:
-    written = Written()
-    for code in ("OK", "UNAVAILABLE", "INTERNAL"):
-        written.sink.rpc_finished(report_of(code=code))
-    before = written.lines()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
-    assert [] == before
-    assert ["OK", "UNAVAILABLE", "INTERNAL"] == [line["code"] for line in written.lines()]
