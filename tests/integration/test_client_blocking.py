@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -13,12 +12,6 @@ from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import completed, piece, response, started
 from tests.fakes.scripted_service import ScriptedService
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
 
 
 def streamed(address: str) -> list[str]:

@@ -29,12 +29,6 @@ async def service() -> AsyncGenerator[ScriptedService]:
         yield service
 
 
-@pytest.fixture
-async def client(service: ScriptedService) -> AsyncGenerator[Client]:
-    async with Client(service.address) as client:
-        yield client
-
-
 async def test_gives_the_whole_answer(client: Client) -> None:
     reply = await client.chat("hi")
 

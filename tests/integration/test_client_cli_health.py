@@ -1,19 +1,11 @@
 """`llmsvc health`, for people and for probes."""
 
-from collections.abc import AsyncGenerator
-
 import pytest
 from grpc_health.v1 import health_pb2
 
 from tests.fakes.gate import Gate
 from tests.fakes.llmsvc_command import Ended, run
 from tests.fakes.scripted_service import ScriptedService
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -13,12 +12,6 @@ from tests.fakes.gate import Gate
 from tests.fakes.llmsvc_command import Ended, begun, ended
 from tests.fakes.scripted_answers import completed, piece, started
 from tests.fakes.scripted_service import ScriptedService
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
 
 
 @pytest.mark.parametrize(

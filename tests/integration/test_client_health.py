@@ -27,12 +27,6 @@ async def service() -> AsyncGenerator[ScriptedService]:
         yield service
 
 
-@pytest.fixture
-async def client(service: ScriptedService) -> AsyncGenerator[Client]:
-    async with Client(service.address) as client:
-        yield client
-
-
 @pytest.mark.parametrize(
     ("state", "status"),
     [

@@ -1,6 +1,6 @@
 """What the client repeats by itself: one call, if nobody answered, and never against pushback."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import grpc
 import pytest
@@ -10,18 +10,6 @@ from tests.fakes.scripted_answers import Failing, completed, piece, response, ri
 from tests.fakes.scripted_service import ScriptedService, Step
 
 DOWN = Failing(grpc.StatusCode.UNAVAILABLE)
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
-
-
-@pytest.fixture
-async def client(service: ScriptedService) -> AsyncGenerator[Client]:
-    async with Client(service.address) as client:
-        yield client
 
 
 async def whole(client: Client) -> str:

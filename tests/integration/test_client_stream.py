@@ -1,7 +1,5 @@
 """Streams of the client, over a real server that follows a script."""
 
-from collections.abc import AsyncGenerator
-
 import pytest
 
 from llmsvc.v1 import llm_pb2
@@ -16,18 +14,6 @@ from llmsvc_client import (
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import completed, piece, started
 from tests.fakes.scripted_service import ScriptedService
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
-
-
-@pytest.fixture
-async def client(service: ScriptedService) -> AsyncGenerator[Client]:
-    async with Client(service.address) as client:
-        yield client
 
 
 async def texts(stream: ChatStream) -> list[str]:

@@ -1,7 +1,6 @@
 """Streams that fail: before their start, in the middle, at their end."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import grpc
 import pytest
@@ -28,18 +27,6 @@ INTERRUPTED = rich(
     metadata={"cause": "provider"},
     pushback_ms=-1,
 )
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
-
-
-@pytest.fixture
-async def client(service: ScriptedService) -> AsyncGenerator[Client]:
-    async with Client(service.address) as client:
-        yield client
 
 
 async def texts(stream: ChatStream) -> list[str]:

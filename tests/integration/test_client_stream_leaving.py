@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -16,18 +15,6 @@ from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import completed, piece, started
 from tests.fakes.scripted_service import ScriptedService, Step, interrupted
-
-
-@pytest.fixture
-async def service() -> AsyncGenerator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
-
-
-@pytest.fixture
-async def client(service: ScriptedService) -> AsyncGenerator[Client]:
-    async with Client(service.address) as client:
-        yield client
 
 
 async def texts(stream: ChatStream) -> list[str]:
