@@ -64,7 +64,6 @@ class Inventory:
         """Watch `sources`, by provider name. Nothing is known before the first refresh."""
         self._watched = {name: _Watched(source) for name, source in sources.items()}
         self._reporter = reporter
-        self._all_looked = False
 
     def look(self, provider: str) -> Look:
         """Return what is known of `provider`."""
@@ -116,11 +115,8 @@ class Inventory:
 
     async def first_look(self) -> None:
         """Return once every provider was looked at, at the latest after the look's own limit."""
-        if self._all_looked:
-            return
         waiting = [one.looked for one in self._watched.values() if not one.looked.is_set()]
         if not waiting:
-            self._all_looked = True
             return
         try:
             async with asyncio.timeout(LOOK_LIMIT_S):

@@ -35,6 +35,19 @@ class Message:
         return self.parts[0] if len(self.parts) == 1 else "".join(self.parts)
 
 
+SAMPLING_SETTINGS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repeat_penalty",
+    "seed",
+)
+"""The fields of `Sampling` that steer the choice of tokens; the contract calls them the same."""
+
+
 @value
 class Sampling:
     """Sampling and length. None keeps the configuration's value, else the model's own."""

@@ -16,8 +16,6 @@ from llmsvc_server.errors import place_of
 Logger = FilteringBoundLogger
 """What `configure` returns, for those who must not know structlog."""
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-
 
 def configure(*, level: str, as_json: bool, stream: TextIO) -> FilteringBoundLogger:
     """Set logging up for this process, other libraries' included; return the logger.
@@ -30,7 +28,7 @@ def configure(*, level: str, as_json: bool, stream: TextIO) -> FilteringBoundLog
     render = _json if as_json else _text(colours=stream.isatty())
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, render],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda: _Output(stream),
     )
     logger: FilteringBoundLogger = structlog.get_logger().bind()  # not the lazy proxy

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
-from llmsvc_server.chat.request import ChatRequest, Sampling
+from llmsvc_server.chat.request import SAMPLING_SETTINGS, ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.abilities import Catalogue
@@ -14,16 +14,6 @@ _ANSWER = (
     "CANNED ANSWER: this comes from the mock provider, not from a model. "
     "It received {messages} with {words} in all, and read none of it. "
     "For real answers start an Ollama, or configure another provider."
-)
-_SETTINGS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "repeat_penalty",
-    "seed",
 )
 
 
@@ -99,7 +89,7 @@ def _stopped(text: str, sequences: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _ignored(sampling: Sampling) -> Iterator[Adjustment]:
-    for name in _SETTINGS:
+    for name in SAMPLING_SETTINGS:
         if getattr(sampling, name) is not None:
             yield Adjustment(
                 field=f"generation_config.{name}",

@@ -51,13 +51,11 @@ def plan(model: str, targets: Sequence[Target], inventory: Inventory) -> list[Ou
     by_default = not model or inventory.same_model(
         primary.provider.info.name, model, primary.default_model
     )
-    return [
-        _outcome(target, target.default_model if by_default else model, inventory, by_default)
-        for target in targets
-    ]
+    return [_outcome(model, target, inventory, by_default=by_default) for target in targets]
 
 
-def _outcome(target: Target, wanted: str, inventory: Inventory, by_default: bool) -> Outcome:  # noqa: FBT001  private
+def _outcome(model: str, target: Target, inventory: Inventory, *, by_default: bool) -> Outcome:
+    wanted = target.default_model if by_default else model
     name = target.provider.info.name
     problem = inventory.unknown(name)
     if problem is not None:

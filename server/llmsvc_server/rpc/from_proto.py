@@ -1,24 +1,21 @@
 """From messages that passed the checks to our values."""
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+from llmsvc_server.chat.request import (
+    SAMPLING_SETTINGS,
+    ChatRequest,
+    Delivery,
+    Message,
+    Role,
+    Sampling,
+)
 
 ROLES = {
     llm_pb2.ROLE_SYSTEM: Role.SYSTEM,
     llm_pb2.ROLE_USER: Role.USER,
     llm_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
 }
-SCALARS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "repeat_penalty",
-    "seed",
-    "max_output_tokens",
-)
+SCALARS = (*SAMPLING_SETTINGS, "max_output_tokens")
 
 
 def chat_from_proto(request: llm_pb2.ChatRequest, delivery: Delivery) -> ChatRequest:
