@@ -3,7 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import uvloop
+
+# One reference that nobody gives back. Without it the garbage collector, at any test, may stop
+# gRPC's poller with the last channel it finds, and waits there for ever (grpc/grpc#22365).
+grpc.aio.init_grpc_aio()
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], Any]]:  # noqa: ANN401, ARG001

@@ -38,6 +38,9 @@ def open_channel(address: str, *, balance: bool) -> grpc.aio.Channel:
         balance: Spread the calls over all addresses of the name, ask none that says it is not
             ready, and open more connections to one when its streams per connection are used up.
     """
+    # One reference that nobody gives back: the last one given back stops gRPC's poller, which can
+    # wait for ever (grpc/grpc#22365).
+    grpc.aio.init_grpc_aio()
     return grpc.aio.insecure_channel(address, options=_options(balance=balance))
 
 

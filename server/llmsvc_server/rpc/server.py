@@ -42,6 +42,9 @@ def assemble(
     options: ChannelOptions,
 ) -> Server:
     """Return the server, not yet bound or started."""
+    # One reference that nobody gives back: the last one given back stops gRPC's poller, which can
+    # wait for ever (grpc/grpc#22365).
+    grpc.aio.init_grpc_aio()
     server = grpc.aio.server(
         interceptors=[guard],
         options=options,
