@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.architecture.command import run
@@ -55,9 +56,11 @@ async def test_ctrl_c_during_start_leaves_without_a_word(tmp_path: Path) -> None
     ends: list[int] = []
 
     def server_reads() -> bool:
-        with contextlib.suppress(OSError):  # nobody reads yet
-            ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-        return bool(ends)
+        if not ends:
+            with contextlib.suppress(OSError):  # nobody has opened it yet
+                ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        # A signal between its open and its read would be noticed after the read only.
+        return bool(ends) and psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
 
     await eventually(server_reads)
     process.send_signal(signal.SIGINT)
