@@ -7,7 +7,7 @@ BIN := .venv/bin
 PYTHON ?= python3
 ASK ?= Why is the sky blue?
 PYTEST := $(BIN)/pytest --quiet
-FAST := -m "not live and not interop" --ignore=tests/bench
+FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/egress
 export ASK
 
 # One line that says why PYTHON will not do; empty where it does. Asked only when it is needed.
@@ -42,8 +42,8 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check fmt lint types layers protos-check docs-check deploy-check cov test-interop test-live
-check: lint types layers protos-check docs-check deploy-check cov test-interop test-live ## Run what CI runs; needs no network after `make setup tools`
+.PHONY: check fmt lint types layers protos-check docs-check deploy-check cov scorecard-check test-egress test-interop test-live
+check: lint types layers protos-check docs-check deploy-check cov scorecard-check test-egress test-interop test-live ## Run what CI runs; needs no network after `make setup tools`
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -75,6 +75,12 @@ cov: setup ## Run the tests of `make test` and hold the coverage floors
 	@$(PYTEST) $(FAST) --cov --cov-report=json:.coverage.json --cov-report=
 	@$(BIN)/python .ci/coverage_floors.py .coverage.json
 
+scorecard-check: setup ## Run the fault scenarios and hold docs/scorecard.md against them
+	@$(BIN)/python -m tests.scenarios.scorecard --check
+
+test-egress: setup ## Run them under local_only where there is no network but loopback
+	@$(PYTEST) tests/egress
+
 test-interop: setup ## Call the server with the programs of `make tools`
 	@$(PYTEST) -m interop
 
@@ -83,7 +89,7 @@ test-live: setup ## Run against a real Ollama; LLMSVC_LIVE_BASE_URL names your o
 
 ##@ Upkeep
 
-.PHONY: tools protos docs lock bench
+.PHONY: tools protos docs scorecard lock bench
 tools: setup ## Fetch the Go and npm programs that interop and live tests run
 	@bash .ci/tools.sh
 
@@ -93,6 +99,9 @@ protos: setup ## Regenerate the stubs and the descriptor set from llm.proto
 docs: setup ## Regenerate docs/api.md and docs/configuration.md
 	@$(BIN)/python .ci/api_docs.py
 	@$(BIN)/python .ci/configuration_docs.py
+
+scorecard: setup ## Run the fault scenarios, print what each came to, write docs/scorecard.md
+	@$(BIN)/python -m tests.scenarios.scorecard
 
 lock: setup ## Resolve the dependencies anew into .ci/locks
 	@bash .ci/lock.sh

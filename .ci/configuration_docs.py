@@ -35,8 +35,16 @@ llm:
     - ollama
 ```
 
-Starting points are [dev.yaml](../deploy/config/dev.yaml) (Ollama, then made-up answers; what
-`make run` uses) and [production.yaml](../deploy/config/production.yaml) (Ollama alone).
+Starting points:
+
+| file | who answers |
+|---|---|
+| [dev.yaml](../deploy/config/dev.yaml) | Ollama, then made-up answers; what `make run` uses |
+| [production.yaml](../deploy/config/production.yaml) | Ollama alone, every setting of it shown |
+| [local-only.yaml](../deploy/config/local-only.yaml) | Ollama alone, clouds ruled out |
+| [local-then-cloud.yaml](../deploy/config/local-then-cloud.yaml) | Ollama, then a cloud |
+| [cloud-then-local.yaml](../deploy/config/cloud-then-local.yaml) | a cloud, then Ollama |
+| [pool-vllm-cloud.yaml](../deploy/config/pool-vllm-cloud.yaml) | two Ollamas, a vLLM, a cloud |
 
 ## Where settings come from
 
@@ -47,16 +55,25 @@ From weakest to strongest:
 2. One YAML file: `llmsvc-server serve --config FILE`, else the file that the variable
    `LLMSVC_CONFIG` names.
 3. Environment variables: `LLMSVC_`, then the path in capitals with `__` between its parts.
-   `LLMSVC_LLM__PROVIDERS__OLLAMA__MODEL=llama3.2` sets `llm.providers.ollama.model`. A list is
-   JSON: `LLMSVC_LLM__FALLBACK_SEQUENCE='["ollama", "mock"]'`. `null` and `~` mean null.
-
-No setting is a secret yet, so there are no files with secrets to read.
+   `LLMSVC_LLM__PROVIDERS__OLLAMA__MODEL=llama3.2` sets `llm.providers.ollama.model`. Lists and
+   maps are JSON: `LLMSVC_LLM__FALLBACK_SEQUENCE='["ollama", "mock"]'`,
+   `LLMSVC_LLM__PROVIDERS__OLLAMA__ALIASES='{{"gpt-4o": "phi3:mini"}}'`. `null` and `~` mean null.
 
 | command | what it does |
 |---|---|
 | `llmsvc-server config check --config FILE` | says whether `serve` would start with it |
 | `llmsvc-server config show --config FILE` | prints what is in force as YAML, with the source of each value |
 | `llmsvc-server config schema` | prints a JSON Schema, for editors |
+
+## Keys
+
+An entry's key is its `api_key`, else what its `api_key_file` holds, else the vendor's usual variable:
+`OPENAI_API_KEY` for `https://api.openai.com`, `ANTHROPIC_API_KEY` for `https://api.anthropic.com`.
+No other address gets a vendor's key by itself. A file that is named has to be there when the server
+starts. White space around a key is no part of it, and a blank key is none.
+
+Keys stand in no log, no message and no output: `config show` says only where each came from. Where
+nothing may leave the operator's network, no file with a cloud's key is opened.
 
 ## What is refused
 
@@ -83,15 +100,33 @@ beside a Service called llmsvc or llmsvc-something, such as
   names that came before. Without a `default_provider` the first of the sequence leads, else the
   only entry, else `ollama`; several entries and nobody named is an error.
 - A name in the sequence that is a kind but has no entry gets an entry with that kind's defaults.
+- An entry of kind `openai` or `anthropic` without a model, or without a key where one is needed, is
+  left out. The start and `config show` say so. If nobody of the sequence is left, that is an error.
+- An entry that the sequence does not name is asked only by requests that name it.
 - Kinds: {kinds}. Any other name in the sequence without an entry is an error.
 - `mock` makes its answers up. With it in the sequence the server starts only if
   `llm.providers.mock.enabled` is true.
+
+## What stays inside
+
+A request may leave the operator's network only if `llm.default_provider` or `llm.fallback_sequence`
+names a cloud: an entry of kind `anthropic`, one of kind `openai` without `local: true`, or an Ollama
+with `allow_remote_models: true`. It counts as named without a key too. `llm.privacy: local_only`
+rules all of them out. An entry that is ruled out is never constructed; the local models of an Ollama
+with `allow_remote_models` stay.
+
+A local provider connects to loopback, to the private ranges and to its `local_networks`, whatever
+its name resolves to. A `base_url` with another address in it is refused at start.
 
 ## Time
 
 `timeout` bounds silence, never the length of a healthy answer. How long a call may take as a whole
 is its caller's deadline, or `limits.chat_deadline_s` and `limits.stream_deadline_s` where it set
 none, and never more than `limits.deadline_cap_s`. A wait that is set above that cap is an error.
+
+A model that thinks without showing it is silent for long, and that is no fault. So the limits of an
+entry of kind `openai` are 120 s at least while `hidden_thinking` is true, whatever `timeout` says;
+`first_token_timeout_s` and `idle_timeout_s` are kept as they are set.
 """
 
 

@@ -8,6 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llmsvc_client.answers import (
+        Adjustment,
+        Attempt,
+        ChatReply,
+        Piece,
+        Progress,
+        Route,
+        Timings,
+        Usage,
+    )
     from llmsvc_client.blocking import BlockingClient
     from llmsvc_client.blocking_stream import BlockingStream
     from llmsvc_client.client import Client
@@ -29,21 +39,21 @@ if TYPE_CHECKING:
     from llmsvc_client.messages import assistant, system, user
     from llmsvc_client.stream import ChatStream
     from llmsvc_client.types import (
-        Adjustment,
-        ChatReply,
+        CountMethod,
         FinishReason,
         HealthStatus,
         Locality,
         Message,
-        Piece,
+        Phase,
+        Privacy,
         ProviderKind,
         Role,
-        Route,
         Sampling,
-        Usage,
+        Target,
     )
 else:
     _HOMES = {
+        "answers": "Adjustment Attempt ChatReply Piece Progress Route Timings Usage",
         "blocking": "BlockingClient",
         "blocking_stream": "BlockingStream",
         "client": "Client",
@@ -55,8 +65,8 @@ else:
         "messages": "assistant system user",
         "stream": "ChatStream",
         "types": (
-            "Adjustment ChatReply FinishReason HealthStatus Locality Message Piece ProviderKind"
-            " Role Route Sampling Usage"
+            "CountMethod FinishReason HealthStatus Locality Message Phase Privacy ProviderKind Role"
+            " Sampling Target"
         ),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -75,12 +85,14 @@ else:
 __all__ = [
     "AccessDeniedError",
     "Adjustment",
+    "Attempt",
     "BlockingClient",
     "BlockingStream",
     "ChatReply",
     "ChatStream",
     "Client",
     "Code",
+    "CountMethod",
     "DeadlineExceededError",
     "Failure",
     "FinishReason",
@@ -91,14 +103,19 @@ __all__ = [
     "Message",
     "NotFoundError",
     "OverloadedError",
+    "Phase",
     "Piece",
     "PreconditionError",
+    "Privacy",
+    "Progress",
     "ProviderKind",
     "Role",
     "Route",
     "Sampling",
     "ServerError",
     "StreamInterruptedError",
+    "Target",
+    "Timings",
     "UnavailableError",
     "Usage",
     "Violation",

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Self
 
+from llmsvc_client.answers import ChatReply
 from llmsvc_client.blocking_stream import BlockingStream
 from llmsvc_client.channel import READINESS
 from llmsvc_client.client import Client
 from llmsvc_client.loop_thread import run
-from llmsvc_client.types import ChatReply, HealthStatus, Message, Sampling
+from llmsvc_client.types import HealthStatus, Message, Privacy, Sampling, Target
 
 
 class BlockingClient:
@@ -39,6 +40,9 @@ class BlockingClient:
         system: str | None = None,
         model: str | None = None,
         sampling: Sampling | None = None,
+        privacy: Privacy | None = None,
+        targets: Sequence[Target] = (),
+        fallback: bool = True,
         timeout_s: float | None = None,
         request_id: str | None = None,
     ) -> ChatReply:
@@ -49,6 +53,9 @@ class BlockingClient:
                 system=system,
                 model=model,
                 sampling=sampling,
+                privacy=privacy,
+                targets=targets,
+                fallback=fallback,
                 timeout_s=timeout_s,
                 request_id=request_id,
             )
@@ -61,8 +68,12 @@ class BlockingClient:
         system: str | None = None,
         model: str | None = None,
         sampling: Sampling | None = None,
+        privacy: Privacy | None = None,
+        targets: Sequence[Target] = (),
+        fallback: bool = True,
         timeout_s: float | None = None,
         request_id: str | None = None,
+        progress_interval_s: float | None = None,
     ) -> BlockingStream:
         """Return one answer that comes piece by piece, to be used in `with`."""
         return BlockingStream(
@@ -71,8 +82,12 @@ class BlockingClient:
                 system=system,
                 model=model,
                 sampling=sampling,
+                privacy=privacy,
+                targets=targets,
+                fallback=fallback,
                 timeout_s=timeout_s,
                 request_id=request_id,
+                progress_interval_s=progress_interval_s,
             )
         )
 

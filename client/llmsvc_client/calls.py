@@ -11,8 +11,8 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from llmsvc_client.channel import MAX_MESSAGE_BYTES
-from llmsvc_client.convert import refusal
 from llmsvc_client.from_status import Shown, client_closed, to_error
+from llmsvc_client.request import refusal
 
 MAX_TIMEOUT_S: Final = 86_400.0  # grpcio 1.85: 1e12 s and more end at once, as if passed
 

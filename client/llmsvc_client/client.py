@@ -7,11 +7,13 @@ from typing import Self
 import grpc.aio
 
 from llmsvc.v1 import llm_pb2_grpc
+from llmsvc_client.answers import ChatReply
 from llmsvc_client.calls import CallOptions, call_unary, check_size
 from llmsvc_client.channel import READINESS, check_address, open_channel
-from llmsvc_client.convert import to_reply, to_request
+from llmsvc_client.convert import to_reply
+from llmsvc_client.request import to_request
 from llmsvc_client.stream import Call, ChatStream
-from llmsvc_client.types import ChatReply, HealthStatus, Message, Sampling
+from llmsvc_client.types import HealthStatus, Message, Privacy, Sampling, Target
 
 
 class Client:
@@ -65,6 +67,9 @@ class Client:
         system: str | None = None,
         model: str | None = None,
         sampling: Sampling | None = None,
+        privacy: Privacy | None = None,
+        targets: Sequence[Target] = (),
+        fallback: bool = True,
         timeout_s: float | None = None,
         request_id: str | None = None,
     ) -> ChatReply:
@@ -75,6 +80,10 @@ class Client:
             system: Instructions, put before all turns.
             model: Name or alias. None: the server's default model.
             sampling: Sampling and length. None: the server's settings.
+            privacy: LOCAL_ONLY keeps the content in the operator's network, whatever fails;
+                CLOUD_ALLOWED can't widen the server's policy. None: the server's policy.
+            targets: What to try, in this order. Empty: the server's sequence.
+            fallback: False tries only the first permitted target.
             timeout_s: Time for the whole call in seconds, at most a day. None: no deadline is sent
                 and the server's own limit holds (120 s unless configured otherwise).
             request_id: Id for the server's logs, 1 to 64 of `[A-Za-z0-9._-]`. None: the server
@@ -83,10 +92,18 @@ class Client:
         Raises:
             LlmsvcError: The call failed; the subclass says how.
             ValueError: `timeout_s` or `request_id` is out of range.
-            TypeError: The prompt holds something other than messages.
+            TypeError: The prompt holds something other than messages, `targets` than targets.
         """
         options = CallOptions(timeout_s, request_id)
-        request = to_request(prompt, model=model, system=system, sampling=sampling)
+        request = to_request(
+            prompt,
+            model=model,
+            system=system,
+            sampling=sampling,
+            privacy=privacy,
+            targets=targets,
+            fallback=fallback,
+        )
         stub = llm_pb2_grpc.LLMServiceStub(self._open())
         return to_reply(await call_unary(stub.Chat, request, options))
 
@@ -97,8 +114,12 @@ class Client:
         system: str | None = None,
         model: str | None = None,
         sampling: Sampling | None = None,
+        privacy: Privacy | None = None,
+        targets: Sequence[Target] = (),
+        fallback: bool = True,
         timeout_s: float | None = None,
         request_id: str | None = None,
+        progress_interval_s: float | None = None,
     ) -> ChatStream:
         """Return one answer that comes piece by piece, to be used in `async with`.
 
@@ -107,17 +128,31 @@ class Client:
             system: Instructions.
             model: Name or alias.
             sampling: Sampling and length.
+            privacy: Where content may go.
+            targets: What to try.
+            fallback: Whether to try more than one.
             timeout_s: Time for the whole answer in seconds. None: the server's own limit holds
                 (600 s unless configured otherwise).
             request_id: Id for the server's logs.
+            progress_interval_s: Give a `Progress` item whenever nothing else came for so many
+                seconds, 1 to 60. None: only pieces of text.
 
         Raises:
             InvalidRequestError: A value does not fit its field, or the request is too large.
             ValueError: `timeout_s` or `request_id` is out of range.
-            TypeError: The prompt holds something other than messages.
+            TypeError: As in `chat`.
         """
         options = CallOptions(timeout_s, request_id)
-        request = to_request(prompt, model=model, system=system, sampling=sampling)
+        request = to_request(
+            prompt,
+            model=model,
+            system=system,
+            sampling=sampling,
+            privacy=privacy,
+            targets=targets,
+            fallback=fallback,
+            progress_interval_s=progress_interval_s,
+        )
         check_size(request)
 
         def start() -> Call:

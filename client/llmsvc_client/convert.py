@@ -1,34 +1,36 @@
-"""Our values to the contract's messages, and back. Pure; newer enum values never raise."""
+"""The contract's messages to our values. Pure; newer enum values never raise."""
 
-import dataclasses
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from google.protobuf import duration_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.errors import Code, Failure, InvalidRequestError, Violation
-from llmsvc_client.types import (
+from llmsvc_client.answers import (
     Adjustment,
+    Attempt,
     ChatReply,
-    FinishReason,
-    Locality,
-    Message,
-    ProviderKind,
-    Role,
+    Progress,
     Route,
-    Sampling,
+    Timings,
     Usage,
 )
+from llmsvc_client.types import (
+    CountMethod,
+    FinishReason,
+    Locality,
+    Phase,
+    Privacy,
+    ProviderKind,
+    Target,
+)
 
-_ROLES = {
-    Role.SYSTEM: llm_pb2.ROLE_SYSTEM,
-    Role.USER: llm_pb2.ROLE_USER,
-    Role.ASSISTANT: llm_pb2.ROLE_ASSISTANT,
-}
 _FINISH_REASONS = {
     llm_pb2.FINISH_REASON_STOP: FinishReason.STOP,
     llm_pb2.FINISH_REASON_STOP_SEQUENCE: FinishReason.STOP_SEQUENCE,
     llm_pb2.FINISH_REASON_MAX_TOKENS: FinishReason.MAX_TOKENS,
     llm_pb2.FINISH_REASON_CONTEXT_LENGTH: FinishReason.CONTEXT_LENGTH,
+    llm_pb2.FINISH_REASON_CONTENT_FILTER: FinishReason.CONTENT_FILTER,
+    llm_pb2.FINISH_REASON_REFUSAL: FinishReason.REFUSAL,
     llm_pb2.FINISH_REASON_OTHER: FinishReason.OTHER,
 }
 _LOCALITIES = {
@@ -37,86 +39,33 @@ _LOCALITIES = {
 }
 _KINDS = {
     llm_pb2.PROVIDER_KIND_OLLAMA: ProviderKind.OLLAMA,
+    llm_pb2.PROVIDER_KIND_OPENAI: ProviderKind.OPENAI,
+    llm_pb2.PROVIDER_KIND_ANTHROPIC: ProviderKind.ANTHROPIC,
     llm_pb2.PROVIDER_KIND_MOCK: ProviderKind.MOCK,
+}
+_PRIVACY = {
+    llm_pb2.PRIVACY_MODE_LOCAL_ONLY: Privacy.LOCAL_ONLY,
+    llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED: Privacy.CLOUD_ALLOWED,
+}
+_METHODS = {
+    llm_pb2.TOKEN_COUNT_METHOD_REPORTED: CountMethod.REPORTED,
+    llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED: CountMethod.ESTIMATED,
+}
+_CODES = {number: name for name, number in code_pb2.Code.items()}
+_REASONS = {
+    number: name.removeprefix("ERROR_REASON_") if number else ""
+    for name, number in llm_pb2.ErrorReason.items()
+}
+_PHASES = {
+    llm_pb2.StreamProgress.PHASE_QUEUED: Phase.QUEUED,
+    llm_pb2.StreamProgress.PHASE_LOADING_MODEL: Phase.LOADING_MODEL,
+    llm_pb2.StreamProgress.PHASE_WAITING_FOR_PROVIDER: Phase.WAITING_FOR_PROVIDER,
+    llm_pb2.StreamProgress.PHASE_GENERATING: Phase.GENERATING,
 }
 _ACTIONS = {
     llm_pb2.Adjustment.ACTION_IGNORED: "ignored",
     llm_pb2.Adjustment.ACTION_CLAMPED: "clamped",
 }
-
-
-def to_request(
-    prompt: str | Sequence[Message],
-    *,
-    model: str | None,
-    system: str | None,
-    sampling: Sampling | None,
-) -> llm_pb2.ChatRequest:
-    """Return the request of one chat. What the contract allows is the server's to judge.
-
-    Args:
-        prompt: One user turn, or all turns in order.
-        model: Name or alias. None or empty is the server's default.
-        system: Instructions, put before all turns. None: none.
-        sampling: Sampling and length. None keeps the server's settings.
-
-    Raises:
-        InvalidRequestError: A value does not go into its field, such as a text that is not valid
-            Unicode. The field is named, the value is not.
-        TypeError: The prompt holds something other than messages.
-    """
-    turns = [Message(Role.USER, prompt)] if isinstance(prompt, str) else list(prompt)
-    if system is not None:
-        turns.insert(0, Message(Role.SYSTEM, system))
-    request = llm_pb2.ChatRequest()
-    with _naming("model"):
-        request.model = model or ""
-    for index, turn in enumerate(turns):
-        _add_turn(request, turn, index)
-    if sampling is not None:
-        _add_sampling(request.generation_config, sampling)
-    return request
-
-
-def _add_turn(request: llm_pb2.ChatRequest, turn: object, index: int) -> None:
-    if not isinstance(turn, Message):
-        found = type(turn).__name__
-        raise TypeError(f"prompt[{index}] is a {found}, not a Message: write user(text)")
-    with _naming(f"messages[{index}].role"):
-        message = request.messages.add(role=_ROLES.get(turn.role, llm_pb2.ROLE_UNSPECIFIED))
-    with _naming(f"messages[{index}].parts[0].text"):
-        message.parts.add().text = turn.text
-
-
-def _add_sampling(config: llm_pb2.GenerationConfig, sampling: Sampling) -> None:
-    for field in dataclasses.fields(sampling):
-        value: object = getattr(sampling, field.name)
-        if value in (None, ()):
-            continue
-        with _naming(f"generation_config.{field.name}"):
-            if isinstance(value, tuple | list):
-                config.stop_sequences.extend(value)
-            else:
-                setattr(config, field.name, value)
-
-
-@contextmanager
-def _naming(path: str) -> Generator[None]:
-    """Turn what protobuf says of a bad value, and of the value itself, into the field's name."""
-    try:
-        yield
-    except (AttributeError, TypeError, ValueError):
-        raise refusal(path, "MALFORMED", "Not a value that this field can hold.") from None
-
-
-def refusal(field: str, reason: str, description: str) -> InvalidRequestError:
-    """Return the error for a request that is refused before it is sent."""
-    failure = Failure(
-        code=Code.INVALID_ARGUMENT,
-        message=f"The request was not sent: {field}: {description}",
-        reason="INVALID_REQUEST",
-    )
-    return InvalidRequestError(failure, violations=[Violation(field, reason, description)])
 
 
 def to_reply(response: llm_pb2.ChatResponse, text: str | None = None) -> ChatReply:
@@ -134,31 +83,77 @@ def to_reply(response: llm_pb2.ChatResponse, text: str | None = None) -> ChatRep
         stop_sequence=response.stop_sequence,
         usage=to_usage(response.usage),
         route=to_route(response.route),
+        timings=to_timings(response.timings),
         adjustments=tuple(to_adjustment(each) for each in response.adjustments),
         request_id=response.request_id,
+        provider_response_id=response.provider_response_id,
         raw=response,
     )
 
 
 def to_route(route: llm_pb2.RouteInfo) -> Route:
-    """Return who answers."""
+    """Return who answers, and what was tried."""
     return Route(
         provider=route.provider,
         kind=_KINDS.get(route.provider_kind, ProviderKind.UNKNOWN),
         model=route.model,
         requested_model=route.requested_model,
         locality=_LOCALITIES.get(route.locality, Locality.UNKNOWN),
+        privacy=_PRIVACY.get(route.effective_privacy_mode, Privacy.UNKNOWN),
+        attempts=tuple(to_attempt(each) for each in route.attempts),
         raw=route,
+    )
+
+
+def to_attempt(attempt: llm_pb2.RouteAttempt) -> Attempt:
+    """Return one target that was tried or skipped."""
+    return Attempt(
+        provider=attempt.target.provider,
+        model=attempt.target.model,
+        locality=_LOCALITIES.get(attempt.locality, Locality.UNKNOWN),
+        code=_CODES.get(attempt.status_code, str(attempt.status_code)),
+        reason=_REASONS.get(attempt.reason, str(attempt.reason)),
+        elapsed_s=_seconds(attempt, "elapsed_duration"),
+        content_sent=attempt.content_sent,
+        raw=attempt,
     )
 
 
 def to_usage(usage: llm_pb2.Usage) -> Usage:
     """Return token counts; what is unset is unknown."""
     return Usage(
-        input_tokens=usage.input_tokens if usage.HasField("input_tokens") else None,
-        output_tokens=usage.output_tokens if usage.HasField("output_tokens") else None,
-        total_tokens=usage.total_tokens if usage.HasField("total_tokens") else None,
+        input_tokens=_count(usage, "input_tokens"),
+        output_tokens=_count(usage, "output_tokens"),
+        total_tokens=_count(usage, "total_tokens"),
+        cached_input_tokens=_count(usage, "cached_input_tokens"),
+        cache_write_input_tokens=_count(usage, "cache_write_input_tokens"),
+        input_method=_METHODS.get(usage.input_method, CountMethod.UNKNOWN),
+        output_method=_METHODS.get(usage.output_method, CountMethod.UNKNOWN),
         raw=usage,
+    )
+
+
+def to_timings(timings: llm_pb2.Timings) -> Timings:
+    """Return where the time went; what is unset is unknown."""
+    return Timings(
+        total_s=_seconds(timings, "total_duration"),
+        queue_s=_seconds(timings, "queue_duration"),
+        first_token_s=_seconds(timings, "first_token_duration"),
+        model_load_s=_seconds(timings, "model_load_duration"),
+        prompt_s=_seconds(timings, "prompt_duration"),
+        generation_s=_seconds(timings, "generation_duration"),
+        raw=timings,
+    )
+
+
+def to_progress(progress: llm_pb2.StreamProgress) -> Progress:
+    """Return a sign of life."""
+    target = progress.target if progress.HasField("target") else None
+    return Progress(
+        phase=_PHASES.get(progress.phase, Phase.UNKNOWN),
+        elapsed_s=_seconds(progress, "elapsed_duration"),
+        target=None if target is None else Target(target.provider, target.model),
+        raw=progress,
     )
 
 
@@ -170,3 +165,19 @@ def to_adjustment(adjustment: llm_pb2.Adjustment) -> Adjustment:
         description=adjustment.description,
         raw=adjustment,
     )
+
+
+def to_seconds(duration: duration_pb2.Duration) -> float:
+    """Return a length of time in seconds; a negative one is none at all."""
+    return max(0.0, duration.seconds + duration.nanos / 1e9)
+
+
+def _count(usage: Message, field: str) -> int | None:
+    if not usage.HasField(field):
+        return None
+    count: int = getattr(usage, field)
+    return count
+
+
+def _seconds(message: Message, field: str) -> float | None:
+    return to_seconds(getattr(message, field)) if message.HasField(field) else None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from typing_extensions import override
 
-from llmsvc_client.types import Route, Usage
+from llmsvc_client.answers import Attempt, Route, Usage
 
 
 class Code(StrEnum):
@@ -42,6 +42,7 @@ class Failure:
         request_id: The request's id in the server's logs. Empty if none is known.
         retry_after_s: Earliest useful retry in seconds. None if the server named none.
         metadata: Further facts by name, such as `provider` or `phase`, as the contract lists them.
+        route: What was tried, and who had begun to answer, if anybody. None if not said.
     """
 
     code: Code
@@ -50,13 +51,18 @@ class Failure:
     request_id: str = ""
     retry_after_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    route: Route | None = None
 
 
 class LlmsvcError(Exception):
     """A call failed. Root of all errors here, and the type of those without a class of their own.
 
     Attributes:
-        code, message, reason, request_id, retry_after_s, metadata: As in `Failure`.
+        code, message, reason, request_id, retry_after_s, metadata, route: As in `Failure`.
+        attempts: Targets tried or skipped, in order, as in `route`. Empty if not said.
+        failover_blocked: What kept further targets away, `privacy` or `request`. Empty if nothing.
+        cause: What lies behind the reason, such as `operator` or `timeLimit`, as the contract lists
+            them. Empty if not said.
         retryable: Whether the failure may pass by itself and nothing of an answer was delivered:
             the same call may be sent again, after `retry_after_s` if that is set.
     """
@@ -70,6 +76,10 @@ class LlmsvcError(Exception):
         self.request_id = failure.request_id
         self.retry_after_s = failure.retry_after_s
         self.metadata = failure.metadata
+        self.route = failure.route
+        self.attempts: tuple[Attempt, ...] = () if self.route is None else self.route.attempts
+        self.failover_blocked = failure.metadata.get("failoverBlocked", "")
+        self.cause = failure.metadata.get("cause", "")
         self.retryable = failure.code is Code.UNAVAILABLE or failure.retry_after_s is not None
 
     @override
@@ -108,10 +118,10 @@ class InvalidRequestError(LlmsvcError):
 
 
 class NotFoundError(LlmsvcError):
-    """No target has the model, or there is no such name.
+    """No permitted target has the model, or there is no such provider or health name.
 
     Attributes:
-        resource_type: What was looked for, such as `model`. Empty if not said.
+        resource_type: What was looked for, `model` or `provider`. Empty if not said.
         resource_name: Its name. Empty if not said.
     """
 
@@ -133,7 +143,10 @@ class PreconditionError(LlmsvcError):
 
 
 class OverloadedError(LlmsvcError):
-    """The server or a provider lacks capacity. Try again after `retry_after_s`."""
+    """The server or a provider lacks capacity: try again after `retry_after_s`.
+
+    Without one, as where an account has no money left, waiting is of no use.
+    """
 
 
 class UnavailableError(LlmsvcError):
@@ -149,7 +162,6 @@ class StreamInterruptedError(LlmsvcError):
 
     Attributes:
         partial: The text that arrived. In no repr.
-        route: Who was answering. None if unknown.
         usage: Tokens used so far. None if not reported.
     """
 
@@ -158,14 +170,12 @@ class StreamInterruptedError(LlmsvcError):
         failure: Failure,
         *,
         partial: str = "",
-        route: Route | None = None,
         usage: Usage | None = None,
     ) -> None:
         """Keep what arrived."""
         super().__init__(failure)
         self.retryable = False
         self.partial = partial
-        self.route = route
         self.usage = usage
 
 

@@ -9,7 +9,8 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.convert import to_route, to_usage
+from llmsvc_client.answers import Route
+from llmsvc_client.convert import to_route, to_seconds, to_usage
 from llmsvc_client.errors import (
     AccessDeniedError,
     Code,
@@ -25,7 +26,6 @@ from llmsvc_client.errors import (
     UnavailableError,
     Violation,
 )
-from llmsvc_client.types import Route
 
 _DOMAIN: Final = "llmsvc.v1"
 _DETAILS_KEY: Final = "grpc-status-details-bin"  # gRPC's name for a serialized google.rpc.Status
@@ -64,7 +64,7 @@ def to_error(
         shown: What was delivered. None: the answer had not begun, so nothing can be interrupted.
     """
     status = _status(error)
-    failure = _failure(error, status, request_id or "")
+    failure = _failure(error, status, request_id or "", shown)
     if failure.reason == _INTERRUPTED or (
         shown is not None and failure.code is not Code.DEADLINE_EXCEEDED
     ):
@@ -90,8 +90,9 @@ def cut_stream(shown: Shown, *, request_id: str) -> StreamInterruptedError:
         message="The answer was cut off: the stream ended without its final event.",
         reason=_INTERRUPTED,
         request_id=request_id,
+        route=shown.route,
     )
-    return StreamInterruptedError(failure, partial=shown.text, route=shown.route)
+    return StreamInterruptedError(failure, partial=shown.text)
 
 
 def client_closed() -> LlmsvcError:
@@ -104,17 +105,17 @@ def client_closed() -> LlmsvcError:
 def _interrupted(
     failure: Failure, status: status_pb2.Status, shown: Shown
 ) -> StreamInterruptedError:
-    route = _find(status, llm_pb2.RouteInfo)
     usage = _find(status, llm_pb2.Usage)
     return StreamInterruptedError(
         failure,
         partial=shown.text,
-        route=shown.route if route is None else to_route(route),
         usage=None if usage is None else to_usage(usage),
     )
 
 
-def _failure(error: grpc.aio.AioRpcError, status: status_pb2.Status, request_id: str) -> Failure:
+def _failure(
+    error: grpc.aio.AioRpcError, status: status_pb2.Status, request_id: str, shown: Shown | None
+) -> Failure:
     info = _find(status, error_details_pb2.ErrorInfo)
     if info is None or info.domain != _DOMAIN:
         info = error_details_pb2.ErrorInfo()
@@ -125,9 +126,17 @@ def _failure(error: grpc.aio.AioRpcError, status: status_pb2.Status, request_id:
         message=error.details() or "The call failed without an explanation.",
         reason=info.reason,
         request_id=request.request_id or _request_id(error) or request_id,
-        retry_after_s=None if retry is None else _delay_s(retry),
+        retry_after_s=None if retry is None else to_seconds(retry.retry_delay),
         metadata=dict(info.metadata),
+        route=_route(status, shown),
     )
+
+
+def _route(status: status_pb2.Status, shown: Shown | None) -> Route | None:
+    route = _find(status, llm_pb2.RouteInfo)
+    if route is not None:
+        return to_route(route)
+    return None if shown is None else shown.route
 
 
 def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
@@ -157,7 +166,3 @@ def _find(status: status_pb2.Status, kind: type[_DetailT]) -> _DetailT | None:
 def _request_id(error: grpc.aio.AioRpcError) -> str:
     found = (value for key, value in error.trailing_metadata() or () if key == _REQUEST_ID_KEY)
     return str(next(found, ""))
-
-
-def _delay_s(retry: error_details_pb2.RetryInfo) -> float:
-    return max(0.0, retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)

@@ -8,11 +8,11 @@ from typing import Final, Self
 import grpc.aio
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_client.answers import ChatReply, Piece, Progress, Route
 from llmsvc_client.calls import CallOptions, translated
-from llmsvc_client.convert import to_reply, to_route
+from llmsvc_client.convert import to_progress, to_reply, to_route
 from llmsvc_client.errors import LlmsvcError
 from llmsvc_client.from_status import Shown, cut_stream
-from llmsvc_client.types import ChatReply, Piece, Route
 
 Call = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
 
@@ -31,6 +31,9 @@ class ChatStream:
 
     The call runs from `async with` to its end. Leaving, for whatever reason, cancels it, and with
     it the generation.
+
+    A stream with a `progress_interval_s` also gives `Progress` items, in their place and at their
+    time, which no attribute could. Their text is empty, so that the loop above stays right.
     """
 
     def __init__(self, start: Callable[[], Call], options: CallOptions) -> None:
@@ -71,8 +74,8 @@ class ChatStream:
         """Iterate over the pieces. Goes on where an earlier loop stopped."""
         return self
 
-    async def __anext__(self) -> Piece:
-        """Return the next piece of text.
+    async def __anext__(self) -> Piece | Progress:
+        """Return the next piece of text, or a sign of life if such were asked for.
 
         Raises:
             StopAsyncIteration: The answer is whole; `reply` has it.
@@ -83,6 +86,8 @@ class ChatStream:
         while self._reply is None:
             event = await self._read()
             match event.WhichOneof("event"):
+                case "progress":
+                    return to_progress(event.progress)
                 case "started":
                     self._begin(event.started)
                 case "delta" if event.delta.text:

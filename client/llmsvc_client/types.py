@@ -1,10 +1,8 @@
-"""What a call gives, as small frozen values. `raw` is the contract's message behind each."""
+"""What calls take, as small frozen values, and the words that calls and answers share."""
 
 import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
-
-from llmsvc.v1 import llm_pb2
 
 
 class Role(StrEnum):
@@ -23,6 +21,8 @@ class FinishReason(StrEnum):
     STOP_SEQUENCE = "stop_sequence"
     MAX_TOKENS = "max_tokens"
     CONTEXT_LENGTH = "context_length"
+    CONTENT_FILTER = "content_filter"
+    REFUSAL = "refusal"
     OTHER = "other"
 
 
@@ -35,11 +35,42 @@ class Locality(StrEnum):
 
 
 class ProviderKind(StrEnum):
-    """What answered. MOCK: canned text, no model ran. UNKNOWN: newer than this client."""
+    """What answered. OPENAI: any server with that interface, local ones too. MOCK: no model ran.
+
+    UNKNOWN: not said, or newer than this client.
+    """
 
     UNKNOWN = "unknown"
     OLLAMA = "ollama"
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
     MOCK = "mock"
+
+
+class Privacy(StrEnum):
+    """Whether content may leave the operator's network. UNKNOWN is never sent."""
+
+    UNKNOWN = "unknown"
+    LOCAL_ONLY = "local_only"
+    CLOUD_ALLOWED = "cloud_allowed"
+
+
+class CountMethod(StrEnum):
+    """How tokens were counted. UNKNOWN: not counted, or newer than this client."""
+
+    UNKNOWN = "unknown"
+    REPORTED = "reported"
+    ESTIMATED = "estimated"
+
+
+class Phase(StrEnum):
+    """What a server waits for. UNKNOWN: not said, or newer than this client."""
+
+    UNKNOWN = "unknown"
+    QUEUED = "queued"
+    LOADING_MODEL = "loading_model"
+    WAITING_FOR_PROVIDER = "waiting_for_provider"
+    GENERATING = "generating"
 
 
 class HealthStatus(StrEnum):
@@ -87,85 +118,14 @@ class Sampling:
     stop_sequences: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Who answers or answered.
-
-    Attributes:
-        provider: Name from the server's configuration.
-        kind: What kind of provider that is.
-        model: The exact model, in the provider's terms.
-        requested_model: The model that the request named. Empty if it named none.
-        locality: Where it ran.
-    """
-
-    provider: str
-    kind: ProviderKind
-    model: str
-    requested_model: str
-    locality: Locality
-    raw: llm_pb2.RouteInfo = dataclasses.field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Token counts. None is unknown, not zero."""
-
-    input_tokens: int | None
-    output_tokens: int | None
-    total_tokens: int | None
-    raw: llm_pb2.Usage = dataclasses.field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustment:
-    """A way in which the call was not run as asked.
-
-    Attributes:
-        field: Path of the request field, such as `generation_config.max_output_tokens`.
-        action: `ignored`, `clamped`; `unknown` if newer than this client.
-        description: Why, for people.
-    """
-
-    field: str
-    action: str
-    description: str
-    raw: llm_pb2.Adjustment = dataclasses.field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatReply:
-    """A whole answer.
-
-    Attributes:
-        text: The answer. In no repr.
-        finish_reason: Why generation ended.
-        stop_sequence: The sequence that matched, with STOP_SEQUENCE. Else empty.
-        usage: Token counts.
-        route: Who answered.
-        adjustments: What was not run as asked. Empty means nothing.
-        request_id: The request's id in the server's logs.
-        raw: The contract's message. After a stream it holds no text.
-    """
-
-    text: str = dataclasses.field(repr=False)
-    finish_reason: FinishReason
-    stop_sequence: str = dataclasses.field(repr=False)
-    usage: Usage
-    route: Route
-    adjustments: tuple[Adjustment, ...]
-    request_id: str
-    raw: llm_pb2.ChatResponse = dataclasses.field(repr=False, compare=False)
-
-    @property
-    def message(self) -> Message:
-        """The answer as a turn, ready to be appended to the next request."""
-        return Message(Role.ASSISTANT, self.text)
-
-
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What one event adds to an answer. The texts, joined without a separator, are the answer."""
+class Target:
+    """A provider and one of its models.
 
-    text: str = dataclasses.field(repr=False)
-    raw: llm_pb2.PartDelta = dataclasses.field(repr=False, compare=False)
+    Attributes:
+        provider: Name from the server's configuration. Empty: any provider that has the model.
+        model: Name in the provider's own terms. Empty: what the request's `model` means there.
+    """
+
+    provider: str = ""
+    model: str = ""

@@ -4,9 +4,11 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from llmsvc_server.chat.route import ProviderInfo, Route
+from llmsvc_server.chat.deadline import Verdict
+from llmsvc_server.chat.route import ProviderInfo, Route, Trail
+from llmsvc_server.chat.usage import Usage
 
 
 class ErrorKind(StrEnum):
@@ -20,20 +22,33 @@ class ErrorKind(StrEnum):
     QUEUE_FULL = "queue_full"
     SATURATED = "saturated"
     RATE_LIMIT = "rate_limit"
+    QUOTA = "quota"
     CREDENTIAL = "credential"
+    REGION = "region"
     MISCONFIGURED = "misconfigured"
     REMOTE_REFUSED = "remote_refused"
     VIOLATION = "violation"
     MODEL_MISSING = "model_missing"
     CONTEXT = "context"
+    CONTENT = "content"
     CALLER = "caller"
     CAPABILITY = "capability"
     MODEL_OUTPUT = "model_output"
     PROTOCOL = "protocol"
+    OPEN = "open"
+    NO_TIME = "no_time"
 
 
 class LlmsvcError(Exception):
-    """Root of everything that the service itself raises."""
+    """Root of everything that the service itself raises.
+
+    Attributes:
+        trail: What was tried for the request; None before any target was considered.
+        failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
+    """
+
+    trail: Trail | None = None
+    failover_blocked: str = ""
 
 
 class ViolationReason(StrEnum):
@@ -100,20 +115,39 @@ class DeadlineExpired(LlmsvcError):
         self.limit_s = limit_s
 
 
+class ProviderNotFound(LlmsvcError):
+    """The caller named a provider that is not configured."""
+
+    def __init__(self, name: str) -> None:
+        """Keep the name, which is the caller's."""
+        super().__init__("provider not found")
+        self.name = name
+
+
 class ProviderError(LlmsvcError):
     """One provider failed to answer one request.
 
     Attributes:
         kind: Class of the failure.
         provider: Who failed; filled by the router where the adapter left it out.
+        endpoint: Name of the address that was used, never the address. May be empty.
         model: The model that was asked, in the provider's spelling. Empty if there was none.
         row: The row of failover.md 2.2 that matched, such as "O07". Empty if none was needed.
         status: HTTP status, where there was one.
         phase: What was going on: "connect", "load", "first_token", "idle", "stream". May be empty.
         cause: Finer class within the kind, such as "repetition". May be empty.
+        code: The upstream's own code or type, if it is one of those in failover.md 2.2; "other"
+            for any else it gave, empty for none.
+        param: The request field that the upstream named, in its own terms. May be empty.
         retry_after_s: When the provider wants to be asked again, if it said so.
         context_length, input_tokens: Facts of a CONTEXT failure, where the provider gave them.
-        called: Whether a request was sent upstream.
+        called: Whether the request was sent upstream.
+        requests: How many requests were made, a replaced connection's included, whether or not
+            one got through.
+        ran_s: How long it ran there, waits in our queue and for a load left out.
+        elapsed_s: How long the attempt took; None where there was none. The router's.
+        written_tokens: About how many tokens of the discarded answer had come.
+        verdict: What this says of the upstream's health, not counted yet; None if nothing.
     """
 
     kind: ClassVar[ErrorKind]
@@ -125,6 +159,8 @@ class ProviderError(LlmsvcError):
         status: int | None = None,
         phase: str = "",
         cause: str = "",
+        code: str = "",
+        param: str = "",
         retry_after_s: float | None = None,
         model: str = "",
         context_length: int | None = None,
@@ -134,15 +170,37 @@ class ProviderError(LlmsvcError):
         """Keep the facts. There is no text: an upstream's words go no further than its adapter."""
         super().__init__(self.kind.value)
         self.provider: ProviderInfo | None = None
+        self.endpoint = ""
         self.row = row
         self.status = status
         self.phase = phase
         self.cause = cause
+        self.code = code
+        self.param = param
         self.retry_after_s = retry_after_s
         self.model = model
         self.context_length = context_length
         self.input_tokens = input_tokens
         self.called = called
+        self.ran_s = 0.0
+        self.elapsed_s: float | None = None
+        self.requests = 1 if called else 0
+        self.written_tokens = 0
+        self.verdict: Verdict | None = None
+
+    def unsent(self, retry_after_s: float | None) -> Self:
+        """Return the same failure as that of a target that is not even called."""
+        copy = type(self)(
+            row=self.row,
+            phase=self.phase,
+            cause=self.cause,
+            model=self.model,
+            retry_after_s=retry_after_s,
+            called=False,
+        )
+        copy.provider = self.provider
+        copy.endpoint = self.endpoint
+        return copy
 
 
 class ProviderUnreachable(ProviderError):
@@ -155,6 +213,10 @@ class ProviderFailed(ProviderError):
     """A fault of the upstream that may pass: 5xx, an error event, a cut answer."""
 
     kind = ErrorKind.TRANSIENT
+
+
+class EngineDied(ProviderFailed):
+    """The engine behind the model stopped: the model is in memory no more."""
 
 
 class LoadFailed(ProviderFailed):
@@ -199,10 +261,22 @@ class ProviderRateLimited(ProviderError):
     kind = ErrorKind.RATE_LIMIT
 
 
+class QuotaExhausted(ProviderError):
+    """The money or the allowance of our account is gone."""
+
+    kind = ErrorKind.QUOTA
+
+
 class CredentialRejected(ProviderError):
     """Our key is refused."""
 
     kind = ErrorKind.CREDENTIAL
+
+
+class RegionRejected(ProviderError):
+    """The provider does not serve this place."""
+
+    kind = ErrorKind.REGION
 
 
 class ProviderMisconfigured(ProviderError):
@@ -218,7 +292,10 @@ class ProviderProtocolError(ProviderError):
 
 
 class RouteForbidden(ProviderError):
-    """A local provider would send the content out of the network. Nothing was sent."""
+    """The content would leave the network, and may not. Nothing was sent.
+
+    `cause` is "request" or "operator" where a policy forbids the target.
+    """
 
     kind = ErrorKind.REMOTE_REFUSED
 
@@ -245,6 +322,12 @@ class ContextTooLong(ProviderError):
     kind = ErrorKind.CONTEXT
 
 
+class ContentRejected(ProviderError):
+    """The provider's policy refuses the prompt."""
+
+    kind = ErrorKind.CONTENT
+
+
 class ProviderRejected(ProviderError):
     """The provider calls the request invalid, for a reason without a class of its own."""
 
@@ -255,6 +338,18 @@ class CapabilityMissing(ProviderError):
     """The model lacks a requested feature."""
 
     kind = ErrorKind.CAPABILITY
+
+
+class ProviderBlocked(ProviderError):
+    """Too many calls failed there of late: the breaker holds calls back."""
+
+    kind = ErrorKind.OPEN
+
+
+class TooLittleTime(ProviderError):
+    """Too little time was left to try the target, and another one follows."""
+
+    kind = ErrorKind.NO_TIME
 
 
 class AllProvidersFailed(LlmsvcError):
@@ -287,12 +382,15 @@ class InterruptCause(StrEnum):
 class StreamInterrupted(LlmsvcError):
     """A fault after the commit point: the text already shown can't be replaced."""
 
-    def __init__(self, cause: InterruptCause, route: Route, *, phase: str = "") -> None:
-        """Keep who had begun to answer, and in which phase it broke."""
+    def __init__(
+        self, cause: InterruptCause, route: Route, *, phase: str = "", usage: Usage | None = None
+    ) -> None:
+        """Keep who had begun to answer, in which phase it broke, and what had been used."""
         super().__init__("stream interrupted")
         self.cause = cause
         self.route = route
         self.phase = phase
+        self.usage = usage
 
 
 def place_of(error: BaseException) -> str:

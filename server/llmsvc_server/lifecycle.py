@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from llmsvc_server.app.build import App, build
 from llmsvc_server.app.greeting import findings, started, warnings
 from llmsvc_server.config.sources import Loaded
-from llmsvc_server.errors import place_of
+from llmsvc_server.errors import ProviderError, place_of
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, configure
 from llmsvc_server.reports import Reporter, Subject, Transition
@@ -21,6 +21,8 @@ STOP_SLACK_S = 5.0
 
 LAST_WORDS_S = 0.5
 """What a status that was just sent may take to leave."""
+
+CLOUD_WARNING_S = 3600.0
 
 EXIT_DRAINED = 0
 EXIT_DEFECT = 1
@@ -98,6 +100,7 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
             for warning in warnings(settings):
                 logger.warning("server.warning", detail=warning)
             _ = app.background.start(_tell_findings(logger, app))
+            _ = app.background.start(_warn_of_clouds(logger, app))
             await stop.asked.wait()
             await drain(
                 app,
@@ -161,6 +164,21 @@ async def _tell_findings(logger: Logger, app: App) -> None:
     for finding in findings(app.providers):
         level = logger.info if finding.good else logger.warning
         level("server.answers", detail=finding.text)
+
+
+async def _warn_of_clouds(logger: Logger, app: App) -> None:
+    """Say at start, and then hourly, which local servers could send content to their vendor."""
+    while True:
+        for endpoint, adapter in app.providers.may_forward.items():
+            with contextlib.suppress(ProviderError):
+                if await adapter.may_forward():
+                    logger.warning(
+                        "provider.may_forward",
+                        provider=endpoint,
+                        remedy="set OLLAMA_NO_CLOUD=1 for that Ollama, 0.16.2 or newer: then it"
+                        " cannot send content to its vendor's cloud",
+                    )
+        await asyncio.sleep(CLOUD_WARNING_S)
 
 
 def _tell(reporter: Reporter, state: str, detail: str) -> None:

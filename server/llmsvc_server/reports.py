@@ -23,7 +23,7 @@ class RpcReport:
 
     `code` is the gRPC status code's name, `reason` our ErrorReason's, empty on success. Lengths
     are in seconds; `first_content_s` is None where nothing was delivered, `route` None where no
-    target had answered. `detail` is our own words for the log where a defect ended the call.
+    target had answered. `attempts` counts the targets tried or skipped. `detail` is our own words for the log where a defect ended the call.
     """
 
     method: str
@@ -33,6 +33,7 @@ class RpcReport:
     duration_s: float
     first_content_s: float | None
     messages_sent: int
+    attempts: int
     route: Route | None
     usage: Usage | None
     detail: str
@@ -55,6 +56,9 @@ class Subject(StrEnum):
     HEALTH = "health"
     PROVIDER = "provider"
     QUEUE = "queue"
+    BREAKER = "breaker"
+    BLOCK = "block"
+    LOAD = "load"
     DRAIN = "drain"
 
 

@@ -8,7 +8,7 @@ import pytest
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.errors import ModelNotFound, ProviderError, ProviderFailed, ProviderUnreachable
 from llmsvc_server.providers.base import ChatProvider
-from tests.conformance.subjects import MODEL
+from tests.conformance.subjects import MODEL, without_waits
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
@@ -33,7 +33,7 @@ PROMPT_S = 0.25
 
 
 def started(provider: ChatProvider) -> ChatEvents:
-    return provider.stream_chat(chat_request(model=MODEL), budget_of())
+    return without_waits(provider.stream_chat(chat_request(model=MODEL), budget_of()))
 
 
 async def text_of(events: ChatEvents) -> str:

@@ -46,7 +46,7 @@ class ServedElsewhere:
     def refreshed(self, listing: Catalogue) -> None:
         """Have the provider list this, and the server look at it."""
         self.provider.listing = listing
-        look = self.service.inventory.refresh(self.provider.info.name)
+        look = self.service.inventory.refresh(self.provider.info.name, self.provider.info.name)
         asyncio.run_coroutine_threadsafe(look, self.loop).result(PATIENCE_S)
 
 

@@ -3,12 +3,13 @@
 import re
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import ProviderFailed
+from llmsvc_server.errors import ProviderOverloaded
 from tests.contract.loop_thread import ServedElsewhere
 from tests.fakes.assembled import MODEL
 from tests.fakes.requests import chat_message
@@ -19,6 +20,14 @@ ROUTE = llm_pb2.RouteInfo(
     provider_kind=llm_pb2.PROVIDER_KIND_OLLAMA,
     model=MODEL,
     locality=llm_pb2.LOCALITY_LOCAL,
+    effective_privacy_mode=llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED,
+    attempts=[
+        llm_pb2.RouteAttempt(
+            target=llm_pb2.RouteTarget(provider="ollama", model=MODEL),
+            locality=llm_pb2.LOCALITY_LOCAL,
+            content_sent=True,
+        )
+    ],
 )
 
 
@@ -32,7 +41,9 @@ def test_an_answer_comes_whole_with_its_end_its_usage_and_its_route(
             finish_reason=FinishReason.STOP_SEQUENCE,
             stop_sequence="###",
             provider_finish_reason="stop",
+            provider_response_id="chatcmpl-1",
             usage=Usage(input_tokens=12, output_tokens=3),
+            timings=Timings(generation_s=1.5),
             adjustments=(Adjustment(field="seed", action=Action.IGNORED, description="No."),),
         ),
     )
@@ -54,6 +65,8 @@ def test_an_answer_comes_whole_with_its_end_its_usage_and_its_route(
             output_method=reported,
         ),
         route=ROUTE,
+        timings=llm_pb2.Timings(generation_duration=Duration(seconds=1, nanos=500_000_000)),
+        provider_response_id="chatcmpl-1",
         adjustments=[
             llm_pb2.Adjustment(
                 field="seed", action=llm_pb2.Adjustment.ACTION_IGNORED, description="No."
@@ -61,7 +74,16 @@ def test_an_answer_comes_whole_with_its_end_its_usage_and_its_route(
         ],
     )
 
+    total_s = response.timings.total_duration.ToNanoseconds() / 1e9
+    first_s = response.timings.first_token_duration.ToNanoseconds() / 1e9
+    took_s = response.route.attempts[0].elapsed_duration.ToNanoseconds() / 1e9
+    response.timings.ClearField("total_duration")
+    response.timings.ClearField("first_token_duration")
+    response.route.attempts[0].ClearField("elapsed_duration")
+
     assert expected == response
+    assert 0 <= took_s <= total_s < 10
+    assert 0 <= first_s <= total_s
 
 
 def test_an_empty_answer_is_an_answer(
@@ -110,7 +132,7 @@ def test_text_of_any_size_and_script_arrives_as_it_was_written(
 def test_the_request_id_is_in_the_trailers_of_every_call(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, *, fails: bool
 ) -> None:
-    served.provider.will(*([ProviderFailed()] if fails else [done()]))
+    served.provider.will(*([ProviderOverloaded()] if fails else [done()]))
     outcome = grpc_stub.Chat.future(
         chat_message(), metadata=(("x-request-id", "a-b_c.9"),), timeout=10
     )

@@ -51,16 +51,33 @@ def test_the_order_is_started_then_deltas_then_completed(
 
 
 def test_what_started_says_is_who_answers(grpc_stub: llm_pb2_grpc.LLMServiceStub) -> None:
-    route = llm_pb2.RouteInfo(
-        provider="ollama",
-        provider_kind=llm_pb2.PROVIDER_KIND_OLLAMA,
-        model=MODEL,
-        locality=llm_pb2.LOCALITY_LOCAL,
-    )
     first, *_, last = streamed(grpc_stub)
+    route = first.started.route
 
-    assert llm_pb2.StreamStarted(request_id="req-1", route=route) == first.started
+    assert ("ollama", MODEL, llm_pb2.LOCALITY_LOCAL) == (
+        route.provider,
+        route.model,
+        route.locality,
+    )
+    assert [(0, True)] == [(one.status_code, one.content_sent) for one in route.attempts]
+    assert "req-1" == first.started.request_id
     assert ("req-1", route) == (last.completed.request_id, last.completed.route)
+
+
+def test_completed_says_where_the_time_went(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    end = done()
+    end.timings.load_s = 2.0
+    served.provider.will(Delta("a"), end)
+    answered = streamed(grpc_stub)[-1].completed.timings
+    served.provider.will(done())
+    empty = streamed(grpc_stub)[-1].completed.timings
+
+    assert 2 == answered.model_load_duration.ToSeconds()
+    assert answered.HasField("total_duration")
+    assert answered.HasField("first_token_duration")
+    assert not empty.HasField("first_token_duration")
 
 
 def test_deltas_are_of_one_part_and_make_up_the_answer(

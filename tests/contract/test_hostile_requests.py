@@ -113,12 +113,15 @@ def test_a_compressed_request_is_as_good_as_any(grpc_stub: llm_pb2_grpc.LLMServi
 
 
 def test_fields_of_later_versions_that_restrict_are_refused(grpc_channel: grpc.Channel) -> None:
-    request = chat_message().SerializeToString() + b"\x42\x02\x08\x01"  # routing_policy {1: 1}
+    later = b"\x42\x02\x20\x01" + b"\x22\x00"  # routing_policy {4: 1}, and tools
+    request = chat_message().SerializeToString() + later
     outcome = sent(grpc_channel, CHAT_STREAM, request)
     assert outcome is not None
-    (violation,) = outcome.detail(error_details_pb2.BadRequest).field_violations
+    violations = outcome.detail(error_details_pb2.BadRequest).field_violations
 
-    assert ("routing_policy", "UNKNOWN") == (violation.field, violation.reason)
+    assert [("routing_policy", "UNKNOWN"), ("tools", "UNKNOWN")] == [
+        (one.field, one.reason) for one in violations
+    ]
 
 
 def test_more_metadata_than_is_allowed_is_refused_by_grpc(

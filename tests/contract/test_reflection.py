@@ -58,11 +58,12 @@ def test_our_contract_comes_with_its_comments(
     grpc_channel: grpc.Channel, method: str, request_: Request
 ) -> None:
     (response,) = asked(grpc_channel, method, request_)
-    (file,) = files(response)
+    file, *imported = files(response)
     comments = "".join(place.leading_comments for place in file.source_code_info.location)
 
     assert "llmsvc/v1/llm.proto" == file.name
-    assert "Model to run. Empty selects the server's default model." in comments
+    assert ["google/protobuf/duration.proto"] == [one.name for one in imported]
+    assert "Model or alias to run. Empty selects the server's default model." in comments
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.route import Privacy
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import ModelNotFound, ProviderFailed
+from llmsvc_server.errors import ProviderFailed, ProviderOverloaded
 from llmsvc_server.reports import RpcReport
 from tests.contract.calls import provider_of, settled, stream, unary
 from tests.fakes.assembled import MODEL, Assembled, assembled
@@ -18,7 +18,6 @@ from tests.fakes.scripted_provider import LOCAL_OLLAMA, Step, done
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 CHAT, CHAT_STREAM = "/llmsvc.v1.LLMService/Chat", "/llmsvc.v1.LLMService/ChatStream"
-ROUTE = Route(provider=LOCAL_OLLAMA, model=MODEL, requested_model="")
 
 
 async def reported(service: Assembled, calls: int) -> list[RpcReport]:
@@ -68,7 +67,10 @@ async def test_a_stream_that_succeeded_is_told_in_full() -> None:
         await stream(service)
         (report,) = await reported(service, 1)
 
-    assert ROUTE == report.route
+    assert report.route is not None
+    assert (LOCAL_OLLAMA, MODEL) == (report.route.provider, report.route.model)
+    assert Privacy.CLOUD_ALLOWED is report.route.trail.privacy
+    assert 1 == report.attempts
     assert Usage(input_tokens=3, output_tokens=2) == report.usage
     assert 4 == report.messages_sent
     assert report.first_content_s is not None
@@ -82,20 +84,23 @@ async def test_a_whole_answer_is_told_with_its_route_and_usage() -> None:
         await unary(service)
         (report,) = await reported(service, 1)
 
-    assert (ROUTE, Usage(output_tokens=2), 1) == (report.route, report.usage, report.messages_sent)
+    assert report.route is not None
+    assert LOCAL_OLLAMA == report.route.provider
+    assert (Usage(output_tokens=2), 1, 1) == (report.usage, report.messages_sent, report.attempts)
 
 
 async def test_a_call_that_nobody_answered_has_no_route() -> None:
-    provider = provider_of(ModelNotFound())
+    provider = provider_of(ProviderOverloaded())
     async with assembled(provider) as service:
         await stream(service)
         (report,) = await reported(service, 1)
 
-    assert (None, None, None, 0) == (
+    assert (None, None, None, 0, 1) == (
         report.route,
         report.usage,
         report.first_content_s,
         report.messages_sent,
+        report.attempts,
     )
 
 

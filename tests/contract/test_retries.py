@@ -63,6 +63,7 @@ def test_what_the_server_has_tried_is_not_tried_again(
     error: ProviderError,
 ) -> None:
     served.provider.will(error)
+    served.provider.will(error)  # a retry of the server's own
     outcome = call(eager)
 
     assert ("UNAVAILABLE", -1) == (outcome.code, outcome.pushback_ms)

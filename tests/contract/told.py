@@ -19,7 +19,9 @@ DETAILS: tuple[type[Message], ...] = (
     error_details_pb2.BadRequest,
     error_details_pb2.ResourceInfo,
     error_details_pb2.PreconditionFailure,
+    error_details_pb2.QuotaFailure,
     llm_pb2.RouteInfo,
+    llm_pb2.Usage,
 )
 
 
@@ -27,7 +29,8 @@ DETAILS: tuple[type[Message], ...] = (
 class Told:
     """A status with its details and trailers; without details, `reason` is empty.
 
-    `code` is the status code's name, `pushback_ms` None where none was sent.
+    `code` is the status code's name, `pushback_ms` None where none was sent, `route` the compact
+    one of the trailers, empty where nothing was tried.
     """
 
     code: str
@@ -36,6 +39,7 @@ class Told:
     metadata: Mapping[str, str]
     request_id: str
     pushback_ms: int | None
+    route: str
     details: tuple[Message, ...]
 
     def detail(self, kind: type[_Detail]) -> _Detail:
@@ -61,5 +65,6 @@ def told(error: grpc.RpcError) -> Told:
         metadata=dict(info.metadata) if info else {},
         request_id=str(trailers.get("x-request-id", "")),
         pushback_ms=None if pushback is None else int(pushback),
+        route=str(trailers.get("x-llmsvc-route", "")),
         details=details,
     )

@@ -10,10 +10,12 @@ import grpc
 from llmsvc.v1 import llm_pb2_grpc
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.catalog.inventory import Inventory
+from llmsvc_server.chat.route import Privacy
 from llmsvc_server.health.board import Board
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.plan import Target
+from llmsvc_server.routing.pace import Pace
+from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
@@ -21,10 +23,24 @@ from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.options import server_options
 from llmsvc_server.rpc.server import assemble, bind, time_limits
+from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.scripted_provider import ScriptedProvider
 
 MODEL = "phi3:mini"
+
+
+def everyday_patience(
+    *, first_token_s: float = 60, cold_s: float = 300, least_s: float = 1.0
+) -> Patience:
+    """Return limits that no test reaches unless it means to, for a model in memory."""
+    return Patience(
+        first_token_s=first_token_s,
+        cold_s=cold_s,
+        is_loaded=lambda _model: True,
+        pace=Pace(least_s=least_s),
+        reads_prompts=False,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +67,20 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     cap_s: float = 1800.0,
     max_message_bytes: int = 16 * 1024 * 1024,
     reflection: bool = True,
+    privacy: Privacy = Privacy.CLOUD_ALLOWED,
 ) -> AsyncIterator[Assembled]:
     """Serve `providers`, in order, each with MODEL as its default model; look at them once."""
     reporter = ListeningReporter()
-    inventory = Inventory({one.info.name: one for one in providers}, reporter)
-    patience = Patience(first_token_s=60, cold_s=300, is_loaded=lambda _model: True)
-    targets = [Target(provider=one, default_model=MODEL, patience=patience) for one in providers]
+    clock = asyncio.get_running_loop().time
+    sources = {one.info.name: {one.info.name: one} for one in providers}
+    inventory = Inventory(sources, reporter, clock)
+    patience = everyday_patience()
+    targets = Targets(
+        sequence=[
+            Target(provider=one, default_model=MODEL, patience=patience) for one in providers
+        ],
+        privacy=privacy,
+    )
     in_flight, admission = InFlight(), Admission(max_chats=max_chats)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
@@ -64,16 +88,19 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
             time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
             in_flight=in_flight,
             reporter=reporter,
-            clock=asyncio.get_running_loop().time,
+            clock=clock,
         ),
-        llm=LLMServicer(FailoverRouter(targets, inventory), admission),
+        llm=LLMServicer(
+            FailoverRouter(targets, inventory, remote_when_busy=True, clock=clock, chance=STEADY),
+            admission,
+        ),
         health=HealthServicer(board),
         reflection=reflection,
         options=server_options(max_message_bytes=max_message_bytes, longest_call_s=cap_s),
     )
     address = f"127.0.0.1:{bind(server, '127.0.0.1:0')}"
     for one in providers:
-        await inventory.refresh(one.info.name)
+        await inventory.refresh(one.info.name, one.info.name)
     await server.start()
     try:
         async with Background() as background, grpc.aio.insecure_channel(address) as channel:

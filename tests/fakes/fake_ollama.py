@@ -136,12 +136,21 @@ class FakeOllama:
 
     @property
     def chats(self) -> list[Exchange]:
-        """The requests for /api/chat, in order."""
+        """The requests for an answer, in order."""
         return self.requests(CHAT)
 
+    @property
+    def moves(self) -> list[Exchange]:
+        """The requests that bring a model into memory or out of it, in order."""
+        return [one for one in self.exchanges if one.path == CHAT and one.moves_model]
+
     def requests(self, path: str) -> list[Exchange]:
-        """The requests for one path, in order."""
-        return [exchange for exchange in self.exchanges if exchange.path == path]
+        """The requests for one path, in order; `moves` are not among them."""
+        return [
+            one
+            for one in self.exchanges
+            if one.path == path and not (path == CHAT and one.moves_model)
+        ]
 
     def will(
         self,
@@ -149,6 +158,7 @@ class FakeOllama:
         path: str = CHAT,
         model: str = "",
         when: Callable[[Exchange], bool] | None = None,
+        moves_model: bool = False,
         times: float = 1,
     ) -> None:
         """Answer requests by script; the oldest script that fits is used first.
@@ -158,12 +168,14 @@ class FakeOllama:
             path: Which requests.
             model: Only those that name it so; empty for any.
             when: Only those for which it holds.
+            moves_model: Whether it is for `moves`, and not for chats.
             times: How often; `math.inf` for ever.
         """
 
         def fits(exchange: Exchange) -> bool:
             named = not model or exchange.json.get("model") == model
-            return named and (when is None or when(exchange))
+            fits_kind = path != CHAT or exchange.moves_model == moves_model
+            return named and fits_kind and (when is None or when(exchange))
 
         steps = flatten(script)
         self._scripts.append(_Scripted(path=path, when=fits, steps=steps, times=times))
@@ -230,7 +242,7 @@ class FakeOllama:
             body=await request.content.read(),
         )
         self.exchanges.append(exchange)
-        is_chat = exchange.path == CHAT
+        is_chat = exchange.path == CHAT and not exchange.moves_model
         self.in_flight += is_chat
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         stage = Stage(request, exchange, self.world, self.generation)

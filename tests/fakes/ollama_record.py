@@ -97,6 +97,15 @@ class Exchange:
         return cast("Json", decoded)
 
     @property
+    def moves_model(self) -> bool:
+        """Whether it asks for no answer, but for a model to be brought into memory or out of it."""
+        try:
+            decoded: object = json.loads(self.body)
+        except ValueError:
+            return False
+        return isinstance(decoded, dict) and decoded.get("messages") == []
+
+    @property
     def gone_in(self) -> Phase | None:
         """The phase in which the client left."""
         return self.phase if self.outcome is Outcome.CLIENT_GONE else None

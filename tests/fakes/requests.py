@@ -4,11 +4,23 @@ import asyncio
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.deadline import Budget, Clock, Deadline
-from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+from llmsvc_server.chat.request import (
+    SERVERS_ROUTING,
+    ChatRequest,
+    Delivery,
+    Message,
+    Role,
+    Routing,
+    Sampling,
+)
 
 
 def chat_request(
-    text: str = "hi", *, model: str = "", delivery: Delivery = Delivery.STREAM
+    text: str = "hi",
+    *,
+    model: str = "",
+    delivery: Delivery = Delivery.STREAM,
+    routing: Routing = SERVERS_ROUTING,
 ) -> ChatRequest:
     """Return a request with one user message."""
     return ChatRequest(
@@ -16,6 +28,7 @@ def chat_request(
         messages=(Message(role=Role.USER, parts=(text,)),),
         sampling=Sampling(),
         delivery=delivery,
+        routing=routing,
     )
 
 
@@ -41,8 +54,10 @@ def budget_of(
     clock: Clock | None = None,
 ) -> Budget:
     """Return a budget that starts now, on the loop's clock unless another is given."""
+    finish_by = in_s(length_s, clock)
     return Budget(
-        finish_by=in_s(length_s, clock),
+        finish_by=finish_by,
         first_token_by=in_s(length_s if first_token_s is None else first_token_s, clock),
+        latest_first=finish_by,
         fallback_follows=fallback_follows,
     )

@@ -8,6 +8,7 @@ import grpc
 
 from llmsvc.v1 import llm_pb2_grpc
 from llmsvc_server.app.build import App, build
+from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.config.settings import Settings
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.listening_reporter import ListeningReporter
@@ -47,18 +48,21 @@ def over_ollama(fake: FakeOllama, *, mock: bool = False, **entry: object) -> Tre
 
 
 @asynccontextmanager
-async def running_service(llm: Tree, **sections: Tree) -> AsyncIterator[RunningService]:
+async def running_service(
+    llm: Tree, *, judged_by: Clock | None = None, **sections: Tree
+) -> AsyncIterator[RunningService]:
     """Run the service.
 
     Args:
         llm: The `llm` section.
+        judged_by: What breakers and blocks go by; the loop's clock if None.
         sections: Other sections: server, limits, drain, health.
     """
     server = {"listen": "127.0.0.1:0", **sections.pop("server", {})}
     settings = Settings.model_validate({"server": server, "llm": llm, **sections})
     reporter = ListeningReporter()
     async with AsyncExitStack() as stack:
-        app = await build(settings, stack, reporter)
+        app = await build(settings, stack, reporter, judged_by=judged_by)
         await app.start(refresh_s=settings.health.refresh_s)
         address = f"127.0.0.1:{app.port}"
         try:

@@ -49,15 +49,54 @@ def rich(
 
 
 def route(
-    provider: str = "ollama", kind: llm_pb2.ProviderKind.ValueType = llm_pb2.PROVIDER_KIND_OLLAMA
+    provider: str = "ollama",
+    kind: llm_pb2.ProviderKind.ValueType = llm_pb2.PROVIDER_KIND_OLLAMA,
+    *attempts: llm_pb2.RouteAttempt,
+    locality: llm_pb2.Locality.ValueType = llm_pb2.LOCALITY_LOCAL,
 ) -> llm_pb2.RouteInfo:
-    """Return a local route to phi3:mini."""
+    """Return a route to phi3:mini, a local one unless told otherwise."""
     return llm_pb2.RouteInfo(
         provider=provider,
         provider_kind=kind,
         model="phi3:mini",
-        locality=llm_pb2.LOCALITY_LOCAL,
+        locality=locality,
+        effective_privacy_mode=llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED,
+        attempts=attempts,
     )
+
+
+def attempt(  # noqa: PLR0913  one per field
+    provider: str,
+    reason: str = "",
+    *,
+    code: int = 0,
+    milliseconds: int | None = None,
+    content_sent: bool = False,
+    locality: llm_pb2.Locality.ValueType = llm_pb2.LOCALITY_LOCAL,
+) -> llm_pb2.RouteAttempt:
+    """Return an attempt at phi3:mini; a success without `reason`, skipped without `milliseconds`."""
+    found = llm_pb2.RouteAttempt(
+        target=llm_pb2.RouteTarget(provider=provider, model="phi3:mini"),
+        locality=locality,
+        status_code=code,
+        reason=llm_pb2.ErrorReason.Value(f"ERROR_REASON_{reason or 'UNSPECIFIED'}"),
+        content_sent=content_sent,
+    )
+    if milliseconds is not None:
+        found.elapsed_duration.FromMilliseconds(milliseconds)
+    return found
+
+
+def progress(
+    phase: llm_pb2.StreamProgress.Phase.ValueType, seconds: int, provider: str = ""
+) -> llm_pb2.ChatStreamResponse:
+    """Return a sign of life; without a target if no provider is named."""
+    event = llm_pb2.StreamProgress(phase=phase)
+    event.elapsed_duration.FromSeconds(seconds)
+    if provider:
+        event.target.provider = provider
+        event.target.model = "phi3:mini"
+    return llm_pb2.ChatStreamResponse(progress=event)
 
 
 def started(route_info: llm_pb2.RouteInfo | None = None) -> llm_pb2.ChatStreamResponse:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from llmsvc_server.chat.deadline import Budget
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
@@ -14,7 +14,7 @@ from tests.fakes.gate import Gate
 if TYPE_CHECKING:
     from types import AsyncGeneratorType
 
-Step = Started | Delta | Done | BaseException | Gate | Callable[[], None]
+Step = Waiting | Started | Delta | Done | BaseException | Gate | Callable[[], None]
 """An event to yield, an exception to raise, a gate to wait at, or something to do."""
 
 LOCAL_OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
@@ -117,6 +117,10 @@ class ScriptedProvider:
         """Give the next call that has no script yet this one; calls take them in order."""
         self._next.append(steps)
 
+    def usually(self, *steps: Step) -> None:
+        """Answer every call from now on with `steps`, if it has no script of its own."""
+        self._usual = steps
+
     def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
         """Start one scripted answer."""
         steps = self._next.pop(0) if self._next else self._usual
@@ -131,7 +135,7 @@ class ScriptedProvider:
         try:
             for step in steps:
                 match step:
-                    case Started() | Delta() | Done():
+                    case Waiting() | Started() | Delta() | Done():
                         yield step
                     case BaseException():
                         raise step  # noqa: TRY301  the script's own, told to the consumer

@@ -27,11 +27,13 @@ async def service() -> AsyncGenerator[ScriptedService]:
         yield service
 
 
-async def asked(service: ScriptedService, *, as_json: bool = False) -> Ended:
+async def asked(service: ScriptedService, *, as_json: bool = False, verbose: bool = False) -> Ended:
     """Run the command in this process, without its parser."""
     out, err = io.BytesIO(), io.StringIO()
-    session = Session(as_json=as_json, output=Output(io.TextIOWrapper(out)), remarks=Remarks(err))
-    question = Question(prompt="hi", system=None, model=None, timeout_s=None)
+    session = Session(
+        as_json=as_json, verbose=verbose, output=Output(io.TextIOWrapper(out)), remarks=Remarks(err)
+    )
+    question = Question(prompt="hi")
     code = await session.run(service.address, lambda client: chat(client, question, session))
     return Ended(code, out.getvalue().decode(), err.getvalue())
 

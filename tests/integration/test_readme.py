@@ -36,12 +36,13 @@ async def test_the_python_example_prints_the_answer_and_who_gave_it(tmp_path: Pa
     assert said.endswith(" mock\n")
 
 
-def test_the_configuration_example_loads(tmp_path: Path) -> None:
+def test_the_configuration_example_loads_and_leaves_out_who_has_no_key(tmp_path: Path) -> None:
     file = tmp_path / "llmsvc.yaml"
     file.write_text(block("yaml", "base_url"), encoding="utf-8")
-    entry = load(str(file), {}).settings.llm.candidates["ollama"]
+    llm = load(str(file), {}).settings.llm
 
-    assert "phi3:mini" == entry.model
+    assert {"ollama": "phi3:mini"} == {name: one.model for name, one in llm.candidates.items()}
+    assert ["openai"] == list(llm.inactive)
 
 
 async def test_the_configuration_commands_work() -> None:
@@ -55,10 +56,10 @@ async def test_the_configuration_commands_work() -> None:
 
 async def test_a_kind_that_does_not_exist_ends_the_start_as_it_says(tmp_path: Path) -> None:
     file = tmp_path / "llmsvc.yaml"
-    text = block("yaml", "base_url").replace("default_provider: ollama", "default_provider: openai")
+    text = block("yaml", "base_url").replace("default_provider: openai", "default_provider: azure")
     file.write_text(text, encoding="utf-8")
     program = Path(sys.executable).with_name("llmsvc-server")
     exit_code, said = await run(program, "serve", "--config", file)
 
     assert 2 == exit_code
-    assert "kinds: ollama, mock" in said
+    assert "kinds: anthropic, mock, ollama, openai" in said

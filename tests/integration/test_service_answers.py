@@ -52,15 +52,28 @@ async def test_a_unary_answer_has_text_usage_route_and_id() -> None:
         )
         == response.usage
     )
+    (attempt,) = response.route.attempts
+    assert attempt.elapsed_duration.nanos > 0
+    attempt.ClearField("elapsed_duration")
     assert (
         llm_pb2.RouteInfo(
             provider="ollama",
             provider_kind=llm_pb2.PROVIDER_KIND_OLLAMA,
             model="phi3:mini",
             locality=llm_pb2.LOCALITY_LOCAL,
+            effective_privacy_mode=llm_pb2.PRIVACY_MODE_LOCAL_ONLY,
+            attempts=[
+                llm_pb2.RouteAttempt(
+                    target=llm_pb2.RouteTarget(provider="ollama", model="phi3:mini"),
+                    locality=llm_pb2.LOCALITY_LOCAL,
+                    content_sent=True,
+                )
+            ],
         )
         == response.route
     )
+    assert response.timings.HasField("total_duration")
+    assert response.timings.HasField("prompt_duration")
 
 
 async def test_a_stream_starts_with_the_route_and_ends_with_the_same_facts() -> None:
@@ -71,10 +84,10 @@ async def test_a_stream_starts_with_the_route_and_ends_with_the_same_facts() -> 
         unary = await service.stub.Chat(chat_message())
         first, *deltas, last = [one async for one in service.stub.ChatStream(chat_message())]
 
-    assert unary.route == first.started.route
+    assert unary.route.provider == first.started.route.provider
     assert fake.conversation.answer == "".join(one.delta.text for one in deltas)
     assert first.started.request_id == last.completed.request_id != ""
-    assert unary.route == last.completed.route
+    assert first.started.route == last.completed.route
     assert unary.usage == last.completed.usage
     assert not last.completed.HasField("message")
 

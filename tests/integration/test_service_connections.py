@@ -45,19 +45,19 @@ async def test_connections_closed_while_idle_are_replaced_in_silence(*, unary: b
 
 
 @each_method
-async def test_a_second_death_is_an_error(*, unary: bool) -> None:
+async def test_a_second_and_a_third_death_are_an_error(*, unary: bool) -> None:
     async with (
         FakeOllama(models=("phi3:mini",)) as fake,
         running_service(over_ollama(fake), health=RARELY) as service,
     ):
         await whole(service)
         fake.close_on_reuse()
-        fake.will(end(End.CUT))
+        fake.will(end(End.CUT), times=2)
 
         failure = await failure_of(whole(service) if unary else text_of(service))
 
         assert ("UNAVAILABLE", "PROVIDER_UNREACHABLE") == (failure.code, failure.reason)
-        assert 3 == len(fake.chats)
+        assert 4 == len(fake.chats)
         assert fake.conversation.answer == await whole(service)
 
 

@@ -62,10 +62,12 @@ async def nothing_left(service: RunningService) -> None:
 
 
 @asynccontextmanager
-async def service_over(script: Script) -> AsyncIterator[tuple[FakeOllama, RunningService]]:
+async def service_over(
+    script: Script, *, mock: bool = True
+) -> AsyncIterator[tuple[FakeOllama, RunningService]]:
     async with FakeOllama(models=("phi3:mini",), loaded=("phi3:mini",)) as fake:
         fake.will(script, when=lambda one: b"leaver" in one.body, times=99)
-        async with running_service(over_ollama(fake, mock=True)) as service:
+        async with running_service(over_ollama(fake, mock=mock)) as service:
             yield fake, service
 
 
@@ -89,7 +91,7 @@ async def test_a_cancel_closes_the_upstreams_socket(stage: Stage, *, unary: bool
 @each_stage
 @each_method
 async def test_a_deadline_closes_the_upstreams_socket(stage: Stage, *, unary: bool) -> None:
-    async with service_over(stage.script) as (fake, service):
+    async with service_over(stage.script, mock=False) as (fake, service):
         call = called(service, unary=unary, timeout_s=SHORT_S)
 
         await fake.client_gone(within_s=SHORT_S + 1)

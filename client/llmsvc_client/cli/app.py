@@ -14,6 +14,7 @@ from llmsvc_client.cli.interrupt import run_until_ctrl_c
 from llmsvc_client.cli.probe import TIMEOUT_S, run_health
 from llmsvc_client.cli.prompt import BadPromptError, read_prompt
 from llmsvc_client.cli.session import session_of_process
+from llmsvc_client.types import Privacy, Target
 from llmsvc_client.version import version
 
 app: Final = typer.Typer(
@@ -38,6 +39,13 @@ def _checked_timeout(timeout_s: float | None) -> float | None:
         return CallOptions(timeout_s, None).timeout_s
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _target(text: str) -> Target:
+    provider, _, model = text.partition("/")
+    if not provider and not model:
+        raise typer.BadParameter(f"{text!r} names nothing: write PROVIDER or PROVIDER/MODEL")
+    return Target(provider, model)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer's form of a callback
@@ -89,17 +97,47 @@ def _chat(  # noqa: PLR0913  one per option
             callback=_checked_timeout,
         ),
     ] = None,
+    local_only: Annotated[
+        bool, typer.Option("--local-only", help="Let no content leave the operator's network.")
+    ] = False,
+    target: Annotated[
+        list[Target] | None,
+        typer.Option(
+            parser=_target,
+            metavar="PROVIDER[/MODEL]",
+            help="What to try instead of the server's sequence; again for the next.",
+        ),
+    ] = None,
+    no_fallback: Annotated[
+        bool, typer.Option("--no-fallback", help="Try only the first permitted target.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Tell what was tried and where the time went; --json always does.",
+        ),
+    ] = False,
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Ask a model. The answer comes on standard output, everything else on standard error."""
-    session = session_of_process(as_json=json)
+    session = session_of_process(as_json=json, verbose=verbose)
     try:
         text = read_prompt(prompt, sys.stdin)
     except BadPromptError as error:
         session.remarks.say(f"llmsvc: {error}", style="red")
         raise typer.Exit(Exit.USAGE) from None
-    question = Question(prompt=text, system=system, model=model, timeout_s=timeout)
+    question = Question(
+        prompt=text,
+        system=system,
+        model=model,
+        timeout_s=timeout,
+        privacy=Privacy.LOCAL_ONLY if local_only else None,
+        targets=target or (),
+        fallback=not no_fallback,
+    )
     work = session.run(address, lambda client: chat(client, question, session))
     raise typer.Exit(run_until_ctrl_c(work))
 

@@ -1,22 +1,32 @@
 """`llmsvc chat`: one answer to standard output, everything else to standard error."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from llmsvc_client.answers import ChatReply, Piece
+from llmsvc_client.cli.as_json import reply_json
 from llmsvc_client.cli.exits import Exit
-from llmsvc_client.cli.render import reply_json, what_changed, who_answered
+from llmsvc_client.cli.receipt import receipt_of, sent_elsewhere, still_waiting
+from llmsvc_client.cli.render import what_changed, who_answered
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
-from llmsvc_client.types import ProviderKind
+from llmsvc_client.types import Locality, Privacy, ProviderKind, Target
+
+_PROGRESS_INTERVAL_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to ask. None leaves a choice to the server."""
+    """What to ask, with the meaning of `Client.chat`. None leaves a choice to the server."""
 
     prompt: str = field(repr=False)
-    system: str | None = field(repr=False)
-    model: str | None
-    timeout_s: float | None
+    system: str | None = field(default=None, repr=False)
+    model: str | None = None
+    timeout_s: float | None = None
+    privacy: Privacy | None = None
+    targets: Sequence[Target] = ()
+    fallback: bool = True
 
 
 async def chat(client: Client, question: Question, session: Session) -> Exit:
@@ -32,27 +42,43 @@ async def chat(client: Client, question: Question, session: Session) -> Exit:
             system=question.system,
             model=question.model,
             timeout_s=question.timeout_s,
+            privacy=question.privacy,
+            targets=question.targets,
+            fallback=question.fallback,
         )
         session.output.write(reply_json(reply))
     else:
-        await _shown(client, question, session)
+        _explain(await _shown(client, question, session), session)
     return Exit.OK
 
 
-async def _shown(client: Client, question: Question, session: Session) -> None:
+async def _shown(client: Client, question: Question, session: Session) -> ChatReply:
     stream = client.stream(
         question.prompt,
         system=question.system,
         model=question.model,
         timeout_s=question.timeout_s,
+        privacy=question.privacy,
+        targets=question.targets,
+        fallback=question.fallback,
+        progress_interval_s=_PROGRESS_INTERVAL_S if session.verbose else None,
     )
     try:
         async with stream:
-            async for piece in stream:
-                session.output.write(piece.text)
+            async for item in stream:
+                if isinstance(item, Piece):
+                    session.output.write(item.text)
+                elif not stream.text:  # later it would stand inside the answer
+                    session.remarks.say(still_waiting(item))
     finally:
         session.output.end_line()
-    for line in what_changed(stream.reply):
+    return stream.reply
+
+
+def _explain(reply: ChatReply, session: Session) -> None:
+    for line in receipt_of(reply) if session.verbose else []:
+        session.remarks.say(line)
+    for line in (*what_changed(reply), *sent_elsewhere(reply)):
         session.remarks.say(line, style="yellow")
-    canned = stream.reply.route.kind is ProviderKind.MOCK
-    session.remarks.say(who_answered(stream.reply), style="bold yellow" if canned else "dim")
+    usual = reply.route.kind is not ProviderKind.MOCK and reply.route.locality is Locality.LOCAL
+    session.remarks.say(who_answered(reply), style="dim" if usual else "bold yellow")

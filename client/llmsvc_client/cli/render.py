@@ -1,27 +1,38 @@
-"""What is said about answers and failures, for people and for programs. Pure."""
+"""What is said about answers and failures, for people. Pure."""
 
-import json
 from typing import Final
 
-from google.protobuf import json_format
-
+from llmsvc_client.answers import ChatReply, Usage
 from llmsvc_client.errors import Code, InvalidRequestError, LlmsvcError
-from llmsvc_client.types import ChatReply, FinishReason, ProviderKind, Usage
+from llmsvc_client.types import FinishReason, Locality, ProviderKind
 
 _ENDS: Final = {
     FinishReason.STOP: "complete",
     FinishReason.STOP_SEQUENCE: "ended at a stop sequence",
     FinishReason.MAX_TOKENS: "CUT at the limit of output tokens",
     FinishReason.CONTEXT_LENGTH: "CUT where the context window was full",
+    FinishReason.CONTENT_FILTER: "CUT by the provider's content filter",
+    FinishReason.REFUSAL: "the model declined",
 }
 _OPERATOR: Final = "The server's operator has to mend this."
 _BY_REASON: Final = {
+    "CONTENT_REJECTED": "Change the text: that provider will not take it as it is.",
     "MODEL_NOT_FOUND": "Name another with --model, or leave it out for the default.",
     "PROVIDER_CREDENTIALS_REJECTED": _OPERATOR,
     "PROVIDER_MISCONFIGURED": _OPERATOR,
+    "PROVIDER_NOT_FOUND": "Name another with --target.",
+    "PROVIDER_QUOTA_EXHAUSTED": _OPERATOR,
     "PROVIDER_UNREACHABLE": "Is the provider running? The server's log says more.",
     "STREAM_INTERRUPTED": "What was shown is not the whole answer: ask again.",
     "TIME_LIMIT_EXCEEDED": "Give it more time with --timeout, or ask for less.",
+}
+_BY_CAUSE: Final = {
+    ("ROUTE_FORBIDDEN", "operator"): "The server's operator allows local targets only.",
+    ("ROUTE_FORBIDDEN", "request"): "Leave out --local-only, or name a local --target.",
+}
+_BY_BLOCK: Final = {
+    "privacy": "The privacy policy kept further targets away.",
+    "request": "The request itself kept further targets away.",
 }
 _ELSEWHERE: Final = "Is that an llmsvc server at {address}? Name another with --address."
 _BY_CODE: Final = {
@@ -36,7 +47,10 @@ _BY_CODE: Final = {
 
 
 def who_answered(reply: ChatReply) -> str:
-    """Return the line under an answer: model, provider, where it ran, tokens, how it ended."""
+    """Return the line under an answer: model, provider, where it ran, tokens, how it ended.
+
+    Whatever is not known to be local is called remote.
+    """
     route = reply.route
     if route.kind is ProviderKind.MOCK:
         return (
@@ -46,8 +60,9 @@ def who_answered(reply: ChatReply) -> str:
     end = _ENDS.get(reply.finish_reason)
     if end is None:
         end = f"ended: {reply.raw.provider_finish_reason or 'reason unknown'}"
+    mark = "" if route.locality is Locality.LOCAL else "REMOTE ANSWER: "
     return (
-        f"{route.model}, {route.provider} ({route.locality.value}),"
+        f"{mark}{route.model}, {route.provider} ({route.locality.value}),"
         f" {_tokens(reply.usage)}, {end} (request {reply.request_id})"
     )
 
@@ -64,7 +79,9 @@ def what_failed(error: LlmsvcError, address: str) -> list[str]:
         error: What happened.
         address: Where the call went.
     """
-    message, remedy = error.message, _BY_REASON.get(error.reason, "")
+    message = error.message
+    by_cause = _BY_CAUSE.get((error.reason, error.cause), "")
+    remedy = by_cause or _BY_REASON.get(error.reason, "")
     if not error.reason:
         remedy = _BY_CODE.get(error.code, "").format(address=address)
         if error.code is Code.UNAVAILABLE:
@@ -72,38 +89,13 @@ def what_failed(error: LlmsvcError, address: str) -> list[str]:
     facts = f"{error.code.value} {error.reason}".strip()
     if error.request_id:
         facts += f", request {error.request_id}"
-    parts = [_sentence(message), remedy]
+    parts = [_sentence(message), _BY_BLOCK.get(error.failover_blocked, ""), remedy]
     if error.retry_after_s is not None:
         parts.append(f"Try again in {error.retry_after_s:g} s.")
     lines = [f"llmsvc: {' '.join(part for part in parts if part)} [{facts}]"]
     if isinstance(error, InvalidRequestError) and len(error.violations) > 1:
         lines += [f"  {each.field}: {each.description}" for each in error.violations]
     return lines
-
-
-def reply_json(reply: ChatReply) -> str:
-    """Return the contract's `ChatResponse` as one line of JSON, in ASCII."""
-    return json_format.MessageToJson(reply.raw, indent=None) + "\n"
-
-
-def failure_json(error: LlmsvcError) -> str:
-    """Return a failure as one line of JSON, in ASCII; absent facts are left out."""
-    facts: dict[str, object] = {
-        "code": error.code.value,
-        "reason": error.reason,
-        "message": error.message,
-        "requestId": error.request_id,
-        "retryable": error.retryable,
-        "retryAfterSeconds": error.retry_after_s,
-        "metadata": dict(error.metadata),
-    }
-    if isinstance(error, InvalidRequestError):
-        facts["violations"] = [
-            {"field": each.field, "reason": each.reason, "description": each.description}
-            for each in error.violations
-        ]
-    known = {name: fact for name, fact in facts.items() if fact not in ("", None, {})}
-    return json.dumps({"error": known})
 
 
 def _sentence(text: str) -> str:

@@ -4,9 +4,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from llmsvc_client.cli.as_json import failure_json
 from llmsvc_client.cli.exits import Exit, exit_of
 from llmsvc_client.cli.output import Output, Remarks
-from llmsvc_client.cli.render import failure_json, what_failed
+from llmsvc_client.cli.receipt import receipt_of_failure
+from llmsvc_client.cli.render import what_failed
 from llmsvc_client.client import Client
 from llmsvc_client.errors import LlmsvcError
 
@@ -16,12 +18,14 @@ class Session:
     """What all commands share.
 
     Attributes:
-        as_json: Whether to speak to programs.
+        as_json: Whether to speak to programs, who get all facts anyway.
+        verbose: Whether people get the receipt of each call.
         output: Where the answer goes.
         remarks: Where everything else goes.
     """
 
     as_json: bool
+    verbose: bool
     output: Output
     remarks: Remarks
 
@@ -38,9 +42,7 @@ class Session:
             async with Client(address) as client:
                 return await command(client)
         except LlmsvcError as error:
-            lines = [failure_json(error)] if self.as_json else what_failed(error, address)
-            for line in lines:
-                self.remarks.say(line, style="red")
+            self._tell(error, address)
             return exit_of(error)
         except BrokenPipeError:
             self.output.abandon()
@@ -50,7 +52,21 @@ class Session:
             self.remarks.say(f"llmsvc: cannot write the answer: {error.strerror}", style="red")
             return Exit.REFUSED
 
+    def _tell(self, error: LlmsvcError, address: str) -> None:
+        if self.as_json:
+            self.remarks.say(failure_json(error), style="red")
+            return
+        for line in receipt_of_failure(error) if self.verbose else []:
+            self.remarks.say(line)
+        for line in what_failed(error, address):
+            self.remarks.say(line, style="red")
 
-def session_of_process(*, as_json: bool) -> Session:
+
+def session_of_process(*, as_json: bool, verbose: bool = False) -> Session:
     """Return a session that speaks through the process's own streams."""
-    return Session(as_json=as_json, output=Output(sys.stdout), remarks=Remarks(sys.stderr))
+    return Session(
+        as_json=as_json,
+        verbose=verbose,
+        output=Output(sys.stdout),
+        remarks=Remarks(sys.stderr),
+    )

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13llmsvc/v1/llm.proto\x12\tllmsvc.v1\"\xac\x01\n\x0b\x43hatRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x08messages\x18\x02 \x03(\x0b\x32\x12.llmsvc.v1.Message\x12\x36\n\x11generation_config\x18\x03 \x01(\x0b\x32\x1b.llmsvc.v1.GenerationConfig\x12\x30\n\x0estream_options\x18\n \x01(\x0b\x32\x18.llmsvc.v1.StreamOptions\"O\n\x07Message\x12\x1d\n\x04role\x18\x01 \x01(\x0e\x32\x0f.llmsvc.v1.Role\x12%\n\x05parts\x18\x02 \x03(\x0b\x32\x16.llmsvc.v1.ContentPart\"%\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x42\x06\n\x04part\"\x9a\x03\n\x10GenerationConfig\x12\x18\n\x0btemperature\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x12\n\x05min_p\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x07 \x01(\x01H\x06\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x03H\x07\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\t \x01(\x05H\x08\x88\x01\x01\x12\x16\n\x0estop_sequences\x18\n \x03(\tB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\x11\n\x0f_repeat_penaltyB\x07\n\x05_seedB\x14\n\x12_max_output_tokens\"/\n\rStreamOptions\x12\x1e\n\x16\x66inal_message_included\x18\x01 \x01(\x08\"\xa0\x02\n\x0c\x43hatResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12#\n\x07message\x18\x02 \x01(\x0b\x32\x12.llmsvc.v1.Message\x12.\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x17.llmsvc.v1.FinishReason\x12\x15\n\rstop_sequence\x18\x04 \x01(\t\x12\x1f\n\x05usage\x18\x05 \x01(\x0b\x32\x10.llmsvc.v1.Usage\x12#\n\x05route\x18\x07 \x01(\x0b\x32\x14.llmsvc.v1.RouteInfo\x12*\n\x0b\x61\x64justments\x18\t \x03(\x0b\x32\x15.llmsvc.v1.Adjustment\x12\x1e\n\x16provider_finish_reason\x18\x0b \x01(\t\"\x9f\x01\n\x12\x43hatStreamResponse\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x18.llmsvc.v1.StreamStartedH\x00\x12%\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x14.llmsvc.v1.PartDeltaH\x00\x12,\n\tcompleted\x18\x04 \x01(\x0b\x32\x17.llmsvc.v1.ChatResponseH\x00\x42\x07\n\x05\x65vent\"H\n\rStreamStarted\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12#\n\x05route\x18\x02 \x01(\x0b\x32\x14.llmsvc.v1.RouteInfo\"8\n\tPartDelta\x12\x12\n\npart_index\x18\x01 \x01(\x05\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\x07\n\x05\x64\x65lta\"\xf4\x01\n\x05Usage\x12\x19\n\x0cinput_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x19\n\x0ctotal_tokens\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x31\n\x0cinput_method\x18\x07 \x01(\x0e\x32\x1b.llmsvc.v1.TokenCountMethod\x12\x32\n\routput_method\x18\x08 \x01(\x0e\x32\x1b.llmsvc.v1.TokenCountMethodB\x0f\n\r_input_tokensB\x10\n\x0e_output_tokensB\x0f\n\r_total_tokens\"\x9c\x01\n\tRouteInfo\x12\x10\n\x08provider\x18\x01 \x01(\t\x12.\n\rprovider_kind\x18\x02 \x01(\x0e\x32\x17.llmsvc.v1.ProviderKind\x12\r\n\x05model\x18\x03 \x01(\t\x12\x17\n\x0frequested_model\x18\x04 \x01(\t\x12%\n\x08locality\x18\x05 \x01(\x0e\x32\x13.llmsvc.v1.Locality\"\xa8\x01\n\nAdjustment\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12,\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1c.llmsvc.v1.Adjustment.Action\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"H\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_IGNORED\x10\x01\x12\x12\n\x0e\x41\x43TION_CLAMPED\x10\x03*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*\xbf\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x02\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTEXT_LENGTH\x10\x04\x12\x17\n\x13\x46INISH_REASON_OTHER\x10\x08*W\n\x10TokenCountMethod\x12\"\n\x1eTOKEN_COUNT_METHOD_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTOKEN_COUNT_METHOD_REPORTED\x10\x01*M\n\x08Locality\x12\x18\n\x14LOCALITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOCALITY_LOCAL\x10\x01\x12\x13\n\x0fLOCALITY_REMOTE\x10\x02*_\n\x0cProviderKind\x12\x1d\n\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROVIDER_KIND_OLLAMA\x10\x01\x12\x16\n\x12PROVIDER_KIND_MOCK\x10\x04*\x88\x07\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12(\n$ERROR_REASON_CONTEXT_LENGTH_EXCEEDED\x10\x03\x12*\n&ERROR_REASON_REQUEST_REJECTED_UPSTREAM\x10\x05\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x06\x12\'\n#ERROR_REASON_CAPABILITY_UNSUPPORTED\x10\x08\x12 \n\x1c\x45RROR_REASON_ROUTE_FORBIDDEN\x10\n\x12\"\n\x1e\x45RROR_REASON_SERVER_OVERLOADED\x10\x10\x12 \n\x1c\x45RROR_REASON_SERVER_DRAINING\x10\x11\x12$\n ERROR_REASON_TIME_LIMIT_EXCEEDED\x10\x12\x12\x1f\n\x1b\x45RROR_REASON_INTERNAL_ERROR\x10\x13\x12\"\n\x1e\x45RROR_REASON_PRIVACY_VIOLATION\x10\x14\x12%\n!ERROR_REASON_PROVIDER_UNREACHABLE\x10\x15\x12!\n\x1d\x45RROR_REASON_PROVIDER_TIMEOUT\x10\x16\x12$\n ERROR_REASON_PROVIDER_OVERLOADED\x10\x17\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x18\x12.\n*ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED\x10\x1a\x12\'\n#ERROR_REASON_PROVIDER_MISCONFIGURED\x10\x1b\x12\x1f\n\x1b\x45RROR_REASON_PROVIDER_ERROR\x10\x1c\x12\"\n\x1e\x45RROR_REASON_PROVIDER_PROTOCOL\x10\x1d\x12\x1e\n\x1a\x45RROR_REASON_MODEL_LOADING\x10\x1f\x12%\n!ERROR_REASON_MODEL_OUTPUT_INVALID\x10 \x12#\n\x1f\x45RROR_REASON_STREAM_INTERRUPTED\x10!\x12#\n\x1f\x45RROR_REASON_ALL_TARGETS_FAILED\x10\"2\x8c\x01\n\nLLMService\x12\x37\n\x04\x43hat\x12\x16.llmsvc.v1.ChatRequest\x1a\x17.llmsvc.v1.ChatResponse\x12\x45\n\nChatStream\x12\x16.llmsvc.v1.ChatRequest\x1a\x1d.llmsvc.v1.ChatStreamResponse0\x01\x42Z\n\x0cio.llmsvc.v1B\x08LlmProtoP\x01Z2github.com/llmsvc/llmsvc/gen/go/llmsvc/v1;llmsvcv1\xaa\x02\tLlmsvc.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13llmsvc/v1/llm.proto\x12\tllmsvc.v1\x1a\x1egoogle/protobuf/duration.proto\"\xde\x01\n\x0b\x43hatRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x08messages\x18\x02 \x03(\x0b\x32\x12.llmsvc.v1.Message\x12\x36\n\x11generation_config\x18\x03 \x01(\x0b\x32\x1b.llmsvc.v1.GenerationConfig\x12\x30\n\x0erouting_policy\x18\x08 \x01(\x0b\x32\x18.llmsvc.v1.RoutingPolicy\x12\x30\n\x0estream_options\x18\n \x01(\x0b\x32\x18.llmsvc.v1.StreamOptions\"O\n\x07Message\x12\x1d\n\x04role\x18\x01 \x01(\x0e\x32\x0f.llmsvc.v1.Role\x12%\n\x05parts\x18\x02 \x03(\x0b\x32\x16.llmsvc.v1.ContentPart\"%\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x42\x06\n\x04part\"\x9a\x03\n\x10GenerationConfig\x12\x18\n\x0btemperature\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x12\n\x05min_p\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x07 \x01(\x01H\x06\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x03H\x07\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\t \x01(\x05H\x08\x88\x01\x01\x12\x16\n\x0estop_sequences\x18\n \x03(\tB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\x11\n\x0f_repeat_penaltyB\x07\n\x05_seedB\x14\n\x12_max_output_tokens\"\x81\x01\n\rRoutingPolicy\x12,\n\x0cprivacy_mode\x18\x01 \x01(\x0e\x32\x16.llmsvc.v1.PrivacyMode\x12\'\n\x07targets\x18\x02 \x03(\x0b\x32\x16.llmsvc.v1.RouteTarget\x12\x19\n\x11\x66\x61llback_disabled\x18\x03 \x01(\x08\".\n\x0bRouteTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"e\n\rStreamOptions\x12\x1e\n\x16\x66inal_message_included\x18\x01 \x01(\x08\x12\x34\n\x11progress_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe3\x02\n\x0c\x43hatResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12#\n\x07message\x18\x02 \x01(\x0b\x32\x12.llmsvc.v1.Message\x12.\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x17.llmsvc.v1.FinishReason\x12\x15\n\rstop_sequence\x18\x04 \x01(\t\x12\x1f\n\x05usage\x18\x05 \x01(\x0b\x32\x10.llmsvc.v1.Usage\x12#\n\x05route\x18\x07 \x01(\x0b\x32\x14.llmsvc.v1.RouteInfo\x12#\n\x07timings\x18\x08 \x01(\x0b\x32\x12.llmsvc.v1.Timings\x12*\n\x0b\x61\x64justments\x18\t \x03(\x0b\x32\x15.llmsvc.v1.Adjustment\x12\x1e\n\x16provider_finish_reason\x18\x0b \x01(\t\x12\x1c\n\x14provider_response_id\x18\x0c \x01(\t\"\xce\x01\n\x12\x43hatStreamResponse\x12-\n\x08progress\x18\x01 \x01(\x0b\x32\x19.llmsvc.v1.StreamProgressH\x00\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x18.llmsvc.v1.StreamStartedH\x00\x12%\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x14.llmsvc.v1.PartDeltaH\x00\x12,\n\tcompleted\x18\x04 \x01(\x0b\x32\x17.llmsvc.v1.ChatResponseH\x00\x42\x07\n\x05\x65vent\"\x9e\x02\n\x0eStreamProgress\x12.\n\x05phase\x18\x01 \x01(\x0e\x32\x1f.llmsvc.v1.StreamProgress.Phase\x12\x33\n\x10\x65lapsed_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x06target\x18\x03 \x01(\x0b\x32\x16.llmsvc.v1.RouteTarget\"\x7f\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_QUEUED\x10\x01\x12\x17\n\x13PHASE_LOADING_MODEL\x10\x02\x12\x1e\n\x1aPHASE_WAITING_FOR_PROVIDER\x10\x03\x12\x14\n\x10PHASE_GENERATING\x10\x04\"H\n\rStreamStarted\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12#\n\x05route\x18\x02 \x01(\x0b\x32\x14.llmsvc.v1.RouteInfo\"8\n\tPartDelta\x12\x12\n\npart_index\x18\x01 \x01(\x05\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\x07\n\x05\x64\x65lta\"\xf2\x02\n\x05Usage\x12\x19\n\x0cinput_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x19\n\x0ctotal_tokens\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12 \n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12%\n\x18\x63\x61\x63he_write_input_tokens\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x31\n\x0cinput_method\x18\x07 \x01(\x0e\x32\x1b.llmsvc.v1.TokenCountMethod\x12\x32\n\routput_method\x18\x08 \x01(\x0e\x32\x1b.llmsvc.v1.TokenCountMethodB\x0f\n\r_input_tokensB\x10\n\x0e_output_tokensB\x0f\n\r_total_tokensB\x16\n\x14_cached_input_tokensB\x1b\n\x19_cache_write_input_tokens\"\xff\x01\n\tRouteInfo\x12\x10\n\x08provider\x18\x01 \x01(\t\x12.\n\rprovider_kind\x18\x02 \x01(\x0e\x32\x17.llmsvc.v1.ProviderKind\x12\r\n\x05model\x18\x03 \x01(\t\x12\x17\n\x0frequested_model\x18\x04 \x01(\t\x12%\n\x08locality\x18\x05 \x01(\x0e\x32\x13.llmsvc.v1.Locality\x12\x36\n\x16\x65\x66\x66\x65\x63tive_privacy_mode\x18\x06 \x01(\x0e\x32\x16.llmsvc.v1.PrivacyMode\x12)\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32\x17.llmsvc.v1.RouteAttempt\"\xe5\x01\n\x0cRouteAttempt\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.llmsvc.v1.RouteTarget\x12%\n\x08locality\x18\x02 \x01(\x0e\x32\x13.llmsvc.v1.Locality\x12\x13\n\x0bstatus_code\x18\x03 \x01(\x05\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.llmsvc.v1.ErrorReason\x12\x33\n\x10\x65lapsed_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x63ontent_sent\x18\x06 \x01(\x08\"\xcc\x02\n\x07Timings\x12\x31\n\x0etotal_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0equeue_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x66irst_token_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x13model_load_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fprompt_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x13generation_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa8\x01\n\nAdjustment\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12,\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1c.llmsvc.v1.Adjustment.Action\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"H\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_IGNORED\x10\x01\x12\x12\n\x0e\x41\x43TION_CLAMPED\x10\x03*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*\xfc\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x02\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTEXT_LENGTH\x10\x04\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x06\x12\x19\n\x15\x46INISH_REASON_REFUSAL\x10\x07\x12\x17\n\x13\x46INISH_REASON_OTHER\x10\x08*y\n\x10TokenCountMethod\x12\"\n\x1eTOKEN_COUNT_METHOD_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTOKEN_COUNT_METHOD_REPORTED\x10\x01\x12 \n\x1cTOKEN_COUNT_METHOD_ESTIMATED\x10\x03*h\n\x0bPrivacyMode\x12\x1c\n\x18PRIVACY_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PRIVACY_MODE_LOCAL_ONLY\x10\x01\x12\x1e\n\x1aPRIVACY_MODE_CLOUD_ALLOWED\x10\x02*M\n\x08Locality\x12\x18\n\x14LOCALITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOCALITY_LOCAL\x10\x01\x12\x13\n\x0fLOCALITY_REMOTE\x10\x02*\x96\x01\n\x0cProviderKind\x12\x1d\n\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROVIDER_KIND_OLLAMA\x10\x01\x12\x18\n\x14PROVIDER_KIND_OPENAI\x10\x02\x12\x1b\n\x17PROVIDER_KIND_ANTHROPIC\x10\x03\x12\x16\n\x12PROVIDER_KIND_MOCK\x10\x04*\x9a\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12(\n$ERROR_REASON_CONTEXT_LENGTH_EXCEEDED\x10\x03\x12!\n\x1d\x45RROR_REASON_CONTENT_REJECTED\x10\x04\x12*\n&ERROR_REASON_REQUEST_REJECTED_UPSTREAM\x10\x05\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x06\x12#\n\x1f\x45RROR_REASON_PROVIDER_NOT_FOUND\x10\x07\x12\'\n#ERROR_REASON_CAPABILITY_UNSUPPORTED\x10\x08\x12 \n\x1c\x45RROR_REASON_ROUTE_FORBIDDEN\x10\n\x12\"\n\x1e\x45RROR_REASON_SERVER_OVERLOADED\x10\x10\x12 \n\x1c\x45RROR_REASON_SERVER_DRAINING\x10\x11\x12$\n ERROR_REASON_TIME_LIMIT_EXCEEDED\x10\x12\x12\x1f\n\x1b\x45RROR_REASON_INTERNAL_ERROR\x10\x13\x12\"\n\x1e\x45RROR_REASON_PRIVACY_VIOLATION\x10\x14\x12%\n!ERROR_REASON_PROVIDER_UNREACHABLE\x10\x15\x12!\n\x1d\x45RROR_REASON_PROVIDER_TIMEOUT\x10\x16\x12$\n ERROR_REASON_PROVIDER_OVERLOADED\x10\x17\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x18\x12)\n%ERROR_REASON_PROVIDER_QUOTA_EXHAUSTED\x10\x19\x12.\n*ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED\x10\x1a\x12\'\n#ERROR_REASON_PROVIDER_MISCONFIGURED\x10\x1b\x12\x1f\n\x1b\x45RROR_REASON_PROVIDER_ERROR\x10\x1c\x12\"\n\x1e\x45RROR_REASON_PROVIDER_PROTOCOL\x10\x1d\x12\x1d\n\x19\x45RROR_REASON_BREAKER_OPEN\x10\x1e\x12\x1e\n\x1a\x45RROR_REASON_MODEL_LOADING\x10\x1f\x12%\n!ERROR_REASON_MODEL_OUTPUT_INVALID\x10 \x12#\n\x1f\x45RROR_REASON_STREAM_INTERRUPTED\x10!\x12#\n\x1f\x45RROR_REASON_ALL_TARGETS_FAILED\x10\"2\x8c\x01\n\nLLMService\x12\x37\n\x04\x43hat\x12\x16.llmsvc.v1.ChatRequest\x1a\x17.llmsvc.v1.ChatResponse\x12\x45\n\nChatStream\x12\x16.llmsvc.v1.ChatRequest\x1a\x1d.llmsvc.v1.ChatStreamResponse0\x01\x42Z\n\x0cio.llmsvc.v1B\x08LlmProtoP\x01Z2github.com/llmsvc/llmsvc/gen/go/llmsvc/v1;llmsvcv1\xaa\x02\tLlmsvc.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,44 +33,58 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llmsvc.v1.llm_pb2', _global
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014io.llmsvc.v1B\010LlmProtoP\001Z2github.com/llmsvc/llmsvc/gen/go/llmsvc/v1;llmsvcv1\252\002\tLlmsvc.V1'
-  _globals['_ROLE']._serialized_start=1953
-  _globals['_ROLE']._serialized_end=2033
-  _globals['_FINISHREASON']._serialized_start=2036
-  _globals['_FINISHREASON']._serialized_end=2227
-  _globals['_TOKENCOUNTMETHOD']._serialized_start=2229
-  _globals['_TOKENCOUNTMETHOD']._serialized_end=2316
-  _globals['_LOCALITY']._serialized_start=2318
-  _globals['_LOCALITY']._serialized_end=2395
-  _globals['_PROVIDERKIND']._serialized_start=2397
-  _globals['_PROVIDERKIND']._serialized_end=2492
-  _globals['_ERRORREASON']._serialized_start=2495
-  _globals['_ERRORREASON']._serialized_end=3399
-  _globals['_CHATREQUEST']._serialized_start=35
-  _globals['_CHATREQUEST']._serialized_end=207
-  _globals['_MESSAGE']._serialized_start=209
-  _globals['_MESSAGE']._serialized_end=288
-  _globals['_CONTENTPART']._serialized_start=290
-  _globals['_CONTENTPART']._serialized_end=327
-  _globals['_GENERATIONCONFIG']._serialized_start=330
-  _globals['_GENERATIONCONFIG']._serialized_end=740
-  _globals['_STREAMOPTIONS']._serialized_start=742
-  _globals['_STREAMOPTIONS']._serialized_end=789
-  _globals['_CHATRESPONSE']._serialized_start=792
-  _globals['_CHATRESPONSE']._serialized_end=1080
-  _globals['_CHATSTREAMRESPONSE']._serialized_start=1083
-  _globals['_CHATSTREAMRESPONSE']._serialized_end=1242
-  _globals['_STREAMSTARTED']._serialized_start=1244
-  _globals['_STREAMSTARTED']._serialized_end=1316
-  _globals['_PARTDELTA']._serialized_start=1318
-  _globals['_PARTDELTA']._serialized_end=1374
-  _globals['_USAGE']._serialized_start=1377
-  _globals['_USAGE']._serialized_end=1621
-  _globals['_ROUTEINFO']._serialized_start=1624
-  _globals['_ROUTEINFO']._serialized_end=1780
-  _globals['_ADJUSTMENT']._serialized_start=1783
-  _globals['_ADJUSTMENT']._serialized_end=1951
-  _globals['_ADJUSTMENT_ACTION']._serialized_start=1879
-  _globals['_ADJUSTMENT_ACTION']._serialized_end=1951
-  _globals['_LLMSERVICE']._serialized_start=3402
-  _globals['_LLMSERVICE']._serialized_end=3542
+  _globals['_ROLE']._serialized_start=3464
+  _globals['_ROLE']._serialized_end=3544
+  _globals['_FINISHREASON']._serialized_start=3547
+  _globals['_FINISHREASON']._serialized_end=3799
+  _globals['_TOKENCOUNTMETHOD']._serialized_start=3801
+  _globals['_TOKENCOUNTMETHOD']._serialized_end=3922
+  _globals['_PRIVACYMODE']._serialized_start=3924
+  _globals['_PRIVACYMODE']._serialized_end=4028
+  _globals['_LOCALITY']._serialized_start=4030
+  _globals['_LOCALITY']._serialized_end=4107
+  _globals['_PROVIDERKIND']._serialized_start=4110
+  _globals['_PROVIDERKIND']._serialized_end=4260
+  _globals['_ERRORREASON']._serialized_start=4263
+  _globals['_ERRORREASON']._serialized_end=5313
+  _globals['_CHATREQUEST']._serialized_start=67
+  _globals['_CHATREQUEST']._serialized_end=289
+  _globals['_MESSAGE']._serialized_start=291
+  _globals['_MESSAGE']._serialized_end=370
+  _globals['_CONTENTPART']._serialized_start=372
+  _globals['_CONTENTPART']._serialized_end=409
+  _globals['_GENERATIONCONFIG']._serialized_start=412
+  _globals['_GENERATIONCONFIG']._serialized_end=822
+  _globals['_ROUTINGPOLICY']._serialized_start=825
+  _globals['_ROUTINGPOLICY']._serialized_end=954
+  _globals['_ROUTETARGET']._serialized_start=956
+  _globals['_ROUTETARGET']._serialized_end=1002
+  _globals['_STREAMOPTIONS']._serialized_start=1004
+  _globals['_STREAMOPTIONS']._serialized_end=1105
+  _globals['_CHATRESPONSE']._serialized_start=1108
+  _globals['_CHATRESPONSE']._serialized_end=1463
+  _globals['_CHATSTREAMRESPONSE']._serialized_start=1466
+  _globals['_CHATSTREAMRESPONSE']._serialized_end=1672
+  _globals['_STREAMPROGRESS']._serialized_start=1675
+  _globals['_STREAMPROGRESS']._serialized_end=1961
+  _globals['_STREAMPROGRESS_PHASE']._serialized_start=1834
+  _globals['_STREAMPROGRESS_PHASE']._serialized_end=1961
+  _globals['_STREAMSTARTED']._serialized_start=1963
+  _globals['_STREAMSTARTED']._serialized_end=2035
+  _globals['_PARTDELTA']._serialized_start=2037
+  _globals['_PARTDELTA']._serialized_end=2093
+  _globals['_USAGE']._serialized_start=2096
+  _globals['_USAGE']._serialized_end=2466
+  _globals['_ROUTEINFO']._serialized_start=2469
+  _globals['_ROUTEINFO']._serialized_end=2724
+  _globals['_ROUTEATTEMPT']._serialized_start=2727
+  _globals['_ROUTEATTEMPT']._serialized_end=2956
+  _globals['_TIMINGS']._serialized_start=2959
+  _globals['_TIMINGS']._serialized_end=3291
+  _globals['_ADJUSTMENT']._serialized_start=3294
+  _globals['_ADJUSTMENT']._serialized_end=3462
+  _globals['_ADJUSTMENT_ACTION']._serialized_start=3390
+  _globals['_ADJUSTMENT_ACTION']._serialized_end=3462
+  _globals['_LLMSERVICE']._serialized_start=5316
+  _globals['_LLMSERVICE']._serialized_end=5456
 # @@protoc_insertion_point(module_scope)

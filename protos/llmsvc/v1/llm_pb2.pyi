@@ -9,7 +9,8 @@ Absence. Fields marked optional and message fields can be unset; what that
 means is said at the field. In results it means unknown, never zero. "Empty"
 is said of strings, bytes and lists.
 
-Units are in the names or said at the field, as in _tokens.
+Units are in the names or said at the field, as in _tokens. Lengths of time
+end in _duration or _interval.
 
 Failures are gRPC statuses, never messages. Each carries google.rpc.ErrorInfo
 with domain "llmsvc.v1" and, as reason, the name of an ErrorReason value
@@ -21,6 +22,7 @@ values and stream events that they do not know.
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -81,6 +83,10 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """max_output_tokens was reached."""
     FINISH_REASON_CONTEXT_LENGTH: _FinishReason.ValueType  # 4
     """The context window is full."""
+    FINISH_REASON_CONTENT_FILTER: _FinishReason.ValueType  # 6
+    """The provider blocked content."""
+    FINISH_REASON_REFUSAL: _FinishReason.ValueType  # 7
+    """The model declined."""
     FINISH_REASON_OTHER: _FinishReason.ValueType  # 8
     """Something else; see provider_finish_reason."""
 
@@ -99,6 +105,10 @@ FINISH_REASON_MAX_TOKENS: FinishReason.ValueType  # 3
 """max_output_tokens was reached."""
 FINISH_REASON_CONTEXT_LENGTH: FinishReason.ValueType  # 4
 """The context window is full."""
+FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 6
+"""The provider blocked content."""
+FINISH_REASON_REFUSAL: FinishReason.ValueType  # 7
+"""The model declined."""
 FINISH_REASON_OTHER: FinishReason.ValueType  # 8
 """Something else; see provider_finish_reason."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
@@ -113,6 +123,8 @@ class _TokenCountMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Toke
     """Not counted."""
     TOKEN_COUNT_METHOD_REPORTED: _TokenCountMethod.ValueType  # 1
     """Exact: reported by the provider."""
+    TOKEN_COUNT_METHOD_ESTIMATED: _TokenCountMethod.ValueType  # 3
+    """Estimate."""
 
 class TokenCountMethod(_TokenCountMethod, metaclass=_TokenCountMethodEnumTypeWrapper):
     """How tokens were counted."""
@@ -121,7 +133,33 @@ TOKEN_COUNT_METHOD_UNSPECIFIED: TokenCountMethod.ValueType  # 0
 """Not counted."""
 TOKEN_COUNT_METHOD_REPORTED: TokenCountMethod.ValueType  # 1
 """Exact: reported by the provider."""
+TOKEN_COUNT_METHOD_ESTIMATED: TokenCountMethod.ValueType  # 3
+"""Estimate."""
 Global___TokenCountMethod: _TypeAlias = TokenCountMethod  # noqa: Y015
+
+class _PrivacyMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrivacyModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PrivacyMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIVACY_MODE_UNSPECIFIED: _PrivacyMode.ValueType  # 0
+    """In requests: the server's policy."""
+    PRIVACY_MODE_LOCAL_ONLY: _PrivacyMode.ValueType  # 1
+    """Content goes to local targets only, whatever fails."""
+    PRIVACY_MODE_CLOUD_ALLOWED: _PrivacyMode.ValueType  # 2
+    """Content may also go to the cloud providers that the operator listed."""
+
+class PrivacyMode(_PrivacyMode, metaclass=_PrivacyModeEnumTypeWrapper):
+    """Whether content may leave the operator's network."""
+
+PRIVACY_MODE_UNSPECIFIED: PrivacyMode.ValueType  # 0
+"""In requests: the server's policy."""
+PRIVACY_MODE_LOCAL_ONLY: PrivacyMode.ValueType  # 1
+"""Content goes to local targets only, whatever fails."""
+PRIVACY_MODE_CLOUD_ALLOWED: PrivacyMode.ValueType  # 2
+"""Content may also go to the cloud providers that the operator listed."""
+Global___PrivacyMode: _TypeAlias = PrivacyMode  # noqa: Y015
 
 class _Locality:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -157,6 +195,10 @@ class _ProviderKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provider
     """Not said."""
     PROVIDER_KIND_OLLAMA: _ProviderKind.ValueType  # 1
     """Ollama."""
+    PROVIDER_KIND_OPENAI: _ProviderKind.ValueType  # 2
+    """OpenAI, or a server with a compatible interface, local ones included."""
+    PROVIDER_KIND_ANTHROPIC: _ProviderKind.ValueType  # 3
+    """Anthropic."""
     PROVIDER_KIND_MOCK: _ProviderKind.ValueType  # 4
     """No model: canned answers, for demonstrations."""
 
@@ -167,6 +209,10 @@ PROVIDER_KIND_UNSPECIFIED: ProviderKind.ValueType  # 0
 """Not said."""
 PROVIDER_KIND_OLLAMA: ProviderKind.ValueType  # 1
 """Ollama."""
+PROVIDER_KIND_OPENAI: ProviderKind.ValueType  # 2
+"""OpenAI, or a server with a compatible interface, local ones included."""
+PROVIDER_KIND_ANTHROPIC: ProviderKind.ValueType  # 3
+"""Anthropic."""
 PROVIDER_KIND_MOCK: ProviderKind.ValueType  # 4
 """No model: canned answers, for demonstrations."""
 Global___ProviderKind: _TypeAlias = ProviderKind  # noqa: Y015
@@ -183,24 +229,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. A field is missing, malformed or out of range."""
     ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. The input does not fit the context window."""
+    ERROR_REASON_CONTENT_REJECTED: _ErrorReason.ValueType  # 4
+    """INVALID_ARGUMENT. The provider's policy refuses the content."""
     ERROR_REASON_REQUEST_REJECTED_UPSTREAM: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT. The provider calls the request invalid for a reason that
     has no class of its own.
     """
     ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 6
-    """NOT_FOUND. No target has the model."""
+    """NOT_FOUND. No permitted target has the model."""
+    ERROR_REASON_PROVIDER_NOT_FOUND: _ErrorReason.ValueType  # 7
+    """NOT_FOUND. No provider of that name is configured."""
     ERROR_REASON_CAPABILITY_UNSUPPORTED: _ErrorReason.ValueType  # 8
     """FAILED_PRECONDITION. The model lacks a requested feature."""
     ERROR_REASON_ROUTE_FORBIDDEN: _ErrorReason.ValueType  # 10
-    """FAILED_PRECONDITION. The provider would send the content out of the
-    operator's network; nothing was sent.
-    """
+    """FAILED_PRECONDITION. The privacy policy forbids every target."""
     ERROR_REASON_SERVER_OVERLOADED: _ErrorReason.ValueType  # 16
     """RESOURCE_EXHAUSTED. The server runs and queues all that it may."""
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 17
     """UNAVAILABLE. The server is shutting down."""
     ERROR_REASON_TIME_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 18
-    """DEADLINE_EXCEEDED. The caller's deadline or the server's limit has passed."""
+    """DEADLINE_EXCEEDED. The caller's deadline or the server's limit has passed.
+    In attempts also: too little time was left to try the target.
+    """
     ERROR_REASON_INTERNAL_ERROR: _ErrorReason.ValueType  # 19
     """INTERNAL. A defect of the server."""
     ERROR_REASON_PRIVACY_VIOLATION: _ErrorReason.ValueType  # 20
@@ -215,6 +265,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The provider lacks capacity."""
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 24
     """RESOURCE_EXHAUSTED. The provider limits the rate of the server's account."""
+    ERROR_REASON_PROVIDER_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 25
+    """RESOURCE_EXHAUSTED. The server's account at the provider has no money or
+    quota left.
+    """
     ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 26
     """FAILED_PRECONDITION. The provider rejects the server's key, account or
     region.
@@ -225,8 +279,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The provider failed, or broke off before any content."""
     ERROR_REASON_PROVIDER_PROTOCOL: _ErrorReason.ValueType  # 29
     """INTERNAL. The provider's answer cannot be understood."""
+    ERROR_REASON_BREAKER_OPEN: _ErrorReason.ValueType  # 30
+    """UNAVAILABLE. The circuit breaker holds calls back."""
     ERROR_REASON_MODEL_LOADING: _ErrorReason.ValueType  # 31
-    """UNAVAILABLE. The model is loading and was not ready in time."""
+    """UNAVAILABLE. The model is loading and will not be ready in time. The load
+    goes on.
+    """
     ERROR_REASON_MODEL_OUTPUT_INVALID: _ErrorReason.ValueType  # 32
     """ABORTED. The model repeated itself without end, or wrote something that its
     provider cannot parse.
@@ -249,24 +307,28 @@ ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. A field is missing, malformed or out of range."""
 ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. The input does not fit the context window."""
+ERROR_REASON_CONTENT_REJECTED: ErrorReason.ValueType  # 4
+"""INVALID_ARGUMENT. The provider's policy refuses the content."""
 ERROR_REASON_REQUEST_REJECTED_UPSTREAM: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. The provider calls the request invalid for a reason that
 has no class of its own.
 """
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 6
-"""NOT_FOUND. No target has the model."""
+"""NOT_FOUND. No permitted target has the model."""
+ERROR_REASON_PROVIDER_NOT_FOUND: ErrorReason.ValueType  # 7
+"""NOT_FOUND. No provider of that name is configured."""
 ERROR_REASON_CAPABILITY_UNSUPPORTED: ErrorReason.ValueType  # 8
 """FAILED_PRECONDITION. The model lacks a requested feature."""
 ERROR_REASON_ROUTE_FORBIDDEN: ErrorReason.ValueType  # 10
-"""FAILED_PRECONDITION. The provider would send the content out of the
-operator's network; nothing was sent.
-"""
+"""FAILED_PRECONDITION. The privacy policy forbids every target."""
 ERROR_REASON_SERVER_OVERLOADED: ErrorReason.ValueType  # 16
 """RESOURCE_EXHAUSTED. The server runs and queues all that it may."""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 17
 """UNAVAILABLE. The server is shutting down."""
 ERROR_REASON_TIME_LIMIT_EXCEEDED: ErrorReason.ValueType  # 18
-"""DEADLINE_EXCEEDED. The caller's deadline or the server's limit has passed."""
+"""DEADLINE_EXCEEDED. The caller's deadline or the server's limit has passed.
+In attempts also: too little time was left to try the target.
+"""
 ERROR_REASON_INTERNAL_ERROR: ErrorReason.ValueType  # 19
 """INTERNAL. A defect of the server."""
 ERROR_REASON_PRIVACY_VIOLATION: ErrorReason.ValueType  # 20
@@ -281,6 +343,10 @@ ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 23
 """RESOURCE_EXHAUSTED. The provider lacks capacity."""
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 24
 """RESOURCE_EXHAUSTED. The provider limits the rate of the server's account."""
+ERROR_REASON_PROVIDER_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 25
+"""RESOURCE_EXHAUSTED. The server's account at the provider has no money or
+quota left.
+"""
 ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 26
 """FAILED_PRECONDITION. The provider rejects the server's key, account or
 region.
@@ -291,8 +357,12 @@ ERROR_REASON_PROVIDER_ERROR: ErrorReason.ValueType  # 28
 """UNAVAILABLE. The provider failed, or broke off before any content."""
 ERROR_REASON_PROVIDER_PROTOCOL: ErrorReason.ValueType  # 29
 """INTERNAL. The provider's answer cannot be understood."""
+ERROR_REASON_BREAKER_OPEN: ErrorReason.ValueType  # 30
+"""UNAVAILABLE. The circuit breaker holds calls back."""
 ERROR_REASON_MODEL_LOADING: ErrorReason.ValueType  # 31
-"""UNAVAILABLE. The model is loading and was not ready in time."""
+"""UNAVAILABLE. The model is loading and will not be ready in time. The load
+goes on.
+"""
 ERROR_REASON_MODEL_OUTPUT_INVALID: ErrorReason.ValueType  # 32
 """ABORTED. The model repeated itself without end, or wrote something that its
 provider cannot parse.
@@ -314,9 +384,10 @@ class ChatRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    ROUTING_POLICY_FIELD_NUMBER: _builtins.int
     STREAM_OPTIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Model to run. Empty selects the server's default model."""
+    """Model or alias to run. Empty selects the server's default model."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Conversation so far, oldest first: system messages, then the others, ending
@@ -330,9 +401,13 @@ class ChatRequest(_message.Message):
         """
 
     @_builtins.property
+    def routing_policy(self) -> Global___RoutingPolicy:
+        """Where the request may go. Unset means the server's own policy."""
+
+    @_builtins.property
     def stream_options(self) -> Global___StreamOptions:
-        """Delivery. Chat ignores it. Unset means no repetition of the message at the
-        end.
+        """Delivery. Chat ignores it. Unset means no progress events and no repetition
+        of the message at the end.
         """
 
     def __init__(
@@ -341,11 +416,12 @@ class ChatRequest(_message.Message):
         model: _builtins.str = ...,
         messages: _abc.Iterable[Global___Message] | None = ...,
         generation_config: Global___GenerationConfig | None = ...,
+        routing_policy: Global___RoutingPolicy | None = ...,
         stream_options: Global___StreamOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "stream_options", b"stream_options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "routing_policy", b"routing_policy", "stream_options", b"stream_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "messages", b"messages", "model", b"model", "stream_options", b"stream_options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "messages", b"messages", "model", b"model", "routing_policy", b"routing_policy", "stream_options", b"stream_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,22 +580,101 @@ class GenerationConfig(_message.Message):
 Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
 
 @_typing.final
+class RoutingPolicy(_message.Message):
+    """Where a request may go. A server refuses a policy with fields or values that
+    it does not know, so that no restriction is lost.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRIVACY_MODE_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    FALLBACK_DISABLED_FIELD_NUMBER: _builtins.int
+    privacy_mode: Global___PrivacyMode.ValueType
+    """Whether content may leave the operator's network. Tightens the server's
+    policy, never widens it.
+    """
+    fallback_disabled: _builtins.bool
+    """Try only the first permitted target."""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteTarget]:
+        """Targets to try, in order, instead of the server's sequence. Forbidden ones
+        are skipped. Empty means the server's sequence.
+        """
+
+    def __init__(
+        self,
+        *,
+        privacy_mode: Global___PrivacyMode.ValueType = ...,
+        targets: _abc.Iterable[Global___RouteTarget] | None = ...,
+        fallback_disabled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_disabled", b"fallback_disabled", "privacy_mode", b"privacy_mode", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoutingPolicy: _TypeAlias = RoutingPolicy  # noqa: Y015
+
+@_typing.final
+class RouteTarget(_message.Message):
+    """A provider and one of its models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Provider name from the server's configuration. Empty, in requests, means
+    any provider that has the model.
+    """
+    model: _builtins.str
+    """Model name in the provider's own terms. Empty, in requests, means the model
+    of the request if the provider has it or an alias for it. The provider's
+    default model runs only if the request names no model or the primary's
+    configured one.
+    """
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteTarget: _TypeAlias = RouteTarget  # noqa: Y015
+
+@_typing.final
 class StreamOptions(_message.Message):
     """Delivery controls of ChatStream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FINAL_MESSAGE_INCLUDED_FIELD_NUMBER: _builtins.int
+    PROGRESS_INTERVAL_FIELD_NUMBER: _builtins.int
     final_message_included: _builtins.bool
     """Repeat the whole message in the last event."""
+    @_builtins.property
+    def progress_interval(self) -> _duration_pb2.Duration:
+        """Send a progress event whenever nothing else was sent for this long, 1 s to
+        60 s. Unset means no progress events. The first event of a stream ends the
+        gRPC library's own retries.
+        """
+
     def __init__(
         self,
         *,
         final_message_included: _builtins.bool = ...,
+        progress_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress_interval", b"progress_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_message_included", b"final_message_included"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_message_included", b"final_message_included", "progress_interval", b"progress_interval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -537,8 +692,10 @@ class ChatResponse(_message.Message):
     STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
+    TIMINGS_FIELD_NUMBER: _builtins.int
     ADJUSTMENTS_FIELD_NUMBER: _builtins.int
     PROVIDER_FINISH_REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_RESPONSE_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the request: the caller's x-request-id metadata if that is valid,
     else made by the server.
@@ -549,6 +706,8 @@ class ChatResponse(_message.Message):
     """Sequence that matched, with FINISH_REASON_STOP_SEQUENCE. Else empty."""
     provider_finish_reason: _builtins.str
     """Provider's own word for why generation ended. Empty if it has none."""
+    provider_response_id: _builtins.str
+    """Provider's own id of the response, for its support. Empty if it has none."""
     @_builtins.property
     def message(self) -> Global___Message:
         """What the model produced. Ready to be appended to the next request."""
@@ -559,7 +718,11 @@ class ChatResponse(_message.Message):
 
     @_builtins.property
     def route(self) -> Global___RouteInfo:
-        """Who answered."""
+        """Who answered, and what was tried before."""
+
+    @_builtins.property
+    def timings(self) -> Global___Timings:
+        """Where the time went."""
 
     @_builtins.property
     def adjustments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Adjustment]:
@@ -574,12 +737,14 @@ class ChatResponse(_message.Message):
         stop_sequence: _builtins.str = ...,
         usage: Global___Usage | None = ...,
         route: Global___RouteInfo | None = ...,
+        timings: Global___Timings | None = ...,
         adjustments: _abc.Iterable[Global___Adjustment] | None = ...,
         provider_finish_reason: _builtins.str = ...,
+        provider_response_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "route", b"route", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "route", b"route", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustments", b"adjustments", "finish_reason", b"finish_reason", "message", b"message", "provider_finish_reason", b"provider_finish_reason", "request_id", b"request_id", "route", b"route", "stop_sequence", b"stop_sequence", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustments", b"adjustments", "finish_reason", b"finish_reason", "message", b"message", "provider_finish_reason", b"provider_finish_reason", "provider_response_id", b"provider_response_id", "request_id", b"request_id", "route", b"route", "stop_sequence", b"stop_sequence", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -589,16 +754,21 @@ Global___ChatResponse: _TypeAlias = ChatResponse  # noqa: Y015
 class ChatStreamResponse(_message.Message):
     """One event of ChatStream.
 
-    Order: one started; any number of delta; one completed; status OK. A stream
-    that ends without completed was cut short and has a status other than OK. Skip
-    messages without a known event.
+    Order: any number of progress; one started; any mix of delta and progress;
+    one completed; status OK. A stream that ends without completed was cut short
+    and has a status other than OK. Skip messages without a known event.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PROGRESS_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___StreamProgress:
+        """Nothing to show yet; still working."""
+
     @_builtins.property
     def started(self) -> Global___StreamStarted:
         """A target has begun to answer."""
@@ -616,19 +786,89 @@ class ChatStreamResponse(_message.Message):
     def __init__(
         self,
         *,
+        progress: Global___StreamProgress | None = ...,
         started: Global___StreamStarted | None = ...,
         delta: Global___PartDelta | None = ...,
         completed: Global___ChatResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "delta", b"delta", "event", b"event", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "delta", b"delta", "event", b"event", "progress", b"progress", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "delta", b"delta", "event", b"event", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "delta", b"delta", "event", b"event", "progress", b"progress", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "started", "delta", "completed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___ChatStreamResponse: _TypeAlias = ChatStreamResponse  # noqa: Y015
+
+@_typing.final
+class StreamProgress(_message.Message):
+    """Sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Phase:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StreamProgress._Phase.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PHASE_UNSPECIFIED: StreamProgress._Phase.ValueType  # 0
+        """Not said."""
+        PHASE_QUEUED: StreamProgress._Phase.ValueType  # 1
+        """A place among the calls that this server runs."""
+        PHASE_LOADING_MODEL: StreamProgress._Phase.ValueType  # 2
+        """The model, which is being loaded."""
+        PHASE_WAITING_FOR_PROVIDER: StreamProgress._Phase.ValueType  # 3
+        """The first content: the provider's own queue, and the reading of the
+        prompt.
+        """
+        PHASE_GENERATING: StreamProgress._Phase.ValueType  # 4
+        """More content."""
+
+    class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
+        """What the server waits for."""
+
+    PHASE_UNSPECIFIED: StreamProgress.Phase.ValueType  # 0
+    """Not said."""
+    PHASE_QUEUED: StreamProgress.Phase.ValueType  # 1
+    """A place among the calls that this server runs."""
+    PHASE_LOADING_MODEL: StreamProgress.Phase.ValueType  # 2
+    """The model, which is being loaded."""
+    PHASE_WAITING_FOR_PROVIDER: StreamProgress.Phase.ValueType  # 3
+    """The first content: the provider's own queue, and the reading of the
+    prompt.
+    """
+    PHASE_GENERATING: StreamProgress.Phase.ValueType  # 4
+    """More content."""
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    ELAPSED_DURATION_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    phase: Global___StreamProgress.Phase.ValueType
+    """What the server waits for."""
+    @_builtins.property
+    def elapsed_duration(self) -> _duration_pb2.Duration:
+        """Time since the request arrived."""
+
+    @_builtins.property
+    def target(self) -> Global___RouteTarget:
+        """Target that is being tried. Unset while queued."""
+
+    def __init__(
+        self,
+        *,
+        phase: Global___StreamProgress.Phase.ValueType = ...,
+        elapsed_duration: _duration_pb2.Duration | None = ...,
+        target: Global___RouteTarget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed_duration", b"elapsed_duration", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed_duration", b"elapsed_duration", "phase", b"phase", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamProgress: _TypeAlias = StreamProgress  # noqa: Y015
 
 @_typing.final
 class StreamStarted(_message.Message):
@@ -645,7 +885,7 @@ class StreamStarted(_message.Message):
     """Id of the request, as in ChatResponse."""
     @_builtins.property
     def route(self) -> Global___RouteInfo:
-        """Who answers."""
+        """Who answers, and what was tried before."""
 
     def __init__(
         self,
@@ -702,6 +942,8 @@ class Usage(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     TOTAL_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     INPUT_METHOD_FIELD_NUMBER: _builtins.int
     OUTPUT_METHOD_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
@@ -710,6 +952,10 @@ class Usage(_message.Message):
     """Tokens written, thinking included."""
     total_tokens: _builtins.int
     """Sum of the two. Unset unless both are known."""
+    cached_input_tokens: _builtins.int
+    """Part of input_tokens that came from a prompt cache."""
+    cache_write_input_tokens: _builtins.int
+    """Part of input_tokens that was written to a prompt cache at a price."""
     input_method: Global___TokenCountMethod.ValueType
     """How input_tokens was obtained."""
     output_method: Global___TokenCountMethod.ValueType
@@ -720,19 +966,29 @@ class Usage(_message.Message):
         input_tokens: _builtins.int | None = ...,
         output_tokens: _builtins.int | None = ...,
         total_tokens: _builtins.int | None = ...,
+        cached_input_tokens: _builtins.int | None = ...,
+        cache_write_input_tokens: _builtins.int | None = ...,
         input_method: Global___TokenCountMethod.ValueType = ...,
         output_method: Global___TokenCountMethod.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_total_tokens", b"_total_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_write_input_tokens", b"_cache_write_input_tokens", "_cached_input_tokens", b"_cached_input_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_total_tokens", b"_total_tokens", "cache_write_input_tokens", b"cache_write_input_tokens", "cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_total_tokens", b"_total_tokens", "input_method", b"input_method", "input_tokens", b"input_tokens", "output_method", b"output_method", "output_tokens", b"output_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_write_input_tokens", b"_cache_write_input_tokens", "_cached_input_tokens", b"_cached_input_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_total_tokens", b"_total_tokens", "cache_write_input_tokens", b"cache_write_input_tokens", "cached_input_tokens", b"cached_input_tokens", "input_method", b"input_method", "input_tokens", b"input_tokens", "output_method", b"output_method", "output_tokens", b"output_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cache_write_input_tokens: _TypeAlias = _typing.Literal["cache_write_input_tokens"]  # noqa: Y015
+    _WhichOneofArgType__cache_write_input_tokens: _TypeAlias = _typing.Literal["_cache_write_input_tokens", b"_cache_write_input_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__cached_input_tokens: _TypeAlias = _typing.Literal["cached_input_tokens"]  # noqa: Y015
+    _WhichOneofArgType__cached_input_tokens: _TypeAlias = _typing.Literal["_cached_input_tokens", b"_cached_input_tokens"]  # noqa: Y015
     _WhichOneofReturnType__input_tokens: _TypeAlias = _typing.Literal["input_tokens"]  # noqa: Y015
     _WhichOneofArgType__input_tokens: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens"]  # noqa: Y015
     _WhichOneofReturnType__output_tokens: _TypeAlias = _typing.Literal["output_tokens"]  # noqa: Y015
     _WhichOneofArgType__output_tokens: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens"]  # noqa: Y015
     _WhichOneofReturnType__total_tokens: _TypeAlias = _typing.Literal["total_tokens"]  # noqa: Y015
     _WhichOneofArgType__total_tokens: _TypeAlias = _typing.Literal["_total_tokens", b"_total_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write_input_tokens) -> _WhichOneofReturnType__cache_write_input_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input_tokens) -> _WhichOneofReturnType__cached_input_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__input_tokens) -> _WhichOneofReturnType__input_tokens | None: ...
     @_typing.overload
@@ -744,8 +1000,8 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class RouteInfo(_message.Message):
-    """Who answered. Also a detail of STREAM_INTERRUPTED, where a target had begun to
-    answer.
+    """Who answered, and what was tried. Also a detail of errors; there, provider
+    and model are empty unless a target had begun to answer.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -755,6 +1011,8 @@ class RouteInfo(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
     LOCALITY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_PRIVACY_MODE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Provider that answered."""
     provider_kind: Global___ProviderKind.ValueType
@@ -765,6 +1023,14 @@ class RouteInfo(_message.Message):
     """Model that the request named. Empty if it named none."""
     locality: Global___Locality.ValueType
     """Where it ran."""
+    effective_privacy_mode: Global___PrivacyMode.ValueType
+    """Policy in force: the stricter of the server's and the request's."""
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteAttempt]:
+        """Targets tried or skipped, in order. A repeated try is an attempt of its
+        own. In a response the last one answered.
+        """
+
     def __init__(
         self,
         *,
@@ -773,14 +1039,120 @@ class RouteInfo(_message.Message):
         model: _builtins.str = ...,
         requested_model: _builtins.str = ...,
         locality: Global___Locality.ValueType = ...,
+        effective_privacy_mode: Global___PrivacyMode.ValueType = ...,
+        attempts: _abc.Iterable[Global___RouteAttempt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["locality", b"locality", "model", b"model", "provider", b"provider", "provider_kind", b"provider_kind", "requested_model", b"requested_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "effective_privacy_mode", b"effective_privacy_mode", "locality", b"locality", "model", b"model", "provider", b"provider", "provider_kind", b"provider_kind", "requested_model", b"requested_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RouteInfo: _TypeAlias = RouteInfo  # noqa: Y015
+
+@_typing.final
+class RouteAttempt(_message.Message):
+    """One target, tried or skipped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    LOCALITY_FIELD_NUMBER: _builtins.int
+    STATUS_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ELAPSED_DURATION_FIELD_NUMBER: _builtins.int
+    CONTENT_SENT_FIELD_NUMBER: _builtins.int
+    locality: Global___Locality.ValueType
+    """Where it runs."""
+    status_code: _builtins.int
+    """Number of the gRPC status code that the attempt alone would have given. 0
+    is success.
+    """
+    reason: Global___ErrorReason.ValueType
+    """Class of the failure. ERROR_REASON_UNSPECIFIED on success."""
+    content_sent: _builtins.bool
+    """True when content of the request was sent to the target, whatever came
+    back.
+    """
+    @_builtins.property
+    def target(self) -> Global___RouteTarget:
+        """What was tried."""
+
+    @_builtins.property
+    def elapsed_duration(self) -> _duration_pb2.Duration:
+        """How long it took. Unset if the target was skipped."""
+
+    def __init__(
+        self,
+        *,
+        target: Global___RouteTarget | None = ...,
+        locality: Global___Locality.ValueType = ...,
+        status_code: _builtins.int = ...,
+        reason: Global___ErrorReason.ValueType = ...,
+        elapsed_duration: _duration_pb2.Duration | None = ...,
+        content_sent: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed_duration", b"elapsed_duration", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sent", b"content_sent", "elapsed_duration", b"elapsed_duration", "locality", b"locality", "reason", b"reason", "status_code", b"status_code", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteAttempt: _TypeAlias = RouteAttempt  # noqa: Y015
+
+@_typing.final
+class Timings(_message.Message):
+    """Where the time went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_DURATION_FIELD_NUMBER: _builtins.int
+    QUEUE_DURATION_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_DURATION_FIELD_NUMBER: _builtins.int
+    MODEL_LOAD_DURATION_FIELD_NUMBER: _builtins.int
+    PROMPT_DURATION_FIELD_NUMBER: _builtins.int
+    GENERATION_DURATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def total_duration(self) -> _duration_pb2.Duration:
+        """From arrival to the last event, as the server saw it."""
+
+    @_builtins.property
+    def queue_duration(self) -> _duration_pb2.Duration:
+        """Waiting for a place among the running calls."""
+
+    @_builtins.property
+    def first_token_duration(self) -> _duration_pb2.Duration:
+        """From arrival to the first content. Unset if the answer was empty."""
+
+    @_builtins.property
+    def model_load_duration(self) -> _duration_pb2.Duration:
+        """Loading the model, as the provider reports it. Unset if it does not."""
+
+    @_builtins.property
+    def prompt_duration(self) -> _duration_pb2.Duration:
+        """Reading the prompt, as the provider reports it. Unset if it does not."""
+
+    @_builtins.property
+    def generation_duration(self) -> _duration_pb2.Duration:
+        """Generating, as the provider reports it. Unset if it does not."""
+
+    def __init__(
+        self,
+        *,
+        total_duration: _duration_pb2.Duration | None = ...,
+        queue_duration: _duration_pb2.Duration | None = ...,
+        first_token_duration: _duration_pb2.Duration | None = ...,
+        model_load_duration: _duration_pb2.Duration | None = ...,
+        prompt_duration: _duration_pb2.Duration | None = ...,
+        generation_duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_token_duration", b"first_token_duration", "generation_duration", b"generation_duration", "model_load_duration", b"model_load_duration", "prompt_duration", b"prompt_duration", "queue_duration", b"queue_duration", "total_duration", b"total_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_token_duration", b"first_token_duration", "generation_duration", b"generation_duration", "model_load_duration", b"model_load_duration", "prompt_duration", b"prompt_duration", "queue_duration", b"queue_duration", "total_duration", b"total_duration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Timings: _TypeAlias = Timings  # noqa: Y015
 
 @_typing.final
 class Adjustment(_message.Message):

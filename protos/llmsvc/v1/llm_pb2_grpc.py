@@ -53,7 +53,7 @@ class LLMServiceServicer:
 
     def Chat(self, request, context):
         """Runs one completion and returns it whole. Until the answer is complete, a
-        failing target is replaced by the next one.
+        failing target is replaced by the next permitted one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -9,7 +9,8 @@ Absence. Fields marked optional and message fields can be unset; what that
 means is said at the field. In results it means unknown, never zero. "Empty"
 is said of strings, bytes and lists.
 
-Units are in the names or said at the field, as in _tokens.
+Units are in the names or said at the field, as in _tokens. Lengths of time
+end in _duration or _interval.
 
 Failures are gRPC statuses, never messages. Each carries google.rpc.ErrorInfo
 with domain "llmsvc.v1" and, as reason, the name of an ErrorReason value
@@ -51,7 +52,7 @@ class LLMServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LLMServiceAsyncStub: ...
     Chat: _grpc.UnaryUnaryMultiCallable[_llm_pb2.ChatRequest, _llm_pb2.ChatResponse]
     """Runs one completion and returns it whole. Until the answer is complete, a
-    failing target is replaced by the next one.
+    failing target is replaced by the next permitted one.
     """
     ChatStream: _grpc.UnaryStreamMultiCallable[_llm_pb2.ChatRequest, _llm_pb2.ChatStreamResponse]
     """Runs the same completion and delivers it while it is produced. A target is
@@ -65,7 +66,7 @@ class LLMServiceAsyncStub(LLMServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Chat: _aio.UnaryUnaryMultiCallable[_llm_pb2.ChatRequest, _llm_pb2.ChatResponse]  # type: ignore[assignment]
     """Runs one completion and returns it whole. Until the answer is complete, a
-    failing target is replaced by the next one.
+    failing target is replaced by the next permitted one.
     """
     ChatStream: _aio.UnaryStreamMultiCallable[_llm_pb2.ChatRequest, _llm_pb2.ChatStreamResponse]  # type: ignore[assignment]
     """Runs the same completion and delivers it while it is produced. A target is
@@ -82,7 +83,7 @@ class LLMServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_llm_pb2.ChatResponse, _abc.Awaitable[_llm_pb2.ChatResponse]]:
         """Runs one completion and returns it whole. Until the answer is complete, a
-        failing target is replaced by the next one.
+        failing target is replaced by the next permitted one.
         """
 
     @_abc_1.abstractmethod

@@ -1,12 +1,14 @@
 """Settings in, a connected service out. Decides nothing about requests."""
 
 import asyncio
+import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from llmsvc_server.app.providers import Providers, build_providers
 from llmsvc_server.app.tasks import Background
+from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.health.board import Board
 from llmsvc_server.health.refresh import facts
@@ -38,40 +40,68 @@ class App:
     async def start(self, *, refresh_s: float) -> None:
         """Serve, and look at the providers every `refresh_s` seconds; neither waits."""
         await self.server.start()
-        for target in self.providers.targets:
-            name = target.provider.info.name
+        inventory = self.providers.inventory
+        for provider, endpoint in inventory.endpoints:
             _ = self.background.start(
-                self.providers.inventory.keep_fresh(
-                    name,
+                inventory.keep_fresh(
+                    provider,
+                    endpoint,
                     every_s=refresh_s,
-                    busy=partial(self.providers.busy, name),
-                    changed=self._publish,
+                    busy=partial(self.providers.busy, provider, endpoint),
+                    changed=partial(self._looked, provider, endpoint),
                 )
             )
+        _ = self.background.start(self._publish_often(refresh_s))
+        _ = self.background.start(self.providers.warm())
+
+    def _looked(self, provider: str, endpoint: str) -> None:
+        self.providers.looked(provider, endpoint)
+        self._publish()
 
     def _publish(self) -> None:
-        known = facts(self.providers.targets, self.providers.inventory)
-        self.board.publish(verdict(known, self.require))
+        self.board.publish(
+            verdict(facts(self.providers.standings, self.providers.inventory), self.require)
+        )
+
+    async def _publish_often(self, every_s: float) -> None:
+        """Let time show: breakers turn and blocks end without any look or call."""
+        while True:
+            self._publish()
+            await asyncio.sleep(every_s)
 
 
-async def build(settings: Settings, stack: AsyncExitStack, reporter: Reporter) -> App:
+async def build(
+    settings: Settings,
+    stack: AsyncExitStack,
+    reporter: Reporter,
+    *,
+    judged_by: Clock | None = None,
+) -> App:
     """Construct and connect everything, bound to its port but not started.
 
     Args:
         settings: What to build.
         stack: Closes what was opened, in reverse.
         reporter: Takes the reports.
+        judged_by: What breakers and blocks go by; None for the loop's clock.
 
     Raises:
         CannotBind: The address cannot be listened on.
     """
     clock = asyncio.get_running_loop().time
-    providers = await build_providers(settings, stack, reporter, clock)
+    background = Background()
+    providers = await build_providers(
+        settings,
+        stack,
+        reporter=reporter,
+        clock=clock,
+        judged_by=judged_by or clock,
+        start=background.start,
+    )
     # Entered after the connections, so that no loop is left to use them once they are closed.
-    background = await stack.enter_async_context(Background())
+    await stack.enter_async_context(background)
     require = Require(settings.health.require)
-    known = facts(providers.targets, providers.inventory)
-    board = Board(verdict(known, require), reporter)
+    board = Board(verdict(facts(providers.standings, providers.inventory), require), reporter)
     in_flight = InFlight()
     admission = Admission(max_chats=settings.server.max_chats)
     limits = settings.limits
@@ -86,7 +116,16 @@ async def build(settings: Settings, stack: AsyncExitStack, reporter: Reporter) -
             reporter=reporter,
             clock=clock,
         ),
-        llm=LLMServicer(FailoverRouter(providers.targets, providers.inventory), admission),
+        llm=LLMServicer(
+            FailoverRouter(
+                providers.targets,
+                providers.inventory,
+                remote_when_busy=settings.llm.remote_when_busy,
+                clock=clock,
+                chance=random.Random(),  # noqa: S311  spreads waits, guards nothing
+            ),
+            admission,
+        ),
         health=HealthServicer(board),
         reflection=settings.server.reflection,
         options=server_options(

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmsvc_server import __version__
+from llmsvc_server.app.adapters import Entry
 from llmsvc_server.app.providers import Providers
-from llmsvc_server.chat.route import ProviderKind
+from llmsvc_server.catalog.inventory import Look
+from llmsvc_server.chat.route import Locality, Privacy, ProviderKind
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
@@ -13,11 +15,14 @@ from llmsvc_server.errors import ErrorKind
 from llmsvc_server.routing.plan import Target
 
 PROBLEMS = {
-    ErrorKind.MISCONFIGURED: "its base_url answers, but not as Ollama: correct it",
+    ErrorKind.MISCONFIGURED: "its base_url answers, but not as such a server: correct it",
     ErrorKind.CREDENTIAL: "something in front of it asks for credentials",
     ErrorKind.SILENT: "it accepts connections but does not answer",
-    ErrorKind.PROTOCOL: "its answers cannot be understood: is that Ollama?",
+    ErrorKind.PROTOCOL: "its answers cannot be understood: is that such a server?",
+    ErrorKind.REMOTE_REFUSED: "its address lies outside the operator's network: see local_networks",
 }
+START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
+INSTALL = {ProviderKind.OLLAMA: "install it with: ollama pull {model}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,19 @@ def started(loaded: Loaded, port: int) -> dict[str, object]:
         "version": __version__,
         "listen": f"{host}:{port}",
         "configuration": loaded.source,
+        "privacy": settings.llm.operator_privacy,
         "providers": [_in_short(name, entry) for name, entry in settings.llm.candidates.items()],
     }
 
 
-def _in_short(name: str, entry: OllamaSettings | MockSettings) -> str:
+def _in_short(name: str, entry: Entry) -> str:
     if isinstance(entry, MockSettings):
         return f"{name}: {entry.model}"
-    at_once = entry.max_in_flight_per_model
-    return f"{name}: {entry.model} at {entry.base_url}, {at_once} at a time, others wait"
+    if isinstance(entry, OllamaSettings):
+        at_once = entry.max_in_flight_per_model
+        where = " and ".join(entry.urls)
+        return f"{name}: {entry.model} at {where}, {at_once} at a time, others wait"
+    return f"{name}: {entry.model} at {entry.base_url}"
 
 
 def warnings(settings: Settings) -> Iterator[str]:
@@ -54,30 +63,49 @@ def warnings(settings: Settings) -> Iterator[str]:
             "listening beyond this machine, without TLS and authentication: whoever"
             " reaches the port can use it; put it behind something that has both"
         )
+    llm = settings.llm
+    for name, why in llm.inactive.items():
+        yield f"{name} is left out: it {why}"
+    for name in llm.withheld_by_privacy:
+        yield f"{name} is left out: nothing may leave the operator's network"
+    if llm.operator_privacy == Privacy.CLOUD_ALLOWED and llm.remote_when_busy:
+        yield (
+            "requests may leave the operator's network, also when a local model is merely busy:"
+            " llm.remote_when_busy: false waits instead, llm.privacy: local_only keeps all inside"
+        )
 
 
 def findings(providers: Providers) -> Iterator[Finding]:
-    """Yield what the first look found out about each provider, in order."""
+    """Yield what the first look found out about each local provider, in order."""
     served = False
-    for target in providers.targets:
-        finding = _finding(target, providers, first=not served)
-        served = served or finding.good
-        yield finding
+    for target in providers.targets.sequence:
+        if target.provider.info.locality is not Locality.LOCAL:
+            continue
+        for finding in _findings(target, providers, first=not served):
+            served = served or finding.good
+            yield finding
 
 
-def _finding(target: Target, providers: Providers, *, first: bool) -> Finding:
+def _findings(target: Target, providers: Providers, *, first: bool) -> Iterator[Finding]:
     info, model = target.provider.info, target.default_model
-    look = providers.inventory.look(info.name)
-    if not look.reachable:
-        kind = look.problem.kind if look.problem else ErrorKind.SILENT
-        why = PROBLEMS.get(kind, "it cannot be reached: start it with `ollama serve`")
-        return Finding(f"{info.name} does not answer: {why}", good=False)
-    if providers.inventory.spelling(info.name, model) is None:
-        return Finding(
-            f"{info.name} does not have {model}; install it with: ollama pull {model}", good=False
-        )
     if info.kind is ProviderKind.MOCK:
         if first:
-            return Finding(f"CANNED ANSWERS come from {info.name}, which is no model", good=False)
-        return Finding(f"{info.name} gives canned answers where nobody else can", good=True)
-    return Finding(f"{info.name} answers with {model}", good=True)
+            yield Finding(f"CANNED ANSWERS come from {info.name}, which is no model", good=False)
+        else:
+            yield Finding(f"{info.name} gives canned answers where nobody else can", good=True)
+        return
+    inventory = providers.inventory
+    for endpoint in providers.endpoints[info.name]:
+        look = inventory.look(info.name, endpoint.name)
+        if not look.reachable:
+            yield Finding(f"{endpoint.name} does not answer: {_why(look, info.kind)}", good=False)
+        elif not inventory.has(info.name, endpoint.name, model):
+            remedy = INSTALL.get(info.kind, "correct its model").format(model=model)
+            yield Finding(f"{endpoint.name} does not have {model}; {remedy}", good=False)
+        else:
+            yield Finding(f"{endpoint.name} answers with {model}", good=True)
+
+
+def _why(look: Look, kind: ProviderKind) -> str:
+    problem = look.problem.kind if look.problem else ErrorKind.SILENT
+    return PROBLEMS.get(problem, f"it cannot be reached: {START.get(kind, 'start it')}")

@@ -33,5 +33,6 @@ class Background:
     def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Run `work` until it ends or the group is left."""
         task = self._group.create_task(work)
+        self._tasks = [one for one in self._tasks if not one.done()]
         self._tasks.append(task)
         return task

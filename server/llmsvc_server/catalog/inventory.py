@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import (
     ErrorKind,
     ProviderError,
@@ -19,6 +20,9 @@ LOOK_LIMIT_S = 2.0
 
 MISSES_UNTIL_DOWN = 2
 REMEMBERED_NAMES = 512
+DENIED_S = 300.0
+"""How long a model that was denied is passed over, although it is listed."""
+
 JITTER = 0.1
 
 
@@ -41,11 +45,20 @@ class Look:
 
 
 @dataclass(slots=True)
+class _Denial:
+    stamp: str
+    until_s: float
+    was_absent: bool = False
+
+
+@dataclass(slots=True)
 class _Watched:
     source: ListsModels
+    clock: Clock
     look: Look = field(default_factory=Look)
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     identities: dict[str, str | None] = field(default_factory=dict)
+    denied: dict[str, _Denial] = field(default_factory=dict)
 
     def identity(self, name: str) -> str | None:
         """Return what `source` says, remembered: a call asks five times for one name."""
@@ -56,18 +69,54 @@ class _Watched:
         identity = self.identities[name] = self.source.identity(name)
         return identity
 
+    def spelling(self, name: str) -> str | None:
+        """Return how the source spells a model that it has, and did not deny of late."""
+        identity = self.identity(name)
+        if self.look.catalogue is None or identity is None or identity in self.denied:
+            return None
+        return self.look.catalogue.models.get(identity)
+
+    def took(self, catalogue: Catalogue) -> None:
+        """Take a new catalogue; forgive what it lists anew, or with another stamp."""
+        for identity, denial in list(self.denied.items()):
+            stamp = catalogue.stamps.get(identity, "")
+            if identity not in catalogue.models:
+                denial.was_absent = True
+            elif denial.was_absent or denial.stamp != stamp or self.clock() >= denial.until_s:
+                del self.denied[identity]
+        self.look = Look(catalogue=catalogue)
+
 
 class Inventory:
-    """A snapshot per provider."""
+    """A snapshot per endpoint, and what follows from them for each provider."""
 
-    def __init__(self, sources: Mapping[str, ListsModels], reporter: Reporter) -> None:
-        """Watch `sources`, by provider name. Nothing is known before the first refresh."""
-        self._watched = {name: _Watched(source) for name, source in sources.items()}
+    def __init__(
+        self,
+        sources: Mapping[str, Mapping[str, ListsModels]],
+        reporter: Reporter,
+        clock: Clock,
+    ) -> None:
+        """Watch `sources`, by provider and endpoint. Nothing is known before the first refresh."""
+        self._providers = {
+            provider: {name: _Watched(source, clock) for name, source in endpoints.items()}
+            for provider, endpoints in sources.items()
+        }
+        self._clock = clock
         self._reporter = reporter
 
-    def look(self, provider: str) -> Look:
-        """Return what is known of `provider`."""
-        return self._watched[provider].look
+    @property
+    def endpoints(self) -> Iterator[tuple[str, str]]:
+        """Every provider with each of its endpoints."""
+        for provider, endpoints in self._providers.items():
+            for endpoint in endpoints:
+                yield provider, endpoint
+
+    def look(self, provider: str, endpoint: str = "") -> Look:
+        """Return what is known of an endpoint; of the provider's best one where none is named."""
+        if endpoint:
+            return self._providers[provider][endpoint].look
+        looks = [watched.look for watched in self._providers[provider].values()]
+        return next((look for look in looks if look.reachable), looks[0])
 
     def unknown(self, provider: str) -> ProviderError | None:
         """Return why nothing at all is known of `provider`; None where its models are known.
@@ -75,47 +124,89 @@ class Inventory:
         Where a model runs is known only from a catalogue, so before the first one nothing may be
         sent (failover.md 10.2).
         """
-        look = self._watched[provider].look
-        if look.catalogue is not None:
+        looks = [watched.look for watched in self._providers[provider].values()]
+        if any(look.catalogue is not None for look in looks):
             return None
-        kind = ProviderUnreachable if look.problem is None else type(look.problem)
+        problem = next((look.problem for look in looks if look.problem is not None), None)
+        kind = ProviderUnreachable if problem is None else type(problem)
         return kind(called=False, phase="connect")
 
     def spelling(self, provider: str, name: str) -> str | None:
-        """Return how `provider` spells the model `name`; None where it does not list it."""
-        watched = self._watched[provider]
-        identity = watched.identity(name)
-        if watched.look.catalogue is None or identity is None:
-            return None
-        return watched.look.catalogue.models.get(identity)
+        """Return how `provider` spells the model `name`; None where no endpoint lists it."""
+        found = (watched.spelling(name) for watched in self._providers[provider].values())
+        return next((spelling for spelling in found if spelling is not None), None)
+
+    def models(self, provider: str) -> tuple[str, ...]:
+        """Return every model that a provider's endpoints were last seen with, as it spells them."""
+        names: dict[str, str] = {}
+        for watched in self._providers[provider].values():
+            if watched.look.catalogue is not None:
+                names |= {
+                    identity: name
+                    for identity, name in watched.look.catalogue.models.items()
+                    if identity not in watched.denied
+                }
+        return tuple(names.values())
 
     def same_model(self, provider: str, one: str, other: str) -> bool:
         """Return whether two names mean one model to `provider`."""
-        watched = self._watched[provider]
+        watched = next(iter(self._providers[provider].values()))
         identity = watched.identity(one)
         return identity is not None and identity == watched.identity(other)
 
-    def is_loaded(self, provider: str, name: str) -> bool:
-        """Return whether the last look found the model in memory."""
-        watched = self._watched[provider]
+    def runs_remotely(self, provider: str, name: str) -> bool:
+        """Return whether an endpoint of `provider` would have the model run elsewhere."""
+        return any(
+            watched.look.catalogue is not None
+            and watched.identity(name) in watched.look.catalogue.remote
+            for watched in self._providers[provider].values()
+        )
+
+    def has(self, provider: str, endpoint: str, name: str) -> bool:
+        """Return whether an endpoint is up and has a model; "" asks for the endpoint alone."""
+        watched = self._providers[provider][endpoint]
+        if not watched.look.reachable:
+            return False
+        return not name or watched.spelling(name) is not None
+
+    def is_loaded(self, provider: str, endpoint: str, name: str) -> bool | None:
+        """Return whether the last look found a model in memory; None where it could not tell."""
+        watched = self._providers[provider][endpoint]
         catalogue = watched.look.catalogue
         if catalogue is None or catalogue.loaded is None:
-            return False
+            return None
         return watched.identity(name) in catalogue.loaded
 
-    def forget(self, provider: str, name: str) -> None:
-        """Drop a model that the provider has just denied, until a look finds it again."""
-        watched = self._watched[provider]
-        catalogue = watched.look.catalogue
-        identity = watched.identity(name)
-        if catalogue is None or identity not in catalogue.models:
+    def busy_until(self, provider: str, endpoint: str, name: str) -> str:
+        """Return what moves when work on a model in memory is done; empty if unknown."""
+        watched = self._providers[provider][endpoint]
+        catalogue, identity = watched.look.catalogue, watched.identity(name)
+        if catalogue is None or identity is None:
+            return ""
+        return catalogue.busy_until.get(identity, "")
+
+    def forget(self, provider: str, endpoint: str, name: str) -> None:
+        """Pass over a model that an endpoint has just denied.
+
+        It comes back when a look lists it anew or with another stamp, or after five minutes.
+        """
+        watched = self._providers.get(provider, {}).get(endpoint)
+        if watched is None:
             return
-        models = {key: value for key, value in catalogue.models.items() if key != identity}
-        watched.look = replace(watched.look, catalogue=replace(catalogue, models=models))
+        identity, catalogue = watched.identity(name), watched.look.catalogue
+        if catalogue is None or identity is None or identity not in catalogue.models:
+            return
+        stamp = catalogue.stamps.get(identity, "")
+        watched.denied[identity] = _Denial(stamp, self._clock() + DENIED_S)
 
     async def first_look(self) -> None:
-        """Return once every provider was looked at, at the latest after the look's own limit."""
-        waiting = [one.looked for one in self._watched.values() if not one.looked.is_set()]
+        """Return once every endpoint was looked at, at the latest after the look's own limit."""
+        waiting = [
+            watched.looked
+            for endpoints in self._providers.values()
+            for watched in endpoints.values()
+            if not watched.looked.is_set()
+        ]
         if not waiting:
             return
         try:
@@ -125,49 +216,51 @@ class Inventory:
         except TimeoutError:
             return
 
-    async def refresh(self, provider: str, *, busy: bool = False) -> None:
-        """Look at one provider.
+    async def refresh(self, provider: str, endpoint: str, *, busy: bool = False) -> None:
+        """Look at one endpoint.
 
         Args:
-            provider: Its name.
+            provider: The provider's name.
+            endpoint: The endpoint's.
             busy: Whether it runs chats for us right now: a slow look then means busy, not down.
         """
-        watched = self._watched[provider]
+        watched = self._providers[provider][endpoint]
         before = watched.look
         try:
             async with asyncio.timeout(LOOK_LIMIT_S):
-                watched.look = Look(catalogue=await watched.source.catalogue())
+                watched.took(await watched.source.catalogue())
         except TimeoutError:
             watched.look = _missed(before, ProviderTimeout(phase="connect"), busy=busy)
         except ProviderError as error:
             watched.look = _missed(before, error, busy=busy)
         watched.looked.set()
-        self._tell(provider, before, watched.look)
+        self._tell(endpoint, before, watched.look)
 
     async def keep_fresh(
         self,
         provider: str,
+        endpoint: str,
         *,
         every_s: float,
         busy: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
-        """Look at one provider for ever, about every `every_s` seconds; call `changed` after each.
+        """Look at one endpoint for ever, about every `every_s` seconds; call `changed` after each.
 
         The spread of 10 % keeps many replicas from asking one upstream in step.
         """
         while True:
-            await self.refresh(provider, busy=busy())
+            await self.refresh(provider, endpoint, busy=busy())
             changed()
             await asyncio.sleep(every_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
-    def _tell(self, provider: str, before: Look, after: Look) -> None:
+    def _tell(self, endpoint: str, before: Look, after: Look) -> None:
         state = _state(after)
         if state == _state(before):
             return
         version = after.catalogue.version if after.catalogue and after.reachable else ""
         self._reporter.changed(
-            Transition(subject=Subject.PROVIDER, name=provider, state=state, detail=version)
+            Transition(subject=Subject.PROVIDER, name=endpoint, state=state, detail=version)
         )
 
 

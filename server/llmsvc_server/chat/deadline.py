@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from llmsvc_server.chat.value import value
 
@@ -24,20 +25,50 @@ class Deadline:
         """Return the earlier of this point and `length_s` seconds from now."""
         return Deadline(min(self.at_s, self.clock() + length_s), self.clock)
 
+    def earlier(self, length_s: float) -> "Deadline":
+        """Return the point `length_s` seconds before this one."""
+        return Deadline(self.at_s - length_s, self.clock)
+
+
+class Verdict(Protocol):
+    """What one failed attempt says of an upstream, kept back: a retry may take it back.
+
+    Only the last word of a request on an upstream counts (failover.md 5).
+    """
+
+    def count(self) -> None:
+        """Let it count. A second time does nothing."""
+        ...
+
+    def withdraw(self) -> None:
+        """Let it never count."""
+        ...
+
 
 @value
 class Budget:
-    """The time that one attempt has.
+    """The time that one attempt has, and its place among the others.
 
     Attributes:
         finish_by: When the answer must be complete: the caller's deadline less the reserve for
             its status. Never extended.
         first_token_by: When this attempt's patience for its first content ends. Computed again
             after a wait in a queue.
+        latest_first: The latest that `first_token_by` may become: later candidates need the rest.
         fallback_follows: Whether another candidate can still be asked after this one; who has
             nowhere else to go waits longer in a queue.
+        whole_patience: Whether `first_token_by` grants all that the provider is given; silence
+            says nothing of a provider that was cut short.
+        may_repeat: Whether one request more than this attempt's own may be sent.
+        sole: Whether the request has this candidate only, so that a breaker helps nobody.
+        earlier: What the attempt before said of this candidate; None where this is no retry.
     """
 
     finish_by: Deadline
     first_token_by: Deadline
+    latest_first: Deadline
     fallback_follows: bool
+    whole_patience: bool = True
+    may_repeat: bool = True
+    sole: bool = False
+    earlier: Verdict | None = None

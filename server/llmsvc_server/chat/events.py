@@ -1,18 +1,45 @@
 """What comes up from a provider while it answers."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.route import ProviderInfo, Route, Trail
 from llmsvc_server.chat.usage import FinishReason, Usage
+
+
+class Phase(StrEnum):
+    """What an attempt waits for."""
+
+    QUEUED = "queued"
+    LOADING = "loading"
+    PROVIDER = "provider"
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Nothing yet, and why. It commits nothing.
+
+    The router says at which `target`, and what was tried before.
+    """
+
+    phase: Phase
+    target: ProviderInfo | None = None
+    model: str = ""
+    trail: Trail | None = None
 
 
 @dataclass(slots=True)
 class Started:
-    """The commit point: `route` answers, and no other target will. Only the router sends it."""
+    """The commit point: `route` answers, and no other target will. Only the router sends it.
+
+    `content_at_s` is when the first content came, on the router's clock: for a whole answer that
+    is long before this event.
+    """
 
     route: Route
+    content_at_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -23,14 +50,34 @@ class Delta:
 
 
 @dataclass(slots=True, kw_only=True)
+class Timings:
+    """Where an answer's time went, in seconds; None where nobody said.
+
+    `load_s`, `prompt_s` and `generation_s` are the provider's own figures; `queue_s` is the wait
+    in our queue, which the wrapper that holds it fills in.
+    """
+
+    load_s: float | None = None
+    prompt_s: float | None = None
+    generation_s: float | None = None
+    queue_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Done:
-    """The end, with the provider's terminal marker seen."""
+    """The end, with the provider's terminal marker seen.
+
+    `provider_response_id` is the provider's own id of the answer, for its support; may be empty.
+    """
 
     finish_reason: FinishReason
     provider_finish_reason: str = ""
     stop_sequence: str = ""
     usage: Usage
+    timings: Timings = field(default_factory=Timings)
     adjustments: tuple[Adjustment, ...] = ()
+    provider_response_id: str = ""
 
 
-ChatEvents = AsyncGenerator[Started | Delta | Done, None]
+ChatEvent = Waiting | Started | Delta | Done
+ChatEvents = AsyncGenerator[ChatEvent, None]

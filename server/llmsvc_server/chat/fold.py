@@ -29,7 +29,7 @@ async def fold(events: ChatEvents) -> ChatReply:
             pieces.append(event.text)
         elif isinstance(event, Started):
             route = event.route
-        else:
+        elif isinstance(event, Done):
             assert route is not None  # noqa: S101  the router's promise, checked by its tests
             return ChatReply("".join(pieces), event, route)
     raise AssertionError("a routed stream ended without Done")

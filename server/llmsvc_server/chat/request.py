@@ -4,6 +4,7 @@ import dataclasses
 from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.route import Privacy, TargetName
 from llmsvc_server.chat.value import value
 
 
@@ -87,6 +88,23 @@ class Sampling:
 
 
 @value
+class Routing:
+    """Where a request may go.
+
+    `privacy` tightens the server's policy, never widens it; None keeps it. `targets` replace the
+    server's sequence where there are any. `fallback_disabled` asks the first permitted one only.
+    """
+
+    privacy: Privacy | None = None
+    targets: tuple[TargetName, ...] = ()
+    fallback_disabled: bool = False
+
+
+SERVERS_ROUTING = Routing()
+"""What a request without a policy of its own gets."""
+
+
+@value
 class ChatRequest:
     """One completion to run. `model` is empty where the caller named none."""
 
@@ -94,9 +112,19 @@ class ChatRequest:
     messages: tuple[Message, ...] = dataclasses.field(repr=False)
     sampling: Sampling
     delivery: Delivery
+    routing: Routing = SERVERS_ROUTING
 
     def for_model(self, model: str) -> "ChatRequest":
         """Return the same request for `model`, in one provider's spelling."""
         return ChatRequest(
-            model=model, messages=self.messages, sampling=self.sampling, delivery=self.delivery
+            model=model,
+            messages=self.messages,
+            sampling=self.sampling,
+            delivery=self.delivery,
+            routing=self.routing,
         )
+
+    @property
+    def text_length(self) -> int:
+        """Characters of all texts together."""
+        return sum(len(part) for message in self.messages for part in message.parts)

@@ -12,12 +12,22 @@ class FinishReason(StrEnum):
     STOP_SEQUENCE = "stop_sequence"
     MAX_TOKENS = "max_tokens"
     CONTEXT_LENGTH = "context_length"
+    CONTENT_FILTER = "content_filter"
+    REFUSAL = "refusal"
     OTHER = "other"
 
 
 @value
 class Usage:
-    """Tokens as the provider reported them. None is unknown, never zero."""
+    """Tokens of one answer. None is unknown, never zero.
+
+    `cached_input_tokens` came from a prompt cache and `cache_write_input_tokens` went into one at
+    a price; both are parts of `input_tokens`. What is not `output_estimated` was reported by the
+    provider; input is never estimated.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    output_estimated: bool = False

@@ -10,16 +10,20 @@ from pydantic import AfterValidator
 from llmsvc_server.config.section import Expected, refused
 
 _LISTEN_WORDS = "HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one"
-_URL_WORDS = "an address such as http://localhost:11434"
+_OLLAMA_WORDS = "an address such as http://localhost:11434"
+_OPENAI_WORDS = "an address such as http://gpu-box:8000/v1"
+_ANTHROPIC_WORDS = "an address such as https://api.anthropic.com"
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
 _URL_CHARACTERS = re.compile(r"[!-~]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _HIGHEST_PORT = 65_535
-_ENDPOINT = re.compile(
+_OLLAMA_PATHS = re.compile(
     r"/(v1(/(chat/)?completions|/models|/embeddings)?"
     r"|api(/(chat|generate|tags|ps|show|pull|version|embed|embeddings))?)$"
 )
+_OPENAI_PATHS = re.compile(r"/((chat/)?completions|responses|models|embeddings)$")
+_ANTHROPIC_PATHS = re.compile(r"/v1(/messages|/models|/complete)?$")
 
 
 def _is_host(text: str) -> bool:
@@ -75,35 +79,50 @@ def _checked_listen(text: str) -> str:
     return text
 
 
-def _checked_url(text: str) -> str:
+def _root(text: str, words: str, endpoints: re.Pattern[str]) -> str:
     """Return an upstream's root without a slash at its end.
 
-    An address that ends in /v1 or /api is refused rather than cut: Ollama's own manual gives such
-    addresses for other uses, so whoever writes one should learn what this setting means.
+    An address that ends in an endpoint is refused rather than cut: manuals give such addresses for
+    other uses, so whoever writes one should learn what this setting means.
+
+    Args:
+        text: As somebody wrote it.
+        words: What it should look like.
+        endpoints: Ends of a path that the server adds by itself.
     """
     if not _URL_CHARACTERS.fullmatch(text) or "\\" in text:
-        raise refused("holds characters that no address has", f"write {_URL_WORDS}")
+        raise refused("holds characters that no address has", f"write {words}")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise refused("is not an address", f"write {_URL_WORDS}") from None
+        raise refused("is not an address", f"write {words}") from None
     if parts.scheme not in {"http", "https"}:
-        raise refused("does not start with http:// or https://", f"write {_URL_WORDS}")
+        raise refused("does not start with http:// or https://", f"write {words}")
     if "@" in parts.netloc:
-        raise refused(
-            "carries a user name or password", "remove it: Ollama has none, and logs would show it"
-        )
+        raise refused("carries a user name or password", "remove it: logs would show it")
     if "?" in text or "#" in text:
         raise refused("has a query or a fragment", "end it before the ? or #")
     if port == 0 or not _has_host(parts):
-        raise refused("names no host or no usable port", f"write {_URL_WORDS}")
+        raise refused("names no host or no usable port", f"write {words}")
     path = parts.path.rstrip("/")
     root = f"{parts.scheme}://{parts.netloc}"
-    if endpoint := _ENDPOINT.search(path):
+    if endpoint := endpoints.search(path):
         what = f"ends in {endpoint[0]}, and the server adds the path itself"
         raise refused(what, f"write {root}{path[: endpoint.start()]}")
     return f"{root}{path}"
+
+
+def _ollama_root(text: str) -> str:
+    return _root(text, _OLLAMA_WORDS, _OLLAMA_PATHS)
+
+
+def _openai_root(text: str) -> str:
+    return _root(text, _OPENAI_WORDS, _OPENAI_PATHS)
+
+
+def _anthropic_root(text: str) -> str:
+    return _root(text, _ANTHROPIC_WORDS, _ANTHROPIC_PATHS)
 
 
 def _has_host(parts: SplitResult) -> bool:
@@ -112,4 +131,6 @@ def _has_host(parts: SplitResult) -> bool:
 
 
 ListenAddress = Annotated[str, AfterValidator(_checked_listen), Expected(_LISTEN_WORDS)]
-BaseUrl = Annotated[str, AfterValidator(_checked_url), Expected(_URL_WORDS)]
+OllamaUrl = Annotated[str, AfterValidator(_ollama_root), Expected(_OLLAMA_WORDS)]
+OpenaiUrl = Annotated[str, AfterValidator(_openai_root), Expected(_OPENAI_WORDS)]
+AnthropicUrl = Annotated[str, AfterValidator(_anthropic_root), Expected(_ANTHROPIC_WORDS)]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic.fields import FieldInfo
+
 from llmsvc_server.config.keys import (
     DELIMITER,
     ENTRIES,
@@ -14,6 +16,7 @@ from llmsvc_server.config.keys import (
     environment_name,
     find,
     is_list,
+    is_map,
     keys,
     sections,
 )
@@ -53,7 +56,7 @@ class Variables:
     """What the environment says.
 
     Attributes:
-        values: Value by the place of its setting: a text, a list, or None for null.
+        values: Value by the place of its setting: a text, a list, a map, or None for null.
         names: Name of the variable that said so, by the same places.
         problems: What could not be read.
     """
@@ -64,7 +67,7 @@ class Variables:
 
 
 def read_environment(environ: Mapping[str, str]) -> Variables:
-    """Return what the environment says. A list is JSON; `null` and `~` mean nothing, as in YAML.
+    """Return what the environment says. Lists and maps are JSON; `null` and `~` mean null, as in YAML.
 
     Args:
         environ: All variables; those without our prefix are not looked at.
@@ -81,34 +84,37 @@ def read_environment(environ: Mapping[str, str]) -> Variables:
             if not is_service_link(name, text):
                 problems.append(_unknown(name, path))
             continue
-        value = _list_of(text) if is_list(field) else _plain(text)
-        if isinstance(value, _NoList):
-            problems.append(_no_list(name, path))
+        shape = list if is_list(field) else dict if is_map(field) else None
+        value = _plain(text) if shape is None else _json(text, shape)
+        if isinstance(value, _NotInShape):
+            problems.append(_not_json(name, path, field))
             continue
         values[path] = value
         names[path] = name
     return Variables(values=values, names=names, problems=tuple(problems))
 
 
-class _NoList:
-    """Marks a value that is no JSON list, where None is a value too."""
+class _NotInShape:
+    """Marks a value that is not the JSON it has to be, where None is a value too."""
 
 
-def _list_of(value: str) -> object:
+def _json(value: str, shape: type) -> object:
     try:
         parsed: object = json.loads(value)
     except (ValueError, RecursionError):
-        return _NoList()
-    return parsed if isinstance(parsed, list) else _NoList()
+        return _NotInShape()
+    return parsed if isinstance(parsed, shape) else _NotInShape()
 
 
 def _plain(value: str) -> str | None:
     return None if value in {"null", "~"} else whole(value)
 
 
-def _no_list(name: str, path: Path) -> Problem:
-    remedy = f"""write for example {name}='["ollama"]'"""
-    return Problem(where=name, path=".".join(path), what="not a list in JSON", remedy=remedy)
+def _not_json(name: str, path: Path, field: FieldInfo) -> Problem:
+    what = "not a list in JSON" if is_list(field) else "not a map in JSON"
+    example = json.dumps(next(iter(field.examples or ()), None))
+    remedy = f"write for example {name}='{example}'"
+    return Problem(where=name, path=".".join(path), what=what, remedy=remedy)
 
 
 def _unknown(name: str, path: Path) -> Problem:

@@ -61,6 +61,20 @@ def is_list(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is tuple
 
 
+def is_map(field: FieldInfo) -> bool:
+    """Return whether the setting is a map, which the environment gives as JSON too."""
+    return get_origin(field.annotation) is Mapping
+
+
+def by_kind(path: Path) -> Path:
+    """Return where the setting of an entry of a known kind stands in `keys()`.
+
+    Args:
+        path: Place whose part behind the entry's name is the kind.
+    """
+    return (*ENTRIES, *path[len(ENTRIES) + 1 :]) if path[: len(ENTRIES)] == ENTRIES else path
+
+
 def leaves(settings: BaseModel, place: Path = ()) -> Iterator[tuple[Path, object]]:
     """Yield every effective setting with its place, entries under their own names."""
     for name in type(settings).model_fields:

@@ -5,7 +5,7 @@ that is neither entry nor kind fails where every unknown kind does.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from llmsvc_server.config.providers import (
     PROVIDER_KINDS,
     MockSettings,
     OllamaSettings,
+    ProviderEntry,
     ProviderSettings,
 )
 from llmsvc_server.config.section import Expected, Section, is_blank, refuse, refused
@@ -21,6 +22,9 @@ ENTRY_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 """They are parts of environment names, so no capitals and no double underscore."""
 
 ENTRY_NAME_WORDS = "up to 64 small letters and digits, a letter first, with single _ between them"
+
+LOCAL_ONLY = "local_only"
+CLOUD_ALLOWED = "cloud_allowed"
 
 _BUILT_IN = "ollama"
 
@@ -53,13 +57,76 @@ class LlmSettings(Section):
         default=(),
         description="Who is asked after `default_provider`, in order; names that come again are"
         " passed over.",
+        examples=[["ollama"]],
+    )
+
+    privacy: Literal["local_only"] | None = Field(
+        default=None,
+        description="`local_only` keeps everything in the operator's network, whatever a request"
+        " asks for. null: requests may leave it if the sequence names a cloud provider.",
+    )
+    remote_when_busy: bool = Field(
+        default=True,
+        description="Ask cloud providers also while a local one is merely busy or loads its model."
+        " That may cost money; false waits instead.",
     )
 
     @property
-    def candidates(self) -> Mapping[str, OllamaSettings | MockSettings]:
-        """The providers that are asked, by name, in their order; at least one."""
-        order = dict.fromkeys((self.default_provider, *self.fallback_sequence))
-        return {name: self.providers[name] for name in order}
+    def sequence(self) -> tuple[str, ...]:
+        """Whom the operator named, in order, whether active or not."""
+        return tuple(dict.fromkeys((self.default_provider, *self.fallback_sequence)))
+
+    @property
+    def operator_privacy(self) -> str:
+        """The operator's policy, "local_only" or "cloud_allowed" (failover.md 10.1)."""
+        if self.privacy is not None:
+            return self.privacy
+        named = (self.providers[name] for name in self.sequence)
+        return CLOUD_ALLOWED if any(map(_counts_as_cloud, named)) else LOCAL_ONLY
+
+    @property
+    def candidates(self) -> Mapping[str, ProviderEntry]:
+        """The providers that are asked, by name, in their order; `load` sees to at least one."""
+        active = self._active
+        return {name: active[name] for name in self.sequence if name in active}
+
+    @property
+    def others(self) -> Mapping[str, ProviderEntry]:
+        """The providers that are asked only where a request names them, by name."""
+        named = self.sequence
+        return {name: entry for name, entry in self._active.items() if name not in named}
+
+    @property
+    def inactive(self) -> Mapping[str, str]:
+        """Why providers are left out, by name, as what follows "it"."""
+        return {
+            name: entry.missing
+            for name, entry in self.providers.items()
+            if entry.missing
+            and name not in self.withheld_by_privacy
+            and not isinstance(entry, MockSettings)
+        }
+
+    @property
+    def inactive_kinds(self) -> Mapping[str, str]:
+        """Kind of each inactive provider, by name."""
+        return {name: self.providers[name].kind for name in self.inactive}
+
+    @property
+    def withheld_by_privacy(self) -> Mapping[str, str]:
+        """Kind of each cloud provider that may never be asked, by name."""
+        if self.operator_privacy != LOCAL_ONLY:
+            return {}
+        return {name: entry.kind for name, entry in self.providers.items() if entry.is_cloud}
+
+    @property
+    def _active(self) -> Mapping[str, ProviderEntry]:
+        withheld = self.withheld_by_privacy
+        return {
+            name: entry
+            for name, entry in self.providers.items()
+            if not entry.missing and name not in withheld
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -97,8 +164,8 @@ class LlmSettings(Section):
                     f"set llm.providers.{name}.enabled: true, or take {name} out of the sequence",
                 ),
             )
-            for name, entry in self.candidates.items()
-            if isinstance(entry, MockSettings) and not entry.enabled
+            for name in self.sequence
+            if isinstance(entry := self.providers[name], MockSettings) and not entry.enabled
         ]
         errors += [
             (
@@ -114,6 +181,11 @@ class LlmSettings(Section):
         if errors:
             refuse(errors)
         return self
+
+
+def _counts_as_cloud(entry: ProviderEntry) -> bool:
+    forwards = isinstance(entry, OllamaSettings) and entry.allow_remote_models
+    return entry.is_cloud or forwards
 
 
 def _first(sequence: tuple[str, ...], entries: Mapping[object, object]) -> object:

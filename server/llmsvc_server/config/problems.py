@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
-from llmsvc_server.config.keys import ENTRIES, Path, keys, sections
+from llmsvc_server.config.keys import ENTRIES, Path, by_kind, keys, sections
 from llmsvc_server.config.llm import ENTRY_NAME, ENTRY_NAME_WORDS
 from llmsvc_server.config.providers import PROVIDER_KINDS
 from llmsvc_server.config.section import REFUSED
@@ -68,10 +69,10 @@ def unknown_key(path: Path, where: str, section: Path) -> Problem:
     """
     *_, key = path
     siblings = list(sections()[section].model_fields)
-    if close := difflib.get_close_matches(key, siblings, n=1):
-        remedy = f"did you mean {close[0]}?"
-    elif elsewhere := _elsewhere(path):
+    if elsewhere := _elsewhere(path):
         remedy = f"did you mean {'.'.join(elsewhere)}?"
+    elif close := difflib.get_close_matches(key, siblings, n=1):
+        remedy = f"did you mean {close[0]}?"
     else:
         remedy = f"allowed: {', '.join(siblings)}"
     return Problem(where=where, path=".".join(path), what="unknown key", remedy=remedy)
@@ -98,7 +99,7 @@ def translated(
         mentions: Tells where a provider is named, for entries that nobody wrote.
     """
     details = error.errors(include_url=False, include_input=False)
-    misnamed = {detail["loc"][:-1] for detail in details if detail["loc"][-1] == _KEY_MARK}
+    misnamed = {detail["loc"][:-1] for detail in details if detail["loc"][-1:] == (_KEY_MARK,)}
     for detail in details:
         place = detail["loc"]
         if detail["type"] == "default_factory_not_called":
@@ -124,9 +125,11 @@ def _translated(
 
 
 def _without_marks(place: Path) -> Path:
-    """Return a place without what the library puts behind an entry's name."""
+    """Return a place without what the library puts behind an entry's name, and behind a key."""
+    if place[-1:] == (_KEY_MARK,):
+        place = place[:-1]
     marked = place[: len(ENTRIES)] == ENTRIES and place[_ENTRY:]
-    if marked and place[_ENTRY] in {*PROVIDER_KINDS, _KEY_MARK}:
+    if marked and place[_ENTRY] in PROVIDER_KINDS:
         return (*place[:_ENTRY], *place[_ENTRY + 1 :])
     return place
 
@@ -134,6 +137,13 @@ def _without_marks(place: Path) -> Path:
 def _section(place: Path) -> Path:
     """Return the place of a group of settings, an entry's by its kind."""
     return (*ENTRIES, place[_ENTRY]) if place[_ENTRY:] else place
+
+
+def _around(place: Path) -> FieldInfo | None:
+    """Return the setting at a place, or the one that it is a part of."""
+    known = keys()
+    places = (place[:length] for length in range(len(place), 0, -1))
+    return next((known[path] for path in places if path in known), None)
 
 
 def _texts(detail: ErrorDetails, place: Path) -> tuple[str, str]:
@@ -145,12 +155,10 @@ def _texts(detail: ErrorDetails, place: Path) -> tuple[str, str]:
         # Only what could be a name is repeated: anything else might be a secret gone astray.
         is_name = re.fullmatch(ENTRY_NAME, context["tag"])
         missing = f"provider kind {context['tag']}" if is_name else "such provider kind"
-        return f"there is no {missing}", f"kinds: {', '.join(PROVIDER_KINDS)}"
-    if place[-1] == _KEY_MARK:
+        return f"there is no {missing}", f"kinds: {', '.join(sorted(PROVIDER_KINDS))}"
+    if place[-1] == _KEY_MARK and place[: len(ENTRIES)] == ENTRIES and len(place) == _ENTRY + 1:
         return "not a provider's name", f"allowed: {ENTRY_NAME_WORDS}"
-    known = keys()
-    section = _section(place[:-1])
-    field = known.get((*section, place[-1])) or known.get(section)
+    field = _around(by_kind(place))
     if field is None:
         return "not a group of settings", "write its keys below it, indented"
     return _WHAT.get(kind, "not accepted"), f"allowed: {allowed(field)}"

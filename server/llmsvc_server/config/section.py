@@ -29,6 +29,11 @@ class Section(BaseModel):
         return {} if is_blank(given) else given
 
 
+def blank_is_empty(given: object) -> object:
+    """Return an empty list for nothing behind a key, and anything else as it is."""
+    return () if is_blank(given) else given
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a text must look like, in words; stands in a field's annotation."""
@@ -36,12 +41,16 @@ class Expected:
     words: str
 
 
+Misfit = tuple[tuple[str, ...], PydanticCustomError]
+"""Path of a value below its section, and what is wrong there."""
+
+
 def refused(what: str, remedy: str) -> PydanticCustomError:
     """Return the error of one value; both texts are for people and never quote a secret."""
     return PydanticCustomError(REFUSED, "{what}; {remedy}", {"what": what, "remedy": remedy})
 
 
-def refuse(errors: Sequence[tuple[tuple[str, ...], PydanticCustomError]]) -> NoReturn:
+def refuse(errors: Sequence[Misfit]) -> NoReturn:
     """Refuse several values of one section at once.
 
     Args:

@@ -7,7 +7,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from llmsvc_server.config.llm import LlmSettings
-from llmsvc_server.config.providers import OllamaSettings
 from llmsvc_server.config.section import refuse, refused
 from llmsvc_server.config.server import (
     DrainSettings,
@@ -77,9 +76,8 @@ class Settings(BaseSettings):
         errors = [
             (("llm", "providers", name, wait), refused(what, remedy))
             for name, entry in self.llm.providers.items()
-            if isinstance(entry, OllamaSettings)
             for wait in _WAITS
-            if wait in entry.model_fields_set and getattr(entry, wait) > cap_s
+            if wait in entry.model_fields_set and (getattr(entry, wait) or 0.0) > cap_s
         ]
         if errors:
             refuse(errors)

@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from llmsvc_server.config.keys import Path
+from llmsvc_server.config.keys import ENTRIES, Path
 from llmsvc_server.config.llm import ENTRY_NAME
 from llmsvc_server.config.providers import PROVIDER_KINDS
 from llmsvc_server.config.settings import Settings
@@ -27,8 +27,14 @@ def summary(loaded: Loaded) -> str:
 
 def show(loaded: Loaded) -> str:
     """Return the effective settings as YAML that loads as it is, each with its source behind it."""
-    lines = (f"# {summary(loaded)}", *_lines(loaded.settings, (), loaded.origins))
-    return "\n".join(lines)
+    llm = loaded.settings.llm
+    head = [f"# {summary(loaded)}"]
+    head += [f"# {name} is left out: it {why}" for name, why in llm.inactive.items()]
+    head += [
+        f"# {name} is left out: nothing may leave the operator's network"
+        for name in llm.withheld_by_privacy
+    ]
+    return "\n".join((*head, *_lines(loaded.settings, (), loaded.origins)))
 
 
 def _lines(
@@ -37,18 +43,22 @@ def _lines(
     items = group.items() if isinstance(group, Mapping) else iter(group)
     for key, value in items:
         path = (*place, key)
-        start = f"{'  ' * len(place)}{key}:"
-        if isinstance(value, BaseModel | Mapping):
-            yield start
+        indent = "  " * len(place)
+        if isinstance(value, BaseModel) or (path == ENTRIES and isinstance(value, Mapping)):
+            yield f"{indent}{key}:"
             yield from _lines(value, path, origins)
-        else:
-            setting = f"{start} {_yaml(value)}"
-            yield f"{setting:<{_SOURCE_COLUMN}} # {quoted(origins['.'.join(path)])}"
+            continue
+        # A key is shown as a comment, so that what is shown still loads.
+        is_key = isinstance(value, SecretStr)
+        setting = f"{indent}# {key}: not shown" if is_key else f"{indent}{key}: {_yaml(value)}"
+        yield f"{setting:<{_SOURCE_COLUMN}} # {quoted(origins['.'.join(path)])}"
 
 
 def _yaml(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_yaml(key)}: {_yaml(one)}' for key, one in value.items())}}}"
     if not isinstance(value, str):
         return written(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _OTHER_TYPES:

@@ -1,15 +1,17 @@
 """Where settings come from: defaults, below a YAML file, below the environment.
 
-Files with secrets enter with the first setting that is one; there is none yet.
+Keys that are no settings come last, from files and from the vendors' variables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from llmsvc_server.config.credentials import with_keys
 from llmsvc_server.config.environment import CONFIG_FILE, Variables, read_environment
 from llmsvc_server.config.keys import ENTRIES, Path, leaves
+from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.problems import ConfigInvalid, Problem, translated, unknown_key
 from llmsvc_server.config.section import is_blank
 from llmsvc_server.config.settings import Settings
@@ -27,7 +29,7 @@ class Loaded:
         settings: The effective settings.
         source: Path of the file, or "built-in defaults".
         origins: Dotted path of each effective setting -> "default", path of the file, or name of
-            the variable.
+            the variable; of a key also the file that holds nothing else.
     """
 
     settings: Settings
@@ -59,7 +61,13 @@ def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
     settings = _validated(file.tree, said, problems)
     if settings is None:
         raise ConfigInvalid(problems)
-    origins = {".".join(place): said.origin(place) for place, _ in leaves(settings)}
+    settings, keys, problems = with_keys(settings, environ, said.where)
+    problems = problems or list(_nobody(settings.llm, said))
+    if problems:
+        raise ConfigInvalid(problems)
+    origins = {
+        ".".join(place): keys.get(place) or said.origin(place) for place, _ in leaves(settings)
+    }
     return Loaded(settings=settings, source=BUILT_IN if path is None else path, origins=origins)
 
 
@@ -89,6 +97,21 @@ def _validated(tree: dict[str, object], said: "_Said", problems: list[Problem]) 
         found = translated(error, said.where, said.mention)
         problems += [problem for problem in found if problem.path not in told]
     return None if problems else settings
+
+
+def _nobody(llm: LlmSettings, said: "_Said") -> Iterator[Problem]:
+    """Yield what is wrong if the sequence holds nobody who may be asked."""
+    if llm.candidates:
+        return
+    why = [f"{name} {llm.inactive[name]}" for name in llm.sequence if name in llm.inactive]
+    why += [
+        f"{name} is a cloud, and llm.privacy is local_only"
+        for name in llm.sequence
+        if name in llm.withheld_by_privacy
+    ]
+    place = ("llm", "fallback_sequence" if llm.fallback_sequence else "default_provider")
+    what = "nobody in the sequence can be asked"
+    yield Problem(where=said.where(place), path=".".join(place), what=what, remedy="; ".join(why))
 
 
 class _Said:

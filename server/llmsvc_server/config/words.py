@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Literal, get_args, get_origin
+from typing import Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -17,7 +17,7 @@ def allowed(field: FieldInfo) -> str:
     for mark in field.metadata:
         if isinstance(mark, Expected):
             return mark.words
-    is_union = get_origin(field.annotation) is UnionType
+    is_union = get_origin(field.annotation) in {Union, UnionType}
     kinds = get_args(field.annotation) if is_union else (field.annotation,)
     return " or ".join(_words(kind, field) for kind in kinds)
 

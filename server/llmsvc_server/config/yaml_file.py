@@ -1,12 +1,11 @@
 """A YAML file, read strictly: no key twice, no tags, no aliases, no guessed types."""
 
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
 
 import yaml
 
+from llmsvc_server.config.files import read_bytes
 from llmsvc_server.config.keys import Path
 from llmsvc_server.config.problems import Problem
 from llmsvc_server.config.words import whole
@@ -47,7 +46,7 @@ def read_file(path: str, *, named_by: str) -> FileContent:
     if not path:
         return _unreadable(named_by, "names no file", "name one, or leave it out")
     try:
-        data = _bytes_of(path)
+        data = read_bytes(path, _MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return _unreadable(path, f"can't be read: {reason}", f"correct {named_by}")
@@ -60,20 +59,6 @@ def read_file(path: str, *, named_by: str) -> FileContent:
         return _unreadable(path, "not text", "save it as UTF-8")
     except RecursionError:
         return _unreadable(path, "nested too deep", "settings have four levels")
-
-
-def _bytes_of(path: str) -> bytes:
-    file = FilePath(path)
-    mode = file.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise ValueError("it is a directory")
-    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise ValueError("it is not a file")
-    with file.open("rb") as stream:
-        data = stream.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise ValueError(f"it has more than {_MAX_BYTES} bytes")
-    return data
 
 
 def _unreadable(where: str, what: str, remedy: str) -> FileContent:

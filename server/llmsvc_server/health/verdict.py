@@ -21,15 +21,19 @@ class Require(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFacts:
-    """One provider of the sequence.
+    """One provider.
 
-    `reachable` says whether it can be called, `serves_default` whether it then also has its
-    `default_model`, as configured; `models` are the names of all its models, as it spells them.
+    `in_sequence` says whether requests go there without naming it, `called` whether it can be
+    called now, `serves_default` whether it then also has its `default_model`, as configured.
+    `ready` is the same in the eyes of balancers, which overlook what may pass in a moment.
+    `models` are the names of all its models, as it spells them.
     """
 
     info: ProviderInfo
-    reachable: bool
+    in_sequence: bool
+    called: bool
     serves_default: bool
+    ready: bool
     default_model: str
     models: tuple[str, ...]
 
@@ -38,19 +42,20 @@ def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bo
     """Return the whole health table: name -> whether it is SERVING.
 
     Args:
-        facts: What is known of each provider of the sequence, the primary first.
+        facts: What is known of each provider, the primary first.
         require: The operator's choice, `health.require`.
     """
     table = {LIVENESS: True}
     ready = require is Require.NONE or any(
-        fact.serves_default
+        fact.ready
         for fact in facts
-        if require is not Require.LOCAL or fact.info.locality is Locality.LOCAL
+        if fact.in_sequence
+        and (require is not Require.LOCAL or fact.info.locality is Locality.LOCAL)
     )
     table |= dict.fromkeys(READINESS_NAMES, ready)
     for fact in facts:
-        table[f"provider/{fact.info.name}"] = fact.reachable
-        named = dict.fromkeys(fact.models, fact.reachable)
+        table[f"provider/{fact.info.name}"] = fact.called
+        named = dict.fromkeys(fact.models, fact.called)
         named.setdefault(fact.default_model, fact.serves_default)
         for model, has in named.items():
             table[f"model/{model}"] = has or table.get(f"model/{model}", False)

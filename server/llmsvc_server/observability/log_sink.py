@@ -6,6 +6,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from llmsvc_server.chat.route import ProviderKind
+from llmsvc_server.errors import ErrorKind
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
 
 WARNING_CODES = frozenset(
@@ -17,6 +18,11 @@ WARNING_CODES = frozenset(
         "FAILED_PRECONDITION",
         "NOT_FOUND",
     )
+)
+
+
+GOOD_STATES = frozenset(
+    ("SERVING", "reachable", "closed", "half_open", "free", "loading", "loaded")
 )
 
 
@@ -46,17 +52,23 @@ class LogSink:
         """Write one failed attempt."""
         error = report.error
         facts = {
+            "endpoint": error.endpoint,
             "row": error.row,
             "http_status": error.status,
+            "code": error.code,
             "phase": error.phase,
             "cause": error.cause,
+            "written_tokens": error.written_tokens or None,
             "retry_after_s": error.retry_after_s,
             "first_event_ms": _ms(report.first_event_s),
         }
-        self._logger.warning(
+        violated = error.kind is ErrorKind.VIOLATION
+        level = self._logger.critical if violated else self._logger.warning
+        level(
             "attempt.failed",
             provider=report.provider.name,
             model=report.model,
+            locality=report.provider.locality.value,
             error=error.kind.value,
             duration_ms=_ms(report.duration_s),
             called=error.called,
@@ -77,6 +89,7 @@ def _facts(report: RpcReport) -> Iterator[tuple[str, object]]:
     yield "duration_ms", _ms(report.duration_s)
     yield "first_content_ms", _ms(report.first_content_s)
     yield "messages_sent", report.messages_sent or None
+    yield "attempts", report.attempts or None
     if report.route is not None:
         provider = report.route.provider
         yield "provider", provider.name
@@ -91,7 +104,7 @@ def _facts(report: RpcReport) -> Iterator[tuple[str, object]]:
 
 
 def _is_good(change: Transition) -> bool:
-    return change.subject is Subject.DRAIN or change.state in ("SERVING", "reachable")
+    return change.subject is Subject.DRAIN or change.state in GOOD_STATES
 
 
 def _ms(length_s: float | None) -> float | None:

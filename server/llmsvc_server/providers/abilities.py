@@ -1,7 +1,7 @@
 """What some providers can do besides answering."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -11,12 +11,18 @@ class Catalogue:
 
     Attributes:
         models: Identity of each model that can be asked -> its name as the provider spells it.
+        remote: Those of them that the provider would have run elsewhere. They are in `models` too.
         loaded: Identities of the models in memory; None where the provider did not say.
+        stamps: Identity -> what changes when the model behind the name does, such as its digest.
+        busy_until: Identity of a model in memory -> what moves whenever work on it is done.
         version: What the provider calls its version. Empty if unknown.
     """
 
     models: Mapping[str, str]
+    remote: frozenset[str] = frozenset()
     loaded: frozenset[str] | None
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    busy_until: Mapping[str, str] = field(default_factory=dict)
     version: str
 
 
@@ -33,4 +39,36 @@ class ListsModels(Protocol):
 
     def identity(self, name: str) -> str | None:
         """Return what two names of one model have in common; None if `name` names none."""
+        ...
+
+
+class MayForward(Protocol):
+    """A local provider whose server could have models run in its vendor's cloud."""
+
+    async def may_forward(self) -> bool:
+        """Return whether the server does not say that it can't.
+
+        Raises:
+            ProviderError: It cannot be reached.
+        """
+        ...
+
+
+class WarmsModels(Protocol):
+    """Brings a model into memory without running it, and out of it."""
+
+    async def warm(self, model: str) -> None:
+        """Return once the model is in memory.
+
+        Raises:
+            ProviderError: It is not going to be.
+        """
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Return once the server has taken the order to free the model's memory.
+
+        Raises:
+            ProviderError: It did not.
+        """
         ...

@@ -27,7 +27,8 @@ class ChatProvider(Protocol):
         Args:
             request: What to run. `model` is the provider's own name of the model, never empty,
                 below the router.
-            budget: The time there is. Adapters read nothing of it: wrappers above them wait.
+            budget: The time there is. Adapters read only whether they may repeat a request:
+                wrappers above them wait.
 
         Raises:
             ProviderError: While iterating, never from the call itself.

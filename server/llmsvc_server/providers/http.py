@@ -7,8 +7,9 @@ what is being waited for.
 import asyncio
 import io
 import socket
+from collections.abc import Mapping
 from contextvars import ContextVar
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import aiohttp
@@ -24,11 +25,15 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
     ProviderUnreachable,
+    RouteForbidden,
 )
 from llmsvc_server.providers.answer import FAULTS, Answer
+from llmsvc_server.providers.networks import Networks
 
 READ_BUFFER_BYTES = 64 * 1024
 """Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 LARGE_BODY_BYTES = 1024 * 1024
 """A longer body is sent in pieces. Whole it would hold up the loop, as aiohttp warns from there."""
@@ -37,10 +42,11 @@ LARGE_BODY_BYTES = 1024 * 1024
 class _Attempt:
     """What became of one request's connection."""
 
-    __slots__ = ("is_new", "transport")
+    __slots__ = ("is_new", "led_outside", "transport")
 
     def __init__(self) -> None:
         self.is_new = False
+        self.led_outside = False
         self.transport: asyncio.Transport | None = None
 
     def drop_unsent(self) -> None:
@@ -56,12 +62,26 @@ class _Attempt:
 _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 
 
-def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    attempt = _attempt.get()
-    if attempt is not None:
-        attempt.is_new = True
-    family, kind, protocol, _, _ = address
-    return socket.socket(family, kind, protocol)
+class _OutsideError(OSError):
+    """An address outside the operator's network."""
+
+
+class _Dialler:
+    """Makes sockets, for addresses that may be dialled only. Asked at every connect."""
+
+    def __init__(self, networks: Networks | None) -> None:
+        self._networks = networks
+
+    def __call__(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        attempt = _attempt.get()
+        if attempt is not None:
+            attempt.is_new = True
+        family, kind, protocol, _, place = address
+        if self._networks is not None and not self._networks.holds(str(place[0])):
+            if attempt is not None:
+                attempt.led_outside = True
+            raise _OutsideError
+        return socket.socket(family, kind, protocol)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -81,30 +101,45 @@ class _Connector(aiohttp.TCPConnector):
 class Upstream:
     """The connections to one upstream. Use as an async context manager, on the running loop."""
 
-    def __init__(self, base_url: str, *, connect_timeout_s: float, user_agent: str) -> None:
+    def __init__(  # noqa: PLR0913  plain settings, all by keyword
+        self,
+        base_url: str,
+        *,
+        connect_timeout_s: float,
+        user_agent: str,
+        accept: str = "application/x-ndjson",
+        own_headers: Mapping[str, str] = NO_HEADERS,
+        networks: Networks | None = None,
+    ) -> None:
         """Connect to nothing yet.
 
         Args:
             base_url: Root of the upstream, without a slash at its end; a path prefix is kept.
             connect_timeout_s: Longest wait for a connection: name, TCP and TLS together.
             user_agent: What we call ourselves.
+            accept: Media type of the answers to chats.
+            own_headers: What this provider needs, such as our key. With these, the media types
+                and our name, nothing else goes out.
+            networks: Where connections may lead; None for anywhere.
         """
         self._base_url = base_url
         self._connect_timeout_s = connect_timeout_s
+        self._networks = networks
         common = {
             hdrs.ACCEPT_ENCODING: "identity",  # A proxy that compresses also buffers.
             hdrs.USER_AGENT: user_agent,
+            **own_headers,
         }
         self._asking = CIMultiDict({hdrs.ACCEPT: "application/json", **common})
         self._chatting = CIMultiDict(
-            {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCEPT: "application/x-ndjson", **common}
+            {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCEPT: accept, **common}
         )
         self._urls: dict[str, URL] = {}
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, socket_factory=_new_socket),
+            connector=_Connector(limit=0, socket_factory=_Dialler(self._networks)),
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=self._connect_timeout_s,
@@ -126,11 +161,14 @@ class Upstream:
         """Close all connections."""
         await self._session.close()
 
-    async def post(self, path: str, body: bytes) -> Answer:
+    async def post(self, path: str, body: bytes, *, may_repeat: bool) -> Answer:
         """Send JSON and return the answer once its headers have come.
 
-        A connection that was kept open and dies before any byte of the answer is replaced once:
-        upstreams close idle connections just when we use them.
+        Args:
+            path: Below the root, with a slash in front.
+            body: JSON.
+            may_repeat: Whether a connection that was kept open and dies before any byte of the
+                answer is replaced, once: upstreams close idle connections just when we use them.
 
         Raises:
             ProviderError: No such answer. `called` is False if nothing was sent.
@@ -139,15 +177,17 @@ class Upstream:
         try:
             return await self._send(hdrs.METH_POST, path, body, attempt)
         except aiohttp.ClientConnectionError as error:
-            if attempt.is_new or not _died_silently(error):
-                raise _translated(error) from None
+            if attempt.is_new or not may_repeat or not _died_silently(error):
+                raise _translated(error, attempt) from None
         except FAULTS as error:
-            raise _translated(error) from None
+            raise _translated(error, attempt) from None
+        attempt = _Attempt()
         try:
-            return await self._send(hdrs.METH_POST, path, body, _Attempt())
+            return await self._send(hdrs.METH_POST, path, body, attempt)
         except FAULTS as error:
-            lost = _translated(error)
+            lost = _translated(error, attempt)
             lost.called = True  # the connection that died may have taken the request along
+            lost.requests += 1
             raise lost from None
 
     async def get(self, path: str) -> Answer:
@@ -156,10 +196,11 @@ class Upstream:
         Raises:
             ProviderError: No such answer. `called` is False if nothing was sent.
         """
+        attempt = _Attempt()
         try:
-            return await self._send(hdrs.METH_GET, path, None, _Attempt())
+            return await self._send(hdrs.METH_GET, path, None, attempt)
         except FAULTS as error:
-            raise _translated(error) from None
+            raise _translated(error, attempt) from None
 
     async def _send(self, method: str, path: str, body: bytes | None, attempt: _Attempt) -> Answer:
         url = self._urls.get(path)
@@ -194,11 +235,15 @@ def _died_silently(error: aiohttp.ClientConnectionError) -> bool:
             return True
 
 
-def _translated(error: Exception) -> ProviderError:
+def _translated(error: Exception, attempt: _Attempt) -> ProviderError:
     """Return what an error before the body means."""
+    if attempt.led_outside:
+        return RouteForbidden(phase="connect", called=False)
     match error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return ProviderUnreachable(row="C03", phase="connect", called=False)
+            refused = ProviderUnreachable(row="C03", phase="connect", called=False)
+            refused.requests = 1
+            return refused
         case aiohttp.ClientConnectionError() if _died_silently(error):
             return ProviderUnreachable(row="C03", phase="first_token")
         case aiohttp.ClientConnectionError():

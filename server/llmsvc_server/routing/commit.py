@@ -1,25 +1,18 @@
 """The commit point: the first content, after which no other candidate is asked."""
 
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
+from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Done
 from llmsvc_server.errors import ProviderProtocolError
 
 MAX_WHOLE_BYTES = 8 * 1024 * 1024
 """Longest answer that is held back for a unary call (failover.md 3.2)."""
 
 
-async def until_content(events: ChatEvents) -> list[Started | Delta | Done]:
-    """Return the first content, or the end of an empty answer, and nothing before it.
-
-    Raises:
-        ProviderError: The attempt failed before any content.
-    """
-    async for event in events:
-        if isinstance(event, Done) or (isinstance(event, Delta) and event.text):
-            return [event]
-    raise ProviderProtocolError(phase="first_token")
+def commits(event: ChatEvent) -> bool:
+    """Return whether an event is content, or the end of an empty answer."""
+    return bool(event.text) if isinstance(event, Delta) else isinstance(event, Done)
 
 
-async def rest_of_answer(held: list[Started | Delta | Done], events: ChatEvents) -> None:
+async def rest_of_answer(held: list[ChatEvent], events: ChatEvents) -> None:
     """Add everything up to the end of the answer to `held`.
 
     Raises:

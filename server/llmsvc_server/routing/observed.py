@@ -1,22 +1,26 @@
-"""Wrapper: one report per failed attempt."""
+"""Wrapper: how long an attempt took, how fast its provider is, and one report if it failed."""
 
 from contextlib import aclosing
 
 from llmsvc_server.chat.deadline import Budget, Clock
-from llmsvc_server.chat.events import ChatEvents
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import ProviderError
+from llmsvc_server.errors import ErrorKind, ProviderError
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.reports import AttemptReport, Reporter
+from llmsvc_server.routing.pace import Pace, estimated_tokens
 
 
 class Observed:
     """Says who failed, at what, and after how long; outermost, so that waits count."""
 
-    def __init__(self, inner: ChatProvider, *, reporter: Reporter, clock: Clock) -> None:
-        """Watch `inner`."""
+    def __init__(
+        self, inner: ChatProvider, *, pace: Pace, reporter: Reporter, clock: Clock
+    ) -> None:
+        """Watch `inner`; keep `pace` up to date."""
         self._inner = inner
+        self._pace = pace
         self._reporter = reporter
         self._clock = clock
 
@@ -29,24 +33,44 @@ class Observed:
         """Pass the answer on; report a failure.
 
         Raises:
-            ProviderError: As the watched provider.
+            ProviderError: As the watched provider, with `elapsed_s` and `written_tokens`.
         """
-        began_s = self._clock()
+        began_s = sent_s = self._clock()
         first_s: float | None = None
+        written = 0
         try:
             async with aclosing(self._inner.stream_chat(request, budget)) as events:
                 async for event in events:
-                    if first_s is None:
-                        first_s = self._clock() - began_s
+                    if isinstance(event, Delta):
+                        written += len(event.text)
+                        if first_s is None and event.text:
+                            first_s = self._clock() - sent_s
+                    elif isinstance(event, Done):
+                        self._note(request.model, event, first_s, self._clock() - sent_s)
+                    elif isinstance(event, Waiting) and event.phase is Phase.PROVIDER:
+                        sent_s = self._clock()
                     yield event
         except ProviderError as error:
+            silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
+            if silent and budget.whole_patience:
+                self._pace.was_silent(request.model)
+            error.elapsed_s = self._clock() - began_s
+            error.ran_s = self._clock() - sent_s
+            error.written_tokens = estimated_tokens(written)
             self._reporter.attempt_failed(
                 AttemptReport(
                     provider=self._inner.info,
                     model=request.model,
                     error=error,
-                    duration_s=self._clock() - began_s,
+                    duration_s=error.elapsed_s,
                     first_event_s=first_s,
                 )
             )
             raise
+
+    def _note(self, model: str, done: Done, first_s: float | None, total_s: float) -> None:
+        first_s = total_s if first_s is None else first_s
+        self._pace.answered(model, first_token_s=first_s, total_s=total_s)
+        read = (done.usage.input_tokens or 0) - (done.usage.cached_input_tokens or 0)
+        if read > 0 and done.timings.prompt_s is not None:
+            self._pace.read(model, tokens=read, took_s=done.timings.prompt_s)

@@ -3,24 +3,22 @@
 import asyncio
 import math
 from contextlib import aclosing
-from typing import cast
 
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import ModelLoading, ProviderTimeout
+from llmsvc_server.errors import ProviderTimeout
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.routing.budget import Patience
+from llmsvc_server.routing.interruption import Interruption
 
 
 class Timed:
     """Ends an attempt whose upstream stays silent. Only time spent waiting for it counts."""
 
-    def __init__(self, inner: ChatProvider, *, patience: Patience, idle_s: float) -> None:
+    def __init__(self, inner: ChatProvider, *, idle_s: float) -> None:
         """Limit the gaps of `inner` to `idle_s` seconds; the budget limits its first content."""
         self._inner = inner
-        self._patience = patience
         self._idle_s = idle_s
 
     @property
@@ -32,11 +30,9 @@ class Timed:
         """Pass the answer on as long as it comes in time.
 
         Raises:
-            ModelLoading: No content in time from a model that was not in memory.
             ProviderTimeout: No content in time, or a gap that was too long.
             ProviderError: As the limited provider.
         """
-        began_cold = not self._patience.is_loaded(request.model)
         first_token_s = budget.first_token_by.remaining_s()
         if budget.first_token_by.at_s >= budget.finish_by.at_s:
             first_token_s = math.inf  # the caller's time ends first, and the door sees to that
@@ -44,69 +40,47 @@ class Timed:
         begun = False
         async with aclosing(self._inner.stream_chat(request, budget)) as events:
             try:
-                silence.begin(first_token_s)
+                silence.limit(first_token_s)
                 # The consumer is cancelled outside of this loop: what arrives here at a wait is
                 # either a cancel of the whole call, or ours.
                 async for event in events:
                     silence.end()
                     begun = True
                     yield event
-                    silence.begin(self._idle_s)
+                    silence.limit(self._idle_s)
             except asyncio.CancelledError:
                 if not silence.broke():
                     raise
                 if begun:
-                    raise ProviderTimeout(phase="idle") from None
-                if began_cold:
-                    raise ModelLoading(phase="load") from None
-                raise ProviderTimeout(phase="first_token") from None
+                    raise ProviderTimeout(row="C06", phase="idle") from None
+                raise ProviderTimeout(row="C05", phase="first_token") from None
             finally:
                 silence.close()
 
 
-class _Silence:
+class _Silence(Interruption):
     """One timer for a whole stream. It is set again only when it fires, not per event.
 
-    `asyncio.timeout` around each event costs 5 us, this 0.2 us (facts/grpc-aio.md, 3). One task
-    reads a whole stream.
+    `asyncio.timeout` around each event costs 5 us, this 0.2 us (facts/grpc-aio.md, 3).
     """
 
-    __slots__ = (
-        "_armed_s",
-        "_cancelling",
-        "_due_s",
-        "_fired",
-        "_handle",
-        "_loop",
-        "_task",
-        "_waits",
-    )
+    __slots__ = ("_armed_s", "_due_s", "_handle", "_loop")
 
     def __init__(self) -> None:
-        self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._cancelling = self._task.cancelling()
+        super().__init__()
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._armed_s = math.inf
         self._due_s = math.inf
-        self._waits = False
-        self._fired = False
 
-    def begin(self, limit_s: float) -> None:
-        self._waits = True
+    def limit(self, limit_s: float) -> None:
+        self.begin()
         self._due_s = due_s = self._loop.time() + limit_s
         if due_s < self._armed_s:
             self._arm()
 
-    def end(self) -> None:
-        self._waits = False
-
-    def broke(self) -> bool:
-        """Whether the cancel that just arrived is this timer's, and nobody else's."""
-        return self._fired and self._task.uncancel() <= self._cancelling
-
     def close(self) -> None:
-        self._waits = False
+        self.end()
         if self._handle is not None:
             self._handle.cancel()
 
@@ -123,5 +97,4 @@ class _Silence:
         if self._loop.time() < self._due_s:
             self._arm()
             return
-        self._fired = True
-        self._task.cancel()
+        self.interrupt()

@@ -8,11 +8,12 @@ import random
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from llmsvc_server.chat.deadline import Clock, Deadline
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.events import Phase, Waiting
+from llmsvc_server.chat.route import Attempt, Route, Trail
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.aio import Context
 
@@ -35,7 +36,8 @@ class Call:
     """One running call: what it came with, and what has become of it so far.
 
     `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends
-    it, None where the caller's deadline does. The guard owns it; the servicer notes progress.
+    it, None where the caller's deadline does. `waiting` is what the running attempt, which began
+    at `attempt_began_s`, waits for. The guard owns the call; the servicer notes progress.
     """
 
     method: str
@@ -49,6 +51,46 @@ class Call:
     usage: Usage | None = None
     first_content_s: float | None = None
     messages_sent: int = 0
+    text_length: int = 0
+    waiting: Waiting | None = None
+    attempt_began_s: float = 0.0
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the call arrived."""
+        return self.finish_by.clock() - self.began_s
+
+    def waits(self, event: Waiting) -> None:
+        """Note what is being waited for."""
+        if self.waiting is None or _tried(self.waiting) != _tried(event):
+            self.attempt_began_s = self.finish_by.clock()
+        self.waiting = event
+
+    def trail_ended_by(self, code: str, reason: str) -> Trail | None:
+        """Return what was tried; whoever runs the request now fails with `code` and `reason`.
+
+        None where no target was considered yet.
+        """
+        if self.committed and self.route is not None:
+            *before, answers = self.route.trail.attempts
+            last = replace(answers, code=code, reason=reason)
+            return replace(self.route.trail, attempts=(*before, last))
+        waiting = self.waiting
+        if waiting is None or waiting.trail is None or waiting.target is None:
+            return None
+        sent = waiting.phase is Phase.PROVIDER
+        running = Attempt(
+            provider=waiting.target,
+            model=waiting.model,
+            code=code,
+            reason=reason,
+            elapsed_s=self.finish_by.clock() - self.attempt_began_s if sent else None,
+            content_sent=sent,
+        )
+        return replace(waiting.trail, attempts=(*waiting.trail.attempts, running))
+
+
+def _tried(event: Waiting) -> int:
+    return 0 if event.trail is None else len(event.trail.attempts)
 
 
 current_call: ContextVar[Call] = ContextVar("current_call")

@@ -6,19 +6,23 @@ Limits and ranges are those of contract.md 8.
 from collections.abc import Iterator
 from itertools import islice
 
+from google.protobuf import duration_pb2
+
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import InvalidRequest, Violation
 from llmsvc_server.errors import ViolationReason as Why
-from llmsvc_server.rpc.newer_fields import newer_fields
+from llmsvc_server.rpc.newer_fields import TOO_OLD, newer_fields
+from llmsvc_server.rpc.routing_checks import MAX_MODEL_BYTES, routing_violations
 
 MAX_VIOLATIONS = 16
 MAX_MESSAGES = 1000
 MAX_PARTS = 64
 MAX_TEXT_BYTES = 4 * 1024 * 1024
-MAX_MODEL_BYTES = 256
 MAX_STOP_SEQUENCES = 4
 MAX_STOP_SEQUENCE_BYTES = 256
 MAX_SEED = 2**31 - 1
+SECOND_NS = 1_000_000_000
+MAX_PROGRESS_NS = 60 * SECOND_NS
 
 RANGES: dict[str, tuple[float, float, bool]] = {
     "temperature": (0, 2, False),
@@ -55,8 +59,12 @@ def _violations(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
         yield Violation("messages", Why.TOO_LONG, f"send at most {MAX_TEXT_BYTES} bytes of text")
     if request.HasField("generation_config"):
         yield from _generation_config(request.generation_config)
+    if request.HasField("routing_policy"):
+        yield from routing_violations(request.routing_policy)
+    if request.stream_options.HasField("progress_interval"):
+        yield from _progress_interval(request.stream_options.progress_interval)
     for name in newer_fields(raw):
-        yield Violation(name, Why.UNKNOWN, "this server is too old for it; leave it out")
+        yield Violation(name, Why.UNKNOWN, TOO_OLD)
 
 
 def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
@@ -144,3 +152,9 @@ def _stop_sequences(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
             yield Violation(
                 f"{path}[{index}]", Why.TOO_LONG, f"use at most {MAX_STOP_SEQUENCE_BYTES} bytes"
             )
+
+
+def _progress_interval(interval: duration_pb2.Duration) -> Iterator[Violation]:
+    length_ns = interval.seconds * SECOND_NS + interval.nanos
+    if not SECOND_NS <= length_ns <= MAX_PROGRESS_NS:
+        yield Violation("stream_options.progress_interval", Why.OUT_OF_RANGE, "use 1 s to 60 s")

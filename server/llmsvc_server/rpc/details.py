@@ -1,15 +1,18 @@
 """A failure as google.rpc.Status: typed details, bounded in size."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from llmsvc_server.chat.route import Trail
 from llmsvc_server.rpc.callinfo import REQUEST_ID_KEY
 from llmsvc_server.rpc.checks import MAX_VIOLATIONS
+from llmsvc_server.rpc.headers import ROUTE_KEY, compact_route, without_middle
 from llmsvc_server.rpc.status import RpcFailure
-from llmsvc_server.rpc.to_proto import route_to_proto
+from llmsvc_server.rpc.to_proto import trail_to_proto, usage_to_proto
 
 DOMAIN = "llmsvc.v1"
 STATUS_KEY = "grpc-status-details-bin"
@@ -20,6 +23,7 @@ MAX_STATUS_BYTES = 4096
 
 MAX_MESSAGE_BYTES = 256
 MAX_DETAIL_BYTES = 64
+MISSING = {"model": "Not listed by any provider.", "provider": "Not configured."}
 
 
 def trailers(failure: RpcFailure, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
@@ -29,6 +33,8 @@ def trailers(failure: RpcFailure, request_id: str) -> tuple[tuple[str, str | byt
         (REQUEST_ID_KEY, request_id),
         (STATUS_KEY, status.SerializeToString()),
     )
+    if failure.trail is not None and failure.trail.attempts:
+        metadata = (*metadata, (ROUTE_KEY, compact_route(failure.trail)))
     if failure.pushback_ms is None:
         return metadata
     return (*metadata, (PUSHBACK_KEY, str(failure.pushback_ms)))
@@ -45,20 +51,29 @@ def status_code(failure: RpcFailure) -> grpc.StatusCode:
 
 
 def to_status(failure: RpcFailure, request_id: str) -> status_pb2.Status:
-    """Return the rich status, at most 4 KiB: violations are dropped from the end."""
+    """Return the rich status, at most 4 KiB.
+
+    Attempts are dropped from the middle, then violations from the end.
+    """
     violations = min(len(failure.violations), MAX_VIOLATIONS)
+    attempts = failure.attempts
     while True:
         status = status_pb2.Status(
             code=code_pb2.Code.Value(failure.code),
             message=message_of(failure),
-            details=[_packed(one) for one in _details(failure, request_id, violations)],
+            details=[_packed(one) for one in _details(failure, request_id, attempts, violations)],
         )
-        if status.ByteSize() <= MAX_STATUS_BYTES or violations == 0:
+        if status.ByteSize() <= MAX_STATUS_BYTES or attempts == violations == 0:
             return status
-        violations -= 1
+        if attempts:
+            attempts -= 1
+        else:
+            violations -= 1
 
 
-def _details(failure: RpcFailure, request_id: str, violations: int) -> Iterator[message.Message]:
+def _details(
+    failure: RpcFailure, request_id: str, attempts: int, violations: int
+) -> Iterator[message.Message]:
     yield error_details_pb2.ErrorInfo(
         reason=failure.reason,
         domain=DOMAIN,
@@ -71,11 +86,10 @@ def _details(failure: RpcFailure, request_id: str, violations: int) -> Iterator[
         yield error_details_pb2.RetryInfo(retry_delay=delay)
     if violations:
         yield _bad_request(failure, violations)
-    if failure.missing_model is not None:
+    if failure.missing is not None:
+        kind, name = failure.missing
         yield error_details_pb2.ResourceInfo(
-            resource_type="model",
-            resource_name=_cut(failure.missing_model),
-            description="Not listed by any provider.",
+            resource_type=kind, resource_name=_cut(name), description=MISSING[kind]
         )
     if failure.precondition is not None:
         yield error_details_pb2.PreconditionFailure(
@@ -86,8 +100,22 @@ def _details(failure: RpcFailure, request_id: str, violations: int) -> Iterator[
                 )
             ]
         )
-    if failure.route is not None:
-        yield route_to_proto(failure.route)
+    if failure.quota_of is not None:
+        yield error_details_pb2.QuotaFailure(
+            violations=[
+                error_details_pb2.QuotaFailure.Violation(
+                    subject=_cut(failure.quota_of), description="No money or quota left."
+                )
+            ]
+        )
+    if failure.trail is not None:
+        yield trail_to_proto(_shortened(failure.trail, attempts), failure.route)
+    if failure.usage is not None:
+        yield usage_to_proto(failure.usage)
+
+
+def _shortened(trail: Trail, attempts: int) -> Trail:
+    return replace(trail, attempts=without_middle(trail.attempts, attempts))
 
 
 def _bad_request(failure: RpcFailure, count: int) -> error_details_pb2.BadRequest:

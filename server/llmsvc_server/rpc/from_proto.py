@@ -3,17 +3,25 @@
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import (
     SAMPLING_SETTINGS,
+    SERVERS_ROUTING,
     ChatRequest,
     Delivery,
     Message,
     Role,
+    Routing,
     Sampling,
 )
+from llmsvc_server.chat.route import Privacy, TargetName
 
 ROLES = {
     llm_pb2.ROLE_SYSTEM: Role.SYSTEM,
     llm_pb2.ROLE_USER: Role.USER,
     llm_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+}
+PRIVACY = {
+    llm_pb2.PRIVACY_MODE_UNSPECIFIED: None,
+    llm_pb2.PRIVACY_MODE_LOCAL_ONLY: Privacy.LOCAL_ONLY,
+    llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED: Privacy.CLOUD_ALLOWED,
 }
 SCALARS = (*SAMPLING_SETTINGS, "max_output_tokens")
 
@@ -28,6 +36,7 @@ def chat_from_proto(request: llm_pb2.ChatRequest, delivery: Delivery) -> ChatReq
         ),
         sampling=_sampling(request),
         delivery=delivery,
+        routing=_routing(request),
     )
 
 
@@ -41,4 +50,15 @@ def _sampling(request: llm_pb2.ChatRequest) -> Sampling:
     return Sampling(
         **{name: getattr(config, name) for name in SCALARS if config.HasField(name)},  # type: ignore[arg-type]  # names of its fields
         stop_sequences=tuple(config.stop_sequences),
+    )
+
+
+def _routing(request: llm_pb2.ChatRequest) -> Routing:
+    if not request.HasField("routing_policy"):
+        return SERVERS_ROUTING
+    policy = request.routing_policy
+    return Routing(
+        privacy=PRIVACY[policy.privacy_mode],
+        targets=tuple(TargetName(provider=one.provider, model=one.model) for one in policy.targets),
+        fallback_disabled=policy.fallback_disabled,
     )

@@ -13,6 +13,8 @@ from google.protobuf.message import DecodeError
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
+from llmsvc_server.chat.route import Trail
+from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     DeadlineExpired,
     InterruptCause,
@@ -25,6 +27,7 @@ from llmsvc_server.errors import (
     place_of,
 )
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart
+from llmsvc_server.routing.pace import estimated_tokens
 from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.callinfo import (
     REQUEST_ID_KEY,
@@ -35,8 +38,9 @@ from llmsvc_server.rpc.callinfo import (
     request_id_from,
 )
 from llmsvc_server.rpc.details import message_of, status_code, trailers
+from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
-from llmsvc_server.rpc.status import RpcFailure, to_failure
+from llmsvc_server.rpc.status import RpcFailure, after, to_failure
 
 ABORT_LIMIT_S = 1.0
 """A status behind a blocked write cannot be sent; the backstop in stop() ends such a call."""
@@ -90,16 +94,23 @@ class Guard(grpc.aio.ServerInterceptor):
             current_call.set(call)
             self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
-                context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
                 response = await self._in_time(call, method, decode, request, context)
+                context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call)
                 raise
             except Exception as error:  # noqa: BLE001  the one place that maps them all
-                failure = to_failure(_after_commit(call, error))
-                self._report(call, failure.code, failure.reason, _defect(failure, error))
+                failure = _failure(call, _after_commit(call, error))
+                self._report(
+                    call,
+                    code=failure.code,
+                    reason=failure.reason,
+                    trail=failure.trail,
+                    detail=_defect(failure, error),
+                )
                 await _abort(context, failure, call.request_id)
-            self._report(call, "OK", "", "")
+            trail = call.route.trail if call.route is not None else None
+            self._report(call, code="OK", trail=trail)
             return response
 
         async def guarded(request: bytes, context: Context) -> object:
@@ -134,9 +145,12 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _report_cancel(self, call: Call) -> None:
         late = call.limit_s is None and call.finish_by.remaining_s() == 0
-        self._report(call, "DEADLINE_EXCEEDED" if late else "CANCELLED", "", "")
+        code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
+        self._report(call, code=code, trail=call.trail_ended_by(code, ""))
 
-    def _report(self, call: Call, code: str, reason: str, detail: str) -> None:
+    def _report(
+        self, call: Call, *, code: str, trail: Trail | None, reason: str = "", detail: str = ""
+    ) -> None:
         self._reporter.rpc_finished(
             RpcReport(
                 method=call.method,
@@ -146,6 +160,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 duration_s=self._clock() - call.began_s,
                 first_content_s=call.first_content_s,
                 messages_sent=call.messages_sent,
+                attempts=0 if trail is None else len(trail.attempts),
                 route=call.route,
                 usage=call.usage,
                 detail=detail,
@@ -190,9 +205,24 @@ def _out_of_time(call: Call) -> LlmsvcError:
 
 
 def _after_commit(call: Call, error: Exception) -> Exception:
-    if call.committed and call.route is not None and not isinstance(error, LlmsvcError):
-        return StreamInterrupted(InterruptCause.INTERNAL, call.route)
+    if not call.committed or call.route is None:
+        return error
+    if not isinstance(error, LlmsvcError):
+        error = StreamInterrupted(InterruptCause.INTERNAL, call.route)
+    if isinstance(error, StreamInterrupted):
+        written = estimated_tokens(call.text_length)
+        error.usage = Usage(output_tokens=written, output_estimated=True)
+        call.usage = error.usage
     return error
+
+
+def _failure(call: Call, error: Exception) -> RpcFailure:
+    """Return what the caller is told, with what was tried where the error itself does not know."""
+    failure = to_failure(error)
+    if failure.trail is not None:
+        return failure
+    trail = call.trail_ended_by(failure.code, failure.reason)
+    return failure if trail is None else after(failure, trail, call.route)
 
 
 def _defect(failure: RpcFailure, error: Exception) -> str:

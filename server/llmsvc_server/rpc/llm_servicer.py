@@ -5,9 +5,9 @@ from contextlib import aclosing
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import Delta, Done, Started
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started, Waiting
 from llmsvc_server.chat.fold import fold
-from llmsvc_server.chat.request import Delivery
+from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
@@ -16,7 +16,9 @@ from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.callinfo import Call, current_call
 from llmsvc_server.rpc.checks import check_chat
 from llmsvc_server.rpc.from_proto import chat_from_proto
-from llmsvc_server.rpc.to_proto import response_to_proto, route_to_proto
+from llmsvc_server.rpc.headers import initial_metadata
+from llmsvc_server.rpc.progress import Outlet, Progress
+from llmsvc_server.rpc.to_proto import Clocked, response_to_proto, route_to_proto
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
@@ -34,10 +36,18 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         check_chat(request)
         chat = chat_from_proto(request, Delivery.WHOLE)
         with self._admission.slot():
-            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
-                reply = await fold(events)
+            async with (
+                aclosing(self._router.stream_chat(chat, call.finish_by)) as events,
+                aclosing(_noting(events, call)) as answer,
+            ):
+                reply = await fold(answer)
         call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
-        return response_to_proto(reply.done, reply.route, call.request_id, reply.text)
+        if not reply.text:
+            call.first_content_s = None
+        await context.send_initial_metadata(initial_metadata(call, reply.route))
+        return response_to_proto(
+            reply.done, reply.route, call.request_id, reply.text, _clocked(call)
+        )
 
     @override
     async def ChatStream(  # type: ignore[override]  # a coroutine that writes, not a generator
@@ -47,32 +57,60 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         check_chat(request)
         chat = chat_from_proto(request, Delivery.STREAM)
-        kept = _Kept() if request.stream_options.final_message_included else None
-        message = llm_pb2.ChatStreamResponse()
-        delta = message.delta  # one message for the whole stream: write() serialises it at once
+        options = request.stream_options
+        kept = _Kept() if options.final_message_included else None
         with self._admission.slot():
-            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
-                async for event in events:
-                    if isinstance(event, Delta):
-                        if not event.text:
-                            continue
-                        delta.text = event.text
-                        await context.write(message)
-                        call.messages_sent += 1
-                        if kept is not None:
-                            kept.add(event.text, call)
-                    elif isinstance(event, Started):
-                        await _start(event, call, context)
-                    else:
-                        await _complete(event, call, context, kept)
+            if options.HasField("progress_interval"):
+                interval_s = options.progress_interval.ToNanoseconds() / 1e9
+                progress = Progress(context, call, interval_s)
+                await progress.beside(self._stream(chat, call, progress, kept))
+            else:
+                await self._stream(chat, call, context, kept)
         if call.usage is None:
             raise RuntimeError("an answer stopped without its end")
 
+    async def _stream(
+        self, chat: ChatRequest, call: Call, outlet: Outlet, kept: "_Kept | None"
+    ) -> None:
+        message = llm_pb2.ChatStreamResponse()
+        delta = message.delta  # one message for the whole stream: write() serialises it at once
+        write = outlet.write
+        async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
+            async for event in events:
+                if isinstance(event, Delta):
+                    text = event.text
+                    if not text:
+                        continue
+                    delta.text = text
+                    await write(message)
+                    call.messages_sent += 1
+                    call.text_length += len(text)
+                    if kept is not None:
+                        kept.add(text, call)
+                elif isinstance(event, Waiting):
+                    call.waits(event)
+                elif isinstance(event, Started):
+                    await _start(event, call, outlet)
+                else:
+                    await _complete(event, call, outlet, kept)
 
-async def _start(started: Started, call: Call, context: Context) -> None:
+
+async def _noting(events: ChatEvents, call: Call) -> ChatEvents:
+    """Pass on what makes up an answer; note what is waited for."""
+    async for event in events:
+        if isinstance(event, Waiting):
+            call.waits(event)
+            continue
+        if isinstance(event, Started) and event.content_at_s is not None:
+            call.first_content_s = event.content_at_s - call.began_s
+        yield event
+
+
+async def _start(started: Started, call: Call, outlet: Outlet) -> None:
     call.route, call.committed = started.route, True
-    call.first_content_s = call.finish_by.clock() - call.began_s
-    await context.write(
+    call.first_content_s = call.elapsed_s()
+    await outlet.send_initial_metadata(initial_metadata(call, started.route))
+    await outlet.write(
         llm_pb2.ChatStreamResponse(
             started=llm_pb2.StreamStarted(
                 request_id=call.request_id, route=route_to_proto(started.route)
@@ -82,16 +120,22 @@ async def _start(started: Started, call: Call, context: Context) -> None:
     call.messages_sent += 1
 
 
-async def _complete(done: Done, call: Call, context: Context, kept: "_Kept | None") -> None:
+async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None") -> None:
     assert call.route is not None  # noqa: S101  the router's promise, checked by its tests
     call.usage = done.usage
+    if not call.text_length:
+        call.first_content_s = None
     text = None if kept is None else "".join(kept.pieces)
-    await context.write(
+    await outlet.write(
         llm_pb2.ChatStreamResponse(
-            completed=response_to_proto(done, call.route, call.request_id, text)
+            completed=response_to_proto(done, call.route, call.request_id, text, _clocked(call))
         )
     )
     call.messages_sent += 1
+
+
+def _clocked(call: Call) -> Clocked:
+    return Clocked(total_s=call.elapsed_s(), first_content_s=call.first_content_s)
 
 
 class _Kept:

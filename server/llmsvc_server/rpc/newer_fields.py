@@ -1,4 +1,4 @@
-"""Fields of a ChatRequest that only later versions know. Ignored, they would loosen the request."""
+"""Fields that only later versions know. Ignored, they would loosen the request."""
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
@@ -8,10 +8,12 @@ NEWER_FIELDS = {
     5: "tool_choice",
     6: "response_format",
     7: "thinking_config",
-    8: "routing_policy",
     9: "unsupported_feature_action",
 }
 """Those that restrict or shape the answer, so that they must not be lost."""
+
+TOO_OLD = "this server is too old for it; leave it out"
+"""The remedy."""
 
 _ENUM_FIELDS = frozenset((9,))
 
@@ -26,6 +28,22 @@ def newer_fields(raw: bytes) -> list[str]:
         raw: A serialised ChatRequest.
     """
     return [field.name for field, _ in _NEWER.FromString(raw).ListFields()]
+
+
+def has_unknown_fields(message: Message, *, besides: str = "") -> bool:
+    """Return whether a message has any field that this version does not know, at that speed.
+
+    Args:
+        message: Looked at, with everything below it.
+        besides: Name of a field that is not looked into; empty for none.
+    """
+    copy = type(message)()
+    copy.CopyFrom(message)
+    if besides:
+        copy.ClearField(besides)
+    whole_bytes = copy.ByteSize()
+    copy.DiscardUnknownFields()
+    return copy.ByteSize() != whole_bytes
 
 
 def _message_class() -> type[Message]:

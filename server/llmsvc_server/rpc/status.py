@@ -5,17 +5,20 @@ Whatever an upstream said stays below: every sentence here is ours.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.route import Route, Trail
+from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
     DeadlineExpired,
     ErrorKind,
     InvalidRequest,
+    LlmsvcError,
     ModelNotFound,
     Overloaded,
     ProviderError,
+    ProviderNotFound,
     ShuttingDown,
     StreamInterrupted,
     Violation,
@@ -37,7 +40,9 @@ class RpcFailure:
     """One failed call, as its status will say it.
 
     `code` is a gRPC status code's name, `reason` an ErrorReason without its prefix.
-    `pushback_ms` steers gRPC's own retries, None where it is not sent.
+    `pushback_ms` steers gRPC's own retries, None where it is not sent. `missing` is the type and
+    the name of a resource, `quota_of` who limits our account. `trail` is what was tried, `route`
+    who had begun to answer, `usage` what the delivered part of an answer took.
     """
 
     code: str
@@ -47,9 +52,17 @@ class RpcFailure:
     retry_after_s: float | None = None
     pushback_ms: int | None = None
     violations: tuple[Violation, ...] = ()
-    missing_model: str | None = None
+    missing: tuple[str, str] | None = None
     precondition: str | None = None
+    quota_of: str | None = None
+    trail: Trail | None = None
     route: Route | None = None
+    usage: Usage | None = None
+
+    @property
+    def attempts(self) -> int:
+        """How many targets were tried or skipped."""
+        return 0 if self.trail is None else len(self.trail.attempts)
 
 
 SENTENCES: dict[ErrorKind, str] = {
@@ -61,22 +74,55 @@ SENTENCES: dict[ErrorKind, str] = {
     ErrorKind.QUEUE_FULL: "Too many calls wait for {model} at provider {provider}.",
     ErrorKind.SATURATED: "Provider {provider} has too many requests waiting.",
     ErrorKind.RATE_LIMIT: "Provider {provider} limits the rate of this server's requests.",
+    ErrorKind.QUOTA: "This server's account at provider {provider} has no money or quota left.",
     ErrorKind.CREDENTIAL: "Provider {provider} rejects this server's credentials.",
+    ErrorKind.REGION: "Provider {provider} does not serve the place where this server runs.",
     ErrorKind.MISCONFIGURED: "The address configured for provider {provider} is not such a server.",
     ErrorKind.REMOTE_REFUSED: "{model} of provider {provider} runs elsewhere; nothing was sent.",
     ErrorKind.VIOLATION: "Provider {provider} forwarded the request; its answer was withheld.",
     ErrorKind.MODEL_MISSING: "No provider has the requested model.",
     ErrorKind.CONTEXT: "The input does not fit the context window of {model}; shorten it.",
+    ErrorKind.CONTENT: "Provider {provider} refuses the content by its own policy.",
     ErrorKind.CALLER: "Provider {provider} calls the request for {model} invalid.",
     ErrorKind.CAPABILITY: "{model} of provider {provider} lacks a feature that was asked for.",
     ErrorKind.MODEL_OUTPUT: "{model} of provider {provider} wrote an answer that is of no use.",
     ErrorKind.PROTOCOL: "The answer of provider {provider} cannot be understood.",
+    ErrorKind.OPEN: "Provider {provider} failed too often of late; calls are held back.",
+    ErrorKind.NO_TIME: "Too little time was left to try provider {provider}.",
 }
+FORBIDDEN = "The privacy policy forbids provider {provider}; nothing was sent."
+CAUSES = {ErrorKind.REGION: "region"}
 PRECONDITIONS = {ErrorKind.CAPABILITY: "CAPABILITY", ErrorKind.REMOTE_REFUSED: "PRIVACY"}
 
 
-def to_failure(error: BaseException) -> RpcFailure:  # noqa: PLR0911  one return per class
+def to_failure(error: BaseException) -> RpcFailure:
     """Return what the caller is told of `error`. Anything unknown is a defect of ours."""
+    failure = _untold(error)
+    if not isinstance(error, LlmsvcError):
+        return failure
+    if error.failover_blocked:
+        blocked = {"failoverBlocked": error.failover_blocked}
+        failure = replace(failure, metadata={**failure.metadata, **blocked})
+    if error.trail is None or failure.trail is not None:
+        return failure
+    return after(failure, error.trail)
+
+
+def after(failure: RpcFailure, trail: Trail, route: Route | None = None) -> RpcFailure:
+    """Return `failure` with what was tried before it, which alone decides on retries.
+
+    Args:
+        failure: What is told.
+        trail: What was tried.
+        route: Who had begun to answer, if anybody.
+    """
+    sent = any(attempt.content_sent for attempt in trail.attempts)
+    final = failure.code in ("ABORTED", "DEADLINE_EXCEEDED")
+    pushback_ms = _pushback_ms(failure.code, failure.retry_after_s, called=sent or final)
+    return replace(failure, trail=trail, route=route, pushback_ms=pushback_ms)
+
+
+def _untold(error: BaseException) -> RpcFailure:
     match error:
         case InvalidRequest():
             return _invalid(error)
@@ -88,6 +134,19 @@ def to_failure(error: BaseException) -> RpcFailure:  # noqa: PLR0911  one return
             return _interrupted(error)
         case DeadlineExpired():
             return _expired(error)
+        case _:
+            return _of_the_server(error)
+
+
+def _of_the_server(error: BaseException) -> RpcFailure:
+    match error:
+        case ProviderNotFound():
+            return RpcFailure(
+                code="NOT_FOUND",
+                reason="PROVIDER_NOT_FOUND",
+                message="No provider of the requested name is configured.",
+                missing=("provider", error.name),
+            )
         case Overloaded():
             return RpcFailure(
                 code="RESOURCE_EXHAUSTED",
@@ -133,8 +192,9 @@ def _provider(error: ProviderError) -> RpcFailure:
         metadata=metadata,
         retry_after_s=wait_s,
         pushback_ms=_pushback_ms(policy.code, wait_s, called=error.called),
-        missing_model=error.model if error.kind is ErrorKind.MODEL_MISSING else None,
+        missing=("model", error.model) if error.kind is ErrorKind.MODEL_MISSING else None,
         precondition=PRECONDITIONS.get(error.kind),
+        quota_of=_name_of(error) if error.kind is ErrorKind.QUOTA else None,
     )
 
 
@@ -161,8 +221,17 @@ def _interrupted(error: StreamInterrupted) -> RpcFailure:
         message="The answer broke off after a part of it was delivered.",
         metadata=metadata,
         pushback_ms=NO_RETRY,
+        trail=_broken(error.route.trail),
         route=error.route,
+        usage=error.usage,
     )
+
+
+def _broken(trail: Trail) -> Trail:
+    """Return the trail of an answer that broke off: its own attempt is no success."""
+    *before, answered = trail.attempts
+    broken = replace(answered, code="ABORTED", reason="STREAM_INTERRUPTED")
+    return replace(trail, attempts=(*before, broken))
 
 
 def _expired(error: DeadlineExpired) -> RpcFailure:
@@ -181,18 +250,26 @@ def _expired(error: DeadlineExpired) -> RpcFailure:
 
 
 def _sentence(error: ProviderError) -> str:
-    provider = error.provider.name if error.provider else "unknown"
-    sentence = SENTENCES[error.kind].format(provider=provider, model=error.model or "the model")
+    by_policy = error.kind is ErrorKind.REMOTE_REFUSED and error.cause
+    template = FORBIDDEN if by_policy else SENTENCES[error.kind]
+    sentence = template.format(
+        provider=_name_of(error) or "unknown", model=error.model or "the model"
+    )
     if isinstance(error, ModelNotFound) and error.pull_hint:
         return f"{sentence} Install it with: ollama pull {error.pull_hint}"
     return sentence
 
 
+def _name_of(error: ProviderError) -> str:
+    return error.provider.name if error.provider else ""
+
+
 def _metadata(error: ProviderError) -> dict[str, str]:
     facts = {
-        "provider": error.provider.name if error.provider else "",
+        "provider": _name_of(error),
         "phase": error.phase,
-        "cause": error.cause,
+        "cause": error.cause or CAUSES.get(error.kind, ""),
+        "param": error.param,
     }
     if error.kind is ErrorKind.CONTEXT:
         facts = {

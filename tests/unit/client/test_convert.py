@@ -1,90 +1,30 @@
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.convert import to_adjustment, to_reply, to_request, to_route, to_usage
-from llmsvc_client.errors import InvalidRequestError
-from llmsvc_client.messages import assistant, system, user
+from llmsvc_client.answers import Attempt
+from llmsvc_client.convert import (
+    to_adjustment,
+    to_attempt,
+    to_progress,
+    to_reply,
+    to_route,
+    to_usage,
+)
+from llmsvc_client.messages import user
 from llmsvc_client.types import (
+    CountMethod,
     FinishReason,
     Locality,
     Message,
+    Phase,
+    Privacy,
     ProviderKind,
     Role,
     Sampling,
+    Target,
 )
 
 NEWER_VALUE = 99
-
-
-def request(
-    prompt: object = "hi", *, model: str | None = None, sampling: Sampling | None = None
-) -> llm_pb2.ChatRequest:
-    return to_request(prompt, model=model, system=None, sampling=sampling)  # type: ignore[arg-type]  # tests say wrong things
-
-
-@pytest.mark.parametrize(
-    ("turn", "role"),
-    [
-        (system("x"), llm_pb2.ROLE_SYSTEM),
-        (user("x"), llm_pb2.ROLE_USER),
-        (assistant("x"), llm_pb2.ROLE_ASSISTANT),
-    ],
-)
-def test_each_role_has_its_own(turn: Message, role: int) -> None:
-    assert role == request([turn]).messages[0].role
-
-
-def test_unset_sampling_is_not_sent() -> None:
-    assert not request().HasField("generation_config")
-    assert not request(sampling=Sampling()).HasField("generation_config")
-
-
-def test_zero_is_sent() -> None:
-    sent = request(sampling=Sampling(temperature=0, seed=0)).generation_config
-
-    assert sent.HasField("temperature")
-    assert sent.HasField("seed")
-    assert not sent.HasField("top_p")
-
-
-def test_every_field_of_the_contract_can_be_set() -> None:
-    known = {field.name for field in llm_pb2.GenerationConfig.DESCRIPTOR.fields}
-
-    assert set(Sampling.__slots__) == known
-
-
-LONE_SURROGATE = "secret \ud800"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "field"),
-    [
-        ({"model": LONE_SURROGATE}, "model"),
-        ({"prompt": LONE_SURROGATE}, "messages[0].parts[0].text"),
-        ({"prompt": [user("a"), user(5)]}, "messages[1].parts[0].text"),  # type: ignore[arg-type]  # wrong on purpose
-        ({"sampling": Sampling(temperature="hot")}, "generation_config.temperature"),  # type: ignore[arg-type]  # the same
-        ({"sampling": Sampling(top_k=1.5)}, "generation_config.top_k"),  # type: ignore[arg-type]  # the same
-        ({"sampling": Sampling(max_output_tokens=2**40)}, "generation_config.max_output_tokens"),
-        ({"sampling": Sampling(stop_sequences="END")}, "generation_config.stop_sequences"),  # type: ignore[arg-type]  # the same
-        ({"sampling": Sampling(stop_sequences=(5,))}, "generation_config.stop_sequences"),  # type: ignore[arg-type]  # the same
-    ],
-    ids=str,
-)
-def test_a_value_that_does_not_fit_is_named_but_not_shown(
-    arguments: dict[str, object], field: str
-) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        request(**arguments)  # type: ignore[arg-type]  # wrong on purpose
-
-    assert [(field, "MALFORMED")] == [(v.field, v.reason) for v in caught.value.violations]
-    assert "secret" not in str(caught.value)
-    assert caught.value.__suppress_context__
-
-
-@pytest.mark.parametrize("prompt", [["hi"], [user("hi"), None], [{"role": "user"}]])
-def test_a_prompt_of_other_things_says_what_to_write(prompt: list[object]) -> None:
-    with pytest.raises(TypeError, match=r"prompt\[\d\] is a .*: write user\(text\)"):
-        request(prompt)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +35,8 @@ def test_a_prompt_of_other_things_says_what_to_write(prompt: list[object]) -> No
         (llm_pb2.FINISH_REASON_STOP_SEQUENCE, FinishReason.STOP_SEQUENCE),
         (llm_pb2.FINISH_REASON_MAX_TOKENS, FinishReason.MAX_TOKENS),
         (llm_pb2.FINISH_REASON_CONTEXT_LENGTH, FinishReason.CONTEXT_LENGTH),
+        (llm_pb2.FINISH_REASON_CONTENT_FILTER, FinishReason.CONTENT_FILTER),
+        (llm_pb2.FINISH_REASON_REFUSAL, FinishReason.REFUSAL),
         (llm_pb2.FINISH_REASON_OTHER, FinishReason.OTHER),
         (NEWER_VALUE, FinishReason.UNKNOWN),
     ],
@@ -121,6 +63,8 @@ def test_localities(value: llm_pb2.Locality.ValueType, locality: Locality) -> No
     [
         (llm_pb2.PROVIDER_KIND_UNSPECIFIED, ProviderKind.UNKNOWN),
         (llm_pb2.PROVIDER_KIND_OLLAMA, ProviderKind.OLLAMA),
+        (llm_pb2.PROVIDER_KIND_OPENAI, ProviderKind.OPENAI),
+        (llm_pb2.PROVIDER_KIND_ANTHROPIC, ProviderKind.ANTHROPIC),
         (llm_pb2.PROVIDER_KIND_MOCK, ProviderKind.MOCK),
         (NEWER_VALUE, ProviderKind.UNKNOWN),
     ],
@@ -142,10 +86,153 @@ def test_adjustments(value: llm_pb2.Adjustment.Action.ValueType, word: str) -> N
     assert word == to_adjustment(llm_pb2.Adjustment(action=value)).action
 
 
+@pytest.mark.parametrize(
+    ("value", "privacy"),
+    [
+        (llm_pb2.PRIVACY_MODE_UNSPECIFIED, Privacy.UNKNOWN),
+        (llm_pb2.PRIVACY_MODE_LOCAL_ONLY, Privacy.LOCAL_ONLY),
+        (llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED, Privacy.CLOUD_ALLOWED),
+        (NEWER_VALUE, Privacy.UNKNOWN),
+    ],
+)
+def test_privacy_modes(value: llm_pb2.PrivacyMode.ValueType, privacy: Privacy) -> None:
+    assert privacy is to_route(llm_pb2.RouteInfo(effective_privacy_mode=value)).privacy
+
+
+@pytest.mark.parametrize(
+    ("value", "method"),
+    [
+        (llm_pb2.TOKEN_COUNT_METHOD_UNSPECIFIED, CountMethod.UNKNOWN),
+        (llm_pb2.TOKEN_COUNT_METHOD_REPORTED, CountMethod.REPORTED),
+        (llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED, CountMethod.ESTIMATED),
+        (NEWER_VALUE, CountMethod.UNKNOWN),
+    ],
+)
+def test_count_methods(value: llm_pb2.TokenCountMethod.ValueType, method: CountMethod) -> None:
+    usage = to_usage(llm_pb2.Usage(input_method=value, output_method=value))
+
+    assert (method, method) == (usage.input_method, usage.output_method)
+
+
+@pytest.mark.parametrize(
+    ("value", "phase"),
+    [
+        (llm_pb2.StreamProgress.PHASE_UNSPECIFIED, Phase.UNKNOWN),
+        (llm_pb2.StreamProgress.PHASE_QUEUED, Phase.QUEUED),
+        (llm_pb2.StreamProgress.PHASE_LOADING_MODEL, Phase.LOADING_MODEL),
+        (llm_pb2.StreamProgress.PHASE_WAITING_FOR_PROVIDER, Phase.WAITING_FOR_PROVIDER),
+        (llm_pb2.StreamProgress.PHASE_GENERATING, Phase.GENERATING),
+        (NEWER_VALUE, Phase.UNKNOWN),
+    ],
+)
+def test_phases(value: llm_pb2.StreamProgress.Phase.ValueType, phase: Phase) -> None:
+    assert phase is to_progress(llm_pb2.StreamProgress(phase=value)).phase
+
+
+def test_a_sign_of_life_adds_no_text_and_may_say_nothing() -> None:
+    progress = to_progress(llm_pb2.StreamProgress())
+
+    assert ("", None, None) == (progress.text, progress.elapsed_s, progress.target)
+
+
+def test_a_sign_of_life_says_what_is_tried_and_since_when() -> None:
+    event = llm_pb2.StreamProgress(target=llm_pb2.RouteTarget(provider="ollama", model="phi3:mini"))
+    event.elapsed_duration.FromMilliseconds(1500)
+
+    progress = to_progress(event)
+
+    assert (1.5, Target("ollama", "phi3:mini")) == (progress.elapsed_s, progress.target)
+
+
+def test_a_failed_attempt_has_its_code_reason_and_time() -> None:
+    message = llm_pb2.RouteAttempt(
+        target=llm_pb2.RouteTarget(provider="openai", model="gpt-4o-mini"),
+        locality=llm_pb2.LOCALITY_REMOTE,
+        status_code=8,
+        reason=llm_pb2.ERROR_REASON_PROVIDER_RATE_LIMITED,
+        content_sent=True,
+    )
+    message.elapsed_duration.FromMilliseconds(250)
+
+    assert Attempt(
+        provider="openai",
+        model="gpt-4o-mini",
+        locality=Locality.REMOTE,
+        code="RESOURCE_EXHAUSTED",
+        reason="PROVIDER_RATE_LIMITED",
+        elapsed_s=0.25,
+        content_sent=True,
+        raw=message,
+    ) == to_attempt(message)
+
+
+def test_an_attempt_that_answered_is_ok_without_a_reason() -> None:
+    attempt = to_attempt(llm_pb2.RouteAttempt())
+
+    assert ("OK", "", None) == (attempt.code, attempt.reason, attempt.elapsed_s)
+
+
+def test_newer_codes_and_reasons_are_kept_as_numbers() -> None:
+    newer = llm_pb2.RouteAttempt(status_code=NEWER_VALUE, reason=NEWER_VALUE)  # type: ignore[arg-type]  # newer than the stubs
+
+    attempt = to_attempt(newer)
+
+    assert ("99", "99") == (attempt.code, attempt.reason)
+
+
+def test_a_negative_time_is_none_at_all() -> None:
+    attempt = llm_pb2.RouteAttempt()
+    attempt.elapsed_duration.seconds = -5
+
+    assert 0 == to_attempt(attempt).elapsed_s
+
+
+def test_unset_times_are_unknown() -> None:
+    response = llm_pb2.ChatResponse(provider_response_id="chatcmpl-1")
+    response.timings.total_duration.FromMilliseconds(1500)
+    response.timings.queue_duration.FromMilliseconds(0)
+
+    reply = to_reply(response)
+
+    assert (1.5, 0, None, None, None, None) == (
+        reply.timings.total_s,
+        reply.timings.queue_s,
+        reply.timings.first_token_s,
+        reply.timings.model_load_s,
+        reply.timings.prompt_s,
+        reply.timings.generation_s,
+    )
+    assert "chatcmpl-1" == reply.provider_response_id
+
+
+def test_every_time_of_the_contract_has_its_own() -> None:
+    response = llm_pb2.ChatResponse()
+    response.timings.first_token_duration.FromSeconds(1)
+    response.timings.model_load_duration.FromSeconds(2)
+    response.timings.prompt_duration.FromSeconds(3)
+    response.timings.generation_duration.FromSeconds(4)
+
+    timings = to_reply(response).timings
+
+    assert (1, 2, 3, 4) == (
+        timings.first_token_s,
+        timings.model_load_s,
+        timings.prompt_s,
+        timings.generation_s,
+    )
+
+
+def test_counts_of_the_cache_are_parts_of_their_own() -> None:
+    usage = to_usage(llm_pb2.Usage(cached_input_tokens=0, cache_write_input_tokens=7))
+
+    assert (0, 7) == (usage.cached_input_tokens, usage.cache_write_input_tokens)
+
+
 def test_unset_counts_are_unknown_and_zero_is_zero() -> None:
     usage = to_usage(llm_pb2.Usage(input_tokens=0))
 
     assert (0, None, None) == (usage.input_tokens, usage.output_tokens, usage.total_tokens)
+    assert (None, None) == (usage.cached_input_tokens, usage.cache_write_input_tokens)
 
 
 def test_joins_the_parts_of_an_answer() -> None:

@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_client.convert import to_route
 from llmsvc_client.errors import (
     AccessDeniedError,
     Code,
@@ -21,9 +22,10 @@ from llmsvc_client.errors import (
     Violation,
 )
 from llmsvc_client.from_status import Shown, to_error
+from llmsvc_client.types import Privacy
 
 StatusCode = grpc.StatusCode
-SHOWN = Shown(text="so far", route=None)
+SHOWN = Shown(text="so far", route=to_route(llm_pb2.RouteInfo(provider="ollama")))
 
 
 def rpc_error(
@@ -186,18 +188,66 @@ def test_an_interrupted_stream_is_one_whatever_was_shown() -> None:
     assert ("", "ollama", 3) == (error.partial, error.route.provider, error.usage.output_tokens)
 
 
+def test_reads_what_was_tried_and_what_kept_the_others_away() -> None:
+    code = StatusCode.UNAVAILABLE
+    refused = llm_pb2.RouteAttempt(
+        target=llm_pb2.RouteTarget(provider="ollama", model="phi3:mini"),
+        locality=llm_pb2.LOCALITY_LOCAL,
+        status_code=code.value[0],
+        reason=llm_pb2.ERROR_REASON_PROVIDER_UNREACHABLE,
+    )
+    tried = llm_pb2.RouteInfo(
+        effective_privacy_mode=llm_pb2.PRIVACY_MODE_LOCAL_ONLY, attempts=[refused]
+    )
+    why = info("PROVIDER_UNREACHABLE", {"failoverBlocked": "privacy"})
+
+    error = to_error(rpc_error(code, details(code, why, tried)), request_id=None)
+
+    assert ["ollama"] == [attempt.provider for attempt in error.attempts]
+    assert "privacy" == error.failover_blocked
+    assert error.route is not None
+    assert ("", Privacy.LOCAL_ONLY) == (error.route.provider, error.route.privacy)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "kind"),
+    [
+        ("CONTENT_REJECTED", StatusCode.INVALID_ARGUMENT, InvalidRequestError),
+        ("PROVIDER_NOT_FOUND", StatusCode.NOT_FOUND, NotFoundError),
+        ("ROUTE_FORBIDDEN", StatusCode.FAILED_PRECONDITION, PreconditionError),
+        ("PROVIDER_CREDENTIALS_REJECTED", StatusCode.FAILED_PRECONDITION, PreconditionError),
+        ("PROVIDER_RATE_LIMITED", StatusCode.RESOURCE_EXHAUSTED, OverloadedError),
+        ("PROVIDER_QUOTA_EXHAUSTED", StatusCode.RESOURCE_EXHAUSTED, OverloadedError),
+        ("BREAKER_OPEN", StatusCode.UNAVAILABLE, UnavailableError),
+        ("MODEL_LOADING", StatusCode.UNAVAILABLE, UnavailableError),
+        ("MODEL_OUTPUT_INVALID", StatusCode.ABORTED, ServerError),
+        ("PRIVACY_VIOLATION", StatusCode.INTERNAL, ServerError),
+        ("ALL_TARGETS_FAILED", StatusCode.UNAVAILABLE, UnavailableError),
+        ("NEWER_THAN_US", StatusCode.NOT_FOUND, NotFoundError),
+    ],
+)
+def test_the_code_decides_the_class_and_the_reason_is_kept(
+    reason: str, code: StatusCode, kind: type[LlmsvcError]
+) -> None:
+    error = to_error(rpc_error(code, details(code, info(reason))), request_id=None)
+
+    assert (kind, reason) == (type(error), error.reason)
+
+
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN])
 def test_any_failure_after_the_start_is_an_interruption(code: StatusCode) -> None:
     error = to_error(rpc_error(code), request_id=None, shown=SHOWN)
 
     assert isinstance(error, StreamInterruptedError)
     assert (code.name, "so far", False) == (error.code.value, error.partial, error.retryable)
+    assert SHOWN.route == error.route
 
 
 def test_a_deadline_after_the_start_stays_a_deadline() -> None:
     error = to_error(rpc_error(StatusCode.DEADLINE_EXCEEDED), request_id=None, shown=SHOWN)
 
     assert DeadlineExceededError is type(error)
+    assert SHOWN.route == error.route
 
 
 def broken_detail() -> status_pb2.Status:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _CLOCK = ManualClock()
 _SOON = Deadline(_CLOCK() + 10, _CLOCK)
-_BUDGET = Budget(finish_by=_SOON, first_token_by=_SOON, fallback_follows=False)
+_BUDGET = Budget(finish_by=_SOON, first_token_by=_SOON, latest_first=_SOON, fallback_follows=False)
 _REQUEST = ChatRequest(
     model="phi3:mini",
     messages=(Message(role=Role.USER, parts=("hi",)),),

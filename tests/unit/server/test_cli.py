@@ -29,7 +29,8 @@ def test_a_wrong_configuration_ends_with_two_and_one_line_each(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "settings.yaml"
-    file.write_text(CUSTOMERS_BLOCK, encoding="utf-8")
+    block = CUSTOMERS_BLOCK.replace("provider: openai", "provider: azure")
+    file.write_text(block, encoding="utf-8")
     code = main([*command, "--config", str(file)], {"LLMSVC_LISTEN": "x"})
     said = capsys.readouterr()
 
@@ -38,8 +39,8 @@ def test_a_wrong_configuration_ends_with_two_and_one_line_each(
     assert [
         "llmsvc-server: LLMSVC_LISTEN: unknown variable; did you mean LLMSVC_SERVER__LISTEN?",
         (
-            f"llmsvc-server: {file}:9: llm.default_provider: openai is neither an entry of"
-            " llm.providers nor a provider kind; kinds: ollama, mock"
+            f"llmsvc-server: {file}:9: llm.default_provider: azure is neither an entry of"
+            " llm.providers nor a provider kind; kinds: anthropic, mock, ollama, openai"
         ),
     ] == said.err.splitlines()
 

@@ -9,6 +9,7 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
     ErrorKind,
+    PrivacyViolated,
     ProviderError,
     ProviderFailed,
     ProviderProtocolError,
@@ -17,11 +18,14 @@ from llmsvc_server.errors import (
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.model_names import looks_remote
+from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.models import OllamaModels
-from llmsvc_server.providers.ollama.names import looks_remote, wanted
 from llmsvc_server.providers.ollama.reading import Reading
+from llmsvc_server.providers.ollama.refusals import MAX_REFUSAL_BYTES, said_in_line
 from llmsvc_server.providers.ollama.refused import OK, refusal
-from llmsvc_server.providers.ollama.wire import encode_chat
+from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat, encode_residency
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free (failover.md 3.3)."""
@@ -34,7 +38,7 @@ _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application
 
 
 class OllamaProvider:
-    """A `ChatProvider` and a `ListsModels`. Use as an async context manager."""
+    """A `ChatProvider`, a `ListsModels` and a `WarmsModels`. Use as an async context manager."""
 
     def __init__(  # noqa: PLR0913  plain settings, all by keyword
         self,
@@ -47,6 +51,8 @@ class OllamaProvider:
         max_output_tokens: int,
         connect_timeout_s: float,
         user_agent: str,
+        networks: Networks | None = None,
+        allows_remote: bool = False,
     ) -> None:
         """Connect to nothing yet.
 
@@ -59,6 +65,8 @@ class OllamaProvider:
             max_output_tokens: Most tokens of one answer, at least 1.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
+            networks: Where connections may lead; None for anywhere.
+            allows_remote: Whether models that the server would have run elsewhere may be asked.
         """
         self._info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
         self._temperature = temperature
@@ -66,9 +74,12 @@ class OllamaProvider:
         self._keep_alive_s = keep_alive_s
         self._max_output_tokens = max_output_tokens
         self._upstream = Upstream(
-            base_url, connect_timeout_s=connect_timeout_s, user_agent=user_agent
+            base_url,
+            connect_timeout_s=connect_timeout_s,
+            user_agent=user_agent,
+            networks=networks,
         )
-        self._models = OllamaModels(self._upstream)
+        self._models = OllamaModels(self._upstream, allows_remote=allows_remote)
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""
@@ -89,15 +100,16 @@ class OllamaProvider:
         """Who this is."""
         return self._info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:  # noqa: ARG002  the seam's
+    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
         """Run one chat; see `ChatProvider`. `request.model` is Ollama's spelling of the name.
 
         Raises:
             ProviderError: The server did not answer, or not well.
         """
-        reading = Reading(self._num_ctx)
+        on_remote_route = self._models.runs_remotely(request.model)
+        reading = Reading(self._num_ctx, may_be_remote=on_remote_route)
         try:
-            if looks_remote(request.model):
+            if looks_remote(request.model) and not on_remote_route:
                 raise RouteForbidden(called=False)
             num_predict, adjustments = request.sampling.output_limit(self._max_output_tokens)
             body = encode_chat(
@@ -107,7 +119,7 @@ class OllamaProvider:
                 keep_alive_s=self._keep_alive_s,
                 temperature=self._temperature,
             )
-            answer = await self._upstream.post(_CHAT, body)
+            answer = await self._upstream.post(_CHAT, body, may_repeat=budget.may_repeat)
             done: Done | None = None
             try:
                 await _check(answer)
@@ -145,9 +157,51 @@ class OllamaProvider:
         return await self._models.catalogue()
 
     def identity(self, name: str) -> str | None:
-        """Return what two names of one model have in common; None for cloud models' names."""
-        model = wanted(name)
-        return None if model is None else model.identity
+        """Return what two names of one model have in common; None if it names none."""
+        return self._models.identity(name)
+
+    async def may_forward(self) -> bool:
+        """Return whether the server does not say that it can't have models run elsewhere.
+
+        Raises:
+            ProviderError: It cannot be reached.
+        """
+        return await self._models.may_forward()
+
+    async def warm(self, model: str) -> None:
+        """Return once the model is in memory, with the window that real requests have.
+
+        Raises:
+            ProviderError: It is not going to be.
+        """
+        await self._reside(model, self._keep_alive_s)
+
+    async def unload(self, model: str) -> None:
+        """Free the model's memory, which ends what runs on it.
+
+        Raises:
+            ProviderError: The server did not take the order.
+        """
+        await self._reside(model, 0)
+
+    async def _reside(self, model: str, keep_alive_s: int) -> None:
+        if looks_remote(model):
+            raise RouteForbidden(called=False)
+        body = encode_residency(model, num_ctx=self._num_ctx, keep_alive_s=keep_alive_s)
+        answer = await self._upstream.post(_CHAT, body, may_repeat=True)
+        try:
+            await _check(answer)
+            said = (await answer.read_all(MAX_REFUSAL_BYTES)).strip()
+            if not said:
+                raise ProviderFailed(row="C07", phase="load")
+            for line in decode_lines(said + b"\n"):
+                if line.remote_host or line.remote_model:
+                    raise PrivacyViolated(row="O01")
+                if line.error is not None:
+                    of_cloud = line.cloud_status is not None
+                    raise classify(said_in_line(line.error, of_cloud=of_cloud))
+        finally:
+            answer.close()
 
 
 async def _check(answer: Answer) -> None:

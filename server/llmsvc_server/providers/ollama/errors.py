@@ -15,6 +15,7 @@ from llmsvc_server.errors import (
     CapabilityMissing,
     ContextTooLong,
     CredentialRejected,
+    EngineDied,
     LoadFailed,
     ModelLoading,
     ModelNotFound,
@@ -170,7 +171,7 @@ ROWS: tuple[Row, ...] = (
     # Before O11: newer servers append a line of the engine's log, in which anything may stand.
     Row(
         name="O10b",
-        error=ProviderFailed,
+        error=EngineDied,
         statuses={500},
         texts=("has unexpectedly stopped",),
         where=_BOTH,

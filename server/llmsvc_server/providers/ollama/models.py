@@ -5,7 +5,7 @@ Source: facts/ollama.md sections 6.2, 7 and 11.
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -19,11 +19,12 @@ from llmsvc_server.errors import (
     ProviderProtocolError,
     ProviderRejected,
     ProviderTimeout,
+    ProviderUnreachable,
 )
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.ollama.names import Name, is_plain, parse
+from llmsvc_server.providers.model_names import Name, is_plain, looks_remote, parse, wanted
 from llmsvc_server.providers.ollama.refused import OK, refusal
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -37,6 +38,8 @@ MEMORY_LIMIT_S = 1.0
 class _Entry(msgspec.Struct, frozen=True):
     model: str = ""
     digest: str = ""
+    modified_at: str = ""
+    expires_at: str = ""
     remote_host: str | None = None
     remote_model: str | None = None
 
@@ -49,9 +52,18 @@ class _Version(msgspec.Struct, frozen=True):
     version: str
 
 
+class _Cloud(msgspec.Struct, frozen=True):
+    disabled: bool = False
+
+
+class _Status(msgspec.Struct, frozen=True):
+    cloud: _Cloud = _Cloud()
+
+
 _T = TypeVar("_T")
 _listing = msgspec.json.Decoder(_Listing)
 _version = msgspec.json.Decoder(_Version)
+_status = msgspec.json.Decoder(_Status)
 
 _PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
 """A version reaches our log, and free text of a server must not."""
@@ -67,11 +79,17 @@ class OllamaModels:
         self,
         upstream: Upstream,
         *,
+        allows_remote: bool = False,
         look_limit_s: float = LOOK_LIMIT_S,
         memory_limit_s: float = MEMORY_LIMIT_S,
     ) -> None:
-        """Look through `upstream`, at most so many seconds, and so many for what is in memory."""
+        """Look through `upstream`, at most so many seconds, and so many for what is in memory.
+
+        With `allows_remote`, models that the server would have run elsewhere are listed too.
+        """
         self._upstream = upstream
+        self._allows_remote = allows_remote
+        self._remote: frozenset[str] = frozenset()
         self._look_limit_s = look_limit_s
         self._memory_limit_s = memory_limit_s
         self._version = ""
@@ -90,12 +108,47 @@ class OllamaModels:
             raise
         if not self._version:
             self._version = await self._ask_version(end_s)
-        entries = list(_local(listing.models or []))
+        named = list(_named(listing.models or []))
+        self._remote = frozenset(name.identity for name, entry in named if _is_remote(name, entry))
+        shown = [
+            (name, entry)
+            for name, entry in named
+            if self._allows_remote or name.identity not in self._remote
+        ]
+        memory = await self._ask_memory(end_s)
         return Catalogue(
-            models={name.identity: entry.model for name, entry in reversed(entries)},
-            loaded=await self._ask_loaded(entries, end_s),
+            models={name.identity: entry.model for name, entry in reversed(shown)},
+            remote=self._remote,
+            loaded=None if memory is None else _in_memory(shown, memory),
+            stamps={name.identity: f"{entry.digest} {entry.modified_at}" for name, entry in named},
+            busy_until={name.identity: entry.expires_at for name, entry in memory or ()},
             version=self._version,
         )
+
+    def identity(self, name: str) -> str | None:
+        """Return what two names of one model have in common; None if it names none."""
+        model = parse(name) if looks_remote(name) else wanted(name)
+        return None if model is None else model.identity
+
+    def runs_remotely(self, name: str) -> bool:
+        """Return whether the server would have a model run elsewhere, and may be asked to."""
+        if not self._allows_remote or not self._remote:
+            return False
+        return self.identity(name) in self._remote
+
+    async def may_forward(self) -> bool:
+        """Return whether the server does not say that it can't; before 0.16.2 none could say so.
+
+        Raises:
+            ProviderError: It cannot be reached in time.
+        """
+        end_s = asyncio.get_running_loop().time() + self._look_limit_s
+        try:
+            return not (await self._get("/api/status", _status, end_s)).cloud.disabled
+        except (ProviderUnreachable, ProviderTimeout):
+            raise
+        except ProviderError:
+            return True
 
     async def _ask_version(self, end_s: float) -> str:
         try:
@@ -104,20 +157,18 @@ class OllamaModels:
             return ""
         return version if _PLAIN_VERSION.fullmatch(version) else ""
 
-    async def _ask_loaded(
-        self, entries: Iterable[tuple[Name, _Entry]], end_s: float
-    ) -> frozenset[str] | None:
-        """Return the identities in memory, by name or, for other names of theirs, by digest."""
+    async def _ask_memory(self, end_s: float) -> list[tuple[Name, _Entry]] | None:
+        """Return what is in memory; None where the server does not say in time."""
         end_s = min(end_s, asyncio.get_running_loop().time() + self._memory_limit_s)
         try:
             listing = await self._get("/api/ps", _listing, end_s)
         except ProviderError:
             return None
-        running = list(_local(listing.models or []))
-        digests = {entry.digest for _, entry in running if entry.digest}
-        by_name = {name.identity for name, _ in running}
-        by_digest = {name.identity for name, entry in entries if entry.digest in digests}
-        return frozenset(by_name | by_digest)
+        return [
+            (name, entry)
+            for name, entry in _named(listing.models or [])
+            if not _is_remote(name, entry)
+        ]
 
     async def _get(self, path: str, decoder: msgspec.json.Decoder[_T], end_s: float) -> _T:
         try:
@@ -150,8 +201,18 @@ async def _document(answer: Answer) -> bytes:
     return await answer.read_all(MAX_BODY_BYTES)
 
 
-def _local(entries: Iterable[_Entry]) -> Iterable[tuple[Name, _Entry]]:
-    """Yield the models that run on the server itself, with their names taken apart.
+def _in_memory(
+    listed: Iterable[tuple[Name, _Entry]], memory: Iterable[tuple[Name, _Entry]]
+) -> frozenset[str]:
+    """Return the identities in memory, by name or, for other names of theirs, by digest."""
+    digests = {entry.digest for _, entry in memory if entry.digest}
+    by_name = {name.identity for name, _ in memory}
+    by_digest = {name.identity for name, entry in listed if entry.digest in digests}
+    return frozenset(by_name | by_digest)
+
+
+def _named(entries: Iterable[_Entry]) -> Iterator[tuple[Name, _Entry]]:
+    """Yield the models with their names taken apart.
 
     A name that is not plain is passed over: its spelling would be shown and logged as it is.
     """
@@ -159,6 +220,10 @@ def _local(entries: Iterable[_Entry]) -> Iterable[tuple[Name, _Entry]]:
         if not is_plain(entry.model):
             continue
         name = parse(entry.model)
-        if name is None or name.runs_remotely or entry.remote_host or entry.remote_model:
-            continue
-        yield name, entry
+        if name is not None:
+            yield name, entry
+
+
+def _is_remote(name: Name, entry: _Entry) -> bool:
+    """Return whether a model runs somewhere else than on the server itself."""
+    return bool(name.runs_remotely or entry.remote_host or entry.remote_model)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import (
     ModelOutputInvalid,
@@ -52,13 +52,20 @@ class Reading:
         "_has_begun",
         "_last",
         "_latest",
+        "_may_be_remote",
         "_repeats",
         "_window_tokens",
         "over",
     )
 
-    def __init__(self, window_tokens: int | None) -> None:
-        """Have read nothing; `window_tokens` is the context window, None if unknown."""
+    def __init__(self, window_tokens: int | None, *, may_be_remote: bool = False) -> None:
+        """Have read nothing.
+
+        Args:
+            window_tokens: The context window; None if unknown.
+            may_be_remote: Whether the answer may come from elsewhere: on a remote route.
+        """
+        self._may_be_remote = may_be_remote
         self.over = False
         self._window_tokens = window_tokens
         self._buffer = LineBuffer()
@@ -94,7 +101,7 @@ class Reading:
             lines = decode_lines(block)
         except ProviderProtocolError as error:
             return self._salvage(block, error)
-        if len(lines) == 1 and not _ends(lines[0]):
+        if len(lines) == 1 and not _ends(lines[0], self._may_be_remote):
             # The usual read. What follows would come to the same at twice the price.
             message = lines[0].message
             text = message.content if message is not None else None
@@ -135,12 +142,21 @@ class Reading:
         return Done(
             finish_reason=self._finish_reason(word, last),
             provider_finish_reason=word if _PLAIN_WORD.fullmatch(word) else "",
-            usage=Usage(input_tokens=last.prompt_eval_count, output_tokens=last.eval_count),
+            usage=Usage(
+                input_tokens=last.prompt_eval_count,
+                output_tokens=last.eval_count,
+                cached_input_tokens=last.prompt_eval_cached_count,
+            ),
+            timings=Timings(
+                load_s=_seconds(last.load_duration),
+                prompt_s=_seconds(last.prompt_eval_duration),
+                generation_s=_seconds(last.eval_duration),
+            ),
             adjustments=adjustments,
         )
 
     def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | None:
-        texts, thinks, odd = _collect(lines)
+        texts, thinks, odd = _collect(lines, self._may_be_remote)
         if texts:
             self._has_begun = True
             self._note_repeats(texts)
@@ -170,7 +186,7 @@ class Reading:
     def _settle(self, line: Line) -> None:
         """Take the line that ends the answer."""
         self.over = True
-        if line.remote_host or line.remote_model:
+        if (line.remote_host or line.remote_model) and not self._may_be_remote:
             self._fail(PrivacyViolated(row="O01"))
         elif line.error is not None:
             of_cloud = line.cloud_status is not None
@@ -217,19 +233,26 @@ class Reading:
         return reason
 
 
-def _ends(line: Line) -> bool:
+def _seconds(nanoseconds: int | None) -> float | None:
+    """Return a length that Ollama gave; None where it gave none, or nonsense."""
+    return nanoseconds / 1e9 if nanoseconds is not None and nanoseconds >= 0 else None
+
+
+def _ends(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot path's
     """Return whether nothing of an answer follows this line."""
     return bool(
         line.done
         or line.done_reason
         or line.error is not None
-        or line.remote_host
-        or line.remote_model
+        or ((line.remote_host or line.remote_model) and not may_be_remote)
         or (line.message is None and line.done is None)
     )
 
 
-def _collect(lines: Sequence[Line]) -> tuple[list[str], bool, Line | None]:
+def _collect(
+    lines: Sequence[Line],
+    may_be_remote: bool,  # noqa: FBT001  the hot path's
+) -> tuple[list[str], bool, Line | None]:
     """Return the texts of lines, whether there was thinking, and the line that ends the answer."""
     texts: list[str] = []
     thinks = False
@@ -240,6 +263,6 @@ def _collect(lines: Sequence[Line]) -> tuple[list[str], bool, Line | None]:
                 texts.append(message.content)
             elif message.thinking:
                 thinks = True
-        if _ends(line):
+        if _ends(line, may_be_remote):
             return texts, thinks, line
     return texts, thinks, None

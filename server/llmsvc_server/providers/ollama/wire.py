@@ -41,6 +41,19 @@ class _Request(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     options: _Options
 
 
+class _Runner(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
+    num_ctx: int | None = None
+
+
+class _Residency(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    model: str
+    messages: tuple[()] = ()
+    stream: bool = True
+    shift: bool = False
+    keep_alive: int
+    options: _Runner
+
+
 class Content(msgspec.Struct, frozen=True, gc=False):
     """What the model wrote. Absent and null are empty."""
 
@@ -56,6 +69,10 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     done_reason: str | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
+    prompt_eval_cached_count: int | None = None
+    load_duration: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_duration: int | None = None
     error: object = None
     cloud_status: object = msgspec.field(name="StatusCode", default=None)
     remote_host: str | None = None
@@ -93,6 +110,21 @@ def encode_chat(
         options=_options(request.sampling, num_ctx, num_predict, temperature),
     )
     return _encoder.encode(document)
+
+
+def encode_residency(model: str, *, num_ctx: int | None, keep_alive_s: int) -> bytes:
+    """Return the body that brings a model into memory, or out of it.
+
+    What a runner is started with is the same as in real requests: else those would reload it.
+
+    Args:
+        model: In Ollama's spelling.
+        num_ctx: Context window in tokens; None leaves it to Ollama.
+        keep_alive_s: Seconds the model stays in memory; -1 for ever, 0 frees it.
+    """
+    return _encoder.encode(
+        _Residency(model=model, keep_alive=keep_alive_s, options=_Runner(num_ctx=num_ctx))
+    )
 
 
 def _options(

@@ -1,18 +1,14 @@
-import json
-
 import pytest
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_client.answers import ChatReply
 from llmsvc_client.cli.render import (
-    failure_json,
-    reply_json,
     what_changed,
     what_failed,
     who_answered,
 )
 from llmsvc_client.convert import to_reply
 from llmsvc_client.errors import Code, Failure, InvalidRequestError, LlmsvcError, Violation
-from llmsvc_client.types import ChatReply
 from tests.fakes.scripted_answers import response, route
 
 
@@ -23,10 +19,20 @@ def reply(**changes: object) -> ChatReply:
 
 
 def failure(
-    code: Code, message: str = "A sentence.", reason: str = "", retry_after_s: float | None = None
+    code: Code,
+    message: str = "A sentence.",
+    reason: str = "",
+    retry_after_s: float | None = None,
+    **metadata: str,
 ) -> LlmsvcError:
     return LlmsvcError(
-        Failure(code=code, message=message, reason=reason, retry_after_s=retry_after_s)
+        Failure(
+            code=code,
+            message=message,
+            reason=reason,
+            retry_after_s=retry_after_s,
+            metadata=metadata,
+        )
     )
 
 
@@ -36,6 +42,8 @@ def failure(
         ({}, "12 tokens read, 34 written, complete (request req-1)"),
         ({"finish_reason": llm_pb2.FINISH_REASON_MAX_TOKENS}, "CUT at the limit"),
         ({"finish_reason": llm_pb2.FINISH_REASON_CONTEXT_LENGTH}, "context window was full"),
+        ({"finish_reason": llm_pb2.FINISH_REASON_CONTENT_FILTER}, "CUT by the provider's"),
+        ({"finish_reason": llm_pb2.FINISH_REASON_REFUSAL}, "the model declined"),
         ({"finish_reason": llm_pb2.FINISH_REASON_STOP_SEQUENCE}, "ended at a stop sequence"),
         (
             {"finish_reason": llm_pb2.FINISH_REASON_OTHER, "provider_finish_reason": "odd"},
@@ -72,6 +80,17 @@ def test_says_that_a_mock_answered() -> None:
 
     assert "CANNED ANSWER: no model ran" in line
     assert "demo" in line
+
+
+@pytest.mark.parametrize("locality", [llm_pb2.LOCALITY_REMOTE, llm_pb2.LOCALITY_UNSPECIFIED])
+def test_says_loudly_that_an_answer_may_come_from_outside(
+    locality: llm_pb2.Locality.ValueType,
+) -> None:
+    cloud = route("openai", llm_pb2.PROVIDER_KIND_OPENAI, locality=locality)
+
+    line = who_answered(to_reply(response("x", route_info=cloud)))
+
+    assert line.startswith("REMOTE ANSWER: phi3:mini, openai (")
 
 
 def test_says_what_was_not_run_as_asked() -> None:
@@ -114,6 +133,31 @@ def test_says_what_was_not_run_as_asked() -> None:
                 " --address. [UNIMPLEMENTED]"
             ),
         ),
+        (
+            failure(Code.NOT_FOUND, reason="PROVIDER_NOT_FOUND"),
+            "llmsvc: A sentence. Name another with --target. [NOT_FOUND PROVIDER_NOT_FOUND]",
+        ),
+        (
+            failure(Code.FAILED_PRECONDITION, reason="ROUTE_FORBIDDEN", cause="request"),
+            (
+                "llmsvc: A sentence. Leave out --local-only, or name a local --target."
+                " [FAILED_PRECONDITION ROUTE_FORBIDDEN]"
+            ),
+        ),
+        (
+            failure(Code.FAILED_PRECONDITION, reason="ROUTE_FORBIDDEN", cause="operator"),
+            (
+                "llmsvc: A sentence. The server's operator allows local targets only."
+                " [FAILED_PRECONDITION ROUTE_FORBIDDEN]"
+            ),
+        ),
+        (
+            failure(Code.UNAVAILABLE, reason="PROVIDER_TIMEOUT", failoverBlocked="privacy"),
+            (
+                "llmsvc: A sentence. The privacy policy kept further targets away."
+                " [UNAVAILABLE PROVIDER_TIMEOUT]"
+            ),
+        ),
     ],
 )
 def test_a_failure_comes_with_its_remedy(error: LlmsvcError, line: str) -> None:
@@ -130,23 +174,3 @@ def test_several_refused_fields_have_a_line_each() -> None:
     )
 
     assert ["  model: At most 256 bytes.", "  messages: Give one."] == what_failed(error, "")[1:]
-    assert {"field": "messages", "reason": "MISSING", "description": "Give one."} in (
-        json.loads(failure_json(error))["error"]["violations"]
-    )
-
-
-def test_json_is_one_line_of_ascii() -> None:
-    shown = reply_json(to_reply(response("grüß\x1b\x9b\n")))
-
-    assert shown.isascii()
-    assert "\x1b" not in shown
-    assert 1 == shown.count("\n")
-    assert "grüß\x1b\x9b\n" == json.loads(shown)["message"]["parts"][0]["text"]
-
-
-def test_json_of_a_failure_leaves_out_what_is_not_known() -> None:
-    error = failure(Code.INTERNAL)
-
-    assert {
-        "error": {"code": "INTERNAL", "message": "A sentence.", "retryable": False}
-    } == json.loads(failure_json(error))

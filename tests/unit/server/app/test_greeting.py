@@ -1,45 +1,27 @@
+from typing import Any
+
 import pytest
 
 from llmsvc_server.app.greeting import findings, started, warnings
-from llmsvc_server.app.providers import NO_WAIT, Providers
-from llmsvc_server.catalog.inventory import Inventory
-from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import load
-from llmsvc_server.errors import (
-    CredentialRejected,
-    ProviderError,
-    ProviderMisconfigured,
-    ProviderTimeout,
-    ProviderUnreachable,
-)
-from llmsvc_server.routing.plan import Target
-from tests.fakes.listening_reporter import ListeningReporter
-from tests.fakes.scripted_provider import ScriptedProvider
+from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.ollama_steps import Script, page, refuse, silent
+from tests.fakes.running_service import over_ollama, running_service
 
-MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
+MOCK_BEHIND = {"mock": True}
 
 
-async def found(*sources: ScriptedProvider) -> list[tuple[str, bool]]:
-    """Return what is said of providers whose default models are phi3:mini and mock."""
-    inventory = Inventory({one.info.name: one for one in sources}, ListeningReporter())
-    for one in sources:
-        await inventory.refresh(one.info.name)
-    models = {"ollama": "phi3:mini", "mock": "mock"}
-    targets = tuple(
-        Target(provider=one, default_model=models[one.info.name], patience=NO_WAIT)
-        for one in sources
-    )
-    providers = Providers(targets=targets, inventory=inventory, pools={})
-    return [(finding.text, finding.good) for finding in findings(providers)]
-
-
-def mock() -> ScriptedProvider:
-    return ScriptedProvider(info=MOCK, models=["mock"])
+async def found(llm: Any) -> list[tuple[str, bool]]:  # noqa: ANN401  a tree of settings
+    """Return what is said of the providers of a configuration, once they were looked at."""
+    async with running_service(llm) as service:
+        await service.app.providers.inventory.first_look()
+        return [(finding.text, finding.good) for finding in findings(service.app.providers)]
 
 
 async def test_who_answers_is_said_and_the_mock_stands_behind() -> None:
-    said = await found(ScriptedProvider(models=["phi3:mini"]), mock())
+    async with FakeOllama(models=("phi3:mini",)) as fake:
+        said = await found(over_ollama(fake, mock=True))
 
     assert [
         ("ollama answers with phi3:mini", True),
@@ -48,7 +30,8 @@ async def test_who_answers_is_said_and_the_mock_stands_behind() -> None:
 
 
 async def test_a_missing_model_is_said_with_its_remedy_and_canned_answers_loudly() -> None:
-    (missing, good), (canned, canned_good) = await found(ScriptedProvider(models=["x"]), mock())
+    async with FakeOllama(models=("x",)) as fake:
+        (missing, good), (canned, canned_good) = await found(over_ollama(fake, mock=True))
 
     assert "ollama pull phi3:mini" in missing
     assert canned.startswith("CANNED ANSWERS")
@@ -56,30 +39,57 @@ async def test_a_missing_model_is_said_with_its_remedy_and_canned_answers_loudly
 
 
 @pytest.mark.parametrize(
-    ("problem", "remedy"),
+    ("script", "remedy"),
     [
-        (ProviderUnreachable(), "ollama serve"),
-        (ProviderMisconfigured(), "base_url"),
-        (CredentialRejected(), "credentials"),
-        (ProviderTimeout(), "does not answer"),
+        (page(404, "not here", "text/plain"), "base_url"),
+        (refuse(401, "who are you"), "credentials"),
+        (silent(), "does not answer"),
     ],
 )
 async def test_a_provider_that_cannot_be_asked_is_said_with_why(
-    problem: ProviderError, remedy: str
+    script: Script, remedy: str
 ) -> None:
-    ollama = ScriptedProvider()
-    ollama.listing = problem
-    ((text, good),) = await found(ollama)
+    async with FakeOllama() as fake:
+        fake.will(script, path="/api/tags", times=100)
+        ((text, good),) = await found(over_ollama(fake))
 
     assert remedy in text
     assert not good
 
 
-def test_the_start_line_names_address_configuration_and_providers() -> None:
+async def test_a_server_that_is_not_there_is_to_be_started() -> None:
+    async with FakeOllama() as fake:
+        fake.stop_listening()
+        ((text, good),) = await found(over_ollama(fake))
+
+    assert "ollama serve" in text
+    assert not good
+
+
+async def test_each_address_of_a_pool_is_spoken_of_by_its_number_and_clouds_are_not() -> None:
+    async with FakeOllama(models=("phi3:mini",)) as one, FakeOllama() as other:
+        entry = {"kind": "ollama", "base_urls": [one.base_url, other.base_url]}
+        cloud = {"kind": "anthropic", "model": "m", "api_key": "k"}
+        said = await found(
+            {
+                "providers": {"ollama": entry, "claude": cloud},
+                "default_provider": "ollama",
+                "fallback_sequence": ["claude"],
+            }
+        )
+
+    assert [
+        ("ollama#1 answers with phi3:mini", True),
+        ("ollama#2 does not have phi3:mini; install it with: ollama pull phi3:mini", False),
+    ] == said
+
+
+def test_the_start_line_names_address_configuration_privacy_and_providers() -> None:
     facts = started(load(None, {}), 50051)
 
     assert "127.0.0.1:50051" == facts["listen"]
     assert "built-in defaults" == facts["configuration"]
+    assert "local_only" == facts["privacy"]
     assert "phi3:mini" in str(facts["providers"])
 
 
@@ -88,3 +98,39 @@ def test_listening_beyond_loopback_is_warned_of() -> None:
 
     assert [] == list(warnings(Settings()))
     assert ["TLS" in text for text in warnings(everywhere)] == [True]
+
+
+def with_cloud(openai: dict[str, object], privacy: str | None = None) -> Settings:
+    return Settings.model_validate(
+        {
+            "llm": {
+                "providers": {"ollama": {"kind": "ollama"}, "openai": {"kind": "openai", **openai}},
+                "default_provider": "ollama",
+                "fallback_sequence": ["openai"],
+                "privacy": privacy,
+            }
+        }
+    )
+
+
+ACTIVE: dict[str, object] = {"model": "m", "api_key": "k"}
+
+
+def test_who_may_leave_the_network_is_said_once_and_loudly() -> None:
+    (told,) = warnings(with_cloud(ACTIVE))
+
+    assert "remote_when_busy" in told
+    assert "local_only" in told
+
+
+def test_who_is_left_out_is_said_with_why() -> None:
+    told = list(warnings(with_cloud({})))
+
+    assert any("openai is left out" in text for text in told)
+
+
+def test_who_is_left_out_by_the_ceiling_is_said() -> None:
+    (told,) = warnings(with_cloud(ACTIVE, privacy="local_only"))
+
+    assert told.startswith("openai is left out")
+    assert "network" in told

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from llmsvc_server.catalog.inventory import Inventory
@@ -8,18 +10,21 @@ from llmsvc_server.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.reports import Subject
 from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.manual_clock import ManualClock
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of
+from tests.fakes.watching import inventory_of
 
 
 def watching(provider: ScriptedProvider, reporter: ListeningReporter | None = None) -> Inventory:
-    return Inventory({"ollama": provider}, reporter or ListeningReporter())
+    return inventory_of(reporter, ollama=provider)
 
 
 async def looked(provider: ScriptedProvider) -> Inventory:
     inventory = watching(provider)
-    await inventory.refresh("ollama")
+    await inventory.refresh("ollama", "ollama")
     return inventory
 
 
@@ -27,7 +32,7 @@ async def look(inventory: Inventory, provider: ScriptedProvider, *problems: Prov
     """Look once for each problem, which the provider then has."""
     for problem in problems:
         provider.listing = problem
-        await inventory.refresh("ollama")
+        await inventory.refresh("ollama", "ollama")
 
 
 async def test_before_the_first_look_nothing_is_known_and_nothing_may_be_sent() -> None:
@@ -38,7 +43,7 @@ async def test_before_the_first_look_nothing_is_known_and_nothing_may_be_sent() 
     assert (ErrorKind.CONNECT, False) == (unknown.kind, unknown.called)
     assert not inventory.look("ollama").reachable
     assert inventory.spelling("ollama", "phi3") is None
-    assert not inventory.is_loaded("ollama", "phi3")
+    assert not inventory.is_loaded("ollama", "ollama", "phi3")
 
 
 async def test_a_look_shows_what_there_is_under_any_name_of_it() -> None:
@@ -47,7 +52,7 @@ async def test_a_look_shows_what_there_is_under_any_name_of_it() -> None:
     assert inventory.unknown("ollama") is None
     assert inventory.look("ollama").reachable
     assert "Phi3:latest" == inventory.spelling("ollama", "PHI3")
-    assert inventory.is_loaded("ollama", "phi3:latest")
+    assert inventory.is_loaded("ollama", "ollama", "phi3:latest")
 
 
 @pytest.mark.parametrize("name", ["other", "", " ", "phi3:mini"])
@@ -55,13 +60,13 @@ async def test_what_is_not_listed_is_not_there(name: str) -> None:
     inventory = await looked(ScriptedProvider(models=["phi3"], loaded=["phi3"]))
 
     assert inventory.spelling("ollama", name) is None
-    assert not inventory.is_loaded("ollama", name)
+    assert not inventory.is_loaded("ollama", "ollama", name)
 
 
 async def test_a_provider_that_does_not_say_what_is_loaded_has_nothing_loaded() -> None:
     inventory = await looked(ScriptedProvider(models=["phi3"], loaded=None))
 
-    assert not inventory.is_loaded("ollama", "phi3")
+    assert not inventory.is_loaded("ollama", "ollama", "phi3")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +88,7 @@ async def test_one_miss_is_forgiven_two_are_not_and_one_hit_mends_it() -> None:
     states = []
     for listing in (ProviderUnreachable(), ProviderUnreachable(), catalogue_of(["phi3"])):
         provider.listing = listing
-        await inventory.refresh("ollama")
+        await inventory.refresh("ollama", "ollama")
         states.append(inventory.look("ollama").reachable)
 
     assert [True, False, True] == states
@@ -94,7 +99,7 @@ async def test_a_hit_between_two_misses_starts_the_count_again() -> None:
     inventory = await looked(provider)
     await look(inventory, provider, ProviderUnreachable())
     provider.listing = catalogue_of(["phi3"])
-    await inventory.refresh("ollama")
+    await inventory.refresh("ollama", "ollama")
     await look(inventory, provider, ProviderUnreachable())
 
     assert inventory.look("ollama").reachable
@@ -132,10 +137,10 @@ async def test_slow_while_chats_run_means_busy_not_down() -> None:
     inventory = await looked(provider)
     provider.listing = ProviderTimeout()
     for _ in range(5):
-        await inventory.refresh("ollama", busy=True)
+        await inventory.refresh("ollama", "ollama", busy=True)
     busy = inventory.look("ollama").reachable
     for _ in range(2):
-        await inventory.refresh("ollama")
+        await inventory.refresh("ollama", "ollama")
 
     assert busy
     assert not inventory.look("ollama").reachable
@@ -146,31 +151,133 @@ async def test_refused_while_chats_run_means_down_all_the_same() -> None:
     inventory = await looked(provider)
     provider.listing = ProviderUnreachable()
     for _ in range(2):
-        await inventory.refresh("ollama", busy=True)
+        await inventory.refresh("ollama", "ollama", busy=True)
 
     assert not inventory.look("ollama").reachable
 
 
-async def test_a_model_that_was_denied_is_forgotten_until_a_look_finds_it() -> None:
-    inventory = await looked(provider := ScriptedProvider(models=["phi3", "llama3"]))
-    inventory.forget("ollama", "PHI3")
-    forgotten = inventory.spelling("ollama", "phi3")
-    others = inventory.spelling("ollama", "llama3")
-    provider.listing = catalogue_of(["phi3"])
-    await inventory.refresh("ollama")
+def listing(*names: str, stamp: str = "1") -> Catalogue:
+    known = catalogue_of(names)
+    return replace(known, stamps=dict.fromkeys(known.models, stamp))
 
-    assert forgotten is None
-    assert "llama3" == others
-    assert "phi3" == inventory.spelling("ollama", "phi3")
+
+async def denied(clock: ManualClock, *listings: Catalogue) -> str | None:
+    """Deny phi3, look once for each of `listings`, and return what is then known of it."""
+    provider = ScriptedProvider()
+    provider.listing = listing("phi3", "llama3")
+    inventory = inventory_of(clock=clock, ollama=provider)
+    await inventory.refresh("ollama", "ollama")
+    inventory.forget("ollama", "ollama", "PHI3")
+    for one in listings:
+        provider.listing = one
+        await inventory.refresh("ollama", "ollama")
+    assert inventory.spelling("ollama", "llama3")
+    return inventory.spelling("ollama", "phi3")
+
+
+async def test_a_model_that_was_denied_is_passed_over_although_it_is_listed() -> None:
+    assert await denied(ManualClock()) is None
+    assert await denied(ManualClock(), listing("phi3", "llama3")) is None
+
+
+async def test_a_denied_model_comes_back_when_it_is_listed_anew_or_has_changed() -> None:
+    anew = await denied(ManualClock(), listing("llama3"), listing("phi3", "llama3"))
+    changed = await denied(ManualClock(), listing("phi3", "llama3", stamp="2"))
+
+    assert ("phi3", "phi3") == (anew, changed)
+
+
+async def test_a_denied_model_gets_another_chance_after_five_minutes() -> None:
+    clock = ManualClock()
+    provider = ScriptedProvider()
+    provider.listing = listing("phi3")
+    inventory = inventory_of(clock=clock, ollama=provider)
+    await inventory.refresh("ollama", "ollama")
+    inventory.forget("ollama", "ollama", "phi3")
+    clock.advance(299)
+    await inventory.refresh("ollama", "ollama")
+    before = inventory.spelling("ollama", "phi3")
+    clock.advance(1)
+    await inventory.refresh("ollama", "ollama")
+
+    assert (None, "phi3") == (before, inventory.spelling("ollama", "phi3"))
+
+
+async def test_what_one_endpoint_lacks_another_may_have() -> None:
+    one, other = (
+        ScriptedProvider(models=["phi3"], loaded=["phi3"]),
+        ScriptedProvider(models=["llama3"], loaded=[]),
+    )
+    inventory = Inventory(
+        {"ollama": {"ollama#1": one, "ollama#2": other}}, ListeningReporter(), ManualClock()
+    )
+    await inventory.refresh("ollama", "ollama#1")
+    known_early = inventory.spelling("ollama", "llama3")
+    await inventory.refresh("ollama", "ollama#2")
+    has = [inventory.has("ollama", endpoint, "llama3") for endpoint in ("ollama#1", "ollama#2")]
+
+    assert (None, "llama3") == (known_early, inventory.spelling("ollama", "llama3"))
+    assert [False, True] == has
+    assert ("phi3", "llama3") == inventory.models("ollama")
+    assert inventory.is_loaded("ollama", "ollama#1", "phi3")
+    assert not inventory.is_loaded("ollama", "ollama#2", "llama3")
+    assert [("ollama", "ollama#1"), ("ollama", "ollama#2")] == list(inventory.endpoints)
+
+
+async def test_an_endpoint_that_is_down_has_nothing_while_the_other_still_serves() -> None:
+    one, other = ScriptedProvider(models=["phi3"]), ScriptedProvider(models=["phi3"])
+    inventory = Inventory(
+        {"ollama": {"ollama#1": one, "ollama#2": other}}, ListeningReporter(), ManualClock()
+    )
+    for endpoint in ("ollama#1", "ollama#2"):
+        await inventory.refresh("ollama", endpoint)
+    one.listing = ProviderUnreachable()
+    for _ in range(2):
+        await inventory.refresh("ollama", "ollama#1")
+
+    assert not inventory.has("ollama", "ollama#1", "")
+    assert inventory.has("ollama", "ollama#2", "phi3")
+    assert inventory.look("ollama").reachable
+
+
+async def test_models_that_run_elsewhere_are_known_as_such() -> None:
+    provider = ScriptedProvider()
+    provider.listing = replace(catalogue_of(["phi3", "gpt:cloud"]), remote=frozenset({"gpt:cloud"}))
+    inventory = inventory_of(ollama=provider)
+    before = inventory.runs_remotely("ollama", "gpt:cloud")
+    await inventory.refresh("ollama", "ollama")
+
+    assert not before
+    assert inventory.runs_remotely("ollama", "gpt:cloud")
+    assert not inventory.runs_remotely("ollama", "phi3")
+
+
+async def test_what_moves_when_work_is_done_is_passed_on() -> None:
+    provider = ScriptedProvider()
+    provider.listing = replace(catalogue_of(["phi3"]), busy_until={"phi3:latest": "12:00"})
+    inventory = inventory_of(ollama=provider)
+    before = inventory.busy_until("ollama", "ollama", "phi3")
+    await inventory.refresh("ollama", "ollama")
+
+    assert ("", "12:00") == (before, inventory.busy_until("ollama", "ollama", "PHI3"))
+    assert "" == inventory.busy_until("ollama", "ollama", "")
+
+
+def test_forgetting_at_an_unknown_place_changes_nothing() -> None:
+    inventory = inventory_of(ollama=ScriptedProvider())
+
+    inventory.forget("openai", "openai", "gpt")
+
+    assert inventory.look("ollama").catalogue is None
 
 
 @pytest.mark.parametrize("name", ["other", "", " "])
 async def test_forgetting_what_is_not_there_changes_nothing(name: str) -> None:
     inventory = watching(ScriptedProvider(models=["phi3"]))
-    inventory.forget("ollama", name)
-    await inventory.refresh("ollama")
+    inventory.forget("ollama", "ollama", name)
+    await inventory.refresh("ollama", "ollama")
     before = inventory.look("ollama")
-    inventory.forget("ollama", name)
+    inventory.forget("ollama", "ollama", name)
 
     assert before is inventory.look("ollama")
 
@@ -179,11 +286,11 @@ async def test_only_changes_are_told_with_their_cause() -> None:
     provider, reporter = ScriptedProvider(models=["phi3"], version="0.10.1"), ListeningReporter()
     inventory = watching(provider, reporter)
     for _ in range(2):
-        await inventory.refresh("ollama")
+        await inventory.refresh("ollama", "ollama")
     await look(inventory, provider, *[ProviderUnreachable() for _ in range(3)])
     await look(inventory, provider, ProviderMisconfigured())
     provider.listing = catalogue_of(["phi3"], version="0.11.0")
-    await inventory.refresh("ollama")
+    await inventory.refresh("ollama", "ollama")
     told = [(change.name, change.state, change.detail) for change in reporter.changes]
     expected = [
         ("ollama", "reachable", "0.10.1"),

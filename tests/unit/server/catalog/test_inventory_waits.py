@@ -9,8 +9,8 @@ from llmsvc_server.catalog.inventory import LOOK_LIMIT_S, Inventory
 from llmsvc_server.errors import ErrorKind, ProviderUnreachable
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
-from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of
+from tests.fakes.watching import inventory_of
 
 
 def silent() -> ScriptedProvider:
@@ -34,16 +34,16 @@ async def kept_fresh(
 ) -> AsyncIterator[None]:
     async with Background() as background:
         _ = background.start(
-            inventory.keep_fresh("ollama", every_s=every_s, busy=busy, changed=changed)
+            inventory.keep_fresh("ollama", "ollama", every_s=every_s, busy=busy, changed=changed)
         )
         yield
 
 
 async def test_an_early_call_waits_for_the_look_that_runs_and_starts_none() -> None:
     provider = silent()
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     async with asyncio.TaskGroup() as group:
-        refresh = group.create_task(inventory.refresh("ollama"))
+        refresh = group.create_task(inventory.refresh("ollama", "ollama"))
         calls = [group.create_task(inventory.first_look()) for _ in range(20)]
         await eventually(lambda: provider.listings == 1)
         waited = not any(call.done() for call in calls)
@@ -56,11 +56,11 @@ async def test_an_early_call_waits_for_the_look_that_runs_and_starts_none() -> N
 
 async def test_an_early_call_waits_for_every_provider() -> None:
     quick, slow = ScriptedProvider(), silent()
-    inventory = Inventory({"quick": quick, "slow": slow}, ListeningReporter())
-    await inventory.refresh("quick")
+    inventory = inventory_of(quick=quick, slow=slow)
+    await inventory.refresh("quick", "quick")
     async with asyncio.TaskGroup() as group:
         call = group.create_task(inventory.first_look())
-        _ = group.create_task(inventory.refresh("slow"))
+        _ = group.create_task(inventory.refresh("slow", "slow"))
         await eventually(lambda: slow.listings == 1)
         waited = not call.done()
         opened(slow)
@@ -70,9 +70,9 @@ async def test_an_early_call_waits_for_every_provider() -> None:
 
 async def test_later_calls_do_not_wait() -> None:
     provider = silent()
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     opened(provider)
-    await inventory.refresh("ollama")
+    await inventory.refresh("ollama", "ollama")
     async with asyncio.timeout(0.5):
         for _ in range(1000):
             await inventory.first_look()
@@ -83,8 +83,8 @@ async def test_later_calls_do_not_wait() -> None:
 async def test_a_failed_look_ends_the_wait_too() -> None:
     provider = ScriptedProvider()
     provider.listing = ProviderUnreachable()
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
-    await inventory.refresh("ollama")
+    inventory = inventory_of(ollama=provider)
+    await inventory.refresh("ollama", "ollama")
     async with asyncio.timeout(0.5):
         await inventory.first_look()
 
@@ -93,11 +93,11 @@ async def test_a_failed_look_ends_the_wait_too() -> None:
 
 async def test_a_silent_provider_costs_a_look_or_an_early_call_two_seconds_at_most() -> None:
     loop = asyncio.get_running_loop()
-    looking = Inventory({"ollama": silent()}, ListeningReporter())
-    waiting = Inventory({"ollama": silent()}, ListeningReporter())
+    looking = inventory_of(ollama=silent())
+    waiting = inventory_of(ollama=silent())
     began_s = loop.time()
     async with asyncio.TaskGroup() as group:
-        _ = group.create_task(looking.refresh("ollama"))
+        _ = group.create_task(looking.refresh("ollama", "ollama"))
         _ = group.create_task(waiting.first_look())
     problem = looking.look("ollama").problem
 
@@ -108,9 +108,9 @@ async def test_a_silent_provider_costs_a_look_or_an_early_call_two_seconds_at_mo
 
 async def test_a_refresh_that_is_cancelled_lets_go_of_the_provider() -> None:
     provider = silent()
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     async with asyncio.TaskGroup() as group:
-        refresh = group.create_task(inventory.refresh("ollama"))
+        refresh = group.create_task(inventory.refresh("ollama", "ollama"))
         await eventually(lambda: provider.listings == 1)
         refresh.cancel()
     assert provider.listing_gate is not None
@@ -121,7 +121,7 @@ async def test_a_refresh_that_is_cancelled_lets_go_of_the_provider() -> None:
 
 async def test_it_looks_again_and_again_and_says_so_each_time() -> None:
     provider, turns = ScriptedProvider(models=["phi3"]), []
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     async with kept_fresh(inventory, changed=lambda: turns.append(provider.listings)):
         await eventually(lambda: len(turns) >= 5)
 
@@ -130,7 +130,7 @@ async def test_it_looks_again_and_again_and_says_so_each_time() -> None:
 
 async def test_it_looks_about_as_often_as_it_is_told() -> None:
     provider = ScriptedProvider()
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     async with kept_fresh(inventory, every_s=0.05):
@@ -142,7 +142,7 @@ async def test_it_looks_about_as_often_as_it_is_told() -> None:
 async def test_it_goes_on_after_failures() -> None:
     provider = ScriptedProvider()
     provider.listing = ProviderUnreachable()
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     async with kept_fresh(inventory):
         await eventually(lambda: inventory.look("ollama").misses >= 3)
         provider.listing = catalogue_of(["phi3"])
@@ -158,7 +158,7 @@ async def test_it_asks_each_time_whether_the_provider_is_busy() -> None:
         asked.append(provider.listings)
         return True
 
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     async with kept_fresh(inventory, busy=busy):
         await eventually(lambda: len(asked) >= 3)
 
@@ -168,6 +168,8 @@ async def test_it_asks_each_time_whether_the_provider_is_busy() -> None:
 async def test_a_defect_of_a_provider_ends_the_loop_loudly() -> None:
     provider = ScriptedProvider()
     provider.listing = ValueError("defect")
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
+    inventory = inventory_of(ollama=provider)
     with pytest.raises(ValueError, match="defect"):
-        await inventory.keep_fresh("ollama", every_s=0.01, busy=lambda: False, changed=lambda: None)
+        await inventory.keep_fresh(
+            "ollama", "ollama", every_s=0.01, busy=lambda: False, changed=lambda: None
+        )

@@ -2,22 +2,32 @@ from contextlib import aclosing
 
 import pytest
 
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
+from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Phase, Started, Waiting
 from llmsvc_server.chat.fold import ChatReply, fold
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.route import Privacy, Route, Trail
 from tests.fakes.scripted_provider import LOCAL_OLLAMA, done
 
-ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3:mini", requested_model="")
+ROUTE = Route(
+    provider=LOCAL_OLLAMA,
+    model="phi3:mini",
+    trail=Trail(requested_model="", privacy=Privacy.LOCAL_ONLY),
+)
 
 
-async def events_of(*events: Started | Delta | Done) -> ChatEvents:
+async def events_of(*events: ChatEvent) -> ChatEvents:
     for event in events:
         yield event
 
 
-async def folded(*events: Started | Delta | Done) -> ChatReply:
+async def folded(*events: ChatEvent) -> ChatReply:
     async with aclosing(events_of(*events)) as stream:
         return await fold(stream)
+
+
+async def test_waits_on_the_way_are_no_part_of_it() -> None:
+    reply = await folded(Waiting(Phase.LOADING), Started(ROUTE), Delta("hello"), done())
+
+    assert "hello" == reply.text
 
 
 async def test_the_pieces_become_one_text_with_its_end_and_its_route() -> None:
@@ -35,7 +45,7 @@ async def test_an_empty_answer_is_an_empty_text() -> None:
 
 @pytest.mark.parametrize("events", [(), (Started(ROUTE), Delta("a")), (Started(ROUTE),)])
 async def test_an_answer_without_an_end_is_a_defect(
-    events: tuple[Started | Delta | Done, ...],
+    events: tuple[ChatEvent, ...],
 ) -> None:
     with pytest.raises(AssertionError):
         await folded(*events)

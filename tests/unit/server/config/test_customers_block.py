@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from llmsvc_server.config.providers import OllamaSettings
 from llmsvc_server.config.sources import load
 from tests.unit.server.config.loading import CUSTOMERS_BLOCK, loaded, problems
 
@@ -49,20 +50,35 @@ HOSTILE_VALUES = (
 )
 
 
-def test_a_kind_that_does_not_exist_yet_is_one_line_that_lists_the_kinds(tmp_path: Path) -> None:
-    assert [
-        (
-            "settings.yaml:9: llm.default_provider: openai is neither an entry of llm.providers nor a"
-            " provider kind; kinds: ollama, mock"
-        )
-    ] == problems(tmp_path, CUSTOMERS_BLOCK)
-
-
-def test_the_block_without_openai_loads_as_written(tmp_path: Path) -> None:
-    llm = loaded(tmp_path, WITH_OLLAMA_ONLY).settings.llm
-    entry = llm.candidates["ollama"]
+def test_the_block_loads_as_written_and_tells_why_openai_is_left_out(tmp_path: Path) -> None:
+    llm = loaded(tmp_path, CUSTOMERS_BLOCK).settings.llm
+    missing = "has neither key nor model: set model, and OPENAI_API_KEY or api_key_file"
 
     assert ["ollama"] == list(llm.candidates)
+    assert {"openai": missing} == llm.inactive
+    assert llm.operator_privacy == "cloud_allowed"
+
+
+def test_with_a_key_and_a_model_openai_is_asked_first(tmp_path: Path) -> None:
+    environ = {"OPENAI_API_KEY": "sk-1", "LLMSVC_LLM__PROVIDERS__OPENAI__MODEL": "gpt-4o-mini"}
+    llm = loaded(tmp_path, CUSTOMERS_BLOCK, environ).settings.llm
+
+    assert ["openai", "ollama"] == list(llm.candidates)
+
+
+def test_a_name_that_is_no_kind_is_one_line_that_lists_the_kinds(tmp_path: Path) -> None:
+    assert [
+        (
+            "settings.yaml:9: llm.default_provider: azure is neither an entry of llm.providers nor a"
+            " provider kind; kinds: anthropic, mock, ollama, openai"
+        )
+    ] == problems(tmp_path, CUSTOMERS_BLOCK.replace("provider: openai", "provider: azure"))
+
+
+def test_the_values_of_the_block_are_what_it_says(tmp_path: Path) -> None:
+    entry = loaded(tmp_path, CUSTOMERS_BLOCK).settings.llm.candidates["ollama"]
+
+    assert isinstance(entry, OllamaSettings)
     assert entry.kind == "ollama"
     assert entry.base_url == "http://localhost:11434"
     assert entry.model == "phi3:mini"
@@ -137,6 +153,7 @@ def test_a_group_that_is_no_group_is_refused(tmp_path: Path, key: str, value: st
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     text = CUSTOMERS_BLOCK.replace("timeout: 60", "timout: 60").replace("0.7", "hot")
+    text = text.replace("provider: openai", "provider: azure")
     told = problems(tmp_path, text, {"LLMSVC_SERVER__LISTEN": "50051", "LLMSVC_SERVR": "x"})
 
     assert {

@@ -1,12 +1,13 @@
 """Variables: settings, other people's names, and mistakes."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsvc_server.config.keys import environment_name, keys
+from llmsvc_server.config.keys import environment_name, is_list, is_map, keys
 from llmsvc_server.config.sources import load
 from tests.unit.server.config.loading import loaded, problems, refusal
 
@@ -38,6 +39,7 @@ OTHERS = {
 MISTAKES = {
     "LLMSVC_SERVER_LISTEN": "did you mean LLMSVC_SERVER__LISTEN?",
     "LLMSVC_LISTEN": "did you mean LLMSVC_SERVER__LISTEN?",
+    "LLMSVC_API_KEY": "did you mean LLMSVC_LLM__PROVIDERS__OPENAI__API_KEY?",
     "LLMSVC_BASE_URL": "did you mean LLMSVC_LLM__PROVIDERS__OLLAMA__BASE_URL?",
     "LLMSVC_SERVER__LISTE": "did you mean LLMSVC_SERVER__LISTEN?",
     "llmsvc_server__listen": "did you mean LLMSVC_SERVER__LISTEN?",
@@ -102,6 +104,33 @@ def test_a_list_in_another_form_is_refused_with_an_example(text: str) -> None:
     ] == refusal(None, {"LLMSVC_LLM__FALLBACK_SEQUENCE": text})
 
 
+@pytest.mark.parametrize("text", ["a: b", "[]", "", "{", '"a"', "null"])
+def test_a_map_in_another_form_is_refused_with_an_example(text: str) -> None:
+    name = "LLMSVC_LLM__PROVIDERS__OLLAMA__ALIASES"
+
+    assert [
+        (
+            f"{name}: llm.providers.ollama.aliases: not a map in JSON;"
+            f""" write for example {name}='{{"llama3.2": "gpt-4o-mini"}}'"""
+        )
+    ] == refusal(None, {name: text})
+
+
+def test_every_list_and_map_has_an_example_that_is_taken() -> None:
+    shaped = {place: field for place, field in keys().items() if is_list(field) or is_map(field)}
+    ollamas = {place: field for place, field in shaped.items() if "openai" not in place}
+
+    assert all(field.examples for field in shaped.values())
+    for place, field in ollamas.items():
+        assert [] == refusal(
+            None,
+            {
+                environment_name(place): json.dumps((field.examples or [None])[0]),
+                "LLMSVC_LLM__DEFAULT_PROVIDER": "ollama",
+            },
+        )
+
+
 @pytest.mark.parametrize("text", ["null", "~"])
 def test_null_means_null(text: str) -> None:
     llm = load(None, {"LLMSVC_LLM__PROVIDERS__OLLAMA__TEMPERATURE": text}).settings.llm
@@ -131,7 +160,7 @@ def test_a_bad_entry_of_the_environment_is_blamed_on_a_variable() -> None:
     assert [
         (
             "LLMSVC_LLM__PROVIDERS__CLOUD__MODEL: llm.providers.cloud: there is no provider kind"
-            " cloud; kinds: ollama, mock"
+            " cloud; kinds: anthropic, mock, ollama, openai"
         )
     ] == refusal(None, {"LLMSVC_LLM__PROVIDERS__CLOUD__MODEL": "x"})
 

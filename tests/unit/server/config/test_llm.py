@@ -25,7 +25,7 @@ ORDERS = {
     ],
     "llm: {providers: {mock: {}}, default_provider: ollama}": ["ollama"],
 }
-KINDS = "kinds: ollama, mock"
+KINDS = "kinds: anthropic, mock, ollama, openai"
 NEITHER = "is neither an entry of llm.providers nor a provider kind"
 NAME_WORDS = (
     "not a provider's name; allowed: up to 64 small letters and digits, a letter first, with"
@@ -40,14 +40,14 @@ REFUSALS = {
     "llm:\n  fallback_sequence: [ollama, mock]": f"2: {NOT_ENABLED}",
     "llm:\n  providers:\n    mock:\n      enabled: no\n  default_provider: mock": f"4: {NOT_ENABLED}",
     "llm:\n  default_provider: olama": f"2: llm.default_provider: olama {NEITHER}; {KINDS}",
-    "llm:\n  fallback_sequence:\n  - ollama\n  - openai": (
-        f"4: llm.fallback_sequence.1: openai {NEITHER}; {KINDS}"
+    "llm:\n  fallback_sequence:\n  - ollama\n  - azure": (
+        f"4: llm.fallback_sequence.1: azure {NEITHER}; {KINDS}"
     ),
-    "llm:\n  providers:\n    openai: {model: x}": (
-        f"3: llm.providers.openai: there is no provider kind openai; {KINDS}"
+    "llm:\n  providers:\n    azure: {model: x}": (
+        f"3: llm.providers.azure: there is no provider kind azure; {KINDS}"
     ),
-    "llm:\n  providers:\n    cloud:\n      kind: anthropic": (
-        f"3: llm.providers.cloud: there is no provider kind anthropic; {KINDS}"
+    "llm:\n  providers:\n    cloud:\n      kind: azure": (
+        f"3: llm.providers.cloud: there is no provider kind azure; {KINDS}"
     ),
     "llm:\n  providers:\n    Ollama: {}": f"3: llm.providers.Ollama: {NAME_WORDS}",
     "llm:\n  providers:\n    a__b: {kind: ollama}": f"3: llm.providers.a__b: {NAME_WORDS}",
@@ -70,8 +70,10 @@ REFUSALS = {
     "llm:\n  providers:\n    ollama: {listen: x}": (
         "3: llm.providers.ollama.listen: unknown key; did you mean server.listen?"
     ),
-    "llm:\n  privacy: local_only": (
-        "2: llm.privacy: unknown key; allowed: providers, default_provider, fallback_sequence"
+    "llm:\n  privacy: cloud_allowed": ("2: llm.privacy: not accepted; allowed: local_only or null"),
+    "llm:\n  locality: here": (
+        "2: llm.locality: unknown key; allowed: providers, default_provider, fallback_sequence,"
+        " privacy, remote_when_busy"
     ),
     "llm:\n  providers:\n    near: {kind: ollama, kind_: x}\n": (
         "3: llm.providers.near.kind_: unknown key; did you mean kind?"

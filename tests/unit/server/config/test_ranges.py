@@ -26,7 +26,13 @@ CHOICES = [
     ("observability.log_level", "debug, info, warning, error"),
     ("observability.log_format", "auto, json, text"),
 ]
-CAP = {"LLMSVC_LIMITS__DEADLINE_CAP_S": "86400", "LLMSVC_LLM__PROVIDERS__OLLAMA__TIMEOUT": "0.1"}
+CAP = {
+    "LLMSVC_LIMITS__DEADLINE_CAP_S": "86400",
+    "LLMSVC_LLM__PROVIDERS__OLLAMA__TIMEOUT": "0.1",
+    "LLMSVC_LLM__PROVIDERS__OPENAI__HIDDEN_THINKING": "false",
+    "LLMSVC_LLM__PROVIDERS__OPENAI__TIMEOUT": "0.1",
+    "LLMSVC_LLM__DEFAULT_PROVIDER": "ollama",
+}
 
 
 def test_every_number_has_a_range() -> None:

@@ -23,6 +23,12 @@ ODD = {
     "LLMSVC_LLM__PROVIDERS__NEAR__MODEL": "yes",
     "LLMSVC_LLM__PROVIDERS__NEAR__NUM_CTX": "null",
     "LLMSVC_LLM__PROVIDERS__NEAR__BASE_URL": "https://[::1]:1/x",
+    "LLMSVC_LLM__PROVIDERS__NEAR__LOCAL_NETWORKS": '["100.64.0.0/10"]',
+    "LLMSVC_LLM__PROVIDERS__NEAR__ALIASES": '{"*": "yes", "a:b": "null", "{x,y}": "c:"}',
+    "LLMSVC_LLM__PROVIDERS__POOL__KIND": "ollama",
+    "LLMSVC_LLM__PROVIDERS__POOL__BASE_URLS": '["http://a:1", "http://[::1]:2"]',
+    "LLMSVC_LLM__PROVIDERS__OPENAI__MODEL": "/models/q#1",
+    "LLMSVC_LLM__PROVIDERS__ANTHROPIC__TIMEOUT": "7",
     "LLMSVC_LLM__FALLBACK_SEQUENCE": '["near", "mock", "ollama"]',
 }
 FILES = {
@@ -40,7 +46,7 @@ REFUSED_BY_SCHEMA = (
     "server: {max_chats: many}",
     "health: {require: maybe}",
     "llm: {providers: {near: {model: x}}}",
-    "llm: {providers: {near: {kind: openai}}}",
+    "llm: {providers: {near: {kind: azure}}}",
     "llm: {providers: {ollama: {enabled: true}}}",
     "llm: {providers: {Near: {kind: ollama}}}",
 )

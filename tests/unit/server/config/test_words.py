@@ -12,6 +12,9 @@ ALLOWED = {
     "health.refresh_s": "a number from 0.1 to 300",
     "llm.providers.ollama.kind": "ollama",
     "llm.providers.ollama.num_ctx": "a whole number from 4 to 10000000 or null",
+    "llm.privacy": "local_only or null",
+    "llm.providers.ollama.serve_models": "any, configured",
+    "llm.providers.openai.api_key": "a key as the vendor gave it, or null",
     "llm.providers.gpu_1.model": "a model's name such as phi3:mini",
 }
 

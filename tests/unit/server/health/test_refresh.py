@@ -1,70 +1,190 @@
+from collections.abc import Sequence
+
+import pytest
+
 from llmsvc_server.catalog.inventory import Inventory
-from llmsvc_server.errors import ProviderUnreachable
-from llmsvc_server.health.refresh import facts
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.errors import CredentialRejected, ProviderError, ProviderUnreachable
+from llmsvc_server.health.refresh import OVERLOOKED_S, Standing, facts
 from llmsvc_server.health.verdict import ProviderFacts
-from llmsvc_server.routing.budget import Patience
+from llmsvc_server.routing.blocks import Blocks
+from llmsvc_server.routing.breaker import STREAK
+from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.plan import Target
+from tests.fakes.assembled import everyday_patience
+from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
-from tests.fakes.scripted_provider import LOCAL_OLLAMA, ScriptedProvider
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.scripted_provider import ScriptedProvider
+from tests.fakes.watching import inventory_over
 
-PATIENCE = Patience(first_token_s=60, cold_s=300, is_loaded=lambda _model: True)
-
-
-def served_by(provider: ScriptedProvider, default_model: str) -> tuple[Inventory, list[Target]]:
-    inventory = Inventory({"ollama": provider}, ListeningReporter())
-    target = Target(provider=provider, default_model=default_model, patience=PATIENCE)
-    return inventory, [target]
+CLOUD = ProviderInfo(name="openai", kind=ProviderKind.OPENAI, locality=Locality.REMOTE)
 
 
-def known(
-    *, reachable: bool, serves_default: bool, models: tuple[str, ...] = ("Phi3:latest",)
-) -> list[ProviderFacts]:
-    fact = ProviderFacts(
-        info=LOCAL_OLLAMA,
-        reachable=reachable,
-        serves_default=serves_default,
-        default_model="phi3",
-        models=models,
-    )
-    return [fact]
+class Watched:
+    """One provider with one endpoint, and what health reads of it."""
+
+    def __init__(self, provider: ScriptedProvider, default_model: str = "phi3") -> None:
+        self.clock = ManualClock()
+        self.provider = provider
+        name = provider.info.name
+        is_local = provider.info.locality is Locality.LOCAL
+        self.inventory = (
+            inventory_over({name: provider}, clock=self.clock) if is_local else inventory_over({})
+        )
+        self.blocks = Blocks(clock=self.clock, changed=lambda _error, _state: None)
+        self.endpoint = Endpoint(
+            name,
+            provider,
+            places=8,
+            places_per_model=8,
+            knows=(lambda model: self.inventory.has(name, name, model)) if is_local else _always,
+            blocks=self.blocks,
+            clock=self.clock,
+            chance=STEADY,
+            reporter=ListeningReporter(),
+        )
+        self.target = Target(
+            provider=provider,
+            default_model=default_model,
+            patience=everyday_patience(),
+            is_listed=is_local,
+        )
+
+    async def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            await self.inventory.refresh(self.provider.info.name, self.provider.info.name)
+
+    def trip(self, model: str) -> None:
+        """Open the breaker of `model`; "" for that of connections."""
+        for _ in range(STREAK):
+            connecting, answering = self.endpoint.breakers(model)
+            permit = (answering if model else connecting).permit(sole=False)
+            assert permit is not None
+            permit.failed(slow=False)
+
+    def facts(self) -> ProviderFacts:
+        standing = Standing(
+            target=self.target, in_sequence=True, endpoints=(self.endpoint,), blocks=self.blocks
+        )
+        (fact,) = facts([standing], self.inventory)
+        return fact
+
+    def seen(self) -> tuple[bool, bool, bool]:
+        """Return whether it is called, serves its default model, and counts as ready."""
+        fact = self.facts()
+        return fact.called, fact.serves_default, fact.ready
+
+
+def _always(_model: str) -> bool:
+    return True
+
+
+def local(*models: str) -> Watched:
+    return Watched(ScriptedProvider(models=models))
+
+
+def cloud() -> Watched:
+    return Watched(ScriptedProvider(info=CLOUD), "gpt-4o-mini")
 
 
 async def test_before_the_first_look_nothing_is_known() -> None:
-    inventory, targets = served_by(ScriptedProvider(models=["Phi3:latest"]), "phi3")
+    watched = local("Phi3:latest")
 
-    assert known(reachable=False, serves_default=False, models=()) == facts(targets, inventory)
+    assert (False, False, False) == watched.seen()
+    assert () == watched.facts().models
 
 
 async def test_a_model_is_there_under_any_of_its_names() -> None:
-    inventory, targets = served_by(ScriptedProvider(models=["Phi3:latest"]), "phi3")
-    await inventory.refresh("ollama")
+    watched = local("Phi3:latest")
+    await watched.look()
 
-    assert known(reachable=True, serves_default=True) == facts(targets, inventory)
+    assert (True, True, True) == watched.seen()
+    assert ("Phi3:latest",) == watched.facts().models
 
 
-async def test_a_provider_without_the_model_is_reachable_and_does_not_serve() -> None:
-    inventory, targets = served_by(ScriptedProvider(), "phi3")
-    await inventory.refresh("ollama")
+async def test_a_provider_without_the_model_is_called_and_does_not_serve_it() -> None:
+    watched = local()
+    await watched.look()
 
-    assert known(reachable=True, serves_default=False, models=()) == facts(targets, inventory)
+    assert (True, False, False) == watched.seen()
 
 
 async def test_who_went_away_keeps_the_names_of_its_models() -> None:
-    provider = ScriptedProvider(models=["Phi3:latest"])
-    inventory, targets = served_by(provider, "phi3")
-    await inventory.refresh("ollama")
-    provider.listing = ProviderUnreachable()
-    await inventory.refresh("ollama")
-    await inventory.refresh("ollama")
+    watched = local("Phi3:latest")
+    await watched.look()
+    watched.provider.listing = ProviderUnreachable()
+    await watched.look(2)
 
-    assert known(reachable=False, serves_default=False) == facts(targets, inventory)
+    assert (False, False, False) == watched.seen()
+    assert ("Phi3:latest",) == watched.facts().models
 
 
-async def test_reading_the_facts_asks_nobody() -> None:
-    provider = ScriptedProvider(models=["phi3"])
-    inventory, targets = served_by(provider, "phi3")
-    await inventory.refresh("ollama")
-    for _ in range(10):
-        _ = facts(targets, inventory)
+async def test_one_missed_look_changes_nothing() -> None:
+    watched = local("Phi3:latest")
+    await watched.look()
+    watched.provider.listing = ProviderUnreachable()
+    await watched.look()
 
-    assert 1 == provider.listings
+    assert (True, True, True) == watched.seen()
+
+
+def test_a_cloud_is_called_until_something_speaks_against_it() -> None:
+    assert (True, True, True) == cloud().seen()
+
+
+async def test_readiness_overlooks_an_open_breaker_for_a_moment() -> None:
+    watched = local("phi3")
+    await watched.look()
+    watched.trip("phi3")
+    at_once = watched.seen()
+    watched.provider.listing = ProviderUnreachable()  # the free check fails: it stays open
+    await watched.look(2)
+    watched.clock.advance(OVERLOOKED_S)
+
+    assert (True, False, True) == at_once
+    assert (False, False, False) == watched.seen()
+
+
+def test_an_open_breaker_of_connections_takes_the_whole_provider_away() -> None:
+    watched = cloud()
+    watched.trip("")
+
+    assert (False, False, True) == watched.seen()
+
+
+def test_a_breaker_that_tries_again_counts_as_serving() -> None:
+    watched = cloud()
+    watched.trip("gpt-4o-mini")
+    watched.clock.advance(OVERLOOKED_S)
+
+    assert (True, True, True) == watched.seen()
+
+
+@pytest.mark.parametrize("error", [CredentialRejected()])
+def test_a_block_takes_it_away_at_once(error: ProviderError) -> None:
+    watched = cloud()
+    watched.blocks.note(error, "openai", "gpt-4o-mini")
+
+    assert (False, False, False) == watched.seen()
+
+
+def test_a_provider_without_breakers_serves_as_long_as_it_is_there() -> None:
+    inventory = Inventory({}, ListeningReporter(), ManualClock())
+    target = Target(
+        provider=ScriptedProvider(info=CLOUD),
+        default_model="m",
+        patience=everyday_patience(),
+        is_listed=False,
+    )
+    standings: Sequence[Standing] = [
+        Standing(target=target, in_sequence=False, endpoints=(), blocks=None)
+    ]
+    (fact,) = facts(standings, inventory)
+
+    assert (True, True, True, False) == (
+        fact.called,
+        fact.serves_default,
+        fact.ready,
+        fact.in_sequence,
+    )

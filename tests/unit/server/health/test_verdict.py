@@ -14,15 +14,17 @@ def of(
     """Return what is known of a provider that is up and has its default model."""
     return ProviderFacts(
         info=ProviderInfo(name=name, kind=kind, locality=locality),
-        reachable=True,
+        in_sequence=True,
+        called=True,
         serves_default=True,
+        ready=True,
         default_model=model,
         models=(model,),
     )
 
 
 def down(fact: ProviderFacts) -> ProviderFacts:
-    return replace(fact, reachable=False, serves_default=False)
+    return replace(fact, called=False, serves_default=False, ready=False)
 
 
 UP = of("ollama", ProviderKind.OLLAMA, "phi3:mini")
@@ -30,7 +32,9 @@ OTHER = of("other", ProviderKind.OLLAMA, "phi3:mini")
 MOCK = of("mock", ProviderKind.MOCK, "mock")
 ELSEWHERE = of("there", ProviderKind.OLLAMA, "phi3:mini", Locality.REMOTE)
 DOWN = down(UP)
-WITHOUT_MODEL = replace(UP, serves_default=False, models=())
+WITHOUT_MODEL = replace(UP, serves_default=False, ready=False, models=())
+FLAPPING = replace(UP, called=False, serves_default=False)
+ON_REQUEST = replace(OTHER, in_sequence=False)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,8 @@ WITHOUT_MODEL = replace(UP, serves_default=False, models=())
         ([DOWN, ELSEWHERE], Require.ANY, True),
         ([DOWN, ELSEWHERE], Require.LOCAL, False),
         ([ELSEWHERE, UP], Require.LOCAL, True),
+        ([FLAPPING], Require.ANY, True),
+        ([DOWN, ON_REQUEST], Require.ANY, False),
     ],
 )
 def test_readiness_asks_for_what_the_operator_requires(
@@ -85,6 +91,16 @@ def test_a_provider_serves_where_it_can_be_called_whatever_it_has() -> None:
 
     assert table["provider/ollama"]
     assert not table["provider/other"]
+
+
+def test_a_breaker_that_is_open_shows_at_once_where_people_look() -> None:
+    table = verdict([FLAPPING], Require.ANY)
+
+    assert (True, False, False) == (
+        table["readiness"],
+        table["provider/ollama"],
+        table["model/phi3:mini"],
+    )
 
 
 def test_a_default_model_that_is_missing_has_a_name_and_does_not_serve() -> None:

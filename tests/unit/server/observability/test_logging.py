@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 import structlog
 
-from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind, Route
+from llmsvc_server.chat.route import (
+    Locality,
+    Privacy,
+    ProviderInfo,
+    ProviderKind,
+    Route,
+    Trail,
+)
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import ProviderFailed
 from llmsvc_server.observability.log_sink import LogSink
@@ -50,7 +57,8 @@ def report_of(
 ) -> RpcReport:
     route = None
     if provider is not None:
-        route = Route(provider=provider, model="phi3:mini", requested_model="")
+        trail = Trail(requested_model="", privacy=Privacy.LOCAL_ONLY)
+        route = Route(provider=provider, model="phi3:mini", trail=trail)
     return RpcReport(
         method="/llmsvc.v1.LLMService/Chat",
         request_id="r-1",
@@ -59,6 +67,7 @@ def report_of(
         duration_s=1.2345,
         first_content_s=0.2,
         messages_sent=3,
+        attempts=2,
         route=route,
         usage=Usage(input_tokens=7, output_tokens=None),
         detail=detail,
@@ -74,6 +83,7 @@ def test_a_call_is_one_line_with_its_id_and_who_answered() -> None:
     assert ("rpc.finished", "info", "r-1") == (line["event"], line["level"], line["request_id"])
     assert ("Chat", "OK", 1234.5) == (line["method"], line["code"], line["duration_ms"])
     assert ("ollama", "phi3:mini", 7) == (line["provider"], line["model"], line["input_tokens"])
+    assert ("local", 2) == (line["locality"], line["attempts"])
     assert "output_tokens" not in line
 
 
@@ -94,20 +104,34 @@ def test_levels_follow_the_code() -> None:
 
 def test_a_failed_attempt_is_a_line_of_facts() -> None:
     written = Written()
+    error = ProviderFailed(row="P07", status=500, code="server_error", phase="first_token")
+    error.endpoint, error.written_tokens = "second", 12
+    error.args = ("the prompt",)
     written.sink.attempt_failed(
         AttemptReport(
-            provider=OLLAMA,
-            model="phi3:mini",
-            error=ProviderFailed(row="O12", status=500, phase="first_token"),
-            duration_s=0.01,
-            first_event_s=None,
+            provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.01, first_event_s=None
         )
     )
     (line,) = written.lines()
+    del line["timestamp"]
+    expected = {
+        "level": "warning",
+        "event": "attempt.failed",
+        "provider": "ollama",
+        "model": "phi3:mini",
+        "locality": "local",
+        "error": "transient",
+        "duration_ms": 10.0,
+        "called": True,
+        "endpoint": "second",
+        "row": "P07",
+        "http_status": 500,
+        "code": "server_error",
+        "phase": "first_token",
+        "written_tokens": 12,
+    }
 
-    assert ("attempt.failed", "transient", "O12") == (line["event"], line["error"], line["row"])
-    assert 500 == line["http_status"]
-    assert "cause" not in line
+    assert expected == line
 
 
 def test_changes_are_loud_when_they_are_bad() -> None:

@@ -1,199 +1,314 @@
+import pytest
+
+from llmsvc_server.chat.request import Delivery
+from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import (
     AllProvidersFailed,
-    CapabilityMissing,
+    ContentRejected,
     ContextTooLong,
-    ErrorKind,
+    CredentialRejected,
+    ModelLoading,
     ModelNotFound,
     ModelOutputInvalid,
     PrivacyViolated,
+    ProviderBlocked,
     ProviderError,
     ProviderFailed,
-    ProviderMisconfigured,
+    ProviderRateLimited,
     ProviderRejected,
     ProviderTimeout,
     ProviderUnreachable,
     QueueFull,
 )
-from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.course import Course
-from llmsvc_server.routing.plan import Candidate
-from llmsvc_server.routing.policy import POLICY
-from tests.fakes.manual_clock import ManualClock
-from tests.fakes.requests import in_s
-from tests.fakes.scripted_provider import ScriptedProvider
-
-PATIENCE = Patience(first_token_s=10, cold_s=100, is_loaded=lambda model: model == "warm")
+from tests.unit.server.routing.candidates import TIME_S, Asked, walk
 
 
-def course_of(*models: str, unusable: tuple[ProviderError, ...] = ()) -> Course:
-    candidates = tuple(
-        Candidate(provider=ScriptedProvider(), model=model, patience=PATIENCE) for model in models
-    )
-    return Course([*unusable, *candidates], in_s(60, ManualClock()))
+class Kept:
+    """A verdict that remembers what became of it."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+
+    def count(self) -> None:
+        self.counted += 1
+
+    def withdraw(self) -> None:
+        self.counted -= 1
 
 
-def walk(course: Course, *errors: ProviderError) -> int:
-    """Fail each attempt with the next error; return how many attempts there were."""
-    attempts = 0
-    for error in errors:
-        if course.next() is None:
-            break
-        attempts += 1
-        course.failed(error)
-    return attempts
+def slow(error: ProviderError) -> ProviderError:
+    error.ran_s = 2.5
+    return error
 
 
 def test_candidates_come_in_order_and_then_none() -> None:
-    course = course_of("a", "b")
-    steps = [course.next(), course.next(), course.next()]
+    course = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "b", None] == [step and step.candidate.model for step in steps]
+    assert ["a", "b"] == course.fail(*[CredentialRejected() for _ in range(3)])
+    assert course.step() is None
 
 
-def test_each_attempt_gets_the_patience_of_its_own_model_from_now_on() -> None:
-    clock = ManualClock()
-    candidates = tuple(
-        Candidate(provider=ScriptedProvider(), model=model, patience=PATIENCE)
-        for model in ("warm", "cold")
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (ProviderUnreachable, ["a", "a", "b"]),
+        (ProviderFailed, ["a", "a", "b"]),
+        (ProviderTimeout, ["a", "b", "b"]),
+        (ModelNotFound, ["a", "a", "b"]),
+        (CredentialRejected, ["a", "b"]),
+        (ContentRejected, ["a"]),
+        (PrivacyViolated, ["a"]),
+        (ProviderRejected, ["a"]),
+    ],
+)
+def test_who_is_asked_again_and_who_next(error: type[ProviderError], asked: list[str]) -> None:
+    course = walk(Asked(name="a"), Asked(name="b"))
+
+    assert asked == course.fail(error(), *[ProviderFailed() for _ in range(9)])[: len(asked)]
+
+
+def test_three_candidates_under_a_fault_that_stays_get_two_one_and_one() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+
+    assert ["a", "a", "b", "c"] == course.fail(*[ProviderFailed() for _ in range(9)])
+
+
+def test_a_replaced_connection_counts_as_a_request() -> None:
+    replaced = ProviderUnreachable()
+    replaced.requests = 2
+    course = walk(Asked(name="a"), Asked(name="b"))
+
+    assert ["a", "a", "b"] == course.fail(replaced, *[ProviderFailed() for _ in range(9)])
+
+
+def test_no_request_is_made_beyond_four() -> None:
+    many = ProviderFailed()
+    many.requests = 4
+    course = walk(Asked(name="a"), Asked(name="b"))
+
+    assert ["a"] == course.fail(many, ProviderFailed())
+    assert course.step() is None
+
+
+def test_a_slow_failure_is_not_repeated_at_the_same_candidate() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"))
+
+    assert ["a", "b"] == course.fail(slow(ProviderFailed()), slow(ProviderFailed()))
+
+
+def test_nobody_is_asked_again_whose_breaker_has_opened() -> None:
+    first = Asked(name="a")
+    course = walk(first, Asked(name="b"))
+    course.step()
+    first.refuses = ProviderBlocked(called=False)
+    course.course.failed(course.steps[0], _of(course.steps[0].candidate.info, ProviderFailed()))
+
+    assert ["b"] == course.fail(CredentialRejected())
+
+
+def _of(info: object, error: ProviderError) -> ProviderError:
+    error.provider = info  # type: ignore[assignment]  # a provider's
+    return error
+
+
+def test_a_lost_connection_is_repeated_at_once_and_a_fault_after_a_moment() -> None:
+    connect = walk(Asked())
+    connect.fail(ProviderUnreachable(), ProviderUnreachable())
+    fault = walk(Asked())
+    fault.fail(ProviderFailed(), ProviderFailed())
+
+    assert [0.0, 0.0] == [step.pause_s for step in connect.steps]
+    assert [0.0, 0.25] == [step.pause_s for step in fault.steps]
+
+
+@pytest.mark.parametrize(
+    ("told_s", "others", "asked"),
+    [
+        (2.0, True, ["a", "a"]),
+        (30.0, True, ["a", "b"]),
+        (None, True, ["a", "b"]),
+        (9.0, False, ["a", "a"]),
+        (11.0, False, ["a"]),
+    ],
+)
+def test_a_rate_limit_is_waited_out_where_that_is_worth_it(
+    told_s: float | None, asked: list[str], *, others: bool
+) -> None:
+    behind = [Asked(name="b")] if others else []
+    course = walk(Asked(name="a"), *behind)
+    limits = [ProviderRateLimited(retry_after_s=told_s) for _ in asked]
+
+    assert asked == course.fail(*limits)
+    for step in course.steps[1:]:
+        if step.is_retry:
+            assert step.pause_s >= (told_s or 0.0)
+
+
+def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> None:
+    first = Asked()
+    course = walk(first)
+    course.step()
+    first.refuses = ProviderRateLimited(called=False, retry_after_s=2.0)
+    course.course.failed(
+        course.steps[0], _of(course.steps[0].candidate.info, ProviderRateLimited())
     )
-    course = Course(candidates, in_s(60, clock))
-    warm, cold = course.next(), course.next()
-    assert warm is not None
-    assert cold is not None
+    again = course.step()
 
-    assert (10, True) == (warm.budget.first_token_by.remaining_s(), warm.budget.fallback_follows)
-    assert (60, False) == (cold.budget.first_token_by.remaining_s(), cold.budget.fallback_follows)
+    assert again is not None
+    assert 2.25 == again.pause_s
 
 
-def test_what_the_caller_may_have_caused_ends_the_chain_only_as_the_first_word() -> None:
-    first, later = course_of("a", "b", "c"), course_of("a", "b", "c")
+def test_no_wait_takes_more_than_half_of_the_time_left() -> None:
+    course = walk(Asked(), time_s=3.0)
 
-    assert 1 == walk(first, ProviderRejected(), ProviderFailed(), ProviderFailed())
-    assert 3 == walk(later, ProviderFailed(), ProviderRejected(), ProviderFailed())
-    assert isinstance(first.failure(), ProviderRejected)
-    assert isinstance(later.failure(), AllProvidersFailed)
+    assert ["a"] == course.fail(ProviderRateLimited(retry_after_s=2.0), ProviderFailed())
 
 
-def test_a_prompt_too_long_and_a_violation_are_never_taken_elsewhere() -> None:
-    for error in (ContextTooLong(), PrivacyViolated()):
-        course = course_of("a", "b")
+def test_a_candidate_under_a_rate_limit_is_waited_for_where_there_is_no_other() -> None:
+    limited = ProviderRateLimited(called=False, retry_after_s=4.0)
+    alone = walk(Asked(refuses=limited)).step()
+    behind = walk(Asked(refuses=limited), Asked(name="b")).step()
 
-        assert 1 == walk(course, error, ProviderFailed())
-        assert error is course.failure()
-    late = course_of("a", "b")
-    violation = PrivacyViolated()
-    walk(late, ProviderFailed(), violation)
-    assert violation is late.failure()
-
-
-def test_a_prompt_too_long_for_a_later_one_does_not_hide_an_outage() -> None:
-    course = course_of("a", "b", "c")
-    outage = ProviderFailed()
-
-    assert 2 == walk(course, outage, ContextTooLong(), ProviderFailed())
-    failure = course.failure()
-    assert isinstance(failure, AllProvidersFailed)
-    assert outage is failure.deciding
+    assert alone is not None
+    assert behind is not None
+    assert 4.25 == alone.pause_s
+    assert ("b", 0.0) == (behind.candidate.info.name, behind.pause_s)
 
 
-def test_where_the_primary_is_down_a_later_ones_refusal_does_not_hide_that() -> None:
-    down = ProviderUnreachable(called=False)
-    course = course_of("b", "c", unusable=(down,))
+def test_who_may_not_be_called_is_skipped_and_said_so() -> None:
+    course = walk(Asked(name="a", refuses=ProviderBlocked(called=False)), Asked(name="b"))
+    step = course.step()
+    assert step is not None
+    attempts = course.course.route(step, 0.1).trail.attempts
 
-    assert 2 == walk(course, ProviderRejected(), ProviderRejected())
-    failure = course.failure()
-    assert isinstance(failure, AllProvidersFailed)
-    assert down is failure.deciding
-
-
-def test_failures_are_told_in_the_configured_order() -> None:
-    failed, skipped = ProviderFailed(), ProviderUnreachable(called=False)
-    candidate = Candidate(provider=ScriptedProvider(), model="a", patience=PATIENCE)
-    course = Course([candidate, skipped], in_s(60, ManualClock()))
-    walk(course, failed)
-    assert course.next() is None
-    failure = course.failure()
-
-    assert isinstance(failure, AllProvidersFailed)
-    assert failed is failure.deciding
-
-
-def test_a_useless_answer_is_taken_elsewhere_once() -> None:
-    course = course_of("a", "b", "c")
-
-    assert 2 == walk(course, ModelOutputInvalid(), ModelOutputInvalid(), ProviderFailed())
-    failure = course.failure()
-    assert isinstance(failure, AllProvidersFailed)
-    assert ErrorKind.MODEL_OUTPUT is failure.deciding.kind
-
-
-def test_everything_else_moves_to_the_next() -> None:
-    moving = [
-        ProviderUnreachable(),
-        ProviderTimeout(),
-        QueueFull(called=False),
-        ProviderMisconfigured(),
-        CapabilityMissing(),
-        ModelNotFound(),
+    assert [("a", "BREAKER_OPEN", None, False), ("b", "", 0.1, True)] == [
+        (one.provider.name, one.reason, one.elapsed_s, one.content_sent) for one in attempts
     ]
-    for error in moving:
-        assert 2 == walk(course_of("a", "b"), error, ProviderFailed()), error.kind
 
 
-def test_the_only_failure_is_told_itself() -> None:
-    course = course_of("a")
-    error = ProviderTimeout(phase="first_token")
-    walk(course, error)
+def test_the_only_candidate_is_told_that_it_is() -> None:
+    alone, first = walk(Asked()).step(), walk(Asked(), Asked(name="b")).step()
+    assert alone is not None
+    assert first is not None
 
-    assert error is course.failure()
-
-
-def test_two_attempts_that_failed_alike_are_told_as_all() -> None:
-    course = course_of("a", "b")
-    walk(course, ProviderUnreachable(), ProviderUnreachable())
-
-    assert isinstance(course.failure(), AllProvidersFailed)
+    assert (True, False) == (alone.budget.sole, first.budget.sole)
+    assert (False, True) == (alone.budget.fallback_follows, first.budget.fallback_follows)
 
 
-def test_all_skipped_for_one_reason_is_that_reason() -> None:
-    missing = (ModelNotFound(called=False), ModelNotFound(called=False))
+def test_time_is_kept_for_those_who_come_later() -> None:
+    step = walk(Asked(first_token_s=100), Asked(name="b", least_s=20)).step()
+    assert step is not None
 
-    course = course_of(unusable=missing)
-
-    assert course.next() is None
-    assert missing[0] is course.failure()
-
-
-def test_the_first_failure_that_may_pass_decides() -> None:
-    course = course_of("a", "b", "c")
-    passing = QueueFull(called=False, retry_after_s=7)
-    walk(course, ProviderMisconfigured(), passing, ProviderFailed(retry_after_s=3))
-    failure = course.failure()
-
-    assert isinstance(failure, AllProvidersFailed)
-    assert passing is failure.deciding
-    assert 3 == failure.retry_after_s
-    assert failure.called
+    assert TIME_S - 20 == step.budget.first_token_by.remaining_s()
+    assert TIME_S - 20 == step.budget.latest_first.remaining_s()
+    assert not step.budget.whole_patience
 
 
-def test_without_one_that_may_pass_the_first_decides() -> None:
-    course = course_of("a", "b")
-    first = ProviderMisconfigured()
-    walk(course, first, CapabilityMissing())
-    failure = course.failure()
+def test_later_ones_get_half_of_the_time_at_most() -> None:
+    step = walk(Asked(first_token_s=100), Asked(name="b", least_s=500)).step()
+    assert step is not None
 
-    assert isinstance(failure, AllProvidersFailed)
-    assert first is failure.deciding
-    assert failure.retry_after_s is None
+    assert TIME_S / 2 == step.budget.first_token_by.remaining_s()
 
 
-def test_a_candidate_that_merely_lacks_the_model_does_not_hide_an_outage() -> None:
-    down = ProviderUnreachable(called=False)
-    course = course_of(unusable=(down, ModelNotFound(called=False)))
+def test_a_candidate_with_too_little_time_is_skipped_but_the_last_one_never() -> None:
+    course = walk(Asked(name="a", least_s=1), Asked(name="b", least_s=1), time_s=0.8)
 
-    assert course.next() is None
-    assert down is course.failure()
+    assert ["b"] == course.fail(CredentialRejected())
+    error = course.course.failure()
+    assert error.trail is not None
+    assert ["TIME_LIMIT_EXCEEDED", "PROVIDER_CREDENTIALS_REJECTED"] == [
+        attempt.reason for attempt in error.trail.attempts
+    ]
 
 
-def test_every_class_has_a_policy() -> None:
-    assert set(ErrorKind) == set(POLICY)
+def test_a_candidate_that_is_given_little_by_its_own_settings_is_asked() -> None:
+    step = walk(Asked(first_token_s=0.1), Asked(name="b")).step()
+
+    assert step is not None
+    assert "a" == step.candidate.info.name
+
+
+def test_whole_answers_count_with_what_they_take_to_their_end() -> None:
+    later = Asked(name="b")
+    course = walk(Asked(first_token_s=100), later, delivery=Delivery.WHOLE)
+    later.pace.answered("m", first_token_s=1, total_s=25)
+    step = course.step()
+    assert step is not None
+
+    assert TIME_S - 25 == step.budget.first_token_by.remaining_s()
+
+
+def test_a_prompt_that_is_too_long_goes_to_larger_known_windows_only() -> None:
+    course = walk(
+        Asked(name="a", window_tokens=2048),
+        Asked(name="unknown"),
+        Asked(name="same", window_tokens=2048),
+        Asked(name="larger", window_tokens=4096),
+    )
+
+    assert ["a", "larger"] == course.fail(ContextTooLong(context_length=2048), CredentialRejected())
+
+
+def test_an_unusable_answer_is_tried_once_elsewhere() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+
+    assert ["a", "b"] == course.fail(*[ModelOutputInvalid() for _ in range(3)])
+
+
+def test_a_later_refusal_of_the_request_is_a_fact_about_its_provider() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+
+    assert ["a", "b", "c"] == course.fail(
+        CredentialRejected(), ProviderRejected(), CredentialRejected()
+    )
+
+
+@pytest.mark.parametrize("error", [QueueFull(called=False), ModelLoading(called=False)])
+def test_remote_ones_stay_out_where_a_local_one_is_merely_busy(error: ProviderError) -> None:
+    course = walk(
+        Asked(name="a", locality=Locality.LOCAL),
+        Asked(name="cloud"),
+        Asked(name="b", locality=Locality.LOCAL),
+        remote_when_busy=False,
+    )
+    first = course.step()
+    assert first is not None
+    course.course.failed(first, _of(first.candidate.info, error))
+
+    assert ["b"] == course.fail(CredentialRejected())
+
+
+def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
+    local = Asked(locality=Locality.LOCAL)
+    step = walk(local, Asked(name="cloud"), remote_when_busy=False).step()
+
+    assert step is not None
+    assert not step.budget.fallback_follows
+
+
+def test_the_last_words_count_once_the_call_is_over() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"))
+    first, second = ProviderFailed(), CredentialRejected()
+    kept = first.verdict = Kept()
+    course.fail(first)
+    retry = course.step()
+    assert retry is not None
+    before = kept.counted
+    course.course.failed(retry, _of(retry.candidate.info, second))
+    course.course.settle()
+
+    assert retry.budget.earlier is kept
+    assert (0, 1) == (before, kept.counted)
+
+
+def test_the_last_failure_of_several_is_told_with_its_trail() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"))
+    course.fail(slow(ProviderFailed()), CredentialRejected())
+    error = course.course.failure()
+    assert error.trail is not None
+
+    assert isinstance(error, AllProvidersFailed)
+    assert ["PROVIDER_ERROR", "PROVIDER_CREDENTIALS_REJECTED"] == [
+        attempt.reason for attempt in error.trail.attempts
+    ]

@@ -1,38 +1,132 @@
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import ProviderFailed
+from llmsvc_server.chat.events import Delta, Phase, Waiting
+from llmsvc_server.chat.request import Delivery
+from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderTimeout
 from llmsvc_server.routing.observed import Observed
+from llmsvc_server.routing.pace import Pace
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.requests import budget_of, chat_request
-from tests.fakes.scripted_provider import ScriptedProvider, done
+from tests.fakes.scripted_provider import ScriptedProvider, Step, done
 
 
-async def read(provider: Observed) -> list[object]:
-    async with aclosing(provider.stream_chat(chat_request(model="m"), budget_of())) as events:
-        return [event async for event in events]
+class Bench:
+    """A watched provider that does `steps`, and what is learned from it."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.reporter = ListeningReporter()
+        self.pace = Pace(least_s=0)
+        self.inner = ScriptedProvider()
+        self.provider = Observed(
+            self.inner, pace=self.pace, reporter=self.reporter, clock=self.clock
+        )
+
+    def takes(self, length_s: float) -> Step:
+        """Return a step that takes so many seconds."""
+        return lambda: self.clock.advance(length_s)
+
+    async def read(self, *steps: Step, whole_patience: bool = True) -> list[object]:
+        self.inner.will(*steps)
+        budget = replace(budget_of(), whole_patience=whole_patience)
+        request = chat_request(model="m")
+        async with aclosing(self.provider.stream_chat(request, budget)) as events:
+            return [event async for event in events]
+
+    async def failure(self, *steps: Step, whole_patience: bool = True) -> ProviderError:
+        with pytest.raises(ProviderError) as raised:
+            await self.read(*steps, whole_patience=whole_patience)
+        return raised.value
 
 
 async def test_a_failed_attempt_is_reported_once_with_who_what_and_how_long() -> None:
-    clock, reporter = ManualClock(), ListeningReporter()
-    failure = ProviderFailed(row="O12", status=500)
-    steps = (lambda: clock.advance(2), Delta("a"), lambda: clock.advance(3), failure)
-    inner = ScriptedProvider(*steps)
-    with pytest.raises(ProviderFailed):
-        await read(Observed(inner, reporter=reporter, clock=clock))
-    (report,) = reporter.attempts
+    bench = Bench()
+    error = await bench.failure(
+        bench.takes(2), Delta("12345"), bench.takes(3), ProviderFailed(row="O12", status=500)
+    )
+    (report,) = bench.reporter.attempts
 
-    assert (inner.info, "m", failure) == (report.provider, report.model, report.error)
+    assert (bench.inner.info, "m", error) == (report.provider, report.model, report.error)
     assert (5, 2) == (report.duration_s, report.first_event_s)
+    assert (5, 2) == (error.elapsed_s, error.written_tokens)
 
 
 async def test_an_answer_is_no_news() -> None:
-    reporter = ListeningReporter()
-    inner = ScriptedProvider(Delta("a"), done())
-    events = await read(Observed(inner, reporter=reporter, clock=ManualClock()))
+    bench = Bench()
+    events = await bench.read(Delta("a"), done())
 
     assert [Delta("a"), done()] == events
-    assert [] == reporter.attempts
+    assert [] == bench.reporter.attempts
+    assert bench.inner.info is bench.provider.info
+
+
+async def test_how_fast_it_is_counts_from_when_it_was_asked() -> None:
+    bench = Bench()
+    await bench.read(
+        Waiting(Phase.QUEUED),
+        bench.takes(100),
+        Waiting(Phase.PROVIDER),
+        bench.takes(2),
+        Delta(""),
+        bench.takes(1),
+        Delta("a"),
+        bench.takes(4),
+        Delta("b"),
+        done(),
+    )
+
+    assert (3, 7) == (bench.pace.usual_first_s("m"), bench.pace.usual_answer_s("m"))
+
+
+async def test_an_empty_answers_first_content_is_its_end() -> None:
+    bench = Bench()
+    await bench.read(bench.takes(2), done())
+
+    assert 2 == bench.pace.least_s("m", Delivery.STREAM)
+
+
+@pytest.mark.parametrize(
+    ("usage", "prompt_s", "expected_s"),
+    [
+        (Usage(input_tokens=100), 5.0, 50),
+        (Usage(input_tokens=200, cached_input_tokens=100), 5.0, 50),
+        (Usage(input_tokens=100, cached_input_tokens=100), 5.0, 10),
+        (Usage(input_tokens=100), None, 10),
+        (Usage(), 5.0, 10),
+    ],
+)
+async def test_how_fast_it_reads_is_learned_from_what_was_not_cached(
+    usage: Usage, prompt_s: float | None, expected_s: float
+) -> None:
+    bench = Bench()
+    end = replace(done(FinishReason.STOP), usage=usage)
+    end.timings.prompt_s = prompt_s
+    await bench.read(end)
+
+    assert expected_s == bench.pace.reading_s("m", 1_000)
+
+
+@pytest.mark.parametrize(
+    ("phase", "whole_patience", "expected_s"),
+    [("first_token", True, 20), ("first_token", False, 10), ("idle", True, 10)],
+)
+async def test_only_a_whole_silence_asks_for_more_patience(
+    phase: str, *, whole_patience: bool, expected_s: float
+) -> None:
+    bench = Bench()
+    await bench.failure(ProviderTimeout(phase=phase), whole_patience=whole_patience)
+
+    assert expected_s == bench.pace.reading_s("m", 1_000)
+
+
+async def test_a_failure_that_is_not_the_providers_passes_unreported() -> None:
+    bench = Bench()
+    with pytest.raises(GeneratorExit):
+        await bench.read(GeneratorExit())
+
+    assert [] == bench.reporter.attempts

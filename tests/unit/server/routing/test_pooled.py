@@ -1,193 +1,357 @@
 import asyncio
-from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import ProviderFailed, QueueFull, ShuttingDown
+from llmsvc_server.chat.events import Delta, Done, Phase, Waiting
+from llmsvc_server.errors import (
+    ErrorKind,
+    ProviderFailed,
+    ProviderRejected,
+    ProviderUnreachable,
+    QueueFull,
+    ShuttingDown,
+)
 from llmsvc_server.reports import Subject
-from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.pooled import REMEMBERED_MODELS, Pooled
+from llmsvc_server.routing.pooled import REMEMBERED_MODELS
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
-from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.requests import budget_of, chat_request
-from tests.fakes.scripted_provider import ScriptedProvider, done
+from tests.fakes.scripted_provider import done
+from tests.unit.server.routing.endpoints import MODEL
+from tests.unit.server.routing.pools import ADVICE, PoolBench, outcome, read
+
+ANSWER = [Waiting(Phase.PROVIDER), Delta("hello"), done()]
 
 
-def pooled(
-    inner: ScriptedProvider,
-    *,
-    slots: int = 1,
-    max_queued: int = 64,
-    reporter: ListeningReporter | None = None,
-) -> Pooled:
-    return Pooled(
-        inner,
-        slots_per_model=slots,
-        max_queued=max_queued,
-        queue_timeout_s=10,
-        patience=Patience(first_token_s=7, cold_s=70, is_loaded=lambda _model: True),
-        clock=asyncio.get_running_loop().time,
-        reporter=reporter or ListeningReporter(),
-    )
+def _waits(bench: PoolBench, count: int) -> bool:
+    return bench.waiting() == count
 
 
-async def read(provider: Pooled, model: str = "phi3:mini") -> list[object]:
-    request = chat_request(model=model)
-    async with aclosing(provider.stream_chat(request, budget_of(first_token_s=1))) as events:
-        return [event async for event in events]
-
-
-async def test_no_more_than_the_slots_run_and_all_are_answered() -> None:
+async def test_no_more_than_the_places_run_and_all_are_answered() -> None:
+    bench = PoolBench(places=2)
     gate = Gate()
-    inner = ScriptedProvider(gate, Delta("a"), done())
-    provider = pooled(inner, slots=2)
-
-    async def open_when_full() -> None:
+    bench.one.inner.usually(gate, Delta("a"), done())
+    async with asyncio.TaskGroup() as group:
+        asking = [group.create_task(outcome(bench.pool)) for _ in range(20)]
         await gate.reached(2)
         gate.open()
 
-    *answers, _ = await asyncio.gather(*(read(provider) for _ in range(20)), open_when_full())
+    assert ["answer"] * 20 == [task.result() for task in asking]
+    assert 2 == bench.one.inner.most_running
+    assert 0 == bench.pool.in_flight
 
-    assert [[Delta("a"), done()]] * 20 == answers
-    assert 2 == inner.most_running
-    assert 0 == provider.in_flight
+
+async def test_a_free_place_is_not_waited_for() -> None:
+    assert ANSWER == await read(PoolBench().pool)
+
+
+async def test_who_has_to_wait_is_told_so_and_the_answer_says_how_long() -> None:
+    bench = PoolBench()
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(read(bench.pool))
+        await gate.reached()
+        second = group.create_task(read(bench.pool))
+        await eventually(lambda: bench.waiting() == 1)
+        bench.clock.advance(3)
+        gate.open()
+    first, *_, end = second.result()
+
+    assert Waiting(Phase.QUEUED) == first
+    assert isinstance(end, Done)
+    assert 3 == end.timings.queue_s
+
+
+async def test_they_are_served_in_order() -> None:
+    bench = PoolBench()
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(read(bench.pool))
+        await gate.reached()
+        for number in range(5):
+            budget = replace(budget_of(), may_repeat=bool(number % 2))
+            _ = group.create_task(read(bench.pool, budget=budget))
+            await eventually(partial(_waits, bench, number + 1))
+        gate.open()
+
+    order = [call.budget.may_repeat for call in bench.one.inner.calls[1:]]
+    assert [False, True, False, True, False] == order
 
 
 async def test_models_do_not_wait_for_each_other() -> None:
+    bench = PoolBench(places=2, places_per_model=1)
+    bench.one.known.add("n")
     gate = Gate()
-    inner = ScriptedProvider(gate, done())
-    provider = pooled(inner)
+    bench.one.inner.usually(gate, done())
     async with asyncio.TaskGroup() as group:
-        for model in ("a", "b"):
-            _ = group.create_task(read(provider, model))
+        for model in (MODEL, "n"):
+            _ = group.create_task(read(bench.pool, model))
         await gate.reached(2)
         gate.open()
 
-    assert 2 == inner.most_running
+    assert 2 == bench.one.inner.most_running
 
 
-async def test_the_slot_is_kept_until_the_upstream_is_closed() -> None:
-    inner = ScriptedProvider(Delta("a"), Delta("b"), done())
-    inner.closing = Gate()
-    provider = pooled(inner)
-    events = provider.stream_chat(chat_request(model="m"), budget_of())
+async def test_models_that_share_places_take_turns() -> None:
+    bench = PoolBench()
+    bench.one.known.add("n")
+    gate = Gate()
+    bench.one.inner.usually(gate, done())
+    async with asyncio.TaskGroup() as group:
+        for model in (MODEL, MODEL, MODEL, "n", "n"):
+            _ = group.create_task(read(bench.pool, model))
+            await asyncio.sleep(0)
+        await gate.reached()
+        await eventually(lambda: bench.waiting() + bench.waiting("n") == 4)
+        bench.one.inner.usually(lambda: bench.clock.advance(1), done())
+        gate.open()
+
+    assert [MODEL, "n", MODEL, "n", MODEL] == [call.request.model for call in bench.one.inner.calls]
+
+
+async def test_the_place_is_kept_until_the_upstream_is_closed() -> None:
+    bench = PoolBench()
+    bench.one.inner.closing = Gate()
+    events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+    await anext(events)
     await anext(events)
     async with asyncio.TaskGroup() as group:
         closing = group.create_task(events.aclose())
-        await inner.closing.reached()
-        held = provider.in_flight
-        inner.closing.open()
+        await bench.one.inner.closing.reached()
+        held = bench.pool.in_flight
+        bench.one.inner.closing.open()
         await closing
 
-    assert (1, 0) == (held, provider.in_flight)
+    assert (1, 0) == (held, bench.pool.in_flight)
 
 
-async def test_a_failure_frees_the_slot() -> None:
-    provider = pooled(ScriptedProvider(ProviderFailed()))
-    for _ in range(3):
-        with pytest.raises(ProviderFailed):
-            await read(provider)
+@pytest.mark.parametrize("steps", range(4))
+async def test_left_at_any_event_it_frees_its_place(steps: int) -> None:
+    bench = PoolBench()
+    events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+    for _ in range(steps):
+        await anext(events)
+    await events.aclose()
 
-    assert 0 == provider.in_flight
+    assert 0 == bench.pool.in_flight
+    assert ANSWER == await read(bench.pool)
+
+
+async def test_left_while_told_to_wait_it_is_in_nobodys_way() -> None:
+    bench = PoolBench()
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(read(bench.pool))
+        await gate.reached()
+        events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+        first = await anext(events)
+        await events.aclose()
+        gate.open()
+
+    assert Waiting(Phase.QUEUED) == first
+    assert 0 == bench.pool.in_flight
+    assert [1] == bench.calls
+
+
+@pytest.mark.parametrize("error", [ProviderFailed(), ProviderRejected(), asyncio.CancelledError()])
+async def test_a_failure_frees_the_place(error: BaseException) -> None:
+    bench = PoolBench()
+    bench.one.inner.will(error)
+    with pytest.raises(type(error)):
+        await read(bench.pool)
+
+    assert 0 == bench.pool.in_flight
+    assert ANSWER == await read(bench.pool)
 
 
 async def test_patience_starts_anew_after_a_wait() -> None:
+    bench = PoolBench()
     gate = Gate()
-    inner = ScriptedProvider(gate, done())
-    provider = pooled(inner)
+    bench.one.inner.will(gate, done())
+    budget = budget_of(first_token_s=1)
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
-            _ = group.create_task(read(provider))
+            _ = group.create_task(read(bench.pool, budget=budget))
         await gate.reached()
         gate.open()
-    first, second = (call.budget.first_token_by for call in inner.calls)
+    first, second = (call.budget.first_token_by for call in bench.one.inner.calls)
 
     assert 5 < second.at_s - first.at_s <= 7
 
 
 async def test_the_first_wait_is_told_once_with_the_remedy() -> None:
-    gate, reporter = Gate(), ListeningReporter()
-    provider = pooled(ScriptedProvider(gate, done()), reporter=reporter)
-
-    async def open_when_running() -> None:
+    bench = PoolBench()
+    gate = Gate()
+    bench.one.inner.usually(gate, done())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            _ = group.create_task(read(bench.pool))
         await gate.reached()
         gate.open()
+    told = [change for change in bench.reporter.changes if change.subject is Subject.QUEUE]
 
-    await asyncio.gather(*(read(provider) for _ in range(4)), open_when_running())
-    told = [change for change in reporter.changes if change.subject is Subject.QUEUE]
+    assert [("ollama/m", "queueing", ADVICE)] == [
+        (change.name, change.state, change.detail) for change in told
+    ]
 
-    assert ["ollama/phi3:mini"] == [change.name for change in told]
-    assert "OLLAMA_NUM_PARALLEL" in told[0].detail
+
+async def test_a_place_that_came_free_while_the_wait_was_told_is_taken() -> None:
+    bench = PoolBench()
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(read(bench.pool))
+        await gate.reached()
+        events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+        await anext(events)
+        gate.open()
+        await running
+        second = await anext(events)
+        await events.aclose()
+
+    assert Waiting(Phase.PROVIDER) == second
+
+
+async def test_what_happened_while_the_wait_was_told_is_not_waited_out() -> None:
+    bench = PoolBench()
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    told = []
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(read(bench.pool))
+        await gate.reached()
+        for change in (bench.one.known.clear, bench.pool.close):
+            events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+            await anext(events)
+            change()
+            with pytest.raises((ProviderUnreachable, ShuttingDown)) as refused:
+                await anext(events)
+            told.append(refused.type)
+            bench.one.known.update({"", MODEL})
+        gate.open()
+        await running
+
+    assert [ProviderUnreachable, ShuttingDown] == told
 
 
 async def test_a_closed_pool_sends_waiters_away_and_lets_runners_finish() -> None:
+    bench = PoolBench()
     gate = Gate()
-    provider = pooled(ScriptedProvider(gate, done()))
-
-    async def close() -> None:
-        await gate.reached()
-        provider.close()
-        gate.open()
-
-    running, waiting, _ = await asyncio.gather(
-        read(provider), read(provider), close(), return_exceptions=True
-    )
-
-    assert [done()] == running
-    assert isinstance(waiting, ShuttingDown)
-
-
-async def test_a_closed_pool_has_no_queue_for_models_that_come_later_either() -> None:
-    gate = Gate()
-    provider = pooled(ScriptedProvider(gate, done()))
-    provider.close()
-
-    async def open_when_running() -> None:
-        await gate.reached()
-        gate.open()
-
-    first, second, _ = await asyncio.gather(
-        read(provider, "late"), read(provider, "late"), open_when_running(), return_exceptions=True
-    )
-
-    assert [done()] == first
-    assert isinstance(second, ShuttingDown)
-
-
-async def test_a_full_queue_refuses() -> None:
-    gate = Gate()
-    provider = pooled(ScriptedProvider(gate, done()), max_queued=0)
+    bench.one.inner.will(gate, done())
     async with asyncio.TaskGroup() as group:
-        _ = group.create_task(read(provider))
+        running = group.create_task(outcome(bench.pool))
         await gate.reached()
-        with pytest.raises(QueueFull):
-            await read(provider)
+        waiter = group.create_task(outcome(bench.pool))
+        await eventually(lambda: bench.waiting() == 1)
+        bench.pool.close()
+        late = await outcome(bench.pool)
         gate.open()
+
+    assert ("ShuttingDown", "ShuttingDown") == (waiter.result(), late)
+    assert "answer" == running.result()
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    bench = PoolBench(max_queued=3)
+    bench.one.inner.will(lambda: bench.clock.advance(4), done())
+    await read(bench.pool)
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            _ = group.create_task(outcome(bench.pool))
+        await gate.reached()
+        await eventually(lambda: bench.waiting() == 3)
+        wait_s = bench.pool.wait_s(MODEL)
+        with pytest.raises(QueueFull) as full:
+            await read(bench.pool)
+        gate.open()
+
+    assert 12 == wait_s
+    assert 12 == full.value.retry_after_s
+
+
+async def test_nobody_waits_where_nobody_ever_asked() -> None:
+    assert 0 == PoolBench().pool.wait_s(MODEL)
+
+
+@pytest.mark.parametrize("queue_timeout_s", [0.02, 10])
+async def test_with_an_alternative_a_wait_is_short(queue_timeout_s: float) -> None:
+    bench = PoolBench(queue_timeout_s=queue_timeout_s)
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(outcome(bench.pool))
+        await gate.reached()
+        began_s = loop.time()
+        budget = budget_of(30 if queue_timeout_s < 1 else 0.4, fallback_follows=True)
+        refused = await outcome(bench.pool, budget=budget)
+        took_s = loop.time() - began_s
+        gate.open()
+
+    assert ErrorKind.QUEUE_FULL is refused
+    assert 0.015 < took_s < 0.35
+
+
+async def test_without_one_it_ends_when_a_usual_answer_would_come_too_late() -> None:
+    bench = PoolBench()
+    bench.one.inner.will(lambda: bench.clock.advance(40), done())
+    await read(bench.pool)
+    gate = Gate()
+    bench.one.inner.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(outcome(bench.pool))
+        await gate.reached()
+        refused = await outcome(bench.pool, budget=budget_of(40.01))
+        gate.open()
+
+    assert ErrorKind.QUEUE_FULL is refused
 
 
 async def test_a_cancelled_waiter_costs_nothing() -> None:
+    bench = PoolBench()
     gate = Gate()
-    inner = ScriptedProvider(gate, done())
-    provider = pooled(inner)
+    bench.one.inner.will(gate, done())
     async with asyncio.TaskGroup() as group:
-        _ = group.create_task(read(provider))
+        _ = group.create_task(read(bench.pool))
         await gate.reached()
-        waiting = [group.create_task(read(provider)) for _ in range(10)]
-        await asyncio.sleep(0)
-        for task in waiting:
+        leaving = [group.create_task(read(bench.pool)) for _ in range(10)]
+        staying = group.create_task(outcome(bench.pool))
+        await eventually(lambda: bench.waiting() == 11)
+        for task in leaving:
             task.cancel()
-        await eventually(lambda: all(task.done() for task in waiting))
         gate.open()
 
-    assert 1 == len(inner.calls)
-    assert 0 == provider.in_flight
+    assert "answer" == staying.result()
+    assert [2] == bench.calls
+    assert 0 == bench.pool.in_flight
+
+
+async def test_a_waiter_cancelled_when_its_place_comes_frees_it() -> None:
+    bench = PoolBench()
+    place = bench.one.place()
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(read(bench.pool))
+        await eventually(lambda: bench.waiting() == 1)
+        place.give_back()
+        bench.pool.changed()
+        taken = bench.pool.in_flight
+        leaving.cancel()
+
+    assert (1, 0) == (taken, bench.pool.in_flight)
+    assert ANSWER == await read(bench.pool)
 
 
 async def test_models_that_nobody_uses_any_more_are_not_remembered_for_ever() -> None:
-    provider = pooled(ScriptedProvider(done()))
-    for number in range(REMEMBERED_MODELS * 2):
-        await read(provider, f"model-{number}")
+    bench = PoolBench()
+    for number in range(2 * REMEMBERED_MODELS):
+        bench.one.known = {f"model-{number}"}
+        await read(bench.pool, f"model-{number}")
 
-    assert len(provider._lines) <= REMEMBERED_MODELS  # noqa: SLF001  memory is what is asked
+    assert len(bench.pool._queues) <= REMEMBERED_MODELS  # noqa: SLF001  memory is what is asked

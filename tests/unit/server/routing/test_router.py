@@ -1,14 +1,17 @@
+import asyncio
+import random
 from contextlib import aclosing
 
 import pytest
 
-from llmsvc_server.catalog.inventory import Inventory
-from llmsvc_server.chat.events import Delta, Done, Started
+from llmsvc_server.chat.events import ChatEvent, Delta, Phase, Started, Waiting
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
     AllProvidersFailed,
+    CredentialRejected,
     InterruptCause,
+    LlmsvcError,
     ModelNotFound,
     PrivacyViolated,
     ProviderFailed,
@@ -16,30 +19,36 @@ from llmsvc_server.errors import (
     ProviderUnreachable,
     StreamInterrupted,
 )
-from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
-from llmsvc_server.routing.plan import Target
+from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
-from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.assembled import everyday_patience
+from tests.fakes.chances import NO_PAUSE, STEADY
 from tests.fakes.requests import chat_request, in_s
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of, done
+from tests.fakes.watching import inventory_of, inventory_over
 
 MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
-PATIENCE = Patience(first_token_s=60, cold_s=300, is_loaded=lambda _model: True)
 
 
-async def router_over(*providers: ScriptedProvider) -> FailoverRouter:
+async def router_over(
+    *providers: ScriptedProvider, chance: random.Random = NO_PAUSE
+) -> FailoverRouter:
     """Route over providers whose default models are "phi3:mini" and "mock"."""
-    inventory = Inventory({one.info.name: one for one in providers}, ListeningReporter())
+    inventory = inventory_over({one.info.name: one for one in providers})
     for one in providers:
-        await inventory.refresh(one.info.name)
+        await inventory.refresh(one.info.name, one.info.name)
     defaults = {"ollama": "phi3:mini", "mock": "mock"}
+    targets = [
+        Target(provider=one, default_model=defaults[one.info.name], patience=everyday_patience())
+        for one in providers
+    ]
     return FailoverRouter(
-        [
-            Target(provider=one, default_model=defaults[one.info.name], patience=PATIENCE)
-            for one in providers
-        ],
+        Targets(sequence=targets),
         inventory,
+        remote_when_busy=True,
+        clock=asyncio.get_running_loop().time,
+        chance=chance,
     )
 
 
@@ -53,13 +62,13 @@ def mock(*steps: object) -> ScriptedProvider:
 
 async def answer(
     router: FailoverRouter, *, model: str = "", delivery: Delivery = Delivery.STREAM
-) -> list[Started | Delta | Done]:
+) -> list[ChatEvent]:
     request = chat_request(model=model, delivery=delivery)
     async with aclosing(router.stream_chat(request, in_s(60))) as events:
         return [event async for event in events]
 
 
-def who(events: list[Started | Delta | Done]) -> tuple[str, str]:
+def who(events: list[ChatEvent]) -> tuple[str, str]:
     """Return the provider and the model that the stream says answers."""
     started = events[0]
     assert isinstance(started, Started)
@@ -183,13 +192,16 @@ async def test_a_provider_never_seen_is_not_asked() -> None:
 
 
 async def test_a_model_that_its_provider_denies_is_forgotten_until_the_next_look() -> None:
-    first = ollama(ModelNotFound(row="O04"))
+    denied = ModelNotFound(row="O04")
+    denied.endpoint = "ollama"
+    first = ollama(denied)
     router = await router_over(first)
-    for _ in range(2):
-        with pytest.raises(ModelNotFound):
+    for _ in range(3):
+        with pytest.raises(ModelNotFound) as missing:
             await answer(router)
 
-    assert 1 == len(first.calls)
+        assert "phi3:mini" == missing.value.pull_hint
+    assert 2 == len(first.calls)  # the first call's: another endpoint might have had it
 
 
 async def test_all_failed_names_the_failure_that_decides() -> None:
@@ -215,12 +227,18 @@ async def test_leaving_early_closes_the_provider_before_it_returns() -> None:
 async def test_a_call_before_the_first_look_waits_for_it() -> None:
     first = ollama(Delta("a"), done())
     first.listing = catalogue_of(["phi3:mini"])
-    inventory = Inventory({"ollama": first}, ListeningReporter())
-    target = Target(provider=first, default_model="phi3:mini", patience=PATIENCE)
-    router = FailoverRouter([target], inventory)
+    inventory = inventory_of(ollama=first)
+    target = Target(provider=first, default_model="phi3:mini", patience=everyday_patience())
+    router = FailoverRouter(
+        Targets(sequence=[target]),
+        inventory,
+        remote_when_busy=True,
+        clock=asyncio.get_running_loop().time,
+        chance=NO_PAUSE,
+    )
     async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
         asked = anext(events)
-        await inventory.refresh("ollama")
+        await inventory.refresh("ollama", "ollama")
 
         assert isinstance(await asked, Started)
 
@@ -230,3 +248,62 @@ async def test_signs_of_life_in_a_whole_answer_count_for_nothing() -> None:
     events = await answer(router, delivery=Delivery.WHOLE)
 
     assert "ab" == "".join(event.text for event in events if isinstance(event, Delta))
+
+
+async def test_a_wait_is_explained_with_its_target_and_what_was_tried_before() -> None:
+    second = mock(Waiting(Phase.PROVIDER), Delta("b"), done())
+    router = await router_over(ollama(CredentialRejected()), second)
+    waiting, started, *_ = await answer(router)
+
+    assert isinstance(waiting, Waiting)
+    assert isinstance(started, Started)
+    assert (MOCK, "mock") == (waiting.target, waiting.model)
+    assert waiting.trail is not None
+    assert ["PROVIDER_CREDENTIALS_REJECTED"] == [one.reason for one in waiting.trail.attempts]
+
+
+async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> None:
+    first = ollama()
+    first.will(ProviderFailed())
+    waiting, started, *_ = await answer(await router_over(first, chance=STEADY))
+
+    assert isinstance(waiting, Waiting)
+    assert isinstance(started, Started)
+    assert Phase.QUEUED is waiting.phase
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+async def test_the_first_content_has_a_time_although_the_whole_comes_later(
+    delivery: Delivery,
+) -> None:
+    before_s = asyncio.get_running_loop().time()
+    started, *_ = await answer(await router_over(ollama()), delivery=delivery)
+
+    assert isinstance(started, Started)
+    assert started.content_at_s is not None
+    assert before_s <= started.content_at_s <= asyncio.get_running_loop().time()
+
+
+class Kept:
+    """A verdict that remembers whether it counts."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+
+    def count(self) -> None:
+        self.counted += 1
+
+    def withdraw(self) -> None:
+        raise AssertionError("nobody asked again")
+
+
+@pytest.mark.parametrize("steps", [(), (Delta("a"),)])
+async def test_a_verdict_counts_once_the_call_is_over(steps: tuple[Delta, ...]) -> None:
+    broken = ProviderFailed()
+    broken.ran_s = 5  # too slow for a retry
+    kept = broken.verdict = Kept()
+    router = await router_over(ollama(*steps, broken))
+    with pytest.raises(LlmsvcError):
+        await answer(router)
+
+    assert 1 == kept.counted

@@ -5,17 +5,15 @@ from contextlib import aclosing
 import pytest
 
 from llmsvc_server.chat.events import Delta, Done
-from llmsvc_server.errors import ModelLoading, ProviderError, ProviderFailed, ProviderTimeout
-from llmsvc_server.routing.budget import Patience
+from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderTimeout
 from llmsvc_server.routing.timed import Timed
 from tests.fakes.gate import Gate
 from tests.fakes.requests import budget_of, chat_request
 from tests.fakes.scripted_provider import ScriptedProvider, done
 
 
-def timed(inner: ScriptedProvider, *, idle_s: float = 60.0, cold: bool = False) -> Timed:
-    patience = Patience(first_token_s=60, cold_s=300, is_loaded=lambda _model: not cold)
-    return Timed(inner, patience=patience, idle_s=idle_s)
+def timed(inner: ScriptedProvider, *, idle_s: float = 60.0) -> Timed:
+    return Timed(inner, idle_s=idle_s)
 
 
 async def read(
@@ -39,20 +37,12 @@ async def test_an_answer_in_time_passes_unchanged() -> None:
     assert [Delta("a"), Delta("b"), done()] == events
 
 
-async def test_no_first_content_from_a_model_in_memory_is_a_timeout() -> None:
+async def test_no_first_content_in_time_is_a_timeout() -> None:
     inner = ScriptedProvider(Gate())
     with pytest.raises(ProviderTimeout) as silent:
         await read(timed(inner), first_token_s=0.03)
 
-    assert "first_token" == silent.value.phase
-    assert inner.calls[0].left
-
-
-async def test_no_first_content_from_a_cold_model_is_a_load_that_took_too_long() -> None:
-    inner = ScriptedProvider(Gate())
-    with pytest.raises(ModelLoading):
-        await read(timed(inner, cold=True), first_token_s=0.03)
-
+    assert ("C05", "first_token") == (silent.value.row, silent.value.phase)
     assert inner.calls[0].left
 
 
@@ -61,7 +51,7 @@ async def test_a_gap_too_long_is_a_timeout_of_its_own() -> None:
     with pytest.raises(ProviderTimeout) as silent:
         await read(timed(inner, idle_s=0.03))
 
-    assert "idle" == silent.value.phase
+    assert ("C06", "idle") == (silent.value.row, silent.value.phase)
     assert inner.calls[0].left
 
 
@@ -131,3 +121,11 @@ async def test_after_a_timeout_the_task_is_not_left_cancelled() -> None:
 
     assert 0 == task.cancelling()
     assert isinstance((await read(timed(ScriptedProvider())))[-1], Done)
+
+
+async def test_a_gap_shorter_than_the_first_wait_ends_on_time() -> None:
+    inner = ScriptedProvider(Delta("a"), Gate())
+    with pytest.raises(ProviderTimeout):
+        await read(timed(inner, idle_s=0.02), first_token_s=30)
+
+    assert inner.info is timed(inner).info

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind, Route
+from llmsvc_server.chat.route import (
+    Attempt,
+    Locality,
+    Privacy,
+    ProviderInfo,
+    ProviderKind,
+    Route,
+    Trail,
+)
+from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
     DeadlineExpired,
@@ -11,6 +20,7 @@ from llmsvc_server.errors import (
     LlmsvcError,
     Overloaded,
     ProviderError,
+    ProviderNotFound,
     ProviderUnreachable,
     ShuttingDown,
     StreamInterrupted,
@@ -21,7 +31,38 @@ from llmsvc_server.errors import (
 LONG_NAME = "p" * 64
 LONG_MODEL = "\N{SNOWMAN}" * 85 + "m"
 PROVIDER = ProviderInfo(name=LONG_NAME, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
-ROUTE = Route(provider=PROVIDER, model=LONG_MODEL, requested_model=LONG_MODEL)
+
+
+def attempt(  # noqa: PLR0913  facts, all but the outcome by keyword
+    code: str = "OK",
+    reason: str = "",
+    *,
+    provider: ProviderInfo = PROVIDER,
+    model: str = LONG_MODEL,
+    elapsed_s: float | None = 1.5,
+    content_sent: bool = True,
+) -> Attempt:
+    """Return one target tried, or skipped where it sent nothing and took no time."""
+    return Attempt(
+        provider=provider,
+        model=model,
+        code=code,
+        reason=reason,
+        elapsed_s=elapsed_s,
+        content_sent=content_sent,
+    )
+
+
+FAILED = attempt("UNAVAILABLE", "PROVIDER_ERROR")
+SKIPPED = attempt("UNAVAILABLE", "BREAKER_OPEN", elapsed_s=None, content_sent=False)
+
+
+def trail_of(*attempts: Attempt, requested_model: str = LONG_MODEL) -> Trail:
+    """Return what was tried under the strictest policy."""
+    return Trail(requested_model=requested_model, privacy=Privacy.LOCAL_ONLY, attempts=attempts)
+
+
+ROUTE = Route(provider=PROVIDER, model=LONG_MODEL, trail=trail_of(FAILED, SKIPPED, attempt()))
 
 
 def provider_errors() -> Iterator[type[ProviderError]]:
@@ -47,6 +88,7 @@ def failed(
         status=500,
         phase="first_token",
         cause="c" * 100,
+        param="p" * 64,
         retry_after_s=retry_after_s,
         model=LONG_MODEL,
         context_length=2**31,
@@ -57,6 +99,13 @@ def failed(
     return error
 
 
+def tried(error: LlmsvcError, attempts: int) -> LlmsvcError:
+    """Return `error` after so many attempts, with further targets kept away."""
+    error.trail = trail_of(*[FAILED] * attempts)
+    error.failover_blocked = "privacy"
+    return error
+
+
 def every_failure() -> list[LlmsvcError]:
     """Return one failure of each class, and of each kind where a class has several."""
     wrong = Violation("f" * 200, ViolationReason.MISSING, "d" * 200)
@@ -64,11 +113,16 @@ def every_failure() -> list[LlmsvcError]:
     return [
         *(failed(kind) for kind in kinds),
         *(AllProvidersFailed(failed(kind), retry_after_s=3, called=True) for kind in kinds),
-        *(StreamInterrupted(cause, ROUTE, phase="stream") for cause in InterruptCause),
+        *(
+            StreamInterrupted(cause, ROUTE, phase="stream", usage=Usage(output_tokens=5))
+            for cause in InterruptCause
+        ),
+        tried(AllProvidersFailed(failed(ProviderUnreachable), retry_after_s=3, called=True), 20),
         AllProvidersFailed(failed(ProviderUnreachable), retry_after_s=None, called=False),
         DeadlineExpired(),
         DeadlineExpired(600),
         Overloaded(1),
         ShuttingDown(),
+        ProviderNotFound("n" * 64),
         InvalidRequest([wrong] * 40),
     ]

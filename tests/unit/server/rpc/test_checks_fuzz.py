@@ -44,6 +44,20 @@ def configs() -> st.SearchStrategy[llm_pb2.GenerationConfig]:
     )
 
 
+def policies() -> st.SearchStrategy[llm_pb2.RoutingPolicy]:
+    target = st.builds(llm_pb2.RouteTarget, provider=TEXT | st.just("ollama"), model=TEXT)
+    return st.builds(
+        lambda policy, more: llm_pb2.RoutingPolicy.FromString(policy.SerializeToString() + more),
+        st.builds(
+            llm_pb2.RoutingPolicy,
+            privacy_mode=st.integers(0, 4) | INT32,
+            targets=st.lists(target, max_size=10),
+            fallback_disabled=st.booleans(),
+        ),
+        st.just(b"") | st.just(b"\x20\x01"),
+    )
+
+
 def requests() -> st.SearchStrategy[bytes]:
     return st.builds(
         lambda request, more: request.SerializeToString() + more,
@@ -52,6 +66,7 @@ def requests() -> st.SearchStrategy[bytes]:
             model=TEXT,
             messages=st.lists(messages(), max_size=6),
             generation_config=MAYBE | configs(),
+            routing_policy=MAYBE | policies(),
         ),
         st.binary(max_size=20) | st.just(b""),
     )

@@ -1,4 +1,5 @@
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import Violation, ViolationReason
@@ -13,7 +14,13 @@ from tests.unit.server.rpc.refusals import (
 )
 
 MIB = 1024 * 1024
+INTERVAL = ("stream_options.progress_interval", "OUT_OF_RANGE", "use 1 s to 60 s")
 UNKNOWN_ROLE = "use a role that this server knows"
+
+
+def progressing(seconds: int, nanos: int = 0) -> llm_pb2.ChatRequest:
+    options = llm_pb2.StreamOptions(progress_interval=Duration(seconds=seconds, nanos=nanos))
+    return llm_pb2.ChatRequest(messages=[message()], stream_options=options)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,9 @@ UNKNOWN_ROLE = "use a role that this server knows"
         llm_pb2.ChatRequest(
             messages=[message()], stream_options=llm_pb2.StreamOptions(final_message_included=True)
         ),
+        progressing(1),
+        progressing(59, 999_999_999),
+        progressing(60),
     ],
 )
 def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> None:
@@ -91,6 +101,12 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             "TOO_LONG",
             "use at most 256 bytes",
         ),
+        (progressing(0), *INTERVAL),
+        (progressing(0, 999_999_999), *INTERVAL),
+        (progressing(60, 1), *INTERVAL),
+        (progressing(-5), *INTERVAL),
+        (progressing(2**63 - 1, 2**31 - 1), *INTERVAL),
+        (progressing(-(2**63), -(2**31)), *INTERVAL),
     ],
 )
 def test_what_breaks_it_is_named_with_its_remedy(

@@ -6,6 +6,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.route import Attempt
+from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     CapabilityMissing,
     InterruptCause,
@@ -14,6 +16,9 @@ from llmsvc_server.errors import (
     ModelNotFound,
     Overloaded,
     ProviderFailed,
+    ProviderNotFound,
+    QuotaExhausted,
+    RouteForbidden,
     ShuttingDown,
     StreamInterrupted,
     Violation,
@@ -21,7 +26,16 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.rpc.details import message_of, status_code, to_status, trailers
 from llmsvc_server.rpc.status import RpcFailure, to_failure
-from tests.unit.server.rpc.failures import LONG_NAME, ROUTE, every_failure, failed
+from tests.unit.server.rpc.failures import (
+    LONG_MODEL,
+    LONG_NAME,
+    ROUTE,
+    attempt,
+    every_failure,
+    failed,
+    trail_of,
+    tried,
+)
 
 TYPES = (
     error_details_pb2.ErrorInfo,
@@ -30,7 +44,9 @@ TYPES = (
     error_details_pb2.BadRequest,
     error_details_pb2.ResourceInfo,
     error_details_pb2.PreconditionFailure,
+    error_details_pb2.QuotaFailure,
     llm_pb2.RouteInfo,
+    llm_pb2.Usage,
 )
 ALWAYS = ["ErrorInfo", "RequestInfo"]
 REQUEST_ID = "r" * 64
@@ -76,7 +92,15 @@ def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError)
         (InvalidRequest([Violation("model", ViolationReason.MISSING, "set it")]), ["BadRequest"]),
         (ModelNotFound(model="no-such"), ["ResourceInfo"]),
         (failed(CapabilityMissing), ["PreconditionFailure"]),
+        (failed(RouteForbidden), ["PreconditionFailure"]),
+        (failed(QuotaExhausted), ["QuotaFailure"]),
+        (ProviderNotFound("no-such"), ["ResourceInfo"]),
+        (tried(ProviderFailed(), 1), ["RetryInfo", "RouteInfo"]),
         (StreamInterrupted(InterruptCause.DRAIN, ROUTE), ["RouteInfo"]),
+        (
+            StreamInterrupted(InterruptCause.DRAIN, ROUTE, usage=Usage(output_tokens=1)),
+            ["RouteInfo", "Usage"],
+        ),
         (ValueError("secret"), []),
     ],
 )
@@ -89,7 +113,12 @@ def test_the_details_hold_what_the_failure_holds() -> None:
     info = error_details_pb2.ErrorInfo(
         reason="PROVIDER_ERROR",
         domain="llmsvc.v1",
-        metadata={"provider": LONG_NAME, "phase": "first_token", "cause": "c" * 64},
+        metadata={
+            "provider": LONG_NAME,
+            "phase": "first_token",
+            "cause": "c" * 64,
+            "param": "p" * 64,
+        },
     )
 
     assert info == details["ErrorInfo"]
@@ -139,6 +168,66 @@ def test_violations_are_dropped_from_the_end_where_the_rest_is_large() -> None:
     assert [f"{index:02}" for index in range(len(fields))] == fields
 
 
+def route_of(status: status_pb2.Status) -> llm_pb2.RouteInfo:
+    """Return the one RouteInfo of a status."""
+    return next(one for one in unpacked(status) if isinstance(one, llm_pb2.RouteInfo))
+
+
+def numbered(attempts: int, name_bytes: int) -> list[Attempt]:
+    """Return attempts whose models begin with their numbers."""
+    return [attempt(model=f"{index:02}".ljust(name_bytes, "m")) for index in range(attempts)]
+
+
+def test_eight_attempts_with_ordinary_names_fit() -> None:
+    error = ProviderFailed()
+    error.trail = trail_of(*numbered(8, 20))
+
+    assert 8 == len(route_of(to_status(to_failure(error), REQUEST_ID)).attempts)
+
+
+def test_attempts_are_dropped_from_the_middle_where_names_are_long() -> None:
+    error = ProviderFailed()
+    error.trail = trail_of(*numbered(40, 256))
+    status = to_status(to_failure(error), REQUEST_ID)
+    told = [int(one.target.model[:2]) for one in route_of(status).attempts]
+    first = told[: (len(told) + 1) // 2]
+
+    assert status.ByteSize() <= 4096
+    assert len(told) > 4
+    assert list(range(len(first))) == first
+    assert list(range(40 - len(told) + len(first), 40)) == told[len(first) :]
+
+
+def test_the_details_say_who_had_begun_to_answer_and_what_was_used() -> None:
+    usage = Usage(output_tokens=12, output_estimated=True)
+    details = details_of(StreamInterrupted(InterruptCause.DRAIN, ROUTE, usage=usage))
+    route, counted = details["RouteInfo"], details["Usage"]
+    assert isinstance(route, llm_pb2.RouteInfo)
+    expected = llm_pb2.Usage(output_tokens=12, output_method=llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED)
+
+    assert (LONG_NAME, LONG_MODEL, LONG_MODEL) == (
+        route.provider,
+        route.model,
+        route.requested_model,
+    )
+    assert [14, 14, 10] == [one.status_code for one in route.attempts]
+    assert llm_pb2.ERROR_REASON_STREAM_INTERRUPTED == route.attempts[-1].reason
+    assert expected == counted
+
+
+def test_whose_quota_and_whose_name_is_missing_is_told() -> None:
+    details = {
+        **details_of(failed(QuotaExhausted)),
+        **details_of(ProviderNotFound("no-such")),
+    }
+    quota, resource = details["QuotaFailure"], details["ResourceInfo"]
+    assert isinstance(quota, error_details_pb2.QuotaFailure)
+    assert isinstance(resource, error_details_pb2.ResourceInfo)
+
+    assert [LONG_NAME] == [one.subject for one in quota.violations]
+    assert ("provider", "no-such") == (resource.resource_type, resource.resource_name)
+
+
 @pytest.mark.parametrize("length", range(250, 260))
 def test_a_message_is_cut_between_characters(length: int) -> None:
     failure = RpcFailure(
@@ -156,6 +245,21 @@ def test_the_trailers_hold_the_status_the_request_id_and_the_pushback() -> None:
 
     assert {"x-request-id": "req-1", "grpc-retry-pushback-ms": "100"} == metadata
     assert to_status(failure, "req-1") == status
+
+
+def test_the_trailers_hold_what_was_tried() -> None:
+    error = ProviderFailed()
+    error.trail = trail_of(attempt("UNAVAILABLE", "PROVIDER_ERROR", model="m", elapsed_s=2))
+    metadata = dict(trailers(to_failure(error), "req-1"))
+
+    assert f"{LONG_NAME}/m;PROVIDER_ERROR;2000" == metadata["x-llmsvc-route"]
+
+
+def test_where_nothing_was_tried_there_is_no_such_trailer() -> None:
+    error = ModelNotFound()
+    error.trail = trail_of()
+
+    assert "x-llmsvc-route" not in dict(trailers(to_failure(error), "req-1"))
 
 
 def test_without_advice_no_pushback_is_sent() -> None:

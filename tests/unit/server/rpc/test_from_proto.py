@@ -1,9 +1,18 @@
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
+from llmsvc_server.chat.request import (
+    SERVERS_ROUTING,
+    ChatRequest,
+    Delivery,
+    Message,
+    Role,
+    Routing,
+    Sampling,
+)
+from llmsvc_server.chat.route import Privacy, TargetName
 from llmsvc_server.rpc.checks import KNOWN_ROLES
-from llmsvc_server.rpc.from_proto import ROLES, chat_from_proto
+from llmsvc_server.rpc.from_proto import PRIVACY, ROLES, chat_from_proto
 from tests.unit.server.rpc.refusals import ASSISTANT, SYSTEM, USER, message, of
 
 
@@ -33,6 +42,14 @@ def test_a_request_becomes_a_value_with_everything_in_its_place() -> None:
             max_output_tokens=100,
             stop_sequences=["###", "\n"],
         ),
+        routing_policy=llm_pb2.RoutingPolicy(
+            privacy_mode=llm_pb2.PRIVACY_MODE_LOCAL_ONLY,
+            targets=[
+                llm_pb2.RouteTarget(provider="ollama", model="phi3"),
+                llm_pb2.RouteTarget(model="llama3.2"),
+            ],
+            fallback_disabled=True,
+        ),
     )
     expected = ChatRequest(
         model="phi3:mini",
@@ -55,6 +72,14 @@ def test_a_request_becomes_a_value_with_everything_in_its_place() -> None:
             stop_sequences=("###", "\n"),
         ),
         delivery=Delivery.WHOLE,
+        routing=Routing(
+            privacy=Privacy.LOCAL_ONLY,
+            targets=(
+                TargetName(provider="ollama", model="phi3"),
+                TargetName(provider="", model="llama3.2"),
+            ),
+            fallback_disabled=True,
+        ),
     )
 
     assert expected == chat_from_proto(request, Delivery.WHOLE)
@@ -65,13 +90,15 @@ def test_a_request_becomes_a_value_with_everything_in_its_place() -> None:
     [
         of(message()),
         llm_pb2.ChatRequest(messages=[message()], generation_config=llm_pb2.GenerationConfig()),
+        llm_pb2.ChatRequest(messages=[message()], routing_policy=llm_pb2.RoutingPolicy()),
     ],
-    ids=["no configuration", "an empty one"],
+    ids=["nothing", "an empty configuration", "an empty policy"],
 )
 def test_what_is_unset_stays_none(request_: llm_pb2.ChatRequest) -> None:
     chat = chat_from_proto(request_, Delivery.STREAM)
 
     assert Sampling() == chat.sampling
+    assert SERVERS_ROUTING == chat.routing
     assert not chat.model
 
 
@@ -85,6 +112,11 @@ def test_every_field_of_the_configuration_has_a_place() -> None:
     names = {field.name for field in llm_pb2.GenerationConfig.DESCRIPTOR.fields}
 
     assert names == set(Sampling.__dataclass_fields__)
+
+
+def test_every_privacy_mode_has_a_value() -> None:
+    assert set(PRIVACY) == set(llm_pb2.PrivacyMode.values())
+    assert set(PRIVACY.values()) == {None, *Privacy}
 
 
 def test_every_role_that_is_accepted_has_a_value() -> None:

@@ -21,7 +21,6 @@ def bytes_field(number: int, content: bytes = b"") -> bytes:
         (bytes_field(5), "tool_choice"),
         (bytes_field(6), "response_format"),
         (bytes_field(7), "thinking_config"),
-        (bytes_field(8), "routing_policy"),
         (b"\x48\x01", "unsupported_feature_action"),
     ],
 )
@@ -35,9 +34,9 @@ def test_a_field_of_a_later_version_that_restricts_is_refused_by_name(
 
 
 def test_each_is_named_once_in_order_however_often_and_wherever_it_stands() -> None:
-    raw = bytes_field(8) + bytes_field(4) + OLD + bytes_field(4) + bytes_field(4)
+    raw = bytes_field(7) + bytes_field(4) + OLD + bytes_field(4) + bytes_field(4)
 
-    assert ["tools", "routing_policy"] == newer_fields(raw)
+    assert ["tools", "thinking_config"] == newer_fields(raw)
 
 
 def test_other_unknown_fields_are_ignored() -> None:

@@ -1,8 +1,11 @@
 import pytest
 
+from llmsvc_server.chat.route import Trail
+from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
     CapabilityMissing,
+    ContentRejected,
     ContextTooLong,
     CredentialRejected,
     DeadlineExpired,
@@ -15,9 +18,11 @@ from llmsvc_server.errors import (
     ModelOutputInvalid,
     Overloaded,
     PrivacyViolated,
+    ProviderBlocked,
     ProviderError,
     ProviderFailed,
     ProviderMisconfigured,
+    ProviderNotFound,
     ProviderOverloaded,
     ProviderProtocolError,
     ProviderRateLimited,
@@ -25,17 +30,27 @@ from llmsvc_server.errors import (
     ProviderTimeout,
     ProviderUnreachable,
     QueueFull,
+    QuotaExhausted,
+    RegionRejected,
     RouteForbidden,
     ShuttingDown,
     StreamInterrupted,
+    TooLittleTime,
     Violation,
     ViolationReason,
 )
-from llmsvc_server.rpc.status import to_failure
+from llmsvc_server.rpc.status import after, to_failure
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
-from tests.unit.server.rpc.failures import ROUTE, failed, provider_errors
+from tests.unit.server.rpc.failures import (
+    FAILED,
+    ROUTE,
+    SKIPPED,
+    failed,
+    provider_errors,
+    trail_of,
+)
 
-OTHERS = ("provider", "phase", "cause")
+OTHERS = ("provider", "phase", "cause", "param")
 CONTEXT_FACTS = ("provider", "contextLength", "inputTokens", "countMethod")
 WAITS_S: dict[type[ProviderError], float] = {
     ProviderUnreachable: 1,
@@ -46,6 +61,7 @@ WAITS_S: dict[type[ProviderError], float] = {
     QueueFull: 1,
     ProviderOverloaded: 2,
     ProviderRateLimited: 2,
+    ProviderBlocked: 10,
 }
 ROWS: list[tuple[type[ProviderError], str, str, tuple[str, ...]]] = [
     (ProviderUnreachable, "UNAVAILABLE", "PROVIDER_UNREACHABLE", OTHERS),
@@ -56,16 +72,21 @@ ROWS: list[tuple[type[ProviderError], str, str, tuple[str, ...]]] = [
     (QueueFull, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
     (ProviderOverloaded, "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED", OTHERS),
     (ProviderRateLimited, "RESOURCE_EXHAUSTED", "PROVIDER_RATE_LIMITED", OTHERS),
+    (QuotaExhausted, "RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXHAUSTED", OTHERS),
+    (RegionRejected, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
     (CredentialRejected, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
     (ProviderMisconfigured, "FAILED_PRECONDITION", "PROVIDER_MISCONFIGURED", OTHERS),
     (RouteForbidden, "FAILED_PRECONDITION", "ROUTE_FORBIDDEN", OTHERS),
     (PrivacyViolated, "INTERNAL", "PRIVACY_VIOLATION", OTHERS),
     (ModelNotFound, "NOT_FOUND", "MODEL_NOT_FOUND", OTHERS),
     (ContextTooLong, "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED", CONTEXT_FACTS),
+    (ContentRejected, "INVALID_ARGUMENT", "CONTENT_REJECTED", OTHERS),
     (ProviderRejected, "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM", OTHERS),
     (CapabilityMissing, "FAILED_PRECONDITION", "CAPABILITY_UNSUPPORTED", OTHERS),
     (ModelOutputInvalid, "ABORTED", "MODEL_OUTPUT_INVALID", OTHERS),
     (ProviderProtocolError, "INTERNAL", "PROVIDER_PROTOCOL", OTHERS),
+    (ProviderBlocked, "UNAVAILABLE", "BREAKER_OPEN", OTHERS),
+    (TooLittleTime, "DEADLINE_EXCEEDED", "TIME_LIMIT_EXCEEDED", OTHERS),
 ]
 
 
@@ -128,6 +149,79 @@ def test_a_client_is_told_not_to_retry_what_was_tried_and_never_to_retry_at_once
 
 
 @pytest.mark.parametrize(
+    ("trail", "pushback_ms"),
+    [
+        (trail_of(), 2000),
+        (trail_of(SKIPPED, SKIPPED), 2000),
+        (trail_of(SKIPPED, FAILED), -1),
+        (trail_of(FAILED, SKIPPED), -1),
+    ],
+)
+def test_any_attempt_that_was_sent_content_forbids_a_retry(trail: Trail, pushback_ms: int) -> None:
+    error = AllProvidersFailed(ProviderBlocked(called=False), retry_after_s=2, called=False)
+    error.trail = trail
+    failure = to_failure(error)
+
+    assert (pushback_ms, trail) == (failure.pushback_ms, failure.trail)
+    assert len(trail.attempts) == failure.attempts
+
+
+def test_a_deadline_is_never_retried_even_where_nothing_was_sent() -> None:
+    assert -1 == after(to_failure(DeadlineExpired()), trail_of(SKIPPED)).pushback_ms
+
+
+def test_an_interrupted_answer_is_no_success_of_its_attempt() -> None:
+    error = StreamInterrupted(InterruptCause.PROVIDER, ROUTE, usage=Usage(output_tokens=3))
+    error.trail = trail_of()  # its route says more
+    failure = to_failure(error)
+    assert failure.trail is not None
+    outcomes = [(one.code, one.reason) for one in failure.trail.attempts]
+
+    assert (ROUTE, Usage(output_tokens=3)) == (failure.route, failure.usage)
+    assert [
+        ("UNAVAILABLE", "PROVIDER_ERROR"),
+        ("UNAVAILABLE", "BREAKER_OPEN"),
+        ("ABORTED", "STREAM_INTERRUPTED"),
+    ] == outcomes
+
+
+@pytest.mark.parametrize("error", [ProviderFailed(), DeadlineExpired()])
+def test_what_kept_further_targets_away_is_told(error: LlmsvcError) -> None:
+    error.failover_blocked = "privacy"
+
+    assert "privacy" == to_failure(error).metadata["failoverBlocked"]
+
+
+def test_a_region_is_told_from_a_credential() -> None:
+    assert {"cause": "region"} == to_failure(RegionRejected()).metadata
+    assert {} == to_failure(CredentialRejected()).metadata
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"), [("", "runs elsewhere"), ("request", "forbids"), ("operator", "forbids")]
+)
+def test_a_forbidden_route_says_why(cause: str, said: str) -> None:
+    error = RouteForbidden(called=False, cause=cause, model="m")
+    error.provider = LOCAL_OLLAMA
+    failure = to_failure(error)
+
+    assert said in failure.message
+    assert cause == failure.metadata.get("cause", "")
+
+
+@pytest.mark.parametrize("kind", list(provider_errors()))
+def test_every_sentence_names_what_it_can(kind: type[ProviderError]) -> None:
+    error = failed(kind)
+    error.model = "some-model"
+    error.provider = LOCAL_OLLAMA
+    sentence = to_failure(error).message
+
+    assert "{" not in sentence
+    assert sentence.endswith(".")
+    assert "ollama" in sentence or "some-model" in sentence or kind is ModelNotFound
+
+
+@pytest.mark.parametrize(
     ("asked_s", "told_s"),
     [
         (0.25, 0.25),
@@ -176,6 +270,7 @@ def test_advice_that_fits_no_message_is_brought_down(asked_s: float, told_s: flo
             "INVALID_REQUEST",
             {},
         ),
+        (ProviderNotFound("no-such"), "NOT_FOUND", "PROVIDER_NOT_FOUND", {}),
         (LlmsvcError(), "INTERNAL", "INTERNAL_ERROR", {}),
         (KeyError("secret"), "INTERNAL", "INTERNAL_ERROR", {}),
     ],
@@ -205,7 +300,7 @@ def test_a_missing_model_that_can_be_pulled_says_how() -> None:
 
     assert failure.message.endswith("Install it with: ollama pull phi3:mini")
     assert "true" == failure.metadata["pullable"]
-    assert "phi3:mini" == failure.missing_model
+    assert ("model", "phi3:mini") == failure.missing
 
 
 def test_a_missing_model_of_somebody_elses_name_says_nothing_of_pulling() -> None:

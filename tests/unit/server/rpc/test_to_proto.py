@@ -2,29 +2,49 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import Done
-from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind, Route
+from llmsvc_server.chat.events import Done, Timings
+from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind, Route
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.rpc.to_proto import (
     ACTIONS,
     FINISH_REASONS,
     LOCALITIES,
+    PRIVACY_MODES,
     PROVIDER_KINDS,
+    Clocked,
+    duration_of,
     response_to_proto,
     route_to_proto,
+    trail_to_proto,
+    usage_to_proto,
 )
 from tests.fakes.scripted_provider import LOCAL_OLLAMA, done
+from tests.unit.server.rpc.failures import (
+    FAILED,
+    LONG_MODEL,
+    LONG_NAME,
+    SKIPPED,
+    attempt,
+    trail_of,
+)
 
-ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3:mini", requested_model="phi3")
+ANSWERED = attempt(provider=LOCAL_OLLAMA, model="phi3:mini", elapsed_s=0.25)
+TRAIL = trail_of(SKIPPED, ANSWERED, requested_model="phi3")
+ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3:mini", trail=TRAIL)
+CLOCKED = Clocked(total_s=2.5, first_content_s=0.5)
 MOST = 2**31 - 1
 
 
 def usage_of(input_tokens: int | None, output_tokens: int | None) -> llm_pb2.Usage:
-    end = done(input_tokens=input_tokens, output_tokens=output_tokens)
-    return response_to_proto(end, ROUTE, "req-1", None).usage
+    return usage_to_proto(Usage(input_tokens=input_tokens, output_tokens=output_tokens))
+
+
+def whole(end: Done, text: str | None) -> llm_pb2.ChatResponse:
+    return response_to_proto(end, ROUTE, "req-1", text, CLOCKED)
 
 
 def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:
@@ -32,7 +52,11 @@ def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:
         finish_reason=FinishReason.STOP_SEQUENCE,
         provider_finish_reason="stop",
         stop_sequence="###",
-        usage=Usage(input_tokens=12, output_tokens=30),
+        provider_response_id="chatcmpl-1",
+        usage=Usage(
+            input_tokens=12, output_tokens=30, cached_input_tokens=8, cache_write_input_tokens=0
+        ),
+        timings=Timings(queue_s=0.25, load_s=1, prompt_s=0.5, generation_s=0.75),
         adjustments=(
             Adjustment(field="generation_config.seed", action=Action.IGNORED, description="No."),
         ),
@@ -49,6 +73,8 @@ def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:
             input_tokens=12,
             output_tokens=30,
             total_tokens=42,
+            cached_input_tokens=8,
+            cache_write_input_tokens=0,
             input_method=reported,
             output_method=reported,
         ),
@@ -58,6 +84,29 @@ def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:
             model="phi3:mini",
             requested_model="phi3",
             locality=llm_pb2.LOCALITY_LOCAL,
+            effective_privacy_mode=llm_pb2.PRIVACY_MODE_LOCAL_ONLY,
+            attempts=[
+                llm_pb2.RouteAttempt(
+                    target=llm_pb2.RouteTarget(provider=LONG_NAME, model=LONG_MODEL),
+                    locality=llm_pb2.LOCALITY_LOCAL,
+                    status_code=14,
+                    reason=llm_pb2.ERROR_REASON_BREAKER_OPEN,
+                ),
+                llm_pb2.RouteAttempt(
+                    target=llm_pb2.RouteTarget(provider="ollama", model="phi3:mini"),
+                    locality=llm_pb2.LOCALITY_LOCAL,
+                    elapsed_duration=Duration(nanos=250_000_000),
+                    content_sent=True,
+                ),
+            ],
+        ),
+        timings=llm_pb2.Timings(
+            total_duration=Duration(seconds=2, nanos=500_000_000),
+            queue_duration=Duration(nanos=250_000_000),
+            first_token_duration=Duration(nanos=500_000_000),
+            model_load_duration=Duration(seconds=1),
+            prompt_duration=Duration(nanos=500_000_000),
+            generation_duration=Duration(nanos=750_000_000),
         ),
         adjustments=[
             llm_pb2.Adjustment(
@@ -67,20 +116,21 @@ def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:
             )
         ],
         provider_finish_reason="stop",
+        provider_response_id="chatcmpl-1",
     )
 
-    assert expected == response_to_proto(end, ROUTE, "req-1", "hello")
+    assert expected == whole(end, "hello")
 
 
 def test_an_empty_answer_has_one_empty_part_so_that_it_can_be_sent_back() -> None:
-    response = response_to_proto(done(), ROUTE, "req-1", "")
+    response = whole(done(), "")
 
     assert [""] == [part.text for part in response.message.parts]
     assert "text" == response.message.parts[0].WhichOneof("part")
 
 
 def test_no_text_leaves_the_message_unset() -> None:
-    assert not response_to_proto(done(), ROUTE, "req-1", None).HasField("message")
+    assert not whole(done(), None).HasField("message")
 
 
 @pytest.mark.parametrize(
@@ -109,9 +159,46 @@ def test_counts_that_are_unknown_or_nonsense_stay_unset(
     }
 
 
+def test_an_estimate_says_so() -> None:
+    usage = usage_to_proto(Usage(output_tokens=7, output_estimated=True))
+    expected = llm_pb2.Usage(output_tokens=7, output_method=llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED)
+
+    assert expected == usage
+
+
+def test_nobody_answers_in_what_was_only_tried() -> None:
+    info = trail_to_proto(trail_of(FAILED, requested_model="phi3"), None)
+
+    assert ("", "", 0) == (info.provider, info.model, info.provider_kind)
+    assert ("phi3", llm_pb2.PRIVACY_MODE_LOCAL_ONLY) == (
+        info.requested_model,
+        info.effective_privacy_mode,
+    )
+    assert [(14, llm_pb2.ERROR_REASON_PROVIDER_ERROR, True)] == [
+        (one.status_code, one.reason, one.content_sent) for one in info.attempts
+    ]
+
+
+@pytest.mark.parametrize("length_s", [None, -0.1, float("nan"), float("inf"), 1e300, -1e300])
+def test_what_is_no_length_of_time_stays_unset(length_s: float | None) -> None:
+    end = done()
+    end.timings.load_s = length_s
+
+    assert not whole(end, None).timings.HasField("model_load_duration")
+
+
+@pytest.mark.parametrize("length_s", [0.0, 1e-9, 1.999_999_999_9, 1e9])
+def test_a_length_of_time_is_told_to_the_nanosecond(length_s: float) -> None:
+    told = duration_of(length_s)
+
+    assert told is not None
+    assert 0 <= told.nanos < 1_000_000_000
+    assert abs(told.ToNanoseconds() - length_s * 1e9) <= 1
+
+
 def test_a_mock_says_what_it_is() -> None:
     mock = ProviderInfo(name="demo", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
-    route = route_to_proto(Route(provider=mock, model="mock", requested_model=""))
+    route = route_to_proto(Route(provider=mock, model="mock", trail=TRAIL))
 
     assert llm_pb2.PROVIDER_KIND_MOCK == route.provider_kind
 
@@ -121,6 +208,7 @@ def test_a_mock_says_what_it_is() -> None:
     [
         (FINISH_REASONS, FinishReason, llm_pb2.FinishReason.values()),
         (PROVIDER_KINDS, ProviderKind, llm_pb2.ProviderKind.values()),
+        (PRIVACY_MODES, Privacy, llm_pb2.PrivacyMode.values()),
         (LOCALITIES, Locality, llm_pb2.Locality.values()),
         (ACTIONS, Action, llm_pb2.Adjustment.Action.values()),
     ],

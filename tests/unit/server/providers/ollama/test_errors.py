@@ -8,6 +8,7 @@ from llmsvc_server.errors import (
     CapabilityMissing,
     ContextTooLong,
     CredentialRejected,
+    EngineDied,
     LoadFailed,
     ModelLoading,
     ModelNotFound,
@@ -92,7 +93,7 @@ def verdict(failure: ProviderError) -> tuple[str, type[ProviderError]]:
         ("O10a", ModelLoading, 503, b'{"error":{"code":503,"message":"Loading model"}}'),
         (
             "O10b",
-            ProviderFailed,
+            EngineDied,
             500,
             error("model runner has unexpectedly stopped: failed to load"),
         ),

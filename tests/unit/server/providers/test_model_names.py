@@ -1,6 +1,6 @@
 import pytest
 
-from llmsvc_server.providers.ollama.names import (
+from llmsvc_server.providers.model_names import (
     Source,
     is_plain,
     looks_remote,

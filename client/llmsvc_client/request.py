@@ -1,0 +1,138 @@
+"""Our values to the contract's request. Pure; what the contract allows is the server's to judge."""
+
+import dataclasses
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_client.errors import Code, Failure, InvalidRequestError, Violation
+from llmsvc_client.types import Message, Privacy, Role, Sampling, Target
+
+_ROLES = {
+    Role.SYSTEM: llm_pb2.ROLE_SYSTEM,
+    Role.USER: llm_pb2.ROLE_USER,
+    Role.ASSISTANT: llm_pb2.ROLE_ASSISTANT,
+}
+_PRIVACY_MODES = {
+    Privacy.LOCAL_ONLY: llm_pb2.PRIVACY_MODE_LOCAL_ONLY,
+    Privacy.CLOUD_ALLOWED: llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED,
+}
+_NANOSECONDS = 1e9
+
+
+def to_request(  # noqa: PLR0913  all but the prompt by keyword
+    prompt: str | Sequence[Message],
+    *,
+    model: str | None,
+    system: str | None,
+    sampling: Sampling | None,
+    privacy: Privacy | None = None,
+    targets: Sequence[Target] = (),
+    fallback: bool = True,
+    progress_interval_s: float | None = None,
+) -> llm_pb2.ChatRequest:
+    """Return the request of one chat.
+
+    Args:
+        prompt: One user turn, or all turns in order.
+        model: Name or alias. None or empty is the server's default.
+        system: Instructions, put before all turns. None: none.
+        sampling: Sampling and length. None keeps the server's settings.
+        privacy: Where content may go. None keeps the server's policy.
+        targets: What to try, in order. Empty keeps the server's sequence.
+        fallback: Whether more than the first permitted target may be tried.
+        progress_interval_s: Seconds of silence after which a stream sends a sign of life. None:
+            it sends none.
+
+    Raises:
+        InvalidRequestError: A value does not go into its field, such as a text that is not valid
+            Unicode. The field is named, the value is not.
+        TypeError: The prompt holds something other than messages, or `targets` than targets.
+    """
+    turns = [Message(Role.USER, prompt)] if isinstance(prompt, str) else list(prompt)
+    if system is not None:
+        turns.insert(0, Message(Role.SYSTEM, system))
+    request = llm_pb2.ChatRequest()
+    with _naming("model"):
+        request.model = model or ""
+    for index, turn in enumerate(turns):
+        _add_turn(request, turn, index)
+    if sampling is not None:
+        _add_sampling(request.generation_config, sampling)
+    _add_routing(request, privacy, targets, fallback=fallback)
+    if progress_interval_s is not None:
+        with _naming("stream_options.progress_interval"):
+            interval = request.stream_options.progress_interval
+            interval.FromNanoseconds(round(progress_interval_s * _NANOSECONDS))
+    return request
+
+
+def _add_turn(request: llm_pb2.ChatRequest, turn: object, index: int) -> None:
+    if not isinstance(turn, Message):
+        found = type(turn).__name__
+        raise TypeError(f"prompt[{index}] is a {found}, not a Message: write user(text)")
+    with _naming(f"messages[{index}].role"):
+        message = request.messages.add(role=_ROLES.get(turn.role, llm_pb2.ROLE_UNSPECIFIED))
+    with _naming(f"messages[{index}].parts[0].text"):
+        message.parts.add().text = turn.text
+
+
+def _add_sampling(config: llm_pb2.GenerationConfig, sampling: Sampling) -> None:
+    for field in dataclasses.fields(sampling):
+        value: object = getattr(sampling, field.name)
+        if value in (None, ()):
+            continue
+        with _naming(f"generation_config.{field.name}"):
+            if isinstance(value, tuple | list):
+                config.stop_sequences.extend(value)
+            else:
+                setattr(config, field.name, value)
+
+
+def _add_routing(
+    request: llm_pb2.ChatRequest,
+    privacy: Privacy | None,
+    targets: Sequence[Target],
+    *,
+    fallback: bool,
+) -> None:
+    if privacy is not None:
+        # An unknown mode must not become the server's own: that may allow more.
+        if privacy not in _PRIVACY_MODES:
+            modes = ", ".join(_PRIVACY_MODES)
+            raise refusal("routing_policy.privacy_mode", "UNKNOWN", f"One of {modes}.")
+        request.routing_policy.privacy_mode = _PRIVACY_MODES[privacy]
+    for index, target in enumerate(targets):
+        _add_target(request.routing_policy, target, index)
+    if not fallback:
+        request.routing_policy.fallback_disabled = True
+
+
+def _add_target(policy: llm_pb2.RoutingPolicy, target: object, index: int) -> None:
+    if not isinstance(target, Target):
+        found = type(target).__name__
+        raise TypeError(f"targets[{index}] is a {found}, not a Target: write Target(provider)")
+    added = policy.targets.add()
+    with _naming(f"routing_policy.targets[{index}].provider"):
+        added.provider = target.provider
+    with _naming(f"routing_policy.targets[{index}].model"):
+        added.model = target.model
+
+
+@contextmanager
+def _naming(path: str) -> Generator[None]:
+    """Turn what protobuf says of a bad value, and of the value itself, into the field's name."""
+    try:
+        yield
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise refusal(path, "MALFORMED", "Not a value that this field can hold.") from None
+
+
+def refusal(field: str, reason: str, description: str) -> InvalidRequestError:
+    """Return the error for a request that is refused before it is sent."""
+    failure = Failure(
+        code=Code.INVALID_ARGUMENT,
+        message=f"The request was not sent: {field}: {description}",
+        reason="INVALID_REQUEST",
+    )
+    return InvalidRequestError(failure, violations=[Violation(field, reason, description)])

@@ -1,0 +1,100 @@
+"""One settings entry -> its adapters, one for each address.
+
+Adapters of clouds are imported here when one is wanted, and so never under `local_only`.
+"""
+
+from collections.abc import Mapping
+
+from llmsvc_server import __version__
+from llmsvc_server.chat.route import Locality
+from llmsvc_server.config.providers import (
+    AnthropicSettings,
+    MockSettings,
+    OllamaSettings,
+    OpenaiSettings,
+)
+from llmsvc_server.providers.base import ChatProvider
+from llmsvc_server.providers.mock import MockProvider
+from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.ollama.chat import OllamaProvider
+
+USER_AGENT = f"llmsvc/{__version__}"
+
+Entry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
+
+
+def adapters(name: str, entry: Entry, most_tokens: int) -> Mapping[str, ChatProvider]:
+    """Return the adapters of one provider, by the names of its endpoints, not opened yet.
+
+    Args:
+        name: The provider's, which its only endpoint has too.
+        entry: Its settings.
+        most_tokens: The server's limit on the tokens of an answer.
+    """
+    match entry:
+        case MockSettings():
+            return {name: MockProvider(name, model=entry.model, max_output_tokens=most_tokens)}
+        case OllamaSettings():
+            named = {name: entry.urls[0]}
+            if len(entry.urls) > 1:
+                named = {f"{name}#{place}": url for place, url in enumerate(entry.urls, 1)}
+            return {
+                endpoint: _ollama(name, url, entry, most_tokens) for endpoint, url in named.items()
+            }
+        case OpenaiSettings():
+            return {name: _openai(name, entry, most_tokens)}
+        case AnthropicSettings():
+            return {name: _anthropic(name, entry, most_tokens)}
+
+
+def _ollama(name: str, url: str, entry: OllamaSettings, most_tokens: int) -> ChatProvider:
+    return OllamaProvider(
+        name,
+        base_url=url,
+        temperature=entry.temperature,
+        num_ctx=entry.num_ctx,
+        keep_alive_s=entry.keep_alive_s,
+        max_output_tokens=most_tokens,
+        connect_timeout_s=entry.connect_timeout_s,
+        user_agent=USER_AGENT,
+        networks=Networks(entry.local_networks),
+        allows_remote=entry.allow_remote_models,
+    )
+
+
+def _openai(name: str, entry: OpenaiSettings, most_tokens: int) -> ChatProvider:
+    from llmsvc_server.providers.openai.chat import OpenaiProvider  # noqa: PLC0415  see above
+
+    return OpenaiProvider(
+        name,
+        base_url=entry.base_url,
+        api_key=_secret(entry),
+        locality=Locality.LOCAL if entry.local else Locality.REMOTE,
+        networks=Networks(entry.local_networks) if entry.local else None,
+        temperature=entry.temperature,
+        max_output_tokens=most_tokens,
+        token_limit_field=entry.token_limit_field,
+        sends_store=entry.sends_store,
+        connect_timeout_s=entry.connect_timeout_s,
+        user_agent=USER_AGENT,
+    )
+
+
+def _anthropic(name: str, entry: AnthropicSettings, most_tokens: int) -> ChatProvider:
+    from llmsvc_server.providers.anthropic.chat import (  # noqa: PLC0415  see above
+        AnthropicProvider,
+    )
+
+    return AnthropicProvider(
+        name,
+        base_url=entry.base_url,
+        api_key=_secret(entry) or "",
+        temperature=entry.temperature,
+        max_output_tokens=most_tokens,
+        connect_timeout_s=entry.connect_timeout_s,
+        user_agent=USER_AGENT,
+    )
+
+
+def _secret(entry: OpenaiSettings | AnthropicSettings) -> str | None:
+    return None if entry.api_key is None else entry.api_key.get_secret_value()

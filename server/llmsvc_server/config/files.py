@@ -1,0 +1,28 @@
+"""A file that somebody names: read as a whole, up to a bound."""
+
+import stat
+from pathlib import Path
+
+
+def read_bytes(path: str, most_bytes: int) -> bytes:
+    """Return all that a file or pipe holds.
+
+    Args:
+        path: Names it.
+        most_bytes: It may not hold more.
+
+    Raises:
+        OSError: It can't be read.
+        ValueError: It is no file, or too large; says so for people.
+    """
+    file = Path(path)
+    mode = file.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise ValueError("it is a directory")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise ValueError("it is not a file")
+    with file.open("rb") as stream:
+        data = stream.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ValueError(f"it has more than {most_bytes} bytes")
+    return data

@@ -1,0 +1,143 @@
+"""Adapter: chats with Anthropic's models, over its Messages.
+
+Sends, reads, translates; waits for nothing but connections and, at an answer's end, its last event.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.events import ChatEvents, Done
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderProtocolError
+from llmsvc_server.providers.answer import Answer
+from llmsvc_server.providers.anthropic.reading import Reading
+from llmsvc_server.providers.anthropic.refused import OK, refusal
+from llmsvc_server.providers.anthropic.settings import settings_for
+from llmsvc_server.providers.anthropic.wire import encode_chat
+from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.rest import Rest
+
+VENDOR_URL = "https://api.anthropic.com"
+VERSION = "2023-06-01"
+"""Of the protocol (facts/providers.md 2.1). The next one, 2026-10-21, knows no `temperature`."""
+
+DRAIN_S = 0.05
+"""How long a complete answer's connection may take to become free."""
+
+_CHAT = "/v1/messages"
+_STREAM = "text/event-stream"
+_WHOLE = "application/json"
+_FAULTS = (ProviderFailed, ProviderProtocolError)
+"""Failures of which a caller is told how far the answer had come."""
+
+
+class AnthropicProvider:
+    """A `ChatProvider` that is never local. Use as an async context manager."""
+
+    def __init__(  # noqa: PLR0913  plain settings, all by keyword
+        self,
+        name: str,
+        *,
+        base_url: str = VENDOR_URL,
+        api_key: str,
+        temperature: float | None,
+        max_output_tokens: int,
+        connect_timeout_s: float,
+        user_agent: str,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            name: Its key in the configuration.
+            base_url: Root of the server, without a slash at its end; a path prefix is kept.
+            api_key: Our key.
+            temperature: For requests that set none; None leaves it to the model.
+            max_output_tokens: Most tokens of one answer, at least 1.
+            connect_timeout_s: Longest wait for a connection.
+            user_agent: What we call ourselves.
+        """
+        self._info = ProviderInfo(name=name, kind=ProviderKind.ANTHROPIC, locality=Locality.REMOTE)
+        self._temperature = temperature
+        self._max_output_tokens = max_output_tokens
+        self._upstream = Upstream(
+            base_url,
+            connect_timeout_s=connect_timeout_s,
+            user_agent=user_agent,
+            accept=_STREAM,
+            own_headers={"x-api-key": api_key, "anthropic-version": VERSION},
+        )
+
+    async def __aenter__(self) -> Self:
+        """Be ready for requests."""
+        await self._upstream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        await self._upstream.__aexit__(kind, error, trace)
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who this is."""
+        return self._info
+
+    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:  # noqa: ARG002  the seam's
+        """Run one chat; see `ChatProvider`. `request.model` is the provider's spelling.
+
+        A request is sent once: where a connection dies, only the server knows whether it is paid.
+
+        Raises:
+            ProviderError: The provider did not answer, or not well.
+        """
+        settings = settings_for(
+            request.model,
+            request.sampling,
+            temperature=self._temperature,
+            most_tokens=self._max_output_tokens,
+        )
+        reading = Reading(request.sampling.stop_sequences)
+        try:
+            body = encode_chat(request, settings)
+            answer = await self._upstream.post(_CHAT, body, may_repeat=False)
+            done: Done | None = None
+            try:
+                await _check(answer)
+                if answer.content_type == _WHOLE:
+                    reading.expect_whole()
+                rest = Rest(answer)
+                while not reading.over:
+                    data = await rest.read(is_complete=reading.is_complete)
+                    if (delta := reading.take(data)) is not None:
+                        yield delta
+                done = reading.end(settings.adjustments)
+                yield done
+            finally:
+                # After the end has been told: nobody waits for the connection to become free.
+                if done is None:
+                    answer.close()
+                else:
+                    await answer.release(DRAIN_S)
+        except ProviderError as error:
+            error.model = request.model
+            if isinstance(error, _FAULTS):
+                error.phase = error.phase or reading.phase
+            raise
+
+
+async def _check(answer: Answer) -> None:
+    """Return if a response can be an answer.
+
+    Raises:
+        ProviderError: What it is instead.
+    """
+    if answer.status != OK:
+        raise await refusal(answer)
+    if answer.content_type not in {_STREAM, _WHOLE}:
+        raise ProviderProtocolError(row="C08", status=OK)

@@ -1,0 +1,41 @@
+"""How far the models of each family let a caller steer the choice of tokens: data, first match wins.
+
+Sources: facts/providers.md 2.8; the vendor's guide to its version 2026-10-21, by which models from
+4.7 on take no other values than their own; and the refusal "`temperature` and `top_p` cannot both
+be specified for this model", reported of 4.1 to 4.6.
+"""
+
+from enum import StrEnum
+
+
+class Steering(StrEnum):
+    """What a model takes of `temperature`, `top_p` and `top_k`."""
+
+    ALL = "all"
+    ONE = "one"
+    """Either `temperature` or `top_p`, and `top_k`."""
+    NONE = "none"
+
+
+_FAMILIES: tuple[tuple[str, Steering], ...] = (
+    ("claude-opus-4-1", Steering.ONE),
+    ("claude-opus-4-5", Steering.ONE),
+    ("claude-opus-4-6", Steering.ONE),
+    ("claude-sonnet-4-5", Steering.ONE),
+    ("claude-sonnet-4-6", Steering.ONE),
+    ("claude-haiku-4-5", Steering.ONE),
+    ("claude-opus-4-7", Steering.NONE),
+    ("claude-opus-4-8", Steering.NONE),
+    ("claude-opus-5", Steering.NONE),
+    ("claude-sonnet-5", Steering.NONE),
+    ("claude-haiku-5", Steering.NONE),
+    ("claude-fable-", Steering.NONE),
+    ("claude-mythos-", Steering.NONE),
+)
+
+
+def steering_of(model: str) -> Steering:
+    """Return what a model takes; one of no family here is believed to take all."""
+    return next(
+        (steering for prefix, steering in _FAMILIES if model.startswith(prefix)), Steering.ALL
+    )

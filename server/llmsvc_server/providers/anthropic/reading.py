@@ -1,0 +1,260 @@
+"""One answer, from the bytes of its body to events. Pure: no socket, no clock.
+
+Two markers end an answer (failover.md 3.3): a stop reason makes it complete, `message_stop` says
+that nothing follows. What comes out depends on the bytes only, not on where the network cut them.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+
+from llmsvc_server.chat.adjustment import Adjustment
+from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.usage import FinishReason
+from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderProtocolError
+from llmsvc_server.providers.anthropic.errors import classify
+from llmsvc_server.providers.anthropic.refusals import said
+from llmsvc_server.providers.anthropic.usage import Counts
+from llmsvc_server.providers.anthropic.wire import (
+    Block,
+    BlockDelta,
+    BlockStart,
+    Ending,
+    Failure,
+    Message,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    Piece,
+    decode_event,
+    decode_message,
+    is_json,
+)
+from llmsvc_server.providers.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
+
+MAX_EMPTY_EVENTS = 10_000
+MAX_EMPTY_BYTES = 256 * 1024
+"""How much may come before the first content or thinking (failover.md 3.1)."""
+
+_TEXT = "text"
+_TEXT_DELTA = "text_delta"
+_THINKING = frozenset({"thinking", "redacted_thinking", "thinking_delta"})
+
+_REASONS: Mapping[str, FinishReason] = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP_SEQUENCE,
+    "max_tokens": FinishReason.MAX_TOKENS,
+    "model_context_window_exceeded": FinishReason.CONTEXT_LENGTH,
+    "refusal": FinishReason.REFUSAL,
+}
+_PLAIN_WORD = re.compile(r"[a-z0-9_.-]{1,64}")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Reading:
+    """Takes an answer's bytes in and gives its events out.
+
+    Attributes:
+        over: Whether the answer has ended, well or badly; what comes after it is not looked at.
+        is_complete: Whether it has said why it ended. Usage or an error can still follow.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_counts",
+        "_empty_bytes",
+        "_empty_events",
+        "_failure",
+        "_has_begun",
+        "_id",
+        "_sequence",
+        "_stop_sequences",
+        "_texts",
+        "_thinks",
+        "_unopened_bytes",
+        "_whole",
+        "_word",
+        "is_complete",
+        "over",
+    )
+
+    def __init__(self, stop_sequences: Collection[str] = ()) -> None:
+        """Have read nothing; `stop_sequences` are what the request wants generation to stop at."""
+        self.over = False
+        self.is_complete = False
+        self._stop_sequences = stop_sequences
+        self._buffer = EventBuffer()
+        self._whole: bytearray | None = None
+        self._has_begun = False
+        self._empty_events = 0
+        self._empty_bytes = 0
+        self._unopened_bytes = 0
+        self._texts: list[str] = []
+        self._thinks = False
+        self._id = ""
+        self._word = ""
+        self._sequence = ""
+        self._counts = Counts()
+        self._failure: ProviderError | None = None
+
+    @property
+    def phase(self) -> str:
+        """How far the answer has come: "first_token" is awaited, or "stream"."""
+        return "stream" if self._has_begun else "first_token"
+
+    def expect_whole(self) -> None:
+        """Be ready for one JSON body instead of a stream: an answer or an error."""
+        self._whole = bytearray()
+
+    def take(self, data: bytes) -> Delta | None:
+        """Return what one network read adds to the answer.
+
+        Args:
+            data: The next bytes of the body; empty at its end. Not called again once `over`.
+
+        Returns:
+            The new text, all in one. Empty text where the model only thinks: a sign of life.
+            None if nothing came of it yet.
+        """
+        if self._whole is not None:
+            return self._take_whole(self._whole, data)
+        self._count_unopened(len(data))
+        try:
+            for event in self._buffer.feed(data) if data else self._last_events():
+                self._add(event)
+                self._count_empty(event)
+                if self.over:
+                    break
+        except ProviderProtocolError as error:
+            self._fail(error)
+        self.over = self.over or not data
+        return self._news()
+
+    def end(self, adjustments: tuple[Adjustment, ...] = ()) -> Done:
+        """Return how the answer ended, once it is `over`.
+
+        Args:
+            adjustments: What was not run as asked.
+
+        Raises:
+            ProviderError: Not well.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self.is_complete:
+            raise ProviderFailed(row="C07", phase=self.phase)
+        return Done(
+            finish_reason=_REASONS.get(self._word, FinishReason.OTHER),
+            provider_finish_reason=self._word if _PLAIN_WORD.fullmatch(self._word) else "other",
+            stop_sequence=self._sequence,
+            usage=self._counts.usage,
+            adjustments=adjustments,
+            provider_response_id=self._id,
+        )
+
+    def _take_whole(self, body: bytearray, data: bytes) -> Delta | None:
+        body += data
+        if len(body) > MAX_LINE_BYTES:
+            self._fail(ProviderProtocolError(row="C08"))
+        elif not data:
+            self.over = True
+            try:
+                self._add_whole(bytes(body))
+            except ProviderProtocolError as error:
+                self._fail(error)
+        return self._news()
+
+    def _add_whole(self, body: bytes) -> None:
+        message = decode_message(body)
+        if message.type == "error":
+            self._fail(classify(said(None, body)))
+            return
+        for block in message.content or ():
+            self._open(block)
+        self._identify(message)
+        self._counts.go_on(message.usage)
+        self._close(Ending(message.stop_reason, message.stop_sequence))
+
+    def _last_events(self) -> list[ServerEvent]:
+        """Return the event that came without a blank line, unless it was cut in the middle.
+
+        Then it says no more than the end of the body does.
+        """
+        return [event for event in self._buffer.rest() if is_json(event.data)]
+
+    def _add(self, event: ServerEvent) -> None:
+        match decode_event(event):
+            case BlockDelta(piece):
+                self._go_on(piece)
+            case BlockStart(block):
+                self._open(block)
+            case MessageStart(message):
+                self._identify(message)
+                self._counts.begin(message.usage)
+            case MessageDelta(ending, usage):
+                self._counts.go_on(usage)
+                self._close(ending)
+            case MessageStop():
+                self.over = True
+            case Failure():
+                self._fail(classify(said(None, event.data)))
+            case None:
+                pass
+
+    def _open(self, block: Block) -> None:
+        if block.type == _TEXT and block.text:
+            self._texts.append(block.text)
+        elif block.type in _THINKING:
+            self._thinks = True
+
+    def _go_on(self, piece: Piece) -> None:
+        if piece.type == _TEXT_DELTA and piece.text:
+            self._texts.append(piece.text)
+        elif piece.type in _THINKING:
+            self._thinks = True
+
+    def _close(self, ending: Ending) -> None:
+        """Take why the answer ended, if it has."""
+        if not ending.stop_reason:
+            return
+        self.is_complete = True
+        self._word = ending.stop_reason
+        sequence = ending.stop_sequence
+        is_ours = isinstance(sequence, str) and sequence in self._stop_sequences
+        self._sequence = str(sequence) if is_ours and self._word == "stop_sequence" else ""
+
+    def _identify(self, message: Message) -> None:
+        if isinstance(message.id, str) and _PLAIN_ID.fullmatch(message.id):
+            self._id = message.id
+
+    def _news(self) -> Delta | None:
+        """Return what came since the last call."""
+        if not self._texts and not self._thinks:
+            return None
+        self._has_begun = True
+        delta = Delta("".join(self._texts))
+        self._texts.clear()
+        self._thinks = False
+        return delta
+
+    def _count_empty(self, event: ServerEvent) -> None:
+        """Take an event into account if no content has come, with it neither."""
+        if self._has_begun or self._texts or self._thinks:
+            return
+        self._empty_events += 1
+        self._empty_bytes += len(event.data)
+        if self._empty_events > MAX_EMPTY_EVENTS or self._empty_bytes > MAX_EMPTY_BYTES:
+            raise ProviderProtocolError(row="C08")
+
+    def _count_unopened(self, size_bytes: int) -> None:
+        """Bound what is no event, such as comments; the first one with content may be long."""
+        if not self._has_begun:
+            self._unopened_bytes += size_bytes
+            if self._unopened_bytes > MAX_EMPTY_BYTES + MAX_EVENT_BYTES:
+                self._fail(ProviderProtocolError(row="C08"))
+
+    def _fail(self, error: ProviderError) -> None:
+        self.over = True
+        if self._has_begun or self._texts or self._thinks:
+            error.phase = "stream"
+        self._failure = self._failure or error

@@ -1,0 +1,88 @@
+"""What of a caller's sampling a model takes, and what is told of the rest. Pure.
+
+Source: facts/providers.md 2.1 and 3.1.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.request import Sampling
+from llmsvc_server.chat.value import value
+from llmsvc_server.providers.anthropic.profiles import Steering, steering_of
+
+MOST_TEMPERATURE = 1.0
+
+_UNKNOWN = ("min_p", "frequency_penalty", "presence_penalty", "repeat_penalty", "seed")
+_STEERING = ("temperature", "top_p", "top_k")
+
+
+@value
+class Settings:
+    """What is sent of a request's sampling, and an adjustment for all that is not as asked."""
+
+    max_tokens: int
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    adjustments: tuple[Adjustment, ...]
+
+
+def settings_for(
+    model: str, sampling: Sampling, *, temperature: float | None, most_tokens: int
+) -> Settings:
+    """Return what to send.
+
+    Args:
+        model: In the provider's spelling.
+        sampling: What the caller asks for.
+        temperature: For requests that set none; None leaves it to the model.
+        most_tokens: The server's limit on the tokens of an answer, at least 1.
+    """
+    max_tokens, clamped = sampling.output_limit(most_tokens)
+    steering = steering_of(model)
+    takes_both = steering is Steering.ALL
+    takes_any = steering is not Steering.NONE
+    if sampling.temperature is not None:
+        temperature = sampling.temperature
+    elif sampling.top_p is not None and not takes_both:
+        temperature = None  # the caller's choice goes before the configuration's
+    takes_top_p = takes_any and (takes_both or sampling.temperature is None)
+    return Settings(
+        max_tokens=max_tokens,
+        temperature=_at_most_one(temperature) if takes_any else None,
+        top_p=sampling.top_p if takes_top_p else None,
+        top_k=sampling.top_k if takes_any else None,
+        adjustments=(*clamped, *_told(sampling, steering)),
+    )
+
+
+def _at_most_one(temperature: float | None) -> float | None:
+    return None if temperature is None else min(temperature, MOST_TEMPERATURE)
+
+
+def _told(sampling: Sampling, steering: Steering) -> Iterator[Adjustment]:
+    """Yield an adjustment for each setting of the caller's that is not sent as it is."""
+    yield from _ignored(sampling, _UNKNOWN, "The provider has no such setting.")
+    if steering is Steering.NONE:
+        yield from _ignored(sampling, _STEERING, "The model takes no such setting.")
+        return
+    if sampling.temperature is None:
+        return
+    if steering is Steering.ONE:
+        yield from _ignored(sampling, ("top_p",), "The model takes this or temperature, not both.")
+    if sampling.temperature > MOST_TEMPERATURE:
+        yield Adjustment(
+            field="generation_config.temperature",
+            action=Action.CLAMPED,
+            description=f"Brought down to {MOST_TEMPERATURE:g}, the provider's limit.",
+        )
+
+
+def _ignored(sampling: Sampling, names: Iterable[str], description: str) -> Iterator[Adjustment]:
+    for name in names:
+        if getattr(sampling, name) is not None:
+            yield Adjustment(
+                field=f"generation_config.{name}",
+                action=Action.IGNORED,
+                description=description,
+            )

@@ -1,0 +1,196 @@
+"""Anthropic Messages in bytes: a request of ours encoded, events of an answer decoded. Pure.
+
+Fields and types: facts/providers.md 2.1 to 2.4. What the answer needs is typed. What only says
+more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from llmsvc_server.chat.request import ChatRequest, Role
+from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.anthropic.settings import Settings
+from llmsvc_server.providers.sse import ServerEvent
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    role: str
+    content: str
+
+
+class _Request(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
+    model: str
+    max_tokens: int
+    messages: list[_Message]
+    stream: bool
+    system: str = ""
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+
+
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """What a block begins with."""
+
+    type: object = None
+    text: str | None = ""
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """More of a block. Absent and null are empty."""
+
+    type: object = None
+    text: str | None = ""
+    thinking: str | None = ""
+
+
+class Ending(msgspec.Struct, frozen=True, gc=False):
+    """Why an answer ended; null as long as it goes on."""
+
+    stop_reason: str | None = None
+    stop_sequence: object = None
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """An answer at its beginning, or in one body a whole one or an error instead."""
+
+    type: object = None
+    id: object = None
+    content: tuple[Block, ...] | None = ()
+    stop_reason: str | None = None
+    stop_sequence: object = None
+    usage: object = None
+
+
+class MessageStart(msgspec.Struct, frozen=True, gc=False):
+    """The first event of an answer."""
+
+    message: Message = Message()
+
+
+class BlockStart(msgspec.Struct, frozen=True, gc=False):
+    """A new block of text, thinking or what we never ask for."""
+
+    content_block: Block
+
+
+class BlockDelta(msgspec.Struct, frozen=True, gc=False):
+    """More of a block."""
+
+    delta: Piece
+
+
+class MessageDelta(msgspec.Struct, frozen=True, gc=False):
+    """What has become known of the answer as a whole; usage counts from its beginning."""
+
+    delta: Ending = Ending()
+    usage: object = None
+
+
+class MessageStop(msgspec.Struct, frozen=True, gc=False):
+    """Nothing follows."""
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """An error under 200; what it says is read elsewhere."""
+
+
+class _Kind(msgspec.Struct, frozen=True, gc=False):
+    type: object = None
+
+
+Event: TypeAlias = MessageStart | BlockStart | BlockDelta | MessageDelta | MessageStop | Failure
+
+_encoder = msgspec.json.Encoder()
+_kind_decoder = msgspec.json.Decoder(_Kind)
+_message_decoder = msgspec.json.Decoder(Message)
+_decoders: Mapping[bytes, msgspec.json.Decoder[Event]] = {
+    b"message_start": msgspec.json.Decoder(MessageStart),
+    b"content_block_start": msgspec.json.Decoder(BlockStart),
+    b"content_block_delta": msgspec.json.Decoder(BlockDelta),
+    b"message_delta": msgspec.json.Decoder(MessageDelta),
+    b"message_stop": msgspec.json.Decoder(MessageStop),
+}
+_ERROR = b"error"
+_SILENT = frozenset({b"ping", b"content_block_stop"})
+
+# Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
+    """Return the body that asks for a streamed answer.
+
+    The system messages, wherever they stand, become the one text that there is a place for. Turns
+    of one role in a row stay: the server joins them.
+
+    Args:
+        request: What to run; `model` in the provider's spelling.
+        settings: What to send of its sampling.
+    """
+    document = _Request(
+        model=request.model,
+        max_tokens=settings.max_tokens,
+        messages=[
+            _Message(one.role.value, one.text)
+            for one in request.messages
+            if one.role is not Role.SYSTEM
+        ],
+        stream=True,
+        system="\n\n".join(one.text for one in request.messages if one.role is Role.SYSTEM),
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=settings.top_k,
+        stop_sequences=request.sampling.stop_sequences,
+    )
+    return _encoder.encode(document)
+
+
+def decode_event(event: ServerEvent) -> Event | None:
+    """Return what an event says; None if that is nothing, or something that we do not know.
+
+    Its name decides, and the `type` in its data where the name is none of those we know.
+
+    Raises:
+        ProviderProtocolError: Its data are no JSON, or not such an event's.
+    """
+    name, data = event
+    if name in _SILENT:
+        return None
+    if name == _ERROR:
+        return Failure()  # whatever its data are
+    decoder = _decoders.get(name)
+    try:
+        if decoder is None:
+            kind = _kind_decoder.decode(data).type
+            named = kind.encode() if isinstance(kind, str) else b""
+            if named == _ERROR:
+                return Failure()
+            decoder = _decoders.get(named)
+        return None if decoder is None else decoder.decode(data)
+    except _UNREADABLE:
+        raise ProviderProtocolError(row="C08") from None
+
+
+def decode_message(body: bytes) -> Message:
+    """Return the answer that came in one body.
+
+    Raises:
+        ProviderProtocolError: There is none.
+    """
+    try:
+        return _message_decoder.decode(body)
+    except _UNREADABLE:
+        raise ProviderProtocolError(row="C08") from None
+
+
+def is_json(data: bytes) -> bool:
+    """Return whether an event's data are JSON, and so not cut in the middle."""
+    try:
+        _kind_decoder.decode(data)
+    except _UNREADABLE:
+        return False
+    return True

@@ -1,0 +1,259 @@
+"""One answer, from the bytes of its body to events. Pure: no socket, no clock.
+
+Two markers end an answer (failover.md 3.3): a finish reason makes it complete, `[DONE]` says that
+nothing follows. What comes out depends on the bytes only, not on where the network cut them.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+
+from llmsvc_server.chat.adjustment import Adjustment
+from llmsvc_server.chat.events import Delta, Done, Timings
+from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.errors import (
+    PrivacyViolated,
+    ProviderError,
+    ProviderFailed,
+    ProviderProtocolError,
+)
+from llmsvc_server.providers.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.openai.errors import classify
+from llmsvc_server.providers.openai.refusals import said_in_answer
+from llmsvc_server.providers.openai.usage import timings_in, usage_in
+from llmsvc_server.providers.openai.wire import Choice, Chunk, decode_chunk
+from llmsvc_server.providers.sse import EventBuffer, ServerEvent
+
+MAX_EMPTY_EVENTS = 10_000
+MAX_EMPTY_BYTES = 256 * 1024
+"""How much may come before the first content or thinking (failover.md 3.1)."""
+
+_END = b"[DONE]"
+_ERROR_EVENT = b"error"
+_BROKEN = "error"
+"""The finish reason of an answer that failed, not ended (OpenRouter)."""
+
+_REASONS: Mapping[str, FinishReason] = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.MAX_TOKENS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+_PLAIN_WORD = re.compile(r"[a-z0-9_.-]{1,64}")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Reading:
+    """Takes an answer's bytes in and gives its events out.
+
+    Attributes:
+        over: Whether the answer has ended, well or badly; what comes after it is not looked at.
+        is_complete: Whether it has said why it ended. Only usage can still follow.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_empty_bytes",
+        "_empty_events",
+        "_failure",
+        "_has_begun",
+        "_id",
+        "_is_local",
+        "_refuses",
+        "_stop",
+        "_stops",
+        "_texts",
+        "_thinks",
+        "_timings",
+        "_usage",
+        "_whole",
+        "_word",
+        "is_complete",
+        "over",
+    )
+
+    def __init__(self, *, is_local: bool, stop_sequences: Collection[str] = ()) -> None:
+        """Have read nothing.
+
+        Args:
+            is_local: Whether nothing may come from outside the operator's network.
+            stop_sequences: What the request wants generation to stop at.
+        """
+        self.over = False
+        self.is_complete = False
+        self._is_local = is_local
+        self._stops = stop_sequences
+        self._id = ""
+        self._buffer = EventBuffer()
+        self._whole: bytearray | None = None
+        self._has_begun = False
+        self._empty_events = 0
+        self._empty_bytes = 0
+        self._texts: list[str] = []
+        self._thinks = False
+        self._refuses = False
+        self._word = ""
+        self._stop: object = None
+        self._usage = Usage()
+        self._timings = Timings()
+        self._failure: ProviderError | None = None
+
+    @property
+    def phase(self) -> str:
+        """How far the answer has come: "first_token" is awaited, or "stream"."""
+        return "stream" if self._has_begun else "first_token"
+
+    def expect_whole(self) -> None:
+        """Be ready for one JSON body instead of a stream: some servers give nothing else."""
+        self._whole = bytearray()
+
+    def identify(self, answer_id: object) -> None:
+        """Take a name that the provider gave the answer; the last one counts."""
+        if answer_id != self._id and isinstance(answer_id, str) and _PLAIN_ID.fullmatch(answer_id):
+            self._id = answer_id
+
+    def take(self, data: bytes) -> Delta | None:
+        """Return what one network read adds to the answer.
+
+        Args:
+            data: The next bytes of the body; empty at its end. Not called again once `over`.
+
+        Returns:
+            The new text, all in one. Empty text where the model only thinks: a sign of life.
+            None if nothing came of it yet.
+        """
+        if self._whole is not None:
+            return self._take_whole(self._whole, data)
+        try:
+            events = self._buffer.feed(data) if data else self._last_events()
+        except ProviderProtocolError as error:
+            self._fail(error)
+            return None
+        for event in events:
+            self._add_event(event)
+            if self.over:
+                break
+        self.over = self.over or not data
+        return self._news(len(events), len(data))
+
+    def end(self, adjustments: tuple[Adjustment, ...] = ()) -> Done:
+        """Return how the answer ended, once it is `over` or its body is.
+
+        Args:
+            adjustments: What was not run as asked.
+
+        Raises:
+            ProviderError: Not well.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self.is_complete:
+            raise ProviderFailed(row="C07", phase=self.phase)
+        reason = self._finish_reason()
+        return Done(
+            finish_reason=reason,
+            provider_finish_reason=self._word if _PLAIN_WORD.fullmatch(self._word) else "other",
+            stop_sequence=str(self._stop) if reason is FinishReason.STOP_SEQUENCE else "",
+            usage=self._usage,
+            timings=self._timings,
+            adjustments=adjustments,
+            provider_response_id=self._id,
+        )
+
+    def _take_whole(self, body: bytearray, data: bytes) -> Delta | None:
+        body += data
+        if len(body) > MAX_LINE_BYTES:
+            self._fail(ProviderProtocolError(row="C08"))
+        elif not data:
+            self._add_chunk(bytes(body))
+            self.over = True
+        return self._news(0, 0)
+
+    def _last_events(self) -> list[ServerEvent]:
+        """Return the event that came without a blank line, unless it was cut in the middle.
+
+        Then it says no more than the end of the body does.
+        """
+        events = self._buffer.rest()
+        try:
+            for event in events:
+                if event.data != _END:
+                    decode_chunk(event.data)
+        except ProviderProtocolError:
+            return []
+        return events
+
+    def _add_event(self, event: ServerEvent) -> None:
+        if event.data == _END:
+            self.over = True
+            return
+        self._add_chunk(event.data, is_error=event.name == _ERROR_EVENT)
+
+    def _add_chunk(self, data: bytes, *, is_error: bool = False) -> None:
+        try:
+            chunk = decode_chunk(data)
+        except ProviderProtocolError as error:
+            self._fail(error)
+            return
+        if self._is_local and chunk.is_remote:
+            self._texts.clear()
+            self._thinks = False
+            self._fail(PrivacyViolated(row="O01"))
+            return
+        choice = next((one for one in chunk.choices or () if not one.index), None)
+        if choice is not None:
+            self._add_choice(choice)
+        self._note(chunk)
+        if is_error or chunk.is_error:
+            self._fail(classify(said_in_answer(data, chunk), is_local=self._is_local))
+        elif choice is not None and choice.finish_reason == _BROKEN:
+            self._fail(ProviderFailed(row="P11"))
+        elif choice is not None and choice.finish_reason:
+            self.is_complete = True
+            self._word, self._stop = choice.finish_reason, choice.stop_reason
+
+    def _add_choice(self, choice: Choice) -> None:
+        content = choice.delta or choice.message
+        if content is None:
+            return
+        if content.content:
+            self._texts.append(content.content)
+        if content.refusal:
+            self._texts.append(content.refusal)
+            self._refuses = True
+        if content.reasoning or content.reasoning_content:
+            self._thinks = True
+
+    def _note(self, chunk: Chunk) -> None:
+        """Keep what a chunk says about the answer; the last word counts."""
+        self.identify(chunk.id)
+        if chunk.usage or chunk.x_groq:
+            self._usage = usage_in(chunk) or self._usage
+        if chunk.timings:
+            self._timings = timings_in(chunk) or self._timings
+
+    def _news(self, events: int, size_bytes: int) -> Delta | None:
+        """Return what came since the last call; count it where that is nothing."""
+        thinks, self._thinks = self._thinks, False
+        if self._texts or thinks:
+            self._has_begun = True
+            delta = Delta("".join(self._texts))
+            self._texts.clear()
+            return delta
+        if not self._has_begun:
+            self._empty_events += events
+            self._empty_bytes += size_bytes
+            if self._empty_events > MAX_EMPTY_EVENTS or self._empty_bytes > MAX_EMPTY_BYTES:
+                self._fail(ProviderProtocolError(row="C08"))
+        return None
+
+    def _fail(self, error: ProviderError) -> None:
+        self.over = True
+        if self._has_begun or self._texts or self._thinks:
+            error.phase = "stream"
+        self._failure = self._failure or error
+
+    def _finish_reason(self) -> FinishReason:
+        if self._refuses:
+            return FinishReason.REFUSAL
+        reason = _REASONS.get(self._word, FinishReason.OTHER)
+        is_ours = isinstance(self._stop, str) and self._stop in self._stops
+        return FinishReason.STOP_SEQUENCE if is_ours and self._word == "stop" else reason

@@ -1,0 +1,93 @@
+"""Bytes as they arrive -> server-sent events. Pure and bounded; knows nothing of what one says.
+
+Source: the HTML standard, section 9.2.6 "Interpreting an event stream".
+"""
+
+from typing import NamedTuple
+
+from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.lines import MAX_LINE_BYTES, LineBuffer
+
+MAX_EVENT_BYTES = MAX_LINE_BYTES
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerEvent(NamedTuple):
+    """One event: its name, empty if it has none, and its data lines joined by newlines."""
+
+    name: bytes
+    data: bytes
+
+
+class EventBuffer:
+    """Keeps the unfinished event between two reads. Lines may end in CR, LF or both."""
+
+    __slots__ = (
+        "_data",
+        "_data_bytes",
+        "_ended_in_cr",
+        "_lines",
+        "_most_bytes",
+        "_name",
+        "_started",
+    )
+
+    def __init__(self, most_bytes: int = MAX_EVENT_BYTES) -> None:
+        """Be empty; no event may have more than `most_bytes` of data."""
+        self._most_bytes = most_bytes
+        self._lines = LineBuffer(most_bytes)
+        self._name = b""
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._ended_in_cr = False
+        self._started = False
+
+    def feed(self, data: bytes) -> list[ServerEvent]:
+        """Return the events that `data` completes.
+
+        Args:
+            data: Bytes in the order of their arrival, cut anywhere.
+
+        Raises:
+            ProviderProtocolError: An event is too long.
+        """
+        if b"\r" in data or self._ended_in_cr:
+            data = self._with_plain_ends(data)
+        block = self._lines.feed(data)
+        return self._events(block[:-1].split(b"\n")) if block else []
+
+    def rest(self) -> list[ServerEvent]:
+        """Return the last event, which came without the blank line that ends one; maybe cut."""
+        return self._events([self._lines.rest(), b""])
+
+    def _with_plain_ends(self, data: bytes) -> bytes:
+        if not data:
+            return data
+        half_ended, self._ended_in_cr = self._ended_in_cr, data.endswith(b"\r")
+        if half_ended:
+            data = data.removeprefix(b"\n")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _events(self, lines: list[bytes]) -> list[ServerEvent]:
+        if not self._started:
+            self._started = True
+            lines[0] = lines[0].removeprefix(_BOM)
+        events: list[ServerEvent] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(ServerEvent(self._name, b"\n".join(self._data)))
+                self._name, self._data, self._data_bytes = b"", [], 0
+                continue
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._add(value.removeprefix(b" "))
+            elif field == b"event":
+                self._name = value.removeprefix(b" ")
+        return events
+
+    def _add(self, data: bytes) -> None:
+        self._data_bytes += len(data) + 1  # its newline: even empty lines have no place for ever
+        if self._data_bytes > self._most_bytes:
+            raise ProviderProtocolError(row="C08", phase="stream")
+        self._data.append(data)

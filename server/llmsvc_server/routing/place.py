@@ -1,0 +1,125 @@
+"""One chat's place at an endpoint, and what its failure says of the endpoint's health."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.routing.blocks import Trial
+from llmsvc_server.routing.breaker import Permit
+from llmsvc_server.routing.policy import POLICY
+
+if TYPE_CHECKING:
+    from llmsvc_server.routing.endpoint import Endpoint
+
+
+class Held:
+    """A failure that is not counted yet: a retry at the same endpoint may take it back."""
+
+    __slots__ = ("_kind", "_permit", "endpoint")
+
+    def __init__(self, endpoint: "Endpoint", permit: Permit, kind: ErrorKind) -> None:
+        """Keep what would be counted."""
+        self.endpoint = endpoint
+        self._permit: Permit | None = permit
+        self._kind = kind
+
+    @property
+    def is_about_connecting(self) -> bool:
+        """Whether it speaks of the endpoint as a whole, not of one model there."""
+        return self._kind is ErrorKind.CONNECT
+
+    def count(self) -> None:
+        """Let it count. A second time does nothing."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit.failed(slow=POLICY[self._kind].slow, cause=self._kind.value)
+
+    def withdraw(self) -> None:
+        """Let it never count."""
+        self._permit = None
+
+
+class Place:
+    """Holds both breakers' permits. Given back once, whatever happens."""
+
+    __slots__ = ("_answering", "_connecting", "_freed", "_kept", "_trial", "endpoint")
+
+    def __init__(
+        self,
+        endpoint: "Endpoint",
+        connecting: Permit,
+        answering: Permit,
+        trial: Trial | None,
+        freed: Callable[[], None],
+    ) -> None:
+        """Keep what was taken at `endpoint`.
+
+        Args:
+            endpoint: Where the chat runs.
+            connecting: Leave from the breaker of connections.
+            answering: Leave from the model's.
+            trial: Of the blocks that have ended, if there are any.
+            freed: Told once, when the place is given back.
+        """
+        self.endpoint = endpoint
+        self._connecting = connecting
+        self._answering = answering
+        self._trial = trial
+        self._freed = freed
+        self._kept = True
+
+    def answers(self, budget: Budget) -> None:
+        """Tell the breakers of first content."""
+        self._connecting.has_content()
+        self._answering.has_content()
+        earlier = self._earlier(budget)
+        if earlier is not None:
+            earlier.withdraw()
+
+    def succeeded(self) -> None:
+        """Tell the breakers of the end."""
+        self._connecting.succeeded()
+        self._answering.succeeded()
+
+    def failed(self, error: ProviderError, budget: Budget) -> bool:
+        """Tell the breakers of a failure, or keep it back where the call is no trial.
+
+        Only the last word of a request on a breaker counts, so this takes the earlier one back.
+
+        Returns:
+            Whether the failure counts.
+        """
+        connects = error.kind is ErrorKind.CONNECT
+        unheard = error.kind is ErrorKind.SILENT and error.phase == "first_token"
+        if error.called and not connects and not unheard:
+            self._connecting.succeeded()
+        earlier = self._earlier(budget)
+        if earlier is not None and (earlier.is_about_connecting or not connects):
+            earlier.withdraw()
+        if not POLICY[error.kind].counts or (unheard and not budget.whole_patience):
+            return False
+        permit = self._connecting if connects else self._answering
+        held = Held(self.endpoint, permit, error.kind)
+        if permit.is_trial:
+            held.count()
+        else:
+            error.verdict = held
+        return True
+
+    def give_back(self) -> None:
+        """Free the place; what has no verdict by now gets none."""
+        if not self._kept:
+            return
+        self._kept = False
+        self._connecting.released()
+        self._answering.released()
+        if self._trial is not None:
+            self._trial.over()
+        self._freed()
+
+    def _earlier(self, budget: Budget) -> Held | None:
+        """Return what this request's attempt before said of this endpoint, if it said anything."""
+        earlier = budget.earlier
+        here = isinstance(earlier, Held) and earlier.endpoint is self.endpoint
+        return earlier if isinstance(earlier, Held) and here else None

@@ -1,0 +1,123 @@
+"""Signs of life in a silent stream, for who asked for them. Nobody else pays for this."""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Protocol
+
+import grpc
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.events import Phase
+from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.headers import Metadata, early_metadata
+from llmsvc_server.rpc.to_proto import duration_of
+
+CLOSING_S = 1.0
+"""Longest wait for the last sign of life: a caller that reads no more takes none."""
+
+PHASES = {
+    Phase.QUEUED: llm_pb2.StreamProgress.PHASE_QUEUED,
+    Phase.LOADING: llm_pb2.StreamProgress.PHASE_LOADING_MODEL,
+    Phase.PROVIDER: llm_pb2.StreamProgress.PHASE_WAITING_FOR_PROVIDER,
+}
+
+
+class Outlet(Protocol):
+    """Where the messages of a stream go: a gRPC context, or a `Progress` in front of it."""
+
+    def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
+        """Send the headers."""
+        ...
+
+    def write(self, message: llm_pb2.ChatStreamResponse) -> Awaitable[None]:
+        """Send one message."""
+        ...
+
+
+class Progress:
+    """An outlet that speaks up itself after a silence. It never writes twice at once."""
+
+    def __init__(self, outlet: Outlet, call: Call, interval_s: float) -> None:
+        """Write to `outlet`, after `interval_s` seconds of silence what `call` waits for."""
+        self._outlet = outlet
+        self._call = call
+        self._interval_s = interval_s
+        self._clock = call.finish_by.clock
+        self._sent_s = call.began_s
+        self._turn = asyncio.Lock()
+        self._headers_sent = False
+
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
+        """Send the headers, unless a sign of life took others with it."""
+        async with self._turn:
+            await self._headers(initial_metadata)
+
+    async def write(self, message: llm_pb2.ChatStreamResponse) -> None:
+        """Send one message."""
+        async with self._turn:
+            await self._outlet.write(message)
+            self._sent_s = self._clock()
+
+    async def beside(self, work: Coroutine[object, object, None]) -> None:
+        """Run `work`, which writes here; speak up in its silences.
+
+        Raises:
+            Exception: As `work`.
+        """
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            speaking = group.create_task(self._speak())
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001  raised below: the group would wrap it
+                failure = error
+            finally:
+                await self._end(speaking)
+        if failure is not None:
+            raise failure
+
+    async def _end(self, speaking: asyncio.Task[None]) -> None:
+        # A write that is cancelled kills the call (facts/grpc-aio.md 5), and its status with it.
+        try:
+            async with asyncio.timeout(CLOSING_S), self._turn:
+                speaking.cancel()
+        except TimeoutError:
+            speaking.cancel()
+
+    async def _speak(self) -> None:
+        while True:
+            silent_s = self._clock() - self._sent_s
+            if silent_s < self._interval_s:
+                await asyncio.sleep(self._interval_s - silent_s)
+                continue
+            async with self._turn:
+                if self._call.usage is not None:
+                    return  # nothing follows the end
+                if self._clock() - self._sent_s < self._interval_s:
+                    continue
+                try:
+                    await self._headers(early_metadata(self._call))
+                    await self._outlet.write(self._message())
+                except grpc.aio.InternalError:
+                    return  # the caller is gone
+                self._sent_s = self._clock()
+                self._call.messages_sent += 1
+
+    async def _headers(self, metadata: Metadata) -> None:
+        if not self._headers_sent:
+            self._headers_sent = True
+            await self._outlet.send_initial_metadata(metadata)
+
+    def _message(self) -> llm_pb2.ChatStreamResponse:
+        call = self._call
+        progress = llm_pb2.StreamProgress(elapsed_duration=duration_of(call.elapsed_s()))
+        if call.committed and call.route is not None:
+            progress.phase = llm_pb2.StreamProgress.PHASE_GENERATING
+            progress.target.provider = call.route.provider.name
+            progress.target.model = call.route.model
+        elif call.waiting is not None:
+            progress.phase = PHASES[call.waiting.phase]
+            if call.waiting.phase is not Phase.QUEUED and call.waiting.target is not None:
+                progress.target.provider = call.waiting.target.name
+                progress.target.model = call.waiting.model
+        return llm_pb2.ChatStreamResponse(progress=progress)

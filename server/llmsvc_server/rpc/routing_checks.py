@@ -1,0 +1,37 @@
+"""Checks of where a request may go. What is not understood is refused: it may be a restriction."""
+
+import re
+from collections.abc import Iterator
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.errors import Violation
+from llmsvc_server.errors import ViolationReason as Why
+from llmsvc_server.rpc.newer_fields import TOO_OLD, has_unknown_fields
+
+PATH = "routing_policy"
+MAX_TARGETS = 8
+MAX_MODEL_BYTES = 256
+KNOWN_MODES = frozenset(llm_pb2.PrivacyMode.values())
+_PROVIDER = re.compile(r"[a-z0-9_-]{1,64}")
+
+
+def routing_violations(policy: llm_pb2.RoutingPolicy) -> Iterator[Violation]:
+    """Yield what is wrong with a policy, in the order of the fields."""
+    if policy.privacy_mode not in KNOWN_MODES:
+        yield Violation(f"{PATH}.privacy_mode", Why.UNKNOWN, "use a mode that this server knows")
+    if len(policy.targets) > MAX_TARGETS:
+        yield Violation(f"{PATH}.targets", Why.TOO_MANY, f"send at most {MAX_TARGETS}")
+    else:
+        for index, target in enumerate(policy.targets):
+            yield from _target(f"{PATH}.targets[{index}]", target)
+    if has_unknown_fields(policy, besides="targets"):
+        yield Violation(PATH, Why.UNKNOWN, TOO_OLD)
+
+
+def _target(path: str, target: llm_pb2.RouteTarget) -> Iterator[Violation]:
+    if target.provider and not _PROVIDER.fullmatch(target.provider):
+        yield Violation(f"{path}.provider", Why.MALFORMED, "use 1 to 64 of a-z, 0-9, _ and -")
+    if len(target.model.encode()) > MAX_MODEL_BYTES:
+        yield Violation(f"{path}.model", Why.TOO_LONG, f"use at most {MAX_MODEL_BYTES} bytes")
+    if has_unknown_fields(target):
+        yield Violation(path, Why.UNKNOWN, TOO_OLD)

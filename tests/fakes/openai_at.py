@@ -1,0 +1,32 @@
+"""The adapter for OpenAI-compatible servers with everyday settings, for tests."""
+
+from llmsvc_server.chat.route import Locality
+from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.openai.chat import OpenaiProvider
+
+
+def openai_at(  # noqa: PLR0913  the adapter's own settings
+    base_url: str,
+    *,
+    api_key: str | None = None,
+    locality: Locality = Locality.LOCAL,
+    temperature: float | None = None,
+    max_output_tokens: int = 8_192,
+    token_limit_field: str = "max_tokens",  # noqa: S107  tokens of text
+    sends_store: bool = False,
+    connect_timeout_s: float = 2.0,
+) -> OpenaiProvider:
+    """Return an adapter for the server at `base_url`, a local one unless told otherwise."""
+    return OpenaiProvider(
+        "vllm",
+        base_url=base_url,
+        api_key=api_key,
+        locality=locality,
+        networks=Networks() if locality is Locality.LOCAL else None,
+        temperature=temperature,
+        max_output_tokens=max_output_tokens,
+        token_limit_field=token_limit_field,
+        sends_store=sends_store,
+        connect_timeout_s=connect_timeout_s,
+        user_agent="llmsvc/test",
+    )

@@ -1,0 +1,209 @@
+"""Upstreams that are no good: whatever happens on the wire becomes one error of ours."""
+
+from contextlib import aclosing
+
+import pytest
+
+from llmsvc_server.chat.events import ChatEvents, Delta
+from llmsvc_server.errors import (
+    ContextTooLong,
+    CredentialRejected,
+    ProviderError,
+    ProviderFailed,
+    ProviderMisconfigured,
+    ProviderProtocolError,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnreachable,
+    QuotaExhausted,
+)
+from llmsvc_server.providers.anthropic.chat import AnthropicProvider
+from tests.fakes.anthropic_adapter import MODEL, anthropic_at
+from tests.fakes.anthropic_stage import error_of
+from tests.fakes.anthropic_steps import (
+    Script,
+    body,
+    end,
+    error_event,
+    headers,
+    message_delta,
+    page,
+    refuse,
+    reply,
+    start,
+    token,
+    tokens,
+)
+from tests.fakes.fake_anthropic import FakeAnthropic
+from tests.fakes.faulty_tcp import FaultyTcp, Mode
+from tests.fakes.ollama_steps import End
+from tests.fakes.requests import budget_of, chat_request
+
+PAGE = "<html><body>sign in</body></html>"
+CANARY = "canary-5d1f"
+SPENT = {"error_code": "enforced_spend_limit_reached"}
+
+
+def started(provider: AnthropicProvider, text: str = "hi") -> ChatEvents:
+    return provider.stream_chat(chat_request(text, model=MODEL), budget_of())
+
+
+async def failure_of(provider: AnthropicProvider, text: str = "hi") -> tuple[str, ProviderError]:
+    """Return the text that came and the error after it."""
+    said = ""
+    try:
+        async with aclosing(started(provider, text)) as events:
+            async for event in events:
+                assert isinstance(event, Delta)
+                said += event.text
+    except ProviderError as error:
+        return said, error
+    raise AssertionError("it answered")
+
+
+@pytest.mark.parametrize(
+    ("script", "expected", "row"),
+    [
+        pytest.param(page(200, PAGE, "text/html"), ProviderProtocolError, "C08", id="page"),
+        pytest.param(page(200, "{}", ""), ProviderProtocolError, "C08", id="no type"),
+        pytest.param(
+            page(302, "", extra={"Location": "/v1/x"}), ProviderMisconfigured, "C04", id="302"
+        ),
+        pytest.param(
+            refuse(429, "rate_limit_error", details=SPENT), QuotaExhausted, "A01", id="spent"
+        ),
+        pytest.param(refuse(402, "billing_error"), QuotaExhausted, "A01", id="402"),
+        pytest.param(refuse(429, "rate_limit_error"), ProviderRateLimited, "A02", id="429"),
+        pytest.param(refuse(529, "overloaded_error"), ProviderFailed, "A03", id="529"),
+        pytest.param(page(502, PAGE, "text/html"), ProviderFailed, "A03", id="502"),
+        pytest.param(page(500, "x" * 1_000_000), ProviderFailed, "A03", id="endless refusal"),
+        pytest.param(refuse(403, "permission_error"), CredentialRejected, "A04", id="403"),
+        pytest.param(page(404, "no"), ProviderMisconfigured, "A05", id="404"),
+        pytest.param(refuse(413, "request_too_large"), ContextTooLong, "A06", id="413"),
+        pytest.param(refuse(400, "invalid_request_error"), ProviderRejected, "A07", id="400"),
+        pytest.param(page(299, PAGE), ProviderProtocolError, "", id="299"),
+        pytest.param(
+            reply(error_of("overloaded_error", "x")), ProviderFailed, "A03", id="error, whole"
+        ),
+        pytest.param(error_event("api_error"), ProviderFailed, "A03", id="error event"),
+        pytest.param((headers(), end(End.CLEAN)), ProviderFailed, "C07", id="empty"),
+        pytest.param((headers(), end(End.CUT)), ProviderFailed, "C07", id="cut after headers"),
+        pytest.param((headers(500), end(End.CUT)), ProviderFailed, "A03", id="cut refusal"),
+        pytest.param(
+            (body(b"data: <html>\n\n"), end(End.HANG)), ProviderProtocolError, "C08", id="html"
+        ),
+        pytest.param(end(End.CUT), ProviderUnreachable, "C03", id="closes unanswered"),
+        pytest.param(end(End.RESET), ProviderUnreachable, "C03", id="resets unanswered"),
+    ],
+)
+async def test_each_fault_has_its_class(
+    script: Script, expected: type[ProviderError], row: str
+) -> None:
+    async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
+        fake.will(script)
+
+        _, error = await failure_of(provider)
+
+        assert (expected, row, MODEL, True) == (type(error), error.row, error.model, error.called)
+        # Nothing was asked again, and a redirect was not followed.
+        assert 1 == len(fake.exchanges)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected", "phase"),
+    [
+        (Mode.CLOSE, ProviderUnreachable, "first_token"),
+        (Mode.RESET, ProviderUnreachable, "first_token"),
+        (Mode.NOT_HTTP, ProviderProtocolError, "first_token"),
+    ],
+)
+async def test_a_listener_that_is_no_server_has_its_class(
+    mode: Mode, expected: type[ProviderError], phase: str
+) -> None:
+    async with FaultyTcp(mode) as tcp, anthropic_at(tcp.base_url) as provider:
+        _, error = await failure_of(provider)
+
+    assert (expected, phase) == (type(error), error.phase)
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
+async def test_what_cannot_be_connected_to_was_not_called(base_url: str) -> None:
+    async with anthropic_at(base_url) as provider:
+        _, error = await failure_of(provider)
+
+    assert (ProviderUnreachable, "connect", False) == (type(error), error.phase, error.called)
+
+
+@pytest.mark.parametrize("how", [End.CLEAN, End.CUT, End.RESET])
+@pytest.mark.parametrize(
+    ("before", "phase"), [((start(),), "first_token"), ((start(), token("a")), "stream")]
+)
+async def test_an_end_without_a_stop_reason_is_a_failure(
+    how: End, before: Script, phase: str
+) -> None:
+    async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
+        fake.will(before, end(how))
+
+        _, error = await failure_of(provider)
+
+    assert (ProviderFailed, "C07") == (type(error), error.row)
+    assert how is End.RESET or phase == error.phase  # a reset may overtake what was sent
+
+
+async def test_an_error_event_after_text_is_told_after_the_text() -> None:
+    async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
+        fake.will(start(), tokens(3), error_event("overloaded_error"))
+
+        text, error = await failure_of(provider)
+
+    assert ("t1 t2 t3", "A03", "stream", "overloaded_error") == (
+        text,
+        error.row,
+        error.phase,
+        error.code,
+    )
+
+
+async def test_an_error_event_after_the_stop_reason_is_a_failure() -> None:
+    async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
+        fake.will(start(), token("a"), message_delta(), error_event("api_error"))
+
+        text, error = await failure_of(provider)
+
+    assert ("a", "A03", "stream") == (text, error.row, error.phase)
+
+
+async def test_a_limited_rate_says_when_to_come_back() -> None:
+    async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
+        fake.will(refuse(429, "rate_limit_error", extra={"Retry-After": "7"}))
+
+        _, error = await failure_of(provider)
+
+    assert (ProviderRateLimited, 7.0) == (type(error), error.retry_after_s)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        refuse(400, CANARY, CANARY, extra={"X-Canary": CANARY}, details={"error_code": CANARY}),
+        refuse(400, "invalid_request_error", f"messages.0: {CANARY}"),
+        page(500, CANARY, "text/html"),
+        (start(), error_event("api_error", CANARY)),
+        (start(), error_event(CANARY)),
+        (start(), body(f"data: {CANARY}\n\n".encode())),
+        (start(), token(CANARY), end(End.CUT)),
+    ],
+)
+async def test_neither_prompt_nor_key_nor_a_word_of_the_upstream_is_in_an_error(
+    script: Script,
+) -> None:
+    async with (
+        FakeAnthropic(models=(MODEL,), api_key=CANARY) as fake,
+        anthropic_at(fake.base_url, api_key=CANARY) as provider,
+    ):
+        fake.will(script)
+
+        _, error = await failure_of(provider, CANARY)
+
+    told = f"{error} {error!r} {vars(error)} {error.__cause__!r} {provider!r} {provider.info!r}"
+    assert CANARY not in told

@@ -1,0 +1,128 @@
+"""A prompt, a key and an answer that an upstream echoes wherever it can appear nowhere of ours."""
+
+import io
+import json
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from llmsvc_server.observability.log_sink import LogSink
+from llmsvc_server.observability.logging import configure
+from tests.fakes.eventually import eventually
+from tests.fakes.requests import chat_message
+from tests.fakes.running_service import RunningService
+from tests.scenarios.protocols import KEY, Protocol
+from tests.scenarios.stage import Stage, staged
+from tests.scenarios.steps import Begin, Cut, Raw, Refuse, Say, Turn
+
+PROMPT = "canary-prompt-7f3a"
+ANSWER = "canary-answer-91bc"
+SHORT_S = 3.0
+"""Too short for a rate limit to be waited out."""
+
+CANARIES = (PROMPT, ANSWER, KEY)
+ECHO = f"{PROMPT} {ANSWER} {KEY}"
+HEADERS = {
+    "x-request-id": ECHO,
+    "request-id": ECHO,
+    "retry-after": ECHO,
+    "x-anything": ECHO,
+    "location": f"http://example.org/{PROMPT}",
+}
+DOCUMENT = {
+    "error": {
+        "message": ECHO,
+        "type": ECHO,
+        "code": ECHO,
+        "param": ECHO,
+        "innererror": {"code": ECHO, "content_filter_result": {"text": ECHO}},
+        "metadata": {"flagged_input": ECHO, "raw": ECHO},
+        "details": {"error_code": ECHO},
+        "failed_generation": ECHO,
+    },
+    "type": ECHO,
+    "request_id": ECHO,
+    "signin_url": ECHO,
+}
+OLLAMAS = {"error": ECHO, "StatusCode": 500, "Status": ECHO}
+STATUSES = (301, 400, 401, 402, 403, 404, 409, 413, 422, 429, 498, 500, 503, 529, 599)
+
+
+def turns(protocol: Protocol) -> Iterator[Turn]:
+    """Yield everything that an upstream may say about what it was sent."""
+    for document in (DOCUMENT, OLLAMAS, {"error": ECHO}):
+        body = json.dumps(document).encode()
+        for status in STATUSES:
+            yield [Refuse(status, body, HEADERS)]
+        event = body + b"\n" if protocol is Protocol.OLLAMA else b"data: " + body + b"\n\n"
+        yield [Raw(event), Cut()]
+        yield [Begin(), Say(ANSWER), Raw(event), Cut()]
+    yield [Raw(ECHO.encode() + b"\n\n"), Cut()]
+    yield [Begin(), Say(ANSWER), Cut()]
+
+
+async def everything_told(stage: Stage) -> str:
+    """Call once each way; return all that the callers are told, details and trailers included."""
+    told: list[str] = []
+    stub = stage.service.stub
+    unary = stub.Chat(chat_message(PROMPT), timeout=SHORT_S)
+    stream = stub.ChatStream(chat_message(PROMPT), timeout=SHORT_S)
+
+    async def read() -> None:
+        async for event in stream:
+            # The answer itself is the caller's; everything around it must not hold it.
+            event.ClearField("delta")
+            told.append(str(event))
+
+    for running, ended in ((unary, unary), (stream, read())):
+        try:
+            await ended
+        except grpc.aio.AioRpcError as error:
+            told += [str(error.code()), str(error.details()), str(error.debug_error_string())]
+            told += [repr(list(error.trailing_metadata()))]
+        told += [repr(list(await running.initial_metadata()))]
+        told += [repr(list(await running.trailing_metadata()))]
+    return "\n".join(told)
+
+
+def logged(service: RunningService) -> str:
+    """Return every log line of the reports so far, at the most talkative level, and their reprs."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw)
+    sink = LogSink(configure(level="debug", as_json=True, stream=stream))
+    reporter = service.reporter
+    for attempt in reporter.attempts:
+        sink.attempt_failed(attempt)
+    for change in reporter.changes:
+        sink.changed(change)
+    for report in reporter.rpcs:
+        sink.rpc_finished(report)
+    stream.flush()
+    seen = [repr(reporter.rpcs), repr(reporter.attempts), repr(reporter.changes)]
+    seen += [repr(vars(attempt.error)) for attempt in reporter.attempts]
+    seen += [repr(attempt.error) + str(attempt.error) for attempt in reporter.attempts]
+    return raw.getvalue().decode() + "\n".join(seen)
+
+
+async def test_nothing_that_an_upstream_echoes_is_passed_on(protocol: Protocol) -> None:
+    async with staged(protocol, alone=True, stands_still=True) as stage:
+        for turn in turns(protocol):
+            stage.clock.advance(1e6)  # nothing of the turn before holds calls back
+            await eventually(lambda: stage.lists_model)
+            stage.primary.always(turn)
+            before = len(stage.primary.chats)
+            said = await everything_told(stage)
+
+            assert len(stage.primary.chats) > before, turn
+            assert [] == [canary for canary in CANARIES if canary in said], turn
+        said = logged(stage.service)
+
+    assert [] == [canary for canary in CANARIES if canary in said]
+
+
+@pytest.fixture(params=list(Protocol), ids=str)
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    """Whose wire the upstream speaks."""
+    value: Protocol = request.param
+    return value

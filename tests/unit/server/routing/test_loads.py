@@ -1,0 +1,233 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from llmsvc_server.errors import (
+    EngineDied,
+    LoadFailed,
+    ModelLoading,
+    ModelNotFound,
+    ProviderError,
+    ProviderFailed,
+    ProviderOverloaded,
+    ProviderProtocolError,
+    ProviderTimeout,
+    ProviderUnreachable,
+)
+from llmsvc_server.routing.loads import FIRST_ETA_S, LOADS_AT_ONCE
+from tests.fakes.eventually import eventually
+from tests.unit.server.routing.warming import Detached, LoadBench
+
+
+@pytest.fixture
+async def detached() -> AsyncIterator[Detached]:
+    async with Detached() as tasks:
+        yield tasks
+
+
+async def test_many_callers_share_one_load(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    bench.source.gate.close()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(100):
+            _ = group.create_task(bench.loads.wait("m"))
+        await bench.source.gate.reached()
+        is_loading, is_loaded = bench.loads.is_loading("m"), bench.loads.is_loaded("m")
+        bench.source.gate.open()
+
+    assert ["m"] == bench.source.asked
+    assert (True, False) == (is_loading, is_loaded)
+    assert (False, True) == (bench.loads.is_loading("m"), bench.loads.is_loaded("m"))
+    assert 1 == bench.ended
+
+
+async def test_a_load_outlives_all_who_wait_for_it(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    bench.source.gate.close()
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(bench.loads.wait("m")) for _ in range(3)]
+        await bench.source.gate.reached()
+        for task in waiting:
+            task.cancel()
+    running = bench.source.running
+    bench.source.gate.open()
+    await eventually(lambda: bench.loads.is_loaded("m"))
+
+    assert 1 == running
+    assert ["m"] == bench.source.asked
+
+
+async def test_an_endpoint_loads_one_model_at_a_time(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    async with asyncio.TaskGroup() as group:
+        for model in "abc":
+            _ = group.create_task(bench.loads.wait(model))
+
+    assert ["a", "b", "c"] == bench.source.asked
+    assert 1 == bench.source.most_running
+
+
+async def test_a_process_loads_four_at_a_time(detached: Detached) -> None:
+    at_once = asyncio.Semaphore(LOADS_AT_ONCE)
+    benches = [LoadBench(detached, at_once=at_once) for _ in range(LOADS_AT_ONCE + 2)]
+    for bench in benches:
+        bench.source.gate.close()
+        bench.loads.begin("m")
+    await eventually(lambda: sum(bench.source.running for bench in benches) == LOADS_AT_ONCE)
+    benches[0].source.gate.open()
+    await benches[0].loads.wait("m")
+    await eventually(lambda: sum(bench.source.running for bench in benches) == LOADS_AT_ONCE)
+
+    assert LOADS_AT_ONCE + 1 == sum(len(bench.source.asked) for bench in benches)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (EngineDied(), LoadFailed),
+        (ProviderFailed(row="O12", status=500), LoadFailed),
+        (ProviderProtocolError(), LoadFailed),
+        (ProviderTimeout(), LoadFailed),
+        (LoadFailed(row="O11"), LoadFailed),
+        (ProviderOverloaded(), ProviderOverloaded),
+        (ModelNotFound(), ModelNotFound),
+        (ProviderUnreachable(called=False), ProviderUnreachable),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ProviderError) else "",
+)
+async def test_a_failure_is_one_verdict_and_told_to_all(
+    detached: Detached, failure: ProviderError, kind: type[ProviderError]
+) -> None:
+    bench = LoadBench(detached)
+    bench.source.failures = [failure]
+    told = await asyncio.gather(*(bench.loads.wait("m") for _ in range(10)), return_exceptions=True)
+
+    assert {kind} == {type(error) for error in told}
+    assert 10 == len(set(map(id, told)))
+    for error in told:
+        assert isinstance(error, ProviderError)
+        assert ("load", False, "ollama") == (error.phase, error.called, error.endpoint)
+        assert failure.row == error.row
+    assert [("m", kind.kind.value)] == bench.failed
+    assert [("ollama/m", "loading", ""), ("ollama/m", "failed", kind.kind.value)] == bench.told
+    assert not bench.loads.is_loaded("m")
+    assert 1 == bench.ended
+
+
+async def test_after_a_failure_the_next_caller_loads_again(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    bench.source.failures = [LoadFailed()]
+    with pytest.raises(LoadFailed):
+        await bench.loads.wait("m")
+    await bench.loads.wait("m")
+
+    assert ["m", "m"] == bench.source.asked
+
+
+async def test_a_load_without_an_answer_is_started_once_more(detached: Detached) -> None:
+    bench = LoadBench(detached, patience_s=0.02)
+    bench.source.gate.close()
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(bench.loads.wait("m"))
+        await bench.source.gate.reached(2)
+        bench.source.gate.open()
+        await waiting
+
+    assert ["m", "m"] == bench.source.asked
+    assert 1 == bench.source.most_running
+    assert [] == bench.failed
+
+
+async def test_the_second_time_it_has_failed(detached: Detached) -> None:
+    bench = LoadBench(detached, patience_s=0.02)
+    bench.source.gate.close()
+    with pytest.raises(LoadFailed):
+        await bench.loads.wait("m")
+
+    assert ["m", "m"] == bench.source.asked
+    assert [("m", "load_failed")] == bench.failed
+
+
+async def test_how_long_a_load_takes_is_learned_from_those_before(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    etas_s = [bench.loads.eta_s("m")]
+    for took_s in (10, 20, 0.2):
+        await bench.load("m", took_s)
+        etas_s.append(bench.loads.eta_s("m"))
+
+    assert [FIRST_ETA_S, 10, 13, 13] == etas_s
+    assert ("ollama/m", "loaded", "10.0 s") in bench.told
+    assert 2 == sum(state == "loaded" for _, state, _ in bench.told)
+
+
+async def test_what_is_left_of_a_load_shrinks_and_those_in_front_add_to_it(
+    detached: Detached,
+) -> None:
+    bench = LoadBench(detached)
+    await bench.load("a", 10)
+    await bench.load("b", 20)
+    bench.source.gate.close()
+    bench.loads.begin("a")
+    bench.loads.begin("b")
+    await bench.source.gate.reached(3)
+    bench.clock.advance(4)
+    early = [bench.loads.eta_s(model) for model in "abc"]
+    bench.clock.advance(40)
+
+    assert [6, 26, 56] == early
+    assert [1, 21] == [bench.loads.eta_s(model) for model in "ab"]
+
+
+async def test_a_look_is_a_hint_that_our_own_knowledge_outdoes(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    bench.seen = {"m"}
+    seen = bench.loads.is_loaded("m")
+    bench.loads.mark_cold("m")
+    bench.loads.looked()
+    dead = bench.loads.is_loaded("m")
+    bench.seen = set()
+    await bench.loads.wait("m")
+    loaded = bench.loads.is_loaded("m")
+    bench.loads.looked()
+
+    assert [True, False, True, False] == [seen, dead, loaded, bench.loads.is_loaded("m")]
+
+
+async def test_a_silent_model_that_answers_a_load_at_once_is_in_memory(detached: Detached) -> None:
+    bench = LoadBench(detached)
+
+    assert await bench.loads.confirm("m")
+    assert [] == bench.told
+
+
+async def test_a_silent_model_that_does_not_is_loading(detached: Detached) -> None:
+    bench = LoadBench(detached, confirm_s=0.02)
+    bench.source.gate.close()
+    first, second = await asyncio.gather(bench.loads.confirm("m"), bench.loads.confirm("m"))
+    still = bench.loads.is_loading("m")
+
+    assert (False, False, True) == (first, second, still)
+    assert ["m"] == bench.source.asked
+    assert [("ollama/m", "loading", "")] == bench.told
+
+
+async def test_a_silent_model_whose_load_fails_is_not_in_memory(detached: Detached) -> None:
+    bench = LoadBench(detached)
+    bench.source.failures = [LoadFailed()]
+
+    assert not await bench.loads.confirm("m")
+
+
+async def test_who_waits_when_the_process_ends_is_not_told_that_it_is_loaded() -> None:
+    async with Detached() as detached:
+        bench = LoadBench(detached)
+        bench.source.gate.close()
+        bench.loads.begin("m")
+        await bench.source.gate.reached()
+        for task in detached.tasks:
+            task.cancel()
+        with pytest.raises(ModelLoading):
+            await bench.loads.wait("m")
+
+    assert [] == bench.failed

@@ -1,0 +1,331 @@
+"""Signs of life beside a stream, over an outlet that a test controls."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+
+import grpc
+import pytest
+
+from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.deadline import Deadline
+from llmsvc_server.chat.events import Phase, Waiting
+from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.usage import Usage
+from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.headers import Metadata
+from llmsvc_server.rpc.progress import PHASES, Progress
+from tests.fakes.eventually import eventually
+from tests.fakes.gate import Gate
+from tests.fakes.scripted_provider import LOCAL_OLLAMA
+from tests.unit.server.rpc.failures import attempt, trail_of
+
+INTERVAL_S = 0.01
+DELTA = llm_pb2.ChatStreamResponse(delta=llm_pb2.PartDelta(text="a"))
+ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3", trail=trail_of(attempt()))
+PROGRESS = llm_pb2.StreamProgress
+
+
+class KeptOutlet:
+    """Keeps what is written; stops at a gate, or fails, where a test says so."""
+
+    def __init__(self) -> None:
+        self.sent: list[llm_pb2.ChatStreamResponse] = []
+        self.headers: list[dict[str, str]] = []
+        self.gate: Gate | None = None
+        self.failure: Exception | None = None
+        self.writing = 0
+        self.most_writing = 0
+
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
+        self.headers.append(dict(initial_metadata))
+
+    async def write(self, message: llm_pb2.ChatStreamResponse) -> None:
+        self.writing += 1
+        self.most_writing = max(self.most_writing, self.writing)
+        try:
+            await asyncio.sleep(0)
+            if self.gate is not None:
+                await self.gate.passed()
+            if self.failure is not None:
+                raise self.failure
+            self.sent.append(llm_pb2.ChatStreamResponse.FromString(message.SerializeToString()))
+        finally:
+            self.writing -= 1
+
+    @property
+    def events(self) -> list[str | None]:
+        return [one.WhichOneof("event") for one in self.sent]
+
+    @property
+    def told(self) -> list[llm_pb2.StreamProgress]:
+        return [one.progress for one in self.sent if one.HasField("progress")]
+
+
+@pytest.fixture
+def outlet() -> KeptOutlet:
+    return KeptOutlet()
+
+
+@pytest.fixture
+async def call() -> Call:
+    clock = asyncio.get_running_loop().time
+    return Call(
+        method="/m",
+        request_id="req-1",
+        began_s=clock(),
+        finish_by=Deadline(clock() + 60, clock),
+        limit_s=None,
+    )
+
+
+async def lines(outlet: KeptOutlet, n: int) -> None:
+    """Wait for that many messages."""
+    await eventually(lambda: len(outlet.sent) >= n)
+
+
+async def passed(length_s: float) -> None:
+    """Let so many seconds pass."""
+    now = asyncio.get_running_loop().time
+    until_s = now() + length_s
+    await eventually(lambda: now() >= until_s)
+
+
+async def test_a_silent_stream_says_how_long_it_has_run_again_and_again(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 3))
+    elapsed_s = [one.elapsed_duration.ToNanoseconds() / 1e9 for one in outlet.told]
+
+    assert {"progress"} == set(outlet.events)
+    assert all(later - earlier >= 0 for earlier, later in itertools.pairwise(elapsed_s))
+    assert elapsed_s[0] >= INTERVAL_S * 0.9
+    assert call.messages_sent == len(outlet.sent)
+
+
+def waiting(phase: Phase) -> Waiting:
+    return Waiting(phase, target=LOCAL_OLLAMA, model="phi3", trail=trail_of())
+
+
+TARGET = llm_pb2.RouteTarget(provider="ollama", model="phi3")
+NO_TARGET = llm_pb2.RouteTarget()
+
+
+@pytest.mark.parametrize(
+    ("event", "phase", "target"),
+    [
+        (None, PROGRESS.PHASE_UNSPECIFIED, NO_TARGET),
+        (waiting(Phase.QUEUED), PROGRESS.PHASE_QUEUED, NO_TARGET),
+        (waiting(Phase.LOADING), PROGRESS.PHASE_LOADING_MODEL, TARGET),
+        (waiting(Phase.PROVIDER), PROGRESS.PHASE_WAITING_FOR_PROVIDER, TARGET),
+        (Waiting(Phase.PROVIDER), PROGRESS.PHASE_WAITING_FOR_PROVIDER, NO_TARGET),
+    ],
+)
+async def test_it_says_what_is_waited_for(
+    outlet: KeptOutlet,
+    call: Call,
+    event: Waiting | None,
+    phase: int,
+    target: llm_pb2.RouteTarget,
+) -> None:
+    if event is not None:
+        call.waits(event)
+    await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 1))
+
+    assert (phase, target) == (outlet.told[0].phase, outlet.told[0].target)
+
+
+async def test_after_the_commit_it_says_who_generates(outlet: KeptOutlet, call: Call) -> None:
+    call.waits(waiting(Phase.PROVIDER))
+    call.route, call.committed = ROUTE, True
+    await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 1))
+
+    assert (PROGRESS.PHASE_GENERATING, TARGET) == (outlet.told[0].phase, outlet.told[0].target)
+
+
+async def test_a_stream_that_is_not_silent_says_nothing(outlet: KeptOutlet, call: Call) -> None:
+    progress = Progress(outlet, call, 60.0)
+
+    async def work() -> None:
+        for _ in range(5):
+            await progress.write(DELTA)
+
+    await progress.beside(work())
+
+    assert ["delta"] * 5 == outlet.events
+
+
+async def test_what_is_written_puts_off_the_next_sign_of_life(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    now = asyncio.get_running_loop().time
+    progress = Progress(outlet, call, 0.05)
+    written_s: list[float] = []
+
+    async def work() -> None:
+        while not outlet.told:
+            if len(written_s) < 10:
+                await progress.write(DELTA)
+                written_s.append(now())
+            await passed(0.01)
+
+    await progress.beside(work())
+
+    assert now() - written_s[-1] >= 0.045
+    assert 10 == outlet.events.index("progress")
+
+
+async def test_a_message_waits_for_a_sign_of_life_that_is_being_written(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    outlet.gate = gate = Gate()
+    progress = Progress(outlet, call, INTERVAL_S)
+
+    async def work() -> None:
+        await gate.reached()
+        async with asyncio.TaskGroup() as group:
+            delta = group.create_task(progress.write(DELTA))
+            await asyncio.sleep(0)
+            assert not delta.done()
+            gate.open()
+
+    await progress.beside(work())
+
+    assert ["progress", "delta"] == outlet.events[:2]
+    assert 1 == outlet.most_writing
+
+
+async def test_signs_of_life_wait_for_a_message_that_is_being_written(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    outlet.gate = gate = Gate()
+    progress = Progress(outlet, call, INTERVAL_S)
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            _ = group.create_task(progress.write(DELTA))
+            await gate.reached()
+            await passed(3 * INTERVAL_S)
+            gate.open()
+
+    await progress.beside(work())
+
+    assert ["delta"] == outlet.events
+    assert 1 == outlet.most_writing
+
+
+async def test_headers_go_out_once_with_what_comes_first(outlet: KeptOutlet, call: Call) -> None:
+    progress = Progress(outlet, call, INTERVAL_S)
+
+    async def work() -> None:
+        await lines(outlet, 2)
+        await progress.send_initial_metadata((("x-llmsvc-provider", "ollama"),))
+
+    await progress.beside(work())
+    (headers,) = outlet.headers
+
+    assert {"x-request-id", "x-llmsvc-deadline-ms"} == headers.keys()
+
+
+async def test_headers_of_a_stream_that_was_never_silent_say_who_answers(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    progress = Progress(outlet, call, 60.0)
+    await progress.beside(progress.send_initial_metadata((("x-llmsvc-provider", "ollama"),)))
+
+    assert [{"x-llmsvc-provider": "ollama"}] == outlet.headers
+
+
+async def test_nothing_follows_the_end(outlet: KeptOutlet, call: Call) -> None:
+    progress = Progress(outlet, call, INTERVAL_S)
+
+    async def work() -> None:
+        call.usage = Usage()
+        await progress.write(DELTA)
+        await passed(3 * INTERVAL_S)  # as long as a provider takes to close
+
+    await progress.beside(work())
+
+    assert ["delta"] == outlet.events
+
+
+async def test_a_failure_comes_out_as_it_is(outlet: KeptOutlet, call: Call) -> None:
+    async def work() -> None:
+        await lines(outlet, 1)
+        raise LookupError("as it is")
+
+    with pytest.raises(LookupError):
+        await Progress(outlet, call, INTERVAL_S).beside(work())
+
+
+async def test_a_cancel_comes_out_as_one_and_leaves_nothing(outlet: KeptOutlet, call: Call) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(3 * INTERVAL_S):
+            await Progress(outlet, call, INTERVAL_S).beside(Gate().passed())
+
+    assert before == asyncio.all_tasks()
+
+
+async def test_a_sign_of_life_under_way_is_finished_before_a_failure_goes_on(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    outlet.gate = gate = Gate()
+
+    async def work() -> None:
+        await gate.reached()
+        raise LookupError
+
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(failed(Progress(outlet, call, INTERVAL_S).beside, work()))
+        await gate.reached()
+        await asyncio.sleep(0)
+        over_early = running.done()
+        gate.open()
+
+    assert not over_early
+    assert isinstance(running.result(), LookupError)
+    assert ["progress"] == outlet.events
+
+
+async def failed(
+    beside: Callable[[Coroutine[object, object, None]], Coroutine[object, object, None]],
+    work: Coroutine[object, object, None],
+) -> Exception | None:
+    try:
+        await beside(work)
+    except LookupError as error:
+        return error
+    return None
+
+
+async def test_a_reader_that_is_stuck_holds_nobody_up_for_ever(
+    outlet: KeptOutlet, call: Call
+) -> None:
+    outlet.gate = gate = Gate()
+    now = asyncio.get_running_loop().time
+    began_s = now()
+    await Progress(outlet, call, INTERVAL_S).beside(gate.reached())
+
+    assert 0.9 < now() - began_s < 5
+    assert 0 == outlet.writing
+
+
+async def test_a_caller_that_is_gone_gets_no_more(outlet: KeptOutlet, call: Call) -> None:
+    outlet.failure = grpc.aio.InternalError("gone")
+    tried: list[None] = []
+
+    async def work() -> None:
+        await eventually(lambda: outlet.most_writing > 0)
+        await passed(3 * INTERVAL_S)
+        tried.append(None)
+
+    await Progress(outlet, call, INTERVAL_S).beside(work())
+
+    assert [None] == tried
+    assert [] == outlet.sent
+
+
+def test_every_phase_has_its_own_number() -> None:
+    assert set(PHASES) == set(Phase)
+    assert len(PHASES) == len(set(PHASES.values()))
