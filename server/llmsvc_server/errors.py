@@ -147,6 +147,8 @@ class ProviderError(LlmsvcError):
         ran_s: How long it ran there, waits in our queue and for a load left out.
         elapsed_s: How long the attempt took; None where there was none. The router's.
         written_tokens: About how many tokens of the discarded answer had come.
+        is_cut_short: Whether it was ended early for the sake of others, so that it says nothing of
+            the provider's health.
         verdict: What this says of the upstream's health, not counted yet; None if nothing.
     """
 
@@ -186,6 +188,7 @@ class ProviderError(LlmsvcError):
         self.elapsed_s: float | None = None
         self.requests = 1 if called else 0
         self.written_tokens = 0
+        self.is_cut_short = False
         self.verdict: Verdict | None = None
 
     def unsent(self, retry_after_s: float | None) -> Self:

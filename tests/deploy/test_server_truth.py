@@ -102,7 +102,7 @@ def test_server_accepts_the_cluster_configuration(cluster_config: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.parametrize("name", ["dev.yaml", "production.yaml"])
+@pytest.mark.parametrize("name", sorted(file.name for file in (ROOT / "deploy/config").iterdir()))
 def test_server_accepts_the_configuration_files(name: str) -> None:
     server = Path(sys.executable).with_name("llmsvc-server")
     checked = run(server, "config", "check", "--config", ROOT / "deploy/config" / name)

@@ -1,4 +1,4 @@
-"""Every example of docs/clients.md does what the page says."""
+"""Every example of docs/clients.md does what the page says. Those about routing: see beside."""
 
 import os
 import sys
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.examples import blocks, example, examples
+from tests.interop.examples import blocks, examples, run_example
 from tests.interop.go_workshop import GoWorkshop
-from tests.interop.programs import ROOT, SEARCHED, missing, program
+from tests.interop.programs import ROOT, SEARCHED, program
 from tests.interop.running import Ran, run
+from tests.interop.test_routing_examples import RUN_BESIDE
 
 RUN_HERE = {
     "python-stream": "CANNED ANSWER",
@@ -21,13 +22,12 @@ RUN_HERE = {
     "go-stubs": "",
     "go-stream": "CANNED ANSWER",
     "node-stream": "CANNED ANSWER",
-    "node-errors": "(INVALID_REQUEST)",
 }
 
 
-def test_every_block_of_code_is_run_here() -> None:
-    assert RUN_HERE.keys() == examples().keys()
-    assert len(RUN_HERE) == blocks()
+def test_every_block_of_code_is_run() -> None:
+    assert RUN_HERE.keys() | RUN_BESIDE == examples().keys()
+    assert len(examples()) == blocks()
 
 
 def names_in(folder: Path) -> set[str]:
@@ -41,18 +41,14 @@ def assert_said(name: str, ran: Ran) -> None:
 
 
 @pytest.mark.parametrize("name", ["python-stream", "python-blocking", "python-errors"])
-async def test_python(name: str, mocked: str) -> None:
-    assert_said(name, await run(sys.executable, "-c", example(name, mocked)))
+async def test_python(name: str, mocked: str, tmp_path: Path) -> None:
+    assert_said(name, await run_example(name, mocked, tmp_path))
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("name", ["grpcurl", "health-probe", "buf-curl"])
-async def test_shell(name: str, mocked: str) -> None:
-    for tool in ("grpcurl", "grpc-health-probe", "buf"):
-        program(tool)
-    script = example(name, mocked)
-
-    assert_said(name, await run("bash", "-euc", script, environment={"PATH": SEARCHED}))
+@pytest.mark.parametrize("name", ["grpcurl", "health-probe", "buf-curl", "node-stream"])
+async def test_other_clients(name: str, mocked: str, tmp_path: Path) -> None:
+    assert_said(name, await run_example(name, mocked, tmp_path))
 
 
 @pytest.mark.interop
@@ -64,7 +60,7 @@ async def test_go_stubs(tmp_path: Path) -> None:
     protoc.write_text(f'#!/bin/sh\nexec {sys.executable} -m grpc_tools.protoc "$@"\n')
     protoc.chmod(0o755)
     path = {"PATH": f"{tmp_path}{os.pathsep}{SEARCHED}"}
-    ran = await run("bash", "-euc", examples()["go-stubs"], cwd=tmp_path, environment=path)
+    ran = await run("bash", "-euc", examples()["go-stubs"].code, cwd=tmp_path, environment=path)
 
     assert_said("go-stubs", ran)
     assert {"llm.pb.go", "llm_grpc.pb.go"} == names_in(tmp_path / "gen/llmsvcv1")
@@ -72,19 +68,6 @@ async def test_go_stubs(tmp_path: Path) -> None:
 
 @pytest.mark.interop
 async def test_go(workshop: GoWorkshop, mocked: str) -> None:
-    built = await workshop.build("go-stream", example("go-stream", mocked))
+    built = await workshop.build("go-stream", examples()["go-stream"].at(mocked))
 
     assert_said("go-stream", await run(built))
-
-
-@pytest.mark.interop
-@pytest.mark.parametrize("name", ["node-stream", "node-errors"])
-async def test_node(name: str, mocked: str, tmp_path: Path) -> None:
-    packages = ROOT / "tests/interop/node/node_modules"
-    if not (packages / ".fetched").exists():
-        missing("the Node client's packages are")
-    (tmp_path / "node_modules").symlink_to(packages)
-    script = tmp_path / "example.mjs"
-    script.write_text(example(name, mocked), encoding="utf-8")
-
-    assert_said(name, await run(program("node"), script))

@@ -39,7 +39,7 @@ async def test_everything_listed_can_be_described(mocked: str) -> None:
     ("symbol", "comment", "declaration"),
     [
         ("llmsvc.v1.LLMService", "// Generation.", "rpc Chat ("),
-        ("llmsvc.v1.ChatRequest", "// Model to run.", "string model = 1;"),
+        ("llmsvc.v1.ChatRequest", "// Model or alias to run.", "string model = 1;"),
         ("llmsvc.v1.FinishReason", "// The context window is full.", "_CONTEXT_LENGTH = 4;"),
         ("llmsvc.v1.LLMService.ChatStream", "//", "stream .llmsvc.v1.ChatStreamResponse"),
     ],

@@ -323,6 +323,7 @@ def _loads(
             failed=endpoint.load_failed,
             clock=parts.clock,
             reporter=parts.reporter,
+            size_bytes=partial(parts.inventory.size_bytes, name, endpoint.name),
         )
         for endpoint in endpoints
     }

@@ -177,6 +177,14 @@ class Inventory:
             return None
         return watched.identity(name) in catalogue.loaded
 
+    def size_bytes(self, provider: str, endpoint: str, name: str) -> int | None:
+        """Return a model's size on disk; None if unknown."""
+        watched = self._providers[provider][endpoint]
+        catalogue, identity = watched.look.catalogue, watched.identity(name)
+        if catalogue is None or identity is None:
+            return None
+        return catalogue.sizes_bytes.get(identity)
+
     def busy_until(self, provider: str, endpoint: str, name: str) -> str:
         """Return what moves when work on a model in memory is done; empty if unknown."""
         watched = self._providers[provider][endpoint]

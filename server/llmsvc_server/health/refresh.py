@@ -42,16 +42,16 @@ def _facts(standing: Standing, inventory: Inventory) -> ProviderFacts:
         model = inventory.spelling(info.name, target.default_model)
     else:
         up, model = True, target.default_model
-    called = up and _passes(standing, "", overlooked_s=0.0)
     serves = up and model is not None
     return ProviderFacts(
         info=info,
         in_sequence=standing.in_sequence,
-        called=called,
+        # A breaker of its default model speaks for the provider, one of another model does not.
+        called=up and _passes(standing, model or "", overlooked_s=0.0),
         serves_default=serves and _passes(standing, model or "", overlooked_s=0.0),
         ready=serves and _passes(standing, model or "", overlooked_s=OVERLOOKED_S),
         default_model=target.default_model,
-        models=models,
+        models={name: up and _passes(standing, name, overlooked_s=0.0) for name in models},
     )
 
 

@@ -26,7 +26,7 @@ class ProviderFacts:
     `in_sequence` says whether requests go there without naming it, `called` whether it can be
     called now, `serves_default` whether it then also has its `default_model`, as configured.
     `ready` is the same in the eyes of balancers, which overlook what may pass in a moment.
-    `models` are the names of all its models, as it spells them.
+    `models` are the names of all its models, as it spells them, and whether each can be run now.
     """
 
     info: ProviderInfo
@@ -35,7 +35,7 @@ class ProviderFacts:
     serves_default: bool
     ready: bool
     default_model: str
-    models: tuple[str, ...]
+    models: Mapping[str, bool]
 
 
 def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bool]:
@@ -55,8 +55,7 @@ def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bo
     table |= dict.fromkeys(READINESS_NAMES, ready)
     for fact in facts:
         table[f"provider/{fact.info.name}"] = fact.called
-        named = dict.fromkeys(fact.models, fact.called)
-        named.setdefault(fact.default_model, fact.serves_default)
+        named = {fact.default_model: fact.serves_default, **fact.models}
         for model, has in named.items():
             table[f"model/{model}"] = has or table.get(f"model/{model}", False)
     return table

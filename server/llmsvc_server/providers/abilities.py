@@ -14,6 +14,7 @@ class Catalogue:
         remote: Those of them that the provider would have run elsewhere. They are in `models` too.
         loaded: Identities of the models in memory; None where the provider did not say.
         stamps: Identity -> what changes when the model behind the name does, such as its digest.
+        sizes_bytes: Identity -> size on disk.
         busy_until: Identity of a model in memory -> what moves whenever work on it is done.
         version: What the provider calls its version. Empty if unknown.
     """
@@ -22,6 +23,7 @@ class Catalogue:
     remote: frozenset[str] = frozenset()
     loaded: frozenset[str] | None
     stamps: Mapping[str, str] = field(default_factory=dict)
+    sizes_bytes: Mapping[str, int] = field(default_factory=dict)
     busy_until: Mapping[str, str] = field(default_factory=dict)
     version: str
 

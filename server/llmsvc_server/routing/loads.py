@@ -32,6 +32,15 @@ LOADS_AT_ONCE = 4
 _AS_LOAD_FAILED = frozenset((ErrorKind.TRANSIENT, ErrorKind.PROTOCOL, ErrorKind.SILENT))
 
 
+BYTES_PER_S = 200_000_000
+SIZED_ETA_S = (5.0, 300.0)
+"""A first guess from the size on disk, and its bounds (failover.md 7.5)."""
+
+
+def _no_size(_model: str) -> int | None:
+    return None
+
+
 class _Load:
     def __init__(self) -> None:
         self.began_s: float | None = None
@@ -55,6 +64,7 @@ class Loads:
         failed: Callable[[ProviderError, str], None],
         clock: Clock,
         reporter: Reporter,
+        size_bytes: Callable[[str], int | None] = _no_size,
         patience_s: tuple[float, float] = PATIENCE_S,
         confirm_s: float = CONFIRM_S,
     ) -> None:
@@ -69,6 +79,7 @@ class Loads:
             failed: Told of each load that failed, once, with the model.
             clock: Monotonic seconds.
             reporter: Told of loads that begin and end.
+            size_bytes: A model's size on disk, where that is known.
             patience_s: Least and longest wait for an answer, in seconds.
             confirm_s: How soon the load of a model that is in memory answers.
         """
@@ -80,6 +91,7 @@ class Loads:
         self._failed = failed
         self._clock = clock
         self._reporter = reporter
+        self._size_bytes = size_bytes
         self._patience_s = patience_s
         self._confirm_s = confirm_s
         self._turn = asyncio.Lock()
@@ -207,7 +219,14 @@ class Loads:
             self._tell(model, "loaded", f"{took_s:.1f} s")
 
     def _whole_s(self, model: str) -> float:
-        return self._etas_s.get(model, FIRST_ETA_S)
+        known_s = self._etas_s.get(model)
+        if known_s is not None:
+            return known_s
+        size_bytes = self._size_bytes(model)
+        if size_bytes is None:
+            return FIRST_ETA_S
+        least_s, most_s = SIZED_ETA_S
+        return min(most_s, max(least_s, size_bytes / BYTES_PER_S))
 
     def _tell_begin(self, model: str, load: _Load) -> None:
         if not load.is_told:

@@ -97,7 +97,8 @@ class Place:
         earlier = self._earlier(budget)
         if earlier is not None and (earlier.is_about_connecting or not connects):
             earlier.withdraw()
-        if not POLICY[error.kind].counts or (unheard and not budget.whole_patience):
+        is_short = error.is_cut_short or (unheard and not budget.whole_patience)
+        if not POLICY[error.kind].counts or is_short:
             return False
         permit = self._connecting if connects else self._answering
         held = Held(self.endpoint, permit, error.kind)

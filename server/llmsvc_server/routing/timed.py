@@ -1,4 +1,8 @@
-"""Wrapper: limits silence. First content in time, then no gap too long."""
+"""Wrapper: limits silence. First content in time, then no gap too long.
+
+When a model's engine dies, Ollama 0.10.1 tells one of its calls; the others hear nothing more, and
+keep a new engine from starting until they leave. So they are given a moment, and then end too.
+"""
 
 import asyncio
 import math
@@ -6,11 +10,17 @@ from contextlib import aclosing
 
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents
-from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import ProviderTimeout
+from llmsvc_server.errors import EngineDied, ProviderError, ProviderTimeout
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.routing.interruption import Interruption
+
+LEAST_GAP_S = 1.0
+"""No gap that a live model may leave is called a stall before, whoever waits for the time."""
+
+ORPHANED_S = 1.0
+"""How long a call may stay silent once another one was told that the engine has died."""
 
 
 class Timed:
@@ -20,6 +30,7 @@ class Timed:
         """Limit the gaps of `inner` to `idle_s` seconds; the budget limits its first content."""
         self._inner = inner
         self._idle_s = idle_s
+        self._running: dict[str, set[_Silence]] = {}
 
     @property
     def info(self) -> ProviderInfo:
@@ -31,13 +42,19 @@ class Timed:
 
         Raises:
             ProviderTimeout: No content in time, or a gap that was too long.
+            EngineDied: Another call was told so, and this one heard nothing more.
             ProviderError: As the limited provider.
         """
+        # A whole answer may still be given by somebody else, as long as that one has the time.
+        leaves_time = budget.fallback_follows and request.delivery is Delivery.WHOLE
         first_token_s = budget.first_token_by.remaining_s()
         if budget.first_token_by.at_s >= budget.finish_by.at_s:
             first_token_s = math.inf  # the caller's time ends first, and the door sees to that
         silence = _Silence()
+        siblings = self._running.setdefault(request.model, set())
+        siblings.add(silence)
         begun = False
+        gap_s = self._idle_s
         async with aclosing(self._inner.stream_chat(request, budget)) as events:
             try:
                 silence.limit(first_token_s)
@@ -45,17 +62,43 @@ class Timed:
                 # either a cancel of the whole call, or ours.
                 async for event in events:
                     silence.end()
+                    silence.is_orphan = False
                     begun = True
                     yield event
-                    silence.limit(self._idle_s)
+                    gap_s = self._gap_s(budget) if leaves_time else self._idle_s
+                    silence.limit(gap_s)
+            except EngineDied:
+                for sibling in siblings - {silence}:
+                    sibling.orphan()
+                raise
             except asyncio.CancelledError:
                 if not silence.broke():
                     raise
-                if begun:
-                    raise ProviderTimeout(row="C06", phase="idle") from None
-                raise ProviderTimeout(row="C05", phase="first_token") from None
+                raise _stalled(silence, begun=begun, is_short=gap_s < self._idle_s) from None
             finally:
                 silence.close()
+                self._forget(request.model, silence)
+
+    def _gap_s(self, budget: Budget) -> float:
+        return min(self._idle_s, max(LEAST_GAP_S, budget.latest_first.remaining_s()))
+
+    def _forget(self, model: str, silence: "_Silence") -> None:
+        siblings = self._running[model]
+        siblings.discard(silence)
+        if not siblings:
+            del self._running[model]
+
+
+def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderError:
+    if silence.is_orphan:
+        died = EngineDied(phase="stream" if begun else "first_token")
+        died.is_cut_short = True  # the one that was told counts
+        return died
+    if not begun:
+        return ProviderTimeout(row="C05", phase="first_token")
+    stalled = ProviderTimeout(row="C06", phase="idle")
+    stalled.is_cut_short = is_short
+    return stalled
 
 
 class _Silence(Interruption):
@@ -64,10 +107,11 @@ class _Silence(Interruption):
     `asyncio.timeout` around each event costs 5 us, this 0.2 us (facts/grpc-aio.md, 3).
     """
 
-    __slots__ = ("_armed_s", "_due_s", "_handle", "_loop")
+    __slots__ = ("_armed_s", "_due_s", "_handle", "_loop", "is_orphan")
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_orphan = False
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._armed_s = math.inf
@@ -78,6 +122,11 @@ class _Silence(Interruption):
         self._due_s = due_s = self._loop.time() + limit_s
         if due_s < self._armed_s:
             self._arm()
+
+    def orphan(self) -> None:
+        if self._waits and self._due_s > self._loop.time() + ORPHANED_S:
+            self.is_orphan = True
+            self.limit(ORPHANED_S)
 
     def close(self) -> None:
         self.end()

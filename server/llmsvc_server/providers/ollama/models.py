@@ -40,6 +40,7 @@ class _Entry(msgspec.Struct, frozen=True):
     digest: str = ""
     modified_at: str = ""
     expires_at: str = ""
+    size: int = 0
     remote_host: str | None = None
     remote_model: str | None = None
 
@@ -121,6 +122,7 @@ class OllamaModels:
             remote=self._remote,
             loaded=None if memory is None else _in_memory(shown, memory),
             stamps={name.identity: f"{entry.digest} {entry.modified_at}" for name, entry in named},
+            sizes_bytes={name.identity: entry.size for name, entry in named if entry.size > 0},
             busy_until={name.identity: entry.expires_at for name, entry in memory or ()},
             version=self._version,
         )

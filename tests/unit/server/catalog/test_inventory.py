@@ -252,6 +252,17 @@ async def test_models_that_run_elsewhere_are_known_as_such() -> None:
     assert not inventory.runs_remotely("ollama", "phi3")
 
 
+async def test_a_models_size_is_passed_on() -> None:
+    provider = ScriptedProvider()
+    provider.listing = replace(catalogue_of(["phi3"]), sizes_bytes={"phi3:latest": 7})
+    inventory = inventory_of(ollama=provider)
+    before = inventory.size_bytes("ollama", "ollama", "phi3")
+    await inventory.refresh("ollama", "ollama")
+
+    assert (None, 7) == (before, inventory.size_bytes("ollama", "ollama", "PHI3"))
+    assert inventory.size_bytes("ollama", "ollama", "other") is None
+
+
 async def test_what_moves_when_work_is_done_is_passed_on() -> None:
     provider = ScriptedProvider()
     provider.listing = replace(catalogue_of(["phi3"]), busy_until={"phi3:latest": "12:00"})

@@ -92,7 +92,7 @@ async def test_before_the_first_look_nothing_is_known() -> None:
     watched = local("Phi3:latest")
 
     assert (False, False, False) == watched.seen()
-    assert () == watched.facts().models
+    assert {} == watched.facts().models
 
 
 async def test_a_model_is_there_under_any_of_its_names() -> None:
@@ -100,7 +100,7 @@ async def test_a_model_is_there_under_any_of_its_names() -> None:
     await watched.look()
 
     assert (True, True, True) == watched.seen()
-    assert ("Phi3:latest",) == watched.facts().models
+    assert {"Phi3:latest": True} == watched.facts().models
 
 
 async def test_a_provider_without_the_model_is_called_and_does_not_serve_it() -> None:
@@ -117,7 +117,7 @@ async def test_who_went_away_keeps_the_names_of_its_models() -> None:
     await watched.look(2)
 
     assert (False, False, False) == watched.seen()
-    assert ("Phi3:latest",) == watched.facts().models
+    assert {"Phi3:latest": False} == watched.facts().models
 
 
 async def test_one_missed_look_changes_nothing() -> None:
@@ -142,8 +142,17 @@ async def test_readiness_overlooks_an_open_breaker_for_a_moment() -> None:
     await watched.look(2)
     watched.clock.advance(OVERLOOKED_S)
 
-    assert (True, False, True) == at_once
+    assert (False, False, True) == at_once
     assert (False, False, False) == watched.seen()
+
+
+async def test_an_open_breaker_of_another_model_takes_that_one_away_only() -> None:
+    watched = local("phi3", "llama3")
+    await watched.look()
+    watched.trip("llama3")
+
+    assert (True, True, True) == watched.seen()
+    assert {"phi3": True, "llama3": False} == watched.facts().models
 
 
 def test_an_open_breaker_of_connections_takes_the_whole_provider_away() -> None:

@@ -19,12 +19,18 @@ def of(
         serves_default=True,
         ready=True,
         default_model=model,
-        models=(model,),
+        models={model: True},
     )
 
 
 def down(fact: ProviderFacts) -> ProviderFacts:
-    return replace(fact, called=False, serves_default=False, ready=False)
+    return replace(
+        fact,
+        called=False,
+        serves_default=False,
+        ready=False,
+        models=dict.fromkeys(fact.models, False),
+    )
 
 
 UP = of("ollama", ProviderKind.OLLAMA, "phi3:mini")
@@ -32,8 +38,8 @@ OTHER = of("other", ProviderKind.OLLAMA, "phi3:mini")
 MOCK = of("mock", ProviderKind.MOCK, "mock")
 ELSEWHERE = of("there", ProviderKind.OLLAMA, "phi3:mini", Locality.REMOTE)
 DOWN = down(UP)
-WITHOUT_MODEL = replace(UP, serves_default=False, ready=False, models=())
-FLAPPING = replace(UP, called=False, serves_default=False)
+WITHOUT_MODEL = replace(UP, serves_default=False, ready=False, models={})
+FLAPPING = replace(down(UP), ready=True)
 ON_REQUEST = replace(OTHER, in_sequence=False)
 
 
@@ -72,7 +78,7 @@ def test_liveness_depends_on_nobody(known: list[ProviderFacts], require: Require
 
 
 def test_each_provider_and_each_of_its_models_has_a_name() -> None:
-    known = [replace(UP, models=("phi3:mini", "llama3.2:latest")), MOCK]
+    known = [replace(UP, models={"phi3:mini": True, "llama3.2:latest": True}), MOCK]
     expected = {
         *READY,
         "liveness",
@@ -108,7 +114,7 @@ def test_a_default_model_that_is_missing_has_a_name_and_does_not_serve() -> None
 
 
 def test_the_default_model_is_named_as_it_is_configured_and_as_it_is_listed() -> None:
-    table = verdict([replace(UP, default_model="phi3", models=("phi3:latest",))], Require.ANY)
+    table = verdict([replace(UP, default_model="phi3", models={"phi3:latest": True})], Require.ANY)
 
     assert table["model/phi3"]
     assert table["model/phi3:latest"]

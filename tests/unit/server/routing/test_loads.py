@@ -231,3 +231,13 @@ async def test_who_waits_when_the_process_ends_is_not_told_that_it_is_loaded() -
             await bench.loads.wait("m")
 
     assert [] == bench.failed
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "eta_s"),
+    [(None, FIRST_ETA_S), (1_000_000, 5.0), (4_000_000_000, 20.0), (10**12, 300.0)],
+)
+async def test_the_first_guess_comes_from_the_size_on_disk(
+    detached: Detached, size_bytes: int | None, eta_s: float
+) -> None:
+    assert eta_s == LoadBench(detached, size_bytes=size_bytes).loads.eta_s("phi3")

@@ -1,14 +1,16 @@
 import asyncio
 import contextlib
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from llmsvc_server.chat.events import Delta, Done
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderTimeout
+from llmsvc_server.chat.request import Delivery
+from llmsvc_server.errors import EngineDied, ProviderError, ProviderFailed, ProviderTimeout
 from llmsvc_server.routing.timed import Timed
 from tests.fakes.gate import Gate
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import budget_of, chat_request, in_s
 from tests.fakes.scripted_provider import ScriptedProvider, done
 
 
@@ -17,10 +19,14 @@ def timed(inner: ScriptedProvider, *, idle_s: float = 60.0) -> Timed:
 
 
 async def read(
-    provider: Timed, *, first_token_s: float | None = None, length_s: float = 60.0
+    provider: Timed,
+    *,
+    first_token_s: float | None = None,
+    length_s: float = 60.0,
+    model: str = "m",
 ) -> list[object]:
     budget = budget_of(length_s, first_token_s=first_token_s)
-    async with aclosing(provider.stream_chat(chat_request(), budget)) as events:
+    async with aclosing(provider.stream_chat(chat_request(model=model), budget)) as events:
         return [event async for event in events]
 
 
@@ -129,3 +135,87 @@ async def test_a_gap_shorter_than_the_first_wait_ends_on_time() -> None:
         await read(timed(inner, idle_s=0.02), first_token_s=30)
 
     assert inner.info is timed(inner).info
+
+
+async def stalled(
+    *, left_s: float, delivery: Delivery = Delivery.WHOLE, fallback_follows: bool = True
+) -> ProviderTimeout:
+    """Return how an answer ends that stalls while later candidates need all but `left_s`."""
+    budget = replace(budget_of(60, fallback_follows=fallback_follows), latest_first=in_s(left_s))
+    provider = timed(ScriptedProvider(Delta("a"), Gate()), idle_s=1.5)
+
+    async def run() -> None:
+        stream = provider.stream_chat(chat_request(delivery=delivery), budget)
+        async with aclosing(stream) as events:
+            async for _ in events:
+                pass
+
+    with pytest.raises(ProviderTimeout) as silent:
+        await run()
+    return silent.value
+
+
+async def test_a_whole_answer_that_stalls_leaves_others_their_time() -> None:
+    error = await stalled(left_s=0.2)
+
+    assert ("idle", True) == (error.phase, error.is_cut_short)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "fallback_follows"), [(Delivery.STREAM, True), (Delivery.WHOLE, False)]
+)
+async def test_a_stall_that_helps_nobody_else_has_all_of_its_patience(
+    delivery: Delivery, *, fallback_follows: bool
+) -> None:
+    error = await stalled(left_s=0.2, delivery=delivery, fallback_follows=fallback_follows)
+
+    assert not error.is_cut_short
+
+
+async def test_when_an_engine_dies_the_calls_that_hear_nothing_end_too() -> None:
+    inner = ScriptedProvider()
+    told, lively = Gate(), Gate()
+    inner.will(Delta("a"), Gate())
+    inner.will(told, EngineDied())
+    inner.will(Delta("b"), lively, Delta("c"), done())
+    provider = timed(inner)
+    async with asyncio.TaskGroup() as group:
+        silent = group.create_task(ending(provider))
+        first = group.create_task(ending(provider))
+        spared = group.create_task(read(provider))
+        await told.reached()
+        await lively.reached()
+        told.open()
+        await first
+        lively.open()
+
+    orphan, died = await silent, await first
+    assert isinstance(orphan, EngineDied)
+    assert isinstance(died, EngineDied)
+    assert (True, False) == (orphan.is_cut_short, died.is_cut_short)
+    assert [Delta("b"), Delta("c"), done()] == await spared
+
+
+async def test_another_models_calls_hear_nothing_of_it() -> None:
+    inner = ScriptedProvider()
+    gate, told = Gate(), Gate()
+    inner.will(gate, done())
+    inner.will(told, EngineDied())
+    provider = timed(inner)
+    async with asyncio.TaskGroup() as group:
+        other = group.create_task(read(provider, model="other"))
+        dying = group.create_task(ending(provider))
+        await gate.reached()
+        told.open()
+        await dying
+        await loop_runs_on(0.05)
+        gate.open()
+
+    assert [done()] == await other
+
+
+async def ending(provider: Timed) -> ProviderError:
+    """Return how a call fails."""
+    with pytest.raises(ProviderError) as failed:
+        await read(provider)
+    return failed.value

@@ -101,6 +101,7 @@ class LoadBench:
         patience_s: float = 60.0,
         confirm_s: float = 5.0,
         failed: Callable[[ProviderError, str], None] | None = None,
+        size_bytes: int | None = None,
     ) -> None:
         """Know nothing in memory."""
         self.source = Warming()
@@ -118,6 +119,7 @@ class LoadBench:
             failed=failed or self._fail,
             clock=self.clock,
             reporter=self.reporter,
+            size_bytes=lambda _model: size_bytes,
             patience_s=(patience_s, patience_s),
             confirm_s=confirm_s,
         )
