@@ -142,13 +142,11 @@ class ProviderError(LlmsvcError):
         retry_after_s: When the provider wants to be asked again, if it said so.
         context_length, input_tokens: Facts of a CONTEXT failure, where the provider gave them.
         called: Whether the request was sent upstream.
-        requests: How many requests were made, a replaced connection's included, whether or not
-            one got through.
-        ran_s: How long it ran there, waits in our queue and for a load left out.
+        requests: How many requests were made, a replaced connection's and a refused one's too.
+        ran_s: How long it ran there, without waits in our queue and for a load.
         elapsed_s: How long the attempt took; None where there was none. The router's.
         written_tokens: About how many tokens of the discarded answer had come.
-        is_cut_short: Whether it was ended early for the sake of others, so that it says nothing of
-            the provider's health.
+        is_cut_short: Whether it was ended for the sake of others, which speaks of nobody's health.
         verdict: What this says of the upstream's health, not counted yet; None if nothing.
     """
 

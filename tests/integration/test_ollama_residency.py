@@ -129,7 +129,8 @@ async def test_where_the_operator_allows_it_they_are_asked() -> None:
     ):
         catalogue = await provider.catalogue()
         fake.will(page(200, answer.decode(), "application/x-ndjson"))
-        stream = provider.stream_chat(chat_request(model=CLOUD), budget_of())
+        request = chat_request().for_model(CLOUD, stays_local=False)
+        stream = provider.stream_chat(request, budget_of())
         async with aclosing(stream) as events:
             *deltas, end = [event async for event in events]
 

@@ -185,7 +185,7 @@ async def test_gives_a_look_up_in_time() -> None:
         fake.will(silent(), path=MODELS)
 
         with pytest.raises(ProviderTimeout):
-            await OpenaiModels(upstream, None, look_limit_s=0.05).catalogue()
+            await OpenaiModels(upstream, (), look_limit_s=0.05).catalogue()
 
 
 async def test_waits_until_an_engine_serves() -> None:

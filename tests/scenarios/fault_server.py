@@ -21,6 +21,8 @@ _LOADED = (
     b' "done": true, "done_reason": "load"}\n'
 )
 
+_NO_ROOM = {"error": "model requires more system memory (9.9 GiB) than is available (1.0 GiB)"}
+
 
 @dataclass(slots=True)
 class Chat:
@@ -48,6 +50,7 @@ class FaultServer:
         chats: Requests for an answer, in order.
         loads: How many requests asked for a model to be loaded, where the protocol has such.
         loading: Where set, each load waits at this gate.
+        fails_to_load: Whether loads are refused for want of memory.
         in_memory: Whether the model counts as loaded, where the protocol tells.
         running: How many chats are being answered now; `most_running` how many that were at most.
     """
@@ -59,6 +62,7 @@ class FaultServer:
         self.loads = 0
         self.loading: Gate | None = None
         self.in_memory = True
+        self.fails_to_load = False
         self.running = 0
         self.most_running = 0
         self._usual: Turn = answer(says)
@@ -156,6 +160,8 @@ class FaultServer:
         self.loads += 1
         if self.loading is not None:
             await self.loading.passed()
+        if self.fails_to_load:
+            return web.json_response(_NO_ROOM, status=500)
         self.in_memory = True
         return web.Response(body=_LOADED, content_type="application/x-ndjson")
 

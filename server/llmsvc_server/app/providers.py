@@ -345,7 +345,10 @@ def _loads(
 
 
 def _seen_loaded(inventory: Inventory, provider: str, endpoint: str, model: str) -> bool:
-    return bool(inventory.is_loaded(provider, endpoint, model))
+    # What runs elsewhere has no load here.
+    return inventory.runs_remotely(provider, model) or bool(
+        inventory.is_loaded(provider, endpoint, model)
+    )
 
 
 def _is_loaded_anywhere(loads: Mapping[Endpoint, Loads], model: str) -> bool:

@@ -106,22 +106,27 @@ SERVERS_ROUTING = Routing()
 
 @value
 class ChatRequest:
-    """One completion to run. `model` is empty where the caller named none."""
+    """One completion to run. `model` is empty where the caller named none.
+
+    `stays_local` is the plan's word to a local provider: its model is not to be run elsewhere.
+    """
 
     model: str
     messages: tuple[Message, ...] = dataclasses.field(repr=False)
     sampling: Sampling
     delivery: Delivery
     routing: Routing = SERVERS_ROUTING
+    stays_local: bool = True
 
-    def for_model(self, model: str) -> "ChatRequest":
-        """Return the same request for `model`, in one provider's spelling."""
+    def for_model(self, model: str, *, stays_local: bool) -> "ChatRequest":
+        """Return the same request for `model`, in one provider's spelling, as it was planned."""
         return ChatRequest(
             model=model,
             messages=self.messages,
             sampling=self.sampling,
             delivery=self.delivery,
             routing=self.routing,
+            stays_local=stays_local,
         )
 
     @property

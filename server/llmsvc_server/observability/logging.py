@@ -70,7 +70,7 @@ class _Output:
             while line:
                 line = line[self._stream.write(line) or len(line) :]
 
-    debug = info = warning = error = msg
+    debug = info = warning = error = critical = msg
 
 
 class _Forward(logging.Handler):

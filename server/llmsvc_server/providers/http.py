@@ -42,11 +42,11 @@ LARGE_BODY_BYTES = 1024 * 1024
 class _Attempt:
     """What became of one request's connection."""
 
-    __slots__ = ("is_new", "led_outside", "transport")
+    __slots__ = ("is_new", "leads_outside", "transport")
 
     def __init__(self) -> None:
         self.is_new = False
-        self.led_outside = False
+        self.leads_outside = False
         self.transport: asyncio.Transport | None = None
 
     def drop_unsent(self) -> None:
@@ -79,8 +79,10 @@ class _Dialler:
         family, kind, protocol, _, place = address
         if self._networks is not None and not self._networks.holds(str(place[0])):
             if attempt is not None:
-                attempt.led_outside = True
+                attempt.leads_outside = True
             raise _OutsideError
+        if attempt is not None:
+            attempt.leads_outside = False  # one of its addresses lies inside
         return socket.socket(family, kind, protocol)
 
 
@@ -237,7 +239,7 @@ def _died_silently(error: aiohttp.ClientConnectionError) -> bool:
 
 def _translated(error: Exception, attempt: _Attempt) -> ProviderError:
     """Return what an error before the body means."""
-    if attempt.led_outside:
+    if attempt.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
         return RouteForbidden(phase="connect", called=False)
     match error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():

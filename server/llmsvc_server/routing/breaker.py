@@ -59,16 +59,24 @@ class Permit:
             self._has_verdict = True
             self._breaker.note_success(self._epoch, self._serial)
 
-    def failed(self, *, slow: bool, cause: str = "") -> None:
+    @property
+    def successes(self) -> int:
+        """How many successes the breaker has noted so far."""
+        return self._breaker.successes
+
+    def failed(self, *, slow: bool, cause: str = "", is_stale: bool = False) -> None:
         """Note a failure that counts.
 
         Args:
             slow: Whether it took its time to show: the breaker then stays open longer.
             cause: What failed, for who is told that the breaker opened.
+            is_stale: Whether a success was noted since it happened: it is part of no streak then.
         """
         if not self._has_verdict:
             self._has_verdict = True
-            self._breaker.note_failure(self._epoch, self._serial, slow=slow, cause=cause)
+            self._breaker.note_failure(
+                self._epoch, self._serial, slow=slow, cause=cause, is_stale=is_stale
+            )
 
     def released(self) -> None:
         """Note that there is no verdict: the trial is free for the next call."""
@@ -110,6 +118,7 @@ class CircuitBreaker:
         self._changed = changed
         self._state = State.CLOSED
         self._epoch = 0
+        self.successes = 0
         self._streak = 0
         self._buckets: deque[_Bucket] = deque(maxlen=BUCKETS)
         self._open_s = OPEN_AFTER_FAST_S
@@ -174,6 +183,10 @@ class CircuitBreaker:
         self._trial = self._trials
         return Permit(self, self._epoch, self._trial)
 
+    def passed_alone(self) -> None:
+        """Note that something was tried while OPEN without a permit: the next second has begun."""
+        self._last_sole_s = self._clock()
+
     def try_now(self) -> None:
         """End the open time: the upstream was seen to be back."""
         if self._state is State.OPEN:
@@ -196,14 +209,17 @@ class CircuitBreaker:
             self.note_content(epoch, serial)
         elif epoch == self._epoch:
             self._streak = 0
+            self.successes += 1
             self._count(failed=False)
 
-    def note_failure(self, epoch: int, serial: int, *, slow: bool, cause: str) -> None:
+    def note_failure(
+        self, epoch: int, serial: int, *, slow: bool, cause: str, is_stale: bool
+    ) -> None:
         """Take the failure of a call; `Permit` calls this."""
         if epoch != self._epoch or serial != self._trial:
             return
         if not serial:
-            self._streak += 1
+            self._streak += not is_stale
             self._count(failed=True)
             if self._streak < STREAK and not self._mostly_fails():
                 return

@@ -23,5 +23,6 @@ async def rest_of_answer(held: list[ChatEvent], events: ChatEvents) -> None:
         if isinstance(event, Delta):
             length += len(event.text.encode())
             if length > MAX_WHOLE_BYTES:
-                raise ProviderProtocolError(phase="stream")
+                # As if it came from there, so that the wrappers see it too.
+                await events.athrow(ProviderProtocolError(phase="stream"))
         held.append(event)

@@ -33,6 +33,8 @@ STAY_S = 3.0
 """A told wait that is worth staying for, although others could answer."""
 
 SOLE_WAIT_S = 10.0
+"""The same where nobody else could."""
+
 _BUSY = frozenset((ErrorKind.QUEUE_FULL, ErrorKind.COLD_LOAD))
 
 
@@ -90,8 +92,6 @@ class Course:
             step, self._again = self._again, None
             return step
         while not self._ended and self._position < len(self._plan.outcomes):
-            if self._requests >= MAX_REQUESTS:
-                return None
             outcome = self._plan.outcomes[self._position]
             self._position += 1
             way = outcome if isinstance(outcome, ProviderError) else self._step(outcome)
@@ -108,8 +108,8 @@ class Course:
         self._requests += error.requests
         if error.verdict is not None:
             self._verdicts.append(error.verdict)
-        if error.kind in _BUSY and not self._remote_when_busy:
-            self._local_only = True
+        busy = error.kind in _BUSY and _is_local(step.candidate)
+        self._local_only |= busy and not self._remote_when_busy
         match POLICY[error.kind].next:
             case Next.NEVER:
                 self._ended = True
@@ -125,20 +125,23 @@ class Course:
                 )
             case _:  # Next.ALWAYS
                 pass
-        if not self._ended:
-            self._again = self._retry(step, error)
+        self._again = None if self._ended else self._retry(step, error)
+        if self._again is None:
+            self.settle()
 
     def settle(self) -> None:
-        """Let the last words on each upstream count: the call is over."""
+        """Let the last words on an upstream count: the call has left it, or is over."""
         for verdict in self._verdicts:
             verdict.count()
+        self._verdicts.clear()
 
     def failure(self) -> LlmsvcError:
         """Return what the caller is told, after `next` returned None."""
         error = settled(
             self._failures,
             is_cut=self._plan.is_cut,
-            names_model=bool(self._request.model or self._request.routing.targets),
+            names_model=self._plan.names_target,
+            is_ended=self._ended,
         )
         error.trail = self.trail()
         return error
@@ -175,7 +178,7 @@ class Course:
 
     def _step(self, candidate: Candidate) -> "Step | ProviderError | None":
         """Return the attempt at a candidate, or why none is made; None says nothing of it."""
-        if self._local_only and candidate.info.locality is not Locality.LOCAL:
+        if self._requests >= MAX_REQUESTS or (self._local_only and not _is_local(candidate)):
             return None
         later = self._later()
         refusal = self._skip(candidate, later)
@@ -183,64 +186,86 @@ class Course:
             return self._made(candidate, later)
         refusal.provider, refusal.model = candidate.info, candidate.model
         wait_s = refusal.retry_after_s
-        if (
-            refusal.kind is ErrorKind.RATE_LIMIT
-            and wait_s is not None
-            and not later
-            and self._affords(wait_s)
-        ):
-            return self._made(candidate, later, pause_s=wait_s + self._spread_s())
-        return refusal
+        if refusal.kind is not ErrorKind.RATE_LIMIT or wait_s is None or later:
+            return refusal
+        if not self._is_worth(wait_s, later):
+            return refusal
+        return self._made(candidate, later, pause_s=self._spread_s(wait_s))
 
     def _skip(self, candidate: Candidate, later: Sequence[Candidate]) -> ProviderError | None:
         """Return why a candidate is not worth an attempt now; None if it is."""
-        window = candidate.window_tokens
-        if self._needs_tokens and (window is None or window < self._needs_tokens):
-            return ContextTooLong(called=False, context_length=window)
+        if self._finish_by.remaining_s() <= 0:
+            return TooLittleTime(called=False)
+        if not self._holds_prompt(candidate):
+            return ContextTooLong(called=False, context_length=candidate.window_tokens)
         refusal = candidate.refusal(candidate.model, sole=self._sole)
         if refusal is not None:
             return refusal
-        limit_s, is_whole = self._limit_s(candidate, later)
-        if later and not is_whole and limit_s < candidate.patience.floor_s(candidate.model):
-            return TooLittleTime(called=False)
-        return None
+        if not later:
+            return None
+        whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
+        left_s = self._finish_by.remaining_s() - self._needed_s(later)
+        is_short = left_s < min(whole_s, candidate.patience.floor_s(candidate.model))
+        return TooLittleTime(called=False) if is_short else None
 
     def _retry(self, step: Step, error: ProviderError) -> Step | None:
         """Return the same candidate's second attempt, if it may have one."""
+        half_s = self._finish_by.remaining_s() / 2
+        if step.is_retry or error.ran_s > FAST_S or half_s <= 0:
+            return None
         candidate, later = step.candidate, self._later()
-        policy = POLICY[error.kind]
-        if step.is_retry or policy.retry is Retry.NEVER or error.ran_s > FAST_S:
+        if MAX_REQUESTS - self._requests <= len(later):
             return None
-        if MAX_REQUESTS - self._requests - 1 < len(later):
-            return None
-        refusal = candidate.refusal(candidate.model, sole=False)
-        pause_s = 0.0
-        match policy.retry:
-            case Retry.WHEN_TOLD:
-                told_s = error.retry_after_s if refusal is None else refusal.retry_after_s
-                stays = told_s is not None and (
-                    self._stays(told_s, later)
-                    if error.retry_after_s is not None
-                    else not later and self._affords(told_s)
-                )
-                if told_s is None or not stays:
-                    return None
-                pause_s = told_s + self._spread_s()
-                refusal = None
-            case Retry.AFTER_A_PAUSE:
-                pause_s = max(self._spread_s(), error.retry_after_s or 0.0)
-            case _:  # AT_ONCE, ELSEWHERE
-                pass
-        if refusal is not None or pause_s > self._finish_by.remaining_s() / 2:
+        pause_s = self._pause_s(error, candidate.refusal(candidate.model, sole=False), later)
+        if pause_s is None or pause_s > half_s:
             return None
         return self._made(candidate, later, pause_s=pause_s, is_retry=True, earlier=error.verdict)
 
-    def _stays(self, wait_s: float, later: Sequence[Candidate]) -> bool:
-        """Return whether a rate limit is waited out here."""
-        return (wait_s <= STAY_S or not later) and self._affords(wait_s)
+    def _pause_s(
+        self, error: ProviderError, refusal: ProviderError | None, later: Sequence[Candidate]
+    ) -> float | None:
+        """Return the seconds before a second attempt; None where there is to be none.
 
-    def _affords(self, wait_s: float) -> bool:
-        return wait_s <= min(SOLE_WAIT_S, self._finish_by.remaining_s() / 2)
+        Args:
+            error: How the first one failed.
+            refusal: Why no other call may go there now, None if one may.
+            later: Who could answer instead.
+        """
+        retry, told_s = POLICY[error.kind].retry, error.retry_after_s
+        if retry is Retry.WHEN_TOLD:
+            return self._limit_pause_s(told_s, refusal, later)
+        if retry is Retry.NEVER or refusal is not None:
+            return None
+        if retry is not Retry.AFTER_A_PAUSE:
+            return 0.0
+        spread_s = self._chance.uniform(0.0, JITTER_S)
+        if told_s is None:
+            return spread_s
+        return max(spread_s, told_s) if self._is_worth(told_s, later) else None
+
+    def _limit_pause_s(
+        self, told_s: float | None, refusal: ProviderError | None, later: Sequence[Candidate]
+    ) -> float | None:
+        """Return the same after a rate limit, whose own block is no reason against it."""
+        if told_s is None and later:
+            return None
+        if refusal is not None:
+            if refusal.kind is not ErrorKind.RATE_LIMIT or refusal.retry_after_s is None:
+                return None
+            told_s = max(told_s or 0.0, refusal.retry_after_s)
+        if told_s is None or not self._is_worth(told_s, later):
+            return None
+        return self._spread_s(told_s)
+
+    def _is_worth(self, wait_s: float, later: Sequence[Candidate]) -> bool:
+        """Return whether a told wait is waited out here."""
+        most_s = STAY_S if later else SOLE_WAIT_S
+        return wait_s <= min(most_s, self._finish_by.remaining_s() / 2)
+
+    def _spread_s(self, wait_s: float) -> float:
+        """Return a bit more than a wait, but not for more than half of the time left."""
+        spread_s = wait_s + self._chance.uniform(0.0, JITTER_S)
+        return max(wait_s, min(spread_s, self._finish_by.remaining_s() / 2))
 
     def _made(
         self,
@@ -251,7 +276,8 @@ class Course:
         is_retry: bool = False,
         earlier: Verdict | None = None,
     ) -> Step:
-        limit_s, is_whole = self._limit_s(candidate, later)
+        whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
+        latest_first = self._finish_by.earlier(self._needed_s(later))
         waits_for = later if self._remote_when_busy else [one for one in later if _is_local(one)]
         return Step(
             candidate=candidate,
@@ -259,21 +285,15 @@ class Course:
             is_retry=is_retry,
             budget=Budget(
                 finish_by=self._finish_by,
-                first_token_by=self._finish_by.capped(pause_s + limit_s),
-                latest_first=self._finish_by.earlier(self._needed_s(later)),
+                first_token_by=latest_first.capped(pause_s + whole_s),
+                latest_first=latest_first,
                 fallback_follows=bool(waits_for),
-                whole_patience=is_whole,
+                whole_patience=pause_s + whole_s <= latest_first.remaining_s(),
                 may_repeat=self._requests + 1 < MAX_REQUESTS,
                 sole=self._sole,
                 earlier=earlier,
             ),
         )
-
-    def _limit_s(self, candidate: Candidate, later: Sequence[Candidate]) -> tuple[float, bool]:
-        """Return the seconds for the first content, and whether that is all it is given."""
-        whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
-        left_s = self._finish_by.remaining_s() - self._needed_s(later)
-        return min(whole_s, left_s), whole_s <= left_s
 
     def _needed_s(self, later: Sequence[Candidate]) -> float:
         """Return what the later candidates need, at most half of the time left."""
@@ -288,11 +308,14 @@ class Course:
             for one in self._plan.outcomes[self._position :]
             if isinstance(one, Candidate)
             and not (self._local_only and not _is_local(one))
+            and self._holds_prompt(one)
             and one.refusal(one.model, sole=False) is None
         ]
 
-    def _spread_s(self) -> float:
-        return self._chance.uniform(0.0, JITTER_S)
+    def _holds_prompt(self, candidate: Candidate) -> bool:
+        """Return whether a prompt that was too long elsewhere is known to fit here."""
+        window = candidate.window_tokens
+        return not self._needs_tokens or (window is not None and window >= self._needs_tokens)
 
 
 def _is_local(candidate: Candidate) -> bool:

@@ -196,6 +196,8 @@ class Endpoint:
         permit = breaker.permit(sole=False)
         if permit is not None:
             permit.failed(slow=policy.slow, cause=error.kind.value)
+        else:
+            breaker.passed_alone()  # who has nobody else comes again, but no more than once a second
 
     def hold_back(self, model: str) -> None:
         """Give no place for a model, whatever its breaker says, until `let_through`."""
@@ -238,7 +240,8 @@ class Endpoint:
                     raise
                 raise self._blocked(called=True) from None
             except ProviderError as error:
-                told = await self._judged(error, model, budget, began_s)
+                unheard.end()  # from here on nothing is waited for that healing could end
+                told = await self._judged(error, request, budget, began_s)
                 self._failed(told, place, model, budget)
                 raise told from None
             finally:
@@ -250,15 +253,18 @@ class Endpoint:
         self._watch.answered(model)
 
     async def _judged(
-        self, error: ProviderError, model: str, budget: Budget, began_s: float
+        self, error: ProviderError, request: ChatRequest, budget: Budget, began_s: float
     ) -> ProviderError:
         """Return what a failure is, where silence alone does not tell."""
+        model = request.model
         silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
         if not silent or not budget.whole_patience:
             return error
         if self._watch.worked_elsewhere(model, began_s):
             return ProviderOverloaded(row=error.row, phase=error.phase)
-        if self._confirm is not None and not await self._confirm(model):
+        # What runs elsewhere has no load here.
+        confirm = self._confirm if request.stays_local else None
+        if confirm is not None and not await confirm(model):
             self._watch.was_cold(model)
             return ModelLoading(row=error.row, phase="load")
         self._watch.was_silent(model, began_s)

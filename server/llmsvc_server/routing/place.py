@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 class Held:
     """A failure that is not counted yet: a retry at the same endpoint may take it back."""
 
-    __slots__ = ("_kind", "_permit", "endpoint")
+    __slots__ = ("_kind", "_permit", "_successes", "endpoint")
 
     def __init__(self, endpoint: "Endpoint", permit: Permit, kind: ErrorKind) -> None:
         """Keep what would be counted."""
         self.endpoint = endpoint
         self._permit: Permit | None = permit
+        self._successes = permit.successes
         self._kind = kind
 
     @property
@@ -33,7 +34,11 @@ class Held:
         """Let it count. A second time does nothing."""
         permit, self._permit = self._permit, None
         if permit is not None:
-            permit.failed(slow=POLICY[self._kind].slow, cause=self._kind.value)
+            permit.failed(
+                slow=POLICY[self._kind].slow,
+                cause=self._kind.value,
+                is_stale=permit.successes != self._successes,
+            )
 
     def withdraw(self) -> None:
         """Let it never count."""

@@ -1,9 +1,10 @@
 """Which candidates a request has, in order. Pure: a request, the targets, what is known of them.
 
 The privacy gate stands first: what it refuses is not looked at further (failover.md 1 and 10).
+Names are compared with the configuration before it, which tells nobody anything.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -96,12 +97,14 @@ Outcome = Candidate | ProviderError
 class Plan:
     """Every target's outcome, in order, under the policy in force.
 
-    `is_cut` says whether the request itself keeps further targets away.
+    `is_cut` says whether the request itself keeps further targets away, `names_target` whether it
+    says who is to answer, or with what other model than the primary's own.
     """
 
     privacy: Privacy
     outcomes: Sequence[Outcome]
     is_cut: bool = False
+    names_target: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +132,7 @@ class Targets:
 def plan(request: ChatRequest, targets: Targets, inventory: Inventory) -> Plan:
     """Return what to do with each target of a request.
 
-    A request that names no model, or the primary's configured one, runs each candidate's own
+    A request that names no model, or the primary's configured one, may run each candidate's own
     default model. Any other name runs only where it is listed or has an alias: nobody's typo is
     answered, and billed, by something else.
 
@@ -141,108 +144,167 @@ def plan(request: ChatRequest, targets: Targets, inventory: Inventory) -> Plan:
     Raises:
         ProviderNotFound: A target names a provider that is not configured.
     """
-    privacy = strictest((targets.privacy, request.routing.privacy))
-    by_request = targets.privacy is not Privacy.LOCAL_ONLY
-    outcomes: list[Outcome] = []
-    names = list(_wanted(request, targets))
-    for name in names:
-        outcome = _resolved(name, request, targets, inventory)
-        if privacy is Privacy.LOCAL_ONLY:
-            outcome = _gated(outcome, "request" if by_request else "operator")
-        outcomes.append(outcome)
-        if request.routing.fallback_disabled and isinstance(outcome, Candidate):
-            break
-    return Plan(privacy=privacy, outcomes=outcomes, is_cut=len(outcomes) < len(names))
-
-
-def _wanted(request: ChatRequest, targets: Targets) -> Iterator[TargetName]:
-    """Yield the targets in order; an unnamed provider stands for all of the sequence."""
-    sequence = [target.provider.info.name for target in targets.sequence]
-    for name in request.routing.targets or (TargetName(provider="", model=""),):
-        if name.provider:
-            yield name
+    planner = _Planner(request, targets, inventory)
+    outcomes: dict[tuple[ProviderInfo | None, str], Outcome] = {}
+    is_cut = has_one = False
+    for name, is_picked in planner.names():
+        outcome = planner.outcome(name, is_picked=is_picked)
+        info = outcome.info if isinstance(outcome, Candidate) else outcome.provider
+        if (info, outcome.model) in outcomes:
             continue
-        for provider in sequence:
-            yield TargetName(provider=provider, model=name.model)
-
-
-def _resolved(
-    name: TargetName, request: ChatRequest, targets: Targets, inventory: Inventory
-) -> Outcome:
-    withheld = targets.withheld.get(name.provider)
-    if withheld is not None:
-        return withheld.unsent(None)
-    target = targets.all.get(name.provider)
-    if target is None:
-        raise ProviderNotFound(name.provider)
-    primary = targets.sequence[0]
-    model = name.model
-    if not model:
-        by_default = not request.model or _is_default(primary, request.model, inventory)
-        model = target.default_model if by_default else _own(target, request.model)
-    # A provider that lists nothing is believed to have what it is configured for, and what it was
-    # picked for: as the first, or by the caller.
-    is_picked = bool(request.routing.targets) or target is primary
-    outcome = _outcome(target, model, inventory, is_picked=is_picked)
-    if isinstance(outcome, Candidate) and _overflows(outcome, request):
-        return _fact(
-            ContextTooLong(called=False, context_length=target.window_tokens), outcome.info, model
+        if has_one:
+            is_cut = is_cut or isinstance(outcome, Candidate)
+            continue
+        outcomes[info, outcome.model] = outcome
+        has_one = request.routing.fallback_disabled and not planner.passes_over(
+            outcome, is_picked=is_picked
         )
-    return outcome
-
-
-def _own(target: Target, model: str) -> str:
-    """Return what a target calls the model that a request names."""
-    return target.aliases.get(model) or target.aliases.get(ANY_MODEL) or model
-
-
-def _outcome(target: Target, model: str, inventory: Inventory, *, is_picked: bool) -> Outcome:
-    info = target.provider.info
-    is_default = _is_default(target, model, inventory)
-    is_configured = is_default or model in target.aliases.values()
-    missing = ModelNotFound(called=False)
-    missing.pull_hint = pull_hint = target.default_model if is_default else ""
-    spelling: str | None = model
-    if target.is_listed:
-        problem = inventory.unknown(info.name)
-        if problem is not None:
-            return _fact(problem, info, model)
-        if inventory.runs_remotely(info.name, model):
-            if not target.allows_remote:
-                return _fact(RouteForbidden(called=False, cause="operator"), info, model)
-            info = replace(info, locality=Locality.REMOTE)
-        spelling = inventory.spelling(info.name, model)
-    elif not is_configured and not is_picked:
-        spelling = None
-    if spelling is None or (target.configured_only and not is_configured):
-        return _fact(missing, info, model)
-    return Candidate(
-        info=info,
-        provider=target.provider,
-        model=spelling,
-        patience=target.patience,
-        window_tokens=target.window_tokens,
-        refusal=target.refusal,
-        pull_hint=pull_hint,
+    return Plan(
+        privacy=planner.privacy,
+        outcomes=list(outcomes.values()),
+        is_cut=is_cut,
+        names_target=bool(request.routing.targets) or not planner.by_default,
     )
 
 
-def _gated(outcome: Outcome, cause: str) -> Outcome:
-    """Return what is left of an outcome where nothing may leave the network."""
-    if isinstance(outcome, Candidate) and outcome.info.locality is not Locality.LOCAL:
-        return _fact(RouteForbidden(called=False, cause=cause), outcome.info, outcome.model)
-    return outcome
+class _Planner:
+    """One request's questions to the configuration and to the inventory.
 
+    Attributes:
+        privacy: The policy in force.
+        by_default: Whether the request leaves the model open, or names the primary's own.
+    """
 
-def _overflows(candidate: Candidate, request: ChatRequest) -> bool:
-    window = candidate.window_tokens
-    return window is not None and estimated_tokens(request.text_length) > window
+    def __init__(self, request: ChatRequest, targets: Targets, inventory: Inventory) -> None:
+        self._request = request
+        self._targets = targets
+        self._known = targets.all
+        self._inventory = inventory
+        self._primary = targets.sequence[0]
+        self._cause = "operator" if targets.privacy is Privacy.LOCAL_ONLY else "request"
+        self.privacy = strictest((targets.privacy, request.routing.privacy))
+        self.by_default = not request.model or self._same(
+            self._primary, request.model, self._primary.default_model
+        )
 
+    def names(self) -> list[tuple[TargetName, bool]]:
+        """Return the targets in order, each once, and whether the caller picked its provider.
 
-def _is_default(target: Target, model: str, inventory: Inventory) -> bool:
-    if not target.is_listed:
-        return model == target.default_model
-    return inventory.same_model(target.provider.info.name, model, target.default_model)
+        A target without a provider stands for all of the sequence.
+        """
+        names: dict[TargetName, bool] = {}
+        for name in self._request.routing.targets or (TargetName(provider="", model=""),):
+            if not name.provider:
+                for target in self._targets.sequence:
+                    provider = target.provider.info.name
+                    names.setdefault(TargetName(provider=provider, model=name.model), False)
+            elif name.provider in self._known or name.provider in self._targets.withheld:
+                names[name] = True
+            else:
+                raise ProviderNotFound(name.provider)
+        return list(names.items())
+
+    def outcome(self, name: TargetName, *, is_picked: bool) -> Outcome:
+        """Return what to do with one target."""
+        withheld = self._targets.withheld.get(name.provider)
+        if withheld is not None:
+            return self._withheld(withheld, name.model)
+        target = self._known[name.provider]
+        info, model = target.provider.info, name.model or self._model(target)
+        if is_picked and self._forbids(info):
+            return self._forbidden(info, model)
+        # A provider that lists nothing is believed to have what it is configured for, and what it
+        # was picked for: as the first, or by the caller.
+        outcome = self._found(target, model, is_picked=is_picked or target is self._primary)
+        if isinstance(outcome, ProviderError):
+            return outcome
+        if self._forbids(outcome.info):
+            return self._forbidden(outcome.info, outcome.model)
+        window = outcome.window_tokens
+        if window is not None and estimated_tokens(self._request.text_length) > window:
+            too_long = ContextTooLong(called=False, context_length=window)
+            return _fact(too_long, outcome.info, outcome.model)
+        return outcome
+
+    def passes_over(self, outcome: Outcome, *, is_picked: bool) -> bool:
+        """Return whether a request for one target only means a later one than this."""
+        if isinstance(outcome, RouteForbidden):
+            return True
+        return isinstance(outcome, ModelNotFound) and not is_picked and not self.by_default
+
+    def _withheld(self, error: ProviderError, model: str) -> ProviderError:
+        info = error.provider
+        assert info is not None  # noqa: S101  the configuration's entry
+        if self._forbids(info):
+            return self._forbidden(info, model)
+        return _fact(error.unsent(None), info, model)
+
+    def _model(self, target: Target) -> str:
+        """Return what a target runs where its own name of a model is not given."""
+        asked = self._request.model
+        if not asked:
+            return target.default_model
+        for name, model in target.aliases.items():
+            if name != ANY_MODEL and self._same(self._primary, name, asked):
+                return model
+        if self._has(target, asked):
+            return asked
+        if ANY_MODEL in target.aliases:
+            return target.aliases[ANY_MODEL]
+        return target.default_model if self.by_default else asked
+
+    def _found(self, target: Target, model: str, *, is_picked: bool) -> Outcome:
+        info, inventory = target.provider.info, self._inventory
+        is_default = self._same(target, model, target.default_model)
+        is_configured = self._is_configured(target, model)
+        pull_hint = target.default_model if is_default else ""
+        spelling: str | None = model
+        if target.is_listed:
+            problem = inventory.unknown(info.name)
+            if problem is not None:
+                return _fact(problem, info, model)
+            if inventory.runs_remotely(info.name, model):
+                info = replace(info, locality=Locality.REMOTE)
+                if not target.allows_remote:
+                    return _fact(RouteForbidden(called=False, cause="operator"), info, model)
+            spelling = inventory.spelling(info.name, model)
+        elif not model or not (is_configured or is_picked):
+            spelling = None
+        if spelling is None or (target.configured_only and not is_configured):
+            missing = ModelNotFound(called=False)
+            missing.pull_hint = pull_hint
+            return _fact(missing, info, model)
+        return Candidate(
+            info=info,
+            provider=target.provider,
+            model=spelling,
+            patience=target.patience,
+            window_tokens=target.window_tokens,
+            refusal=target.refusal,
+            pull_hint=pull_hint,
+        )
+
+    def _has(self, target: Target, model: str) -> bool:
+        if self._is_configured(target, model):
+            return True
+        name = target.provider.info.name
+        return target.is_listed and self._inventory.spelling(name, model) is not None
+
+    def _is_configured(self, target: Target, model: str) -> bool:
+        own = (target.default_model, *target.aliases.values())
+        return any(self._same(target, model, configured) for configured in own)
+
+    def _same(self, target: Target, one: str, other: str) -> bool:
+        """Return whether two names mean one model to a target."""
+        if one == other or not target.is_listed:
+            return one == other
+        return self._inventory.same_model(target.provider.info.name, one, other)
+
+    def _forbids(self, info: ProviderInfo) -> bool:
+        return self.privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL
+
+    def _forbidden(self, info: ProviderInfo, model: str) -> ProviderError:
+        return _fact(RouteForbidden(called=False, cause=self._cause), info, model)
 
 
 def _fact(error: ProviderError, info: ProviderInfo, model: str) -> ProviderError:

@@ -9,7 +9,7 @@ from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Phase, Started, Waiting
 from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.route import Locality, Route
 from llmsvc_server.errors import (
     ErrorKind,
     InterruptCause,
@@ -76,7 +76,10 @@ class FailoverRouter:
         try:
             while (step := course.next()) is not None:
                 trial = _Trial(step, course, request.delivery, self._clock, self._learn)
-                attempt = request.for_model(step.candidate.model)
+                attempt = request.for_model(
+                    step.candidate.model,
+                    stays_local=step.candidate.info.locality is Locality.LOCAL,
+                )
                 stream = step.candidate.provider.stream_chat(attempt, step.budget)
                 async with aclosing(stream) as events:
                     async with aclosing(trial.until_commit(events)) as waits:

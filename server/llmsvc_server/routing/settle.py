@@ -1,20 +1,28 @@
 """Which failure the caller is told, of all that a call met. Pure. Rules: failover.md 2.4."""
 
+import math
 from collections.abc import Sequence
 
 from llmsvc_server.errors import AllProvidersFailed, ErrorKind, LlmsvcError, ProviderError
-from llmsvc_server.routing.policy import POLICY, Next, advised_wait_s
+from llmsvc_server.routing.policy import POLICY, advised_wait_s
 
-_SILENT_SKIPS = frozenset((ErrorKind.MODEL_MISSING, ErrorKind.NO_TIME, ErrorKind.REMOTE_REFUSED))
-"""Skips that say nothing of a provider: what it lacks, what the clock or the policy forbids."""
+_POLICIES = frozenset(("request", "operator"))
+_SILENT_SKIPS = frozenset((ErrorKind.MODEL_MISSING, ErrorKind.NO_TIME))
+"""Skips that say nothing of a provider: what it lacks, and what the clock forbids."""
 
 
 def counts(failure: ProviderError) -> bool:
     """Return whether a failure, or a skip, stands for an attempt."""
-    return failure.called or failure.kind not in _SILENT_SKIPS
+    return failure.called or not (failure.kind in _SILENT_SKIPS or _is_gated(failure))
 
 
-def settled(failures: Sequence[ProviderError], *, is_cut: bool, names_model: bool) -> LlmsvcError:
+def settled(
+    failures: Sequence[ProviderError],
+    *,
+    is_cut: bool,
+    names_model: bool,
+    is_ended: bool = False,
+) -> LlmsvcError:
     """Return what the caller is told.
 
     Who ends the chain is told itself, and so is the only failure, or one for which all were
@@ -25,15 +33,18 @@ def settled(failures: Sequence[ProviderError], *, is_cut: bool, names_model: boo
     Args:
         failures: Everything tried and skipped, in order, at least one.
         is_cut: Whether the request itself kept further targets away.
-        names_model: Whether the request named a model or targets.
+        names_model: Whether the request named targets, or another model than the primary's own.
+        is_ended: Whether the last failure alone kept further targets away.
     """
     counted = [failure for failure in failures if counts(failure)]
-    gated = [one for one in failures if one.kind is ErrorKind.REMOTE_REFUSED and not one.called]
+    gated = [failure for failure in failures if _is_gated(failure)]
     if not counted:
         # A model that was asked for by name, and that only a forbidden target has, is forbidden.
         told = gated if gated and (names_model or len(gated) == len(failures)) else failures
         counted = [told[0]]
     error = _deciding(counted)
+    if is_ended:
+        return error
     if gated and error is not gated[0]:
         error.failover_blocked = "privacy"
     elif is_cut:
@@ -41,29 +52,30 @@ def settled(failures: Sequence[ProviderError], *, is_cut: bool, names_model: boo
     return error
 
 
+def _is_gated(failure: ProviderError) -> bool:
+    """Return whether a policy, not the provider itself, kept the content in."""
+    return failure.kind is ErrorKind.REMOTE_REFUSED and failure.cause in _POLICIES
+
+
 def _deciding(failures: Sequence[ProviderError]) -> LlmsvcError:
     last = failures[-1]
-    ends = POLICY[last.kind].next is Next.NEVER
-    if ends and (last.kind is ErrorKind.VIOLATION or len(failures) == 1):
+    if last.kind is ErrorKind.VIOLATION and last.called:
         return last
-    called = any(failure.called for failure in failures)
-    kinds = {failure.kind for failure in failures}
-    targets = {(failure.provider, failure.model) for failure in failures}
-    if len(targets) == 1 or (not called and len(kinds) == 1):
-        return _of_one(failures)
+    called = [failure for failure in failures if failure.called]
+    if len({(failure.provider, failure.model) for failure in failures}) == 1:
+        return (called or failures)[-1]
+    if not called and len({failure.kind for failure in failures}) == 1:
+        return min(failures, key=_told_wait_s)
     waits_s = [wait_s for failure in failures if (wait_s := advised_wait_s(failure)) is not None]
     return AllProvidersFailed(
         next((failure for failure in failures if _may_pass(failure)), failures[0]),
         retry_after_s=min(waits_s, default=None),
-        called=called,
+        called=bool(called),
     )
 
 
-def _of_one(failures: Sequence[ProviderError]) -> ProviderError:
-    """Return the last word of one target, or the soonest end of one reason for several."""
-    if failures[-1].called:
-        return failures[-1]
-    return min(failures, key=lambda failure: failure.retry_after_s or float("inf"))
+def _told_wait_s(failure: ProviderError) -> float:
+    return math.inf if failure.retry_after_s is None else failure.retry_after_s
 
 
 def _may_pass(failure: ProviderError) -> bool:

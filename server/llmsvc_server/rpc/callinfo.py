@@ -37,7 +37,9 @@ class Call:
 
     `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends
     it, None where the caller's deadline does. `waiting` is what the running attempt, which began
-    at `attempt_began_s`, waits for. The guard owns the call; the servicer notes progress.
+    at `attempt_began_s`, waits for. Once `is_complete`, the caller has its answer, or `outcome` is
+    it: whatever ends the call then fails nothing. The guard owns the call; the servicer notes
+    progress.
     """
 
     method: str
@@ -52,6 +54,8 @@ class Call:
     first_content_s: float | None = None
     messages_sent: int = 0
     text_length: int = 0
+    is_complete: bool = False
+    outcome: object = None
     waiting: Waiting | None = None
     attempt_began_s: float = 0.0
 

@@ -139,6 +139,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 with self._in_flight.registered(call, limit):
                     return await _as_caller_sees(method(_decoded(decode, request), context))
         except TimeoutError:
+            if limit.expired() and call.is_complete:
+                return call.outcome
             if limit.expired():
                 raise _out_of_time(call) from None
             raise

@@ -41,13 +41,15 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                 aclosing(_noting(events, call)) as answer,
             ):
                 reply = await fold(answer)
-        call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
-        if not reply.text:
-            call.first_content_s = None
+                call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
+                if not reply.text:
+                    call.first_content_s = None
+                response = response_to_proto(
+                    reply.done, reply.route, call.request_id, reply.text, _clocked(call)
+                )
+                call.is_complete, call.outcome = True, response
         await context.send_initial_metadata(initial_metadata(call, reply.route))
-        return response_to_proto(
-            reply.done, reply.route, call.request_id, reply.text, _clocked(call)
-        )
+        return response
 
     @override
     async def ChatStream(  # type: ignore[override]  # a coroutine that writes, not a generator
@@ -132,6 +134,7 @@ async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None"
         )
     )
     call.messages_sent += 1
+    call.is_complete = True
 
 
 def _clocked(call: Call) -> Clocked:

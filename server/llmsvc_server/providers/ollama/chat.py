@@ -106,10 +106,11 @@ class OllamaProvider:
         Raises:
             ProviderError: The server did not answer, or not well.
         """
-        on_remote_route = self._models.runs_remotely(request.model)
+        on_remote_route = not request.stays_local
         reading = Reading(self._num_ctx, may_be_remote=on_remote_route)
         try:
-            if looks_remote(request.model) and not on_remote_route:
+            # Asked again here: a look may have changed since the plan was made.
+            if self._models.leads_outside(request.model) and not on_remote_route:
                 raise RouteForbidden(called=False)
             num_predict, adjustments = request.sampling.output_limit(self._max_output_tokens)
             body = encode_chat(

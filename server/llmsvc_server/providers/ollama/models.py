@@ -132,11 +132,9 @@ class OllamaModels:
         model = parse(name) if looks_remote(name) else wanted(name)
         return None if model is None else model.identity
 
-    def runs_remotely(self, name: str) -> bool:
-        """Return whether the server would have a model run elsewhere, and may be asked to."""
-        if not self._allows_remote or not self._remote:
-            return False
-        return self.identity(name) in self._remote
+    def leads_outside(self, name: str) -> bool:
+        """Return whether the server might have a model run elsewhere."""
+        return looks_remote(name) or (bool(self._remote) and self.identity(name) in self._remote)
 
     async def may_forward(self) -> bool:
         """Return whether the server does not say that it can't; before 0.16.2 none could say so.

@@ -94,15 +94,18 @@ class OpenaiProvider:
             )
 
         self._upstream = upstream_at(base_url)
-        self._origin = upstream_at(str(URL(base_url).origin())) if self._is_local else None
-        self._models = OpenaiModels(self._upstream, self._origin)
+        roots = (
+            (str(URL(base_url).origin()), base_url.removesuffix("/v1")) if self._is_local else ()
+        )
+        self._roots = tuple(map(upstream_at, dict.fromkeys(roots)))
+        self._models = OpenaiModels(self._upstream, self._roots)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""
         await self._open.enter_async_context(self._upstream)
-        if self._origin is not None:
-            await self._open.enter_async_context(self._origin)
+        for root in self._roots:
+            await self._open.enter_async_context(root)
         return self
 
     async def __aexit__(
@@ -131,7 +134,9 @@ class OpenaiProvider:
                 raise RouteForbidden(called=False)
             most_tokens, clamped = request.sampling.output_limit(self._max_output_tokens)
             body = self._encoded(request, most_tokens)
-            answer = await self._upstream.post(_CHAT, body, may_repeat=budget.may_repeat)
+            # Paying a cloud twice is never a reflex (failover.md 4.4).
+            may_repeat = budget.may_repeat and self._is_local
+            answer = await self._upstream.post(_CHAT, body, may_repeat=may_repeat)
             done: Done | None = None
             try:
                 await self._check(answer)
@@ -177,8 +182,8 @@ class OpenaiProvider:
         """
         if self._models.leads_outside(model):
             raise RouteForbidden(called=False)
-        if self._origin is not None:
-            await loaded(self._origin)
+        if self._roots:
+            await loaded(self._roots[0])
 
     async def unload(self, model: str) -> None:
         """Do nothing: no such provider frees a model's memory on request."""

@@ -6,7 +6,7 @@ vendor. So a local provider's root is asked whether it is one (failover.md 10.2)
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -65,6 +65,9 @@ _tags = msgspec.json.Decoder(_Tags)
 _PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
 """A version reaches our log, and free text of a server must not."""
 
+UNNAMED = "?"
+"""Version of an Ollama whose own word for it is not fit to be shown."""
+
 _ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooLong)
 """What no such provider says to a question without a body."""
 
@@ -73,14 +76,15 @@ class OpenaiModels:
     """Looks at one provider."""
 
     def __init__(
-        self, upstream: Upstream, origin: Upstream | None, *, look_limit_s: float = LOOK_LIMIT_S
+        self, upstream: Upstream, roots: Sequence[Upstream], *, look_limit_s: float = LOOK_LIMIT_S
     ) -> None:
         """Look through `upstream`, at most so many seconds.
 
-        `origin` is the root of a local provider's server; None where the provider is not local.
+        `roots` are where an Ollama's own interface would be, if a local provider is one; none
+        where the provider is not local.
         """
         self._upstream = upstream
-        self._origin = origin
+        self._roots = roots
         self._look_limit_s = look_limit_s
         self._remote: frozenset[str] = frozenset()
 
@@ -93,16 +97,17 @@ class OpenaiModels:
         try:
             async with asyncio.timeout(self._look_limit_s):
                 listing = await self._get(self._upstream, "/models", _listing)
-                version, remote = await self._ask_origin()
+                version, remote = await self._ask_roots()
         except TimeoutError:
             raise ProviderTimeout(phase="connect") from None
-        self._remote = frozenset(filter(None, map(_ollama_identity, remote)))
+        if version:  # one that once was an Ollama is not trusted more for keeping silent
+            self._remote = frozenset(filter(None, map(_ollama_identity, remote)))
         names = [one.id.strip() for one in listing.data or () if is_plain(one.id.strip())]
         return Catalogue(
             models=dict(self._local(names)),
             remote=frozenset(filter(None, map(self.identity, remote))),
             loaded=None,
-            version=version,
+            version="" if version == UNNAMED else version,
         )
 
     def identity(self, name: str) -> str | None:
@@ -111,13 +116,13 @@ class OpenaiModels:
         Hosted services compare names as they are. Local ones may be an Ollama.
         """
         name = name.strip()
-        if self._origin is not None:
+        if self._roots:
             name = name.removesuffix(_DEFAULT_TAG)
         return name or None
 
     def leads_outside(self, name: str) -> bool:
         """Return whether a local provider might have this model run elsewhere."""
-        if self._origin is None:
+        if not self._roots:
             return False
         return looks_remote(name) or _ollama_identity(name) in self._remote
 
@@ -127,16 +132,17 @@ class OpenaiModels:
             if identity is not None and not self.leads_outside(name):
                 yield identity, name
 
-    async def _ask_origin(self) -> tuple[str, list[str]]:
+    async def _ask_roots(self) -> tuple[str, list[str]]:
         """Return an Ollama's version and the models it has run elsewhere; nothing of others."""
-        if self._origin is None:
-            return "", []
-        version = await self._ask_version(self._origin)
-        if version is None:
-            return "", []
-        tags = await self._get(self._origin, "/api/tags", _tags)
-        remote = [one.model or one.name for one in tags.models or () if _is_remote(one)]
-        return version if _PLAIN_VERSION.fullmatch(version) else "", remote
+        found, remote = "", []
+        for root in self._roots:
+            version = await self._ask_version(root)
+            if version is None:
+                continue
+            found = version if _PLAIN_VERSION.fullmatch(version) else UNNAMED
+            tags = await self._get(root, "/api/tags", _tags)
+            remote += [one.model or one.name for one in tags.models or () if _is_remote(one)]
+        return found, remote
 
     async def _ask_version(self, origin: Upstream) -> str | None:
         """Return the version that an Ollama says; None where another server answers.
@@ -170,7 +176,7 @@ class OpenaiModels:
             ProviderError: It does not.
         """
         if answer.status != OK:
-            error = await refusal(answer, is_local=self._origin is not None)
+            error = await refusal(answer, is_local=bool(self._roots))
             if isinstance(error, _ABOUT_A_CHAT):
                 raise ProviderMisconfigured(status=answer.status)
             raise error

@@ -39,10 +39,14 @@ def test_a_message_is_its_parts_in_order() -> None:
 
 def test_another_model_changes_nothing_else() -> None:
     request = request_about("hi")
-    other = request.for_model("llama3.2:latest")
+    other = request.for_model("llama3.2:latest", stays_local=False)
 
-    assert "llama3.2:latest" == other.model
-    assert request == other.for_model(request.model)
+    assert ("llama3.2:latest", False) == (other.model, other.stays_local)
+    assert request == other.for_model(request.model, stays_local=True)
+
+
+def test_the_length_of_a_request_is_that_of_all_its_texts() -> None:
+    assert 4 == request_about("hi").text_length
 
 
 def test_no_request_shows_what_is_in_it() -> None:

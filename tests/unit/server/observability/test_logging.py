@@ -17,7 +17,7 @@ from llmsvc_server.chat.route import (
     Trail,
 )
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import ProviderFailed
+from llmsvc_server.errors import PrivacyViolated, ProviderFailed
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import configure
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
@@ -50,6 +50,22 @@ def _restored() -> Iterator[None]:
     root.setLevel(level)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
+
+
+def test_a_violation_is_critical() -> None:
+    written = Written()
+    written.sink.attempt_failed(
+        AttemptReport(
+            provider=OLLAMA,
+            model="phi3:mini",
+            error=PrivacyViolated(row="O01"),
+            duration_s=0.01,
+            first_event_s=None,
+        )
+    )
+    (line,) = written.lines()
+
+    assert ("critical", "violation") == (line["level"], line["error"])
 
 
 def report_of(

@@ -1,5 +1,6 @@
 """Targets and candidates for tests of who is asked, and what follows."""
 
+import random
 from dataclasses import dataclass, field
 
 from llmsvc_server.chat.request import SERVERS_ROUTING, Delivery, Routing
@@ -104,6 +105,8 @@ def walk(  # noqa: PLR0913  what a call may vary, by keyword
     is_cut: bool = False,
     remote_when_busy: bool = True,
     privacy: Privacy = Privacy.CLOUD_ALLOWED,
+    names_target: bool = False,
+    chance: random.Random = STEADY,
 ) -> Walk:
     """Return the course of a call over `outcomes`, in their order."""
     clock = ManualClock()
@@ -115,13 +118,19 @@ def walk(  # noqa: PLR0913  what a call may vary, by keyword
             outcome.provider = outcome.provider or info_of(f"skipped-{position}")
             planned.append(outcome)
     course = Course(
-        Plan(privacy=privacy, outcomes=planned, is_cut=is_cut),
+        Plan(privacy=privacy, outcomes=planned, is_cut=is_cut, names_target=names_target),
         chat_request(text, delivery=delivery, routing=routing),
         in_s(time_s, clock),
         remote_when_busy=remote_when_busy,
-        chance=STEADY,
+        chance=chance,
     )
     return Walk(course=course, clock=clock)
+
+
+def of(info: ProviderInfo, error: ProviderError) -> ProviderError:
+    """Return a failure as that of `info`."""
+    error.provider = info
+    return error
 
 
 def named(*targets: tuple[str, str], **more: object) -> Routing:

@@ -327,3 +327,14 @@ def test_how_long_it_is_open_counts_from_when_it_was_last_closed() -> None:
     bench.clock.advance(5)
 
     assert (0, 15) == (closed_s, bench.breaker.open_for_s())
+
+
+def test_failures_that_a_success_has_overtaken_are_no_streak() -> None:
+    bench = Bench()
+    kept_back = [bench.permit() for _ in range(STREAK)]
+    bench.succeed()
+    for permit in kept_back:
+        permit.failed(slow=False, is_stale=True)
+
+    assert State.CLOSED is bench.breaker.state
+    assert 1 == kept_back[0].successes

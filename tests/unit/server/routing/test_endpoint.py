@@ -230,3 +230,17 @@ async def test_an_answer_from_an_endpoint_resets_its_connections_too() -> None:
             await bench.count(ProviderRejected())
 
     assert State.CLOSED is bench.connecting.state
+
+
+async def test_verdicts_that_waited_while_others_were_answered_open_nothing() -> None:
+    bench = Bench()
+    verdicts = []
+    for _ in range(STREAK):
+        verdicts.append((await bench.failure(ProviderFailed())).verdict)
+    bench.inner.will(Delta("a"), done())
+    await bench.answer()
+    for verdict in verdicts:
+        assert verdict is not None
+        verdict.count()
+
+    assert State.CLOSED is bench.answering.state

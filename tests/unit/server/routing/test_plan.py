@@ -1,89 +1,25 @@
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
 
 import pytest
 
-from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
-from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
+from llmsvc_server.chat.request import Routing
 from llmsvc_server.errors import (
     ContextTooLong,
     ModelNotFound,
-    ProviderError,
-    ProviderMisconfigured,
     ProviderNotFound,
     ProviderUnreachable,
-    RouteForbidden,
 )
-from llmsvc_server.providers.abilities import ListsModels
-from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets, never_refuses, plan
-from tests.fakes.assembled import everyday_patience
-from tests.fakes.requests import chat_request
-from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of
-from tests.fakes.watching import inventory_over
-from tests.unit.server.routing.candidates import info_of, named
-
-LOCAL_ONLY, ALLOWED = Privacy.LOCAL_ONLY, Privacy.CLOUD_ALLOWED
-
-
-def local(name: str, model: str, *models: str, **more: object) -> Target:
-    """Return a local provider that lists `models`, its own included."""
-    info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
-    provider = ScriptedProvider(info=info, models=(model, *models))
-    target = Target(provider=provider, default_model=model, patience=everyday_patience())
-    return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
-
-
-def cloud(name: str, model: str, **more: object) -> Target:
-    """Return a remote provider, which lists nothing."""
-    target = Target(
-        provider=ScriptedProvider(info=info_of(name)),
-        default_model=model,
-        is_listed=False,
-        patience=everyday_patience(),
-    )
-    return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
-
-
-async def planned(  # noqa: PLR0913  what a call may vary, by keyword
-    *sequence: Target,
-    model: str = "",
-    routing: Routing = SERVERS_ROUTING,
-    others: tuple[Target, ...] = (),
-    withheld: Mapping[str, ProviderError] | None = None,
-    privacy: Privacy = ALLOWED,
-    text: str = "hi",
-    looked: bool = True,
-) -> Plan:
-    """Return the plan of one request."""
-    sources = {
-        target.provider.info.name: cast("ListsModels", target.provider)
-        for target in (*sequence, *others)
-        if target.is_listed
-    }
-    inventory = inventory_over(sources)
-    for name in sources if looked else ():
-        await inventory.refresh(name, name)
-    targets = Targets(
-        sequence=sequence,
-        others={target.provider.info.name: target for target in others},
-        withheld=withheld or {},
-        privacy=privacy,
-    )
-    return plan(chat_request(text, model=model, routing=routing), targets, inventory)
-
-
-def seen(made: Plan) -> list[tuple[str, str]]:
-    """Return the provider and the model, or the failure's class, of each outcome."""
-    told = []
-    for outcome in made.outcomes:
-        if isinstance(outcome, Candidate):
-            told.append((outcome.info.name, outcome.model))
-        else:
-            assert outcome.provider is not None
-            assert not outcome.called
-            told.append((outcome.provider.name, type(outcome).__name__))
-    return told
+from llmsvc_server.routing.plan import never_refuses
+from tests.fakes.scripted_provider import catalogue_of
+from tests.unit.server.routing.candidates import named
+from tests.unit.server.routing.plans import (
+    LOCAL_ONLY,
+    cloud,
+    local,
+    planned,
+    scripted,
+    seen,
+)
 
 
 async def test_without_a_model_each_runs_its_own() -> None:
@@ -136,7 +72,7 @@ async def test_a_narrowed_one_runs_its_own_and_its_aliases_models_only() -> None
 
 async def test_a_missing_configured_model_comes_with_its_name_to_pull() -> None:
     target = local("ollama", "phi3")
-    target.provider.listing = catalogue_of([])  # type: ignore[attr-defined]  # a scripted one
+    scripted(target).listing = catalogue_of([])
     (missing,) = (await planned(target)).outcomes
 
     assert isinstance(missing, ModelNotFound)
@@ -189,81 +125,129 @@ async def test_an_unknown_provider_is_not_found() -> None:
     assert "nobody" == caught.value.name
 
 
-async def test_without_failover_the_first_permitted_one_is_asked_only() -> None:
+async def test_an_alias_of_the_primarys_own_model_goes_before_the_targets_own() -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        cloud("openai", "gpt", aliases={"phi3": "gpt-small"}),
+        model="phi3:latest",
+    )
+
+    assert [("ollama", "phi3"), ("openai", "gpt-small")] == seen(made)
+
+
+async def test_a_model_that_is_there_goes_before_an_alias_for_all() -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        local("spare", "qwen", "llama3", aliases={"*": "qwen"}),
+        cloud("openai", "gpt", aliases={"*": "gpt-large"}),
+        model="llama3",
+    )
+
+    assert [("ollama", "ModelNotFound"), ("spare", "llama3"), ("openai", "gpt-large")] == seen(made)
+
+
+async def test_the_primarys_own_model_runs_wherever_it_is_there() -> None:
+    made = await planned(
+        local("ollama", "phi3"), local("spare", "qwen", "phi3"), cloud("x", "y"), model="phi3"
+    )
+
+    assert [("ollama", "phi3"), ("spare", "phi3"), ("x", "y")] == seen(made)
+
+
+async def test_a_missing_own_model_is_not_replaced_by_the_alias_for_all() -> None:
+    target = local("ollama", "phi3", "big", aliases={"*": "big"})
+    scripted(target).listing = catalogue_of(["big"])
+
+    assert [("ollama", "ModelNotFound")] == seen(await planned(target, model="phi3"))
+
+
+async def test_a_target_without_any_model_of_its_own_needs_one() -> None:
+    bare = cloud("openai", "")
+
+    assert [("openai", "ModelNotFound")] == seen(await planned(bare))
+    assert [("openai", "gpt")] == seen(await planned(bare, model="gpt"))
+
+
+async def test_each_target_is_asked_once_however_often_it_is_named() -> None:
+    made = await planned(
+        local("ollama", "phi3", "llama3"),
+        cloud("openai", "gpt"),
+        routing=named(("openai", ""), ("ollama", "phi3:latest"), ("openai", "gpt"), ("", "")),
+    )
+
+    assert [("openai", "gpt"), ("ollama", "phi3")] == seen(made)
+
+
+async def test_a_model_without_a_provider_is_not_sent_to_whoever_may_not_have_it() -> None:
+    made = await planned(
+        local("ollama", "phi3"), cloud("openai", "gpt"), routing=named(("", "llama3"))
+    )
+
+    assert [("ollama", "ModelNotFound"), ("openai", "ModelNotFound")] == seen(made)
+
+
+@pytest.mark.parametrize(
+    ("routing", "expected", "is_cut"),
+    [
+        (Routing(), [("openai", "gpt")], True),
+        (Routing(privacy=LOCAL_ONLY), [("openai", "RouteForbidden"), ("ollama", "phi3")], True),
+        (named(("spare", "")), [("spare", "qwen")], False),
+        (named(("spare", ""), ("spare", "qwen")), [("spare", "qwen")], False),
+        (named(("ollama", ""), ("spare", "nope")), [("ollama", "phi3")], False),
+        (named(("ollama", "nope"), ("openai", "")), [("ollama", "ModelNotFound")], True),
+    ],
+)
+async def test_without_failover_the_first_permitted_one_is_asked_only(
+    routing: Routing, expected: list[tuple[str, str]], *, is_cut: bool
+) -> None:
     made = await planned(
         cloud("openai", "gpt"),
         local("ollama", "phi3"),
         local("spare", "qwen"),
-        routing=Routing(fallback_disabled=True, privacy=LOCAL_ONLY),
+        routing=replace(routing, fallback_disabled=True),
     )
 
-    assert [("openai", "RouteForbidden"), ("ollama", "phi3")] == seen(made)
+    assert expected == seen(made)
+    assert is_cut is made.is_cut
+
+
+async def test_without_failover_a_model_is_still_looked_for() -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        local("spare", "qwen"),
+        cloud("openai", "gpt", aliases={"*": "gpt"}),
+        model="qwen",
+        routing=Routing(fallback_disabled=True),
+    )
+
+    assert [("ollama", "ModelNotFound"), ("spare", "qwen")] == seen(made)
+    assert made.is_cut
+
+
+async def test_without_failover_a_missing_own_model_is_no_reason_to_ask_another() -> None:
+    target = local("ollama", "phi3")
+    scripted(target).listing = catalogue_of([])
+    made = await planned(target, local("x", "y"), routing=Routing(fallback_disabled=True))
+
+    assert [("ollama", "ModelNotFound")] == seen(made)
     assert made.is_cut
 
 
 @pytest.mark.parametrize(
-    ("operator", "asked", "mode", "cause"),
+    ("model", "routing", "names_target"),
     [
-        (ALLOWED, LOCAL_ONLY, LOCAL_ONLY, "request"),
-        (LOCAL_ONLY, ALLOWED, LOCAL_ONLY, "operator"),
-        (LOCAL_ONLY, None, LOCAL_ONLY, "operator"),
-        (ALLOWED, None, ALLOWED, ""),
-        (ALLOWED, ALLOWED, ALLOWED, ""),
+        ("", Routing(), False),
+        ("phi3:latest", Routing(), False),
+        ("llama3", Routing(), True),
+        ("", named(("ollama", "")), True),
     ],
 )
-async def test_the_stricter_policy_holds(
-    operator: Privacy, asked: Privacy | None, mode: Privacy, cause: str
+async def test_a_request_names_a_target_or_leaves_it_open(
+    model: str, routing: Routing, *, names_target: bool
 ) -> None:
-    made = await planned(
-        local("ollama", "phi3"),
-        cloud("openai", "gpt"),
-        privacy=operator,
-        routing=Routing(privacy=asked),
-    )
-    _, remote = made.outcomes
+    made = await planned(local("ollama", "phi3"), model=model, routing=routing)
 
-    assert mode is made.privacy
-    if cause:
-        assert isinstance(remote, RouteForbidden)
-        assert cause == remote.cause
-    else:
-        assert isinstance(remote, Candidate)
-
-
-async def test_who_is_withheld_is_so_only_where_it_is_named() -> None:
-    kept = RouteForbidden(called=False, cause="operator")
-    kept.provider = info_of("claude")
-    silent = ProviderMisconfigured(called=False, cause="inactive")
-    silent.provider = info_of("openai")
-    withheld = {"claude": kept, "openai": silent}
-    by_name = await planned(
-        local("ollama", "phi3"), withheld=withheld, routing=named(("claude", ""), ("openai", ""))
-    )
-
-    assert [("ollama", "phi3")] == seen(await planned(local("ollama", "phi3"), withheld=withheld))
-    assert [("claude", "RouteForbidden"), ("openai", "ProviderMisconfigured")] == seen(by_name)
-
-
-@pytest.mark.parametrize(
-    ("allows", "mode", "expected"),
-    [
-        (False, ALLOWED, "RouteForbidden"),
-        (True, ALLOWED, "gpt:cloud"),
-        (True, LOCAL_ONLY, "RouteForbidden"),
-    ],
-)
-async def test_a_local_ones_remote_model_is_a_remote_target(
-    mode: Privacy, expected: str, *, allows: bool
-) -> None:
-    target = local("ollama", "phi3", "gpt:cloud", allows_remote=allows)
-    target.provider.listing = replace(  # type: ignore[attr-defined]  # a scripted one
-        catalogue_of(["phi3", "gpt:cloud"]), remote=frozenset({"gpt:cloud"})
-    )
-    made = await planned(target, model="gpt:cloud", routing=Routing(privacy=mode))
-    (outcome,) = made.outcomes
-
-    assert [("ollama", expected)] == seen(made)
-    assert outcome.info.locality is Locality.REMOTE if isinstance(outcome, Candidate) else True
+    assert names_target is made.names_target
 
 
 async def test_a_prompt_beyond_a_known_window_is_not_even_sent() -> None:

@@ -272,6 +272,15 @@ async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> N
     assert Phase.QUEUED is waiting.phase
 
 
+async def test_who_leaves_in_a_pause_makes_no_further_request() -> None:
+    first = ollama(ProviderFailed())
+    router = await router_over(first, chance=STEADY)
+    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+        await anext(events)
+
+    assert 1 == sum(call.begun for call in first.calls)
+
+
 @pytest.mark.parametrize("delivery", Delivery)
 async def test_the_first_content_has_a_time_although_the_whole_comes_later(
     delivery: Delivery,

@@ -1,20 +1,28 @@
+"""What a caller is told, rule by rule of failover.md 2.4 and contract.md 6.3."""
+
 import pytest
 
 from llmsvc_server.errors import (
     AllProvidersFailed,
+    CapabilityMissing,
     ContentRejected,
+    ContextTooLong,
     CredentialRejected,
     LlmsvcError,
+    ModelLoading,
     ModelNotFound,
     PrivacyViolated,
     ProviderBlocked,
     ProviderError,
     ProviderFailed,
+    ProviderOverloaded,
     ProviderProtocolError,
     ProviderRateLimited,
     ProviderRejected,
     ProviderTimeout,
     ProviderUnreachable,
+    QueueFull,
+    QuotaExhausted,
     RouteForbidden,
     TooLittleTime,
 )
@@ -31,103 +39,155 @@ def skip(name: str, kind: type[ProviderError], retry_after_s: float | None = Non
     return at(name, kind(called=False, retry_after_s=retry_after_s))
 
 
-def told(*failures: ProviderError, is_cut: bool = False, names_model: bool = False) -> LlmsvcError:
-    return settled(failures, is_cut=is_cut, names_model=names_model)
+def gated(name: str, cause: str = "request") -> ProviderError:
+    return at(name, RouteForbidden(called=False, cause=cause))
 
 
-def deciding(*failures: ProviderError) -> ProviderError:
-    error = told(*failures)
+def told(
+    *failures: ProviderError,
+    is_cut: bool = False,
+    names_model: bool = False,
+    is_ended: bool = False,
+) -> LlmsvcError:
+    return settled(failures, is_cut=is_cut, names_model=names_model, is_ended=is_ended)
+
+
+TOLD_ITSELF = {
+    "the only failure": ([at("a", ProviderFailed())], 0),
+    "the only skip": ([skip("a", ProviderBlocked)], 0),
+    "a first refusal of the request": ([at("a", ProviderRejected())], 0),
+    "a first refusal of the content": ([at("a", ContentRejected())], 0),
+    "one target's last word": ([at("a", ProviderFailed()), at("a", ProviderProtocolError())], 1),
+    "what one target said, not the queue later": (
+        [at("a", ProviderFailed()), skip("a", QueueFull)],
+        0,
+    ),
+    "a violation whatever came before": (
+        [at("a", ProviderFailed()), at("b", PrivacyViolated())],
+        1,
+    ),
+    "the soonest of skips for one reason": (
+        [skip("a", ProviderBlocked, 9), skip("b", ProviderBlocked, 2), skip("c", ProviderBlocked)],
+        1,
+    ),
+    "a skip that may end at once": (
+        [skip("a", ProviderRateLimited, 1), skip("b", ProviderRateLimited, 0.0)],
+        1,
+    ),
+    "a failure behind a model that is missing": (
+        [skip("a", ModelNotFound), at("b", ProviderFailed())],
+        1,
+    ),
+    "a failure behind a target without time": (
+        [skip("a", TooLittleTime), at("b", ProviderFailed())],
+        1,
+    ),
+    "a missing model where nobody has it": (
+        [skip("a", ModelNotFound), skip("b", ModelNotFound)],
+        0,
+    ),
+    "too little time where there was no more": ([skip("a", TooLittleTime)], 0),
+    "a local server's own refusal to forward": ([at("a", RouteForbidden(called=False))], 0),
+}
+"""What was met -> which of it is told itself."""
+
+DECIDED = {
+    "unavailable before what comes later": ([ProviderFailed(), ProviderUnreachable()], 0),
+    "unavailable before the first": (
+        [CredentialRejected(), ProviderTimeout(), ProviderFailed()],
+        1,
+    ),
+    "a limit with advice before the first": ([ProviderProtocolError(), ProviderRateLimited()], 1),
+    "a full queue before the first": ([ModelNotFound(), QueueFull(called=False)], 1),
+    "a full server before the first": ([ContextTooLong(), ProviderOverloaded()], 1),
+    "a load before the first": ([CapabilityMissing(), ModelLoading(called=False)], 1),
+    "an open breaker before the first": ([CredentialRejected(), ProviderBlocked(called=False)], 1),
+    "not an empty account, where waiting does not help": (
+        [CredentialRejected(), QuotaExhausted()],
+        0,
+    ),
+    "the first where none may pass": ([ContextTooLong(), CredentialRejected(), ModelNotFound()], 0),
+    "never a later refusal of the request": ([ProviderFailed(), ProviderRejected()], 0),
+    "never a later refusal of the content": ([ProviderFailed(), ContentRejected()], 0),
+    "never a refusal behind a skip": ([ProviderBlocked(called=False), ContentRejected()], 0),
+    "never one behind a fault of our own": ([CredentialRejected(), ContentRejected()], 0),
+    "the first of skips for several reasons": (
+        [QuotaExhausted(called=False), CredentialRejected(called=False)],
+        0,
+    ),
+}
+"""What each target in turn failed with -> which of it decides the code."""
+
+
+@pytest.mark.parametrize(("failures", "index"), TOLD_ITSELF.values(), ids=TOLD_ITSELF)
+def test_the_caller_is_told(failures: list[ProviderError], index: int) -> None:
+    assert failures[index] is told(*failures)
+
+
+@pytest.mark.parametrize(("failures", "index"), DECIDED.values(), ids=DECIDED)
+def test_all_failed_and_the_code_is_of(failures: list[ProviderError], index: int) -> None:
+    error = told(*(at(f"target-{number}", one) for number, one in enumerate(failures)))
+
     assert isinstance(error, AllProvidersFailed)
-    return error.deciding
+    assert failures[index] is error.deciding
 
 
-@pytest.mark.parametrize(
-    "error", [ProviderFailed(), CredentialRejected(), ProviderRejected(), ContentRejected()]
-)
-def test_the_only_failure_is_told_itself(error: ProviderError) -> None:
-    assert error is told(at("a", error))
-
-
-def test_the_last_word_of_one_target_is_told() -> None:
-    last = at("a", ProviderProtocolError())
-
-    assert last is told(at("a", ProviderFailed()), last)
-
-
-def test_of_several_the_first_that_may_pass_decides() -> None:
-    passing = at("b", ProviderTimeout())
-
-    assert passing is deciding(at("a", CredentialRejected()), passing, at("c", ProviderFailed()))
-
-
-def test_if_none_may_pass_the_first_decides() -> None:
-    first = at("a", CredentialRejected())
-
-    assert first is deciding(first, at("b", ProviderRejected()))
-
-
-def test_the_soonest_retry_is_advised() -> None:
+def test_the_soonest_retry_of_all_is_advised() -> None:
     error = told(
         at("a", ProviderFailed(retry_after_s=7.0)),
         at("b", ProviderRateLimited(retry_after_s=3.0)),
+        at("c", CredentialRejected(retry_after_s=0.1)),
     )
 
     assert isinstance(error, AllProvidersFailed)
     assert 3.0 == error.retry_after_s
-    assert error.called
 
 
-def test_a_later_refusal_never_hides_an_outage() -> None:
-    outage = at("a", ProviderFailed())
-
-    assert outage is deciding(outage, at("b", ProviderRejected()))
-    assert outage is deciding(outage, at("b", ContentRejected()))
-
-
-def test_a_violation_is_told_whatever_came_before() -> None:
-    violated = at("b", PrivacyViolated())
-
-    assert violated is told(at("a", ProviderFailed()), violated)
-
-
-def test_skips_for_one_reason_are_told_as_that_with_the_soonest_end() -> None:
-    sooner = skip("b", ProviderBlocked, 2.0)
-
-    assert sooner is told(skip("a", ProviderBlocked, 9.0), sooner)
-
-
-def test_skips_for_several_reasons_all_failed() -> None:
-    error = told(skip("a", ProviderBlocked), skip("b", CredentialRejected))
+def test_nothing_is_advised_where_waiting_does_not_help() -> None:
+    error = told(at("a", CredentialRejected()), at("b", QuotaExhausted()))
 
     assert isinstance(error, AllProvidersFailed)
-    assert not error.called
+    assert error.retry_after_s is None
 
 
-@pytest.mark.parametrize("kind", [ModelNotFound, TooLittleTime])
-def test_a_skip_that_says_nothing_of_a_provider_counts_only_alone(
-    kind: type[ProviderError],
+@pytest.mark.parametrize("sent", [True, False])
+def test_whether_anything_was_sent_is_known(*, sent: bool) -> None:
+    error = told(skip("a", ProviderBlocked), at("b", CredentialRejected(called=sent)))
+
+    assert isinstance(error, AllProvidersFailed)
+    assert sent is error.called
+
+
+@pytest.mark.parametrize(
+    ("failures", "is_cut", "is_ended", "blocked"),
+    [
+        ([at("a", ProviderFailed())], False, False, ""),
+        ([at("a", ProviderFailed())], True, False, "request"),
+        ([at("a", ProviderFailed()), gated("cloud")], False, False, "privacy"),
+        ([gated("cloud", "operator"), at("a", ProviderFailed())], True, False, "privacy"),
+        ([skip("a", ModelNotFound), gated("cloud")], False, False, "privacy"),
+        # The policy had no part in it: the failure ends every chain.
+        ([gated("cloud"), at("a", ProviderRejected())], False, True, ""),
+        ([at("a", ContentRejected())], True, True, ""),
+        # Nor had it in these: nobody but the provider itself refused.
+        ([at("a", RouteForbidden(called=False))], False, False, ""),
+    ],
+)
+def test_what_kept_further_targets_away_is_said(
+    failures: list[ProviderError], blocked: str, *, is_cut: bool, is_ended: bool
 ) -> None:
-    failure, alone = at("b", ProviderUnreachable()), skip("a", kind)
-
-    assert failure is told(skip("a", kind), failure)
-    assert alone is told(alone)
+    assert blocked == told(*failures, is_cut=is_cut, is_ended=is_ended).failover_blocked
 
 
-def test_what_privacy_kept_away_is_said_beside_the_local_failure() -> None:
+def test_what_privacy_kept_away_does_not_count_as_a_second_target() -> None:
     failure = at("a", ProviderFailed())
-    error = told(failure, skip("cloud", RouteForbidden))
 
-    assert error is failure
-    assert "privacy" == error.failover_blocked
-
-
-def test_what_the_request_kept_away_is_said_too() -> None:
-    assert "request" == told(at("a", ProviderFailed()), is_cut=True).failover_blocked
+    assert failure is told(failure, gated("cloud"))
 
 
 def test_only_forbidden_targets_are_forbidden() -> None:
-    first = skip("cloud", RouteForbidden)
-    error = told(first, skip("other", RouteForbidden))
+    first = gated("cloud")
+    error = told(first, gated("other"))
 
     assert error is first
     assert "" == error.failover_blocked
@@ -137,6 +197,6 @@ def test_only_forbidden_targets_are_forbidden() -> None:
 def test_a_forbidden_targets_model_is_forbidden_where_it_was_named(
     *, names_model: bool, forbidden: bool
 ) -> None:
-    missing, gated = skip("a", ModelNotFound), skip("cloud", RouteForbidden)
+    missing, kept = skip("a", ModelNotFound), gated("cloud")
 
-    assert told(missing, gated, names_model=names_model) is (gated if forbidden else missing)
+    assert told(missing, kept, names_model=names_model) is (kept if forbidden else missing)

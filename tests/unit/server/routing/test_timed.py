@@ -196,6 +196,22 @@ async def test_when_an_engine_dies_the_calls_that_hear_nothing_end_too() -> None
     assert [Delta("b"), Delta("c"), done()] == await spared
 
 
+async def test_who_would_end_sooner_anyway_is_no_orphan() -> None:
+    inner = ScriptedProvider()
+    told = Gate()
+    inner.will(Delta("a"), Gate())
+    inner.will(told, EngineDied())
+    provider = timed(inner, idle_s=0.2)
+    async with asyncio.TaskGroup() as group:
+        silent = group.create_task(ending(provider))
+        died = group.create_task(ending(provider))
+        await told.reached()
+        told.open()
+
+    assert isinstance(await died, EngineDied)
+    assert isinstance(await silent, ProviderTimeout)
+
+
 async def test_another_models_calls_hear_nothing_of_it() -> None:
     inner = ScriptedProvider()
     gate, told = Gate(), Gate()

@@ -1,0 +1,85 @@
+"""Targets, and the plan of one request over them, for tests of who may be asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
+from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.providers.abilities import ListsModels
+from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets, plan
+from tests.fakes.assembled import everyday_patience
+from tests.fakes.requests import chat_request
+from tests.fakes.scripted_provider import ScriptedProvider, Step
+from tests.fakes.watching import inventory_over
+from tests.unit.server.routing.candidates import info_of
+
+LOCAL_ONLY, ALLOWED = Privacy.LOCAL_ONLY, Privacy.CLOUD_ALLOWED
+
+
+def local(
+    name: str, model: str, *models: str, steps: Sequence[Step] = (), **more: object
+) -> Target:
+    """Return a local provider that lists `models`, its own included, and answers with `steps`."""
+    info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
+    provider = ScriptedProvider(*steps, info=info, models=(model, *models))
+    target = Target(provider=provider, default_model=model, patience=everyday_patience())
+    return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
+
+
+def cloud(name: str, model: str, **more: object) -> Target:
+    """Return a remote provider, which lists nothing."""
+    target = Target(
+        provider=ScriptedProvider(info=info_of(name)),
+        default_model=model,
+        is_listed=False,
+        patience=everyday_patience(),
+    )
+    return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
+
+
+def scripted(target: Target) -> ScriptedProvider:
+    """Return the provider behind a target of this module."""
+    return cast("ScriptedProvider", target.provider)
+
+
+async def planned(  # noqa: PLR0913  what a call may vary, by keyword
+    *sequence: Target,
+    model: str = "",
+    routing: Routing = SERVERS_ROUTING,
+    others: tuple[Target, ...] = (),
+    withheld: Mapping[str, ProviderError] | None = None,
+    privacy: Privacy = ALLOWED,
+    text: str = "hi",
+    looked: bool = True,
+) -> Plan:
+    """Return the plan of one request."""
+    sources = {
+        target.provider.info.name: cast("ListsModels", target.provider)
+        for target in (*sequence, *others)
+        if target.is_listed
+    }
+    inventory = inventory_over(sources)
+    for name in sources if looked else ():
+        await inventory.refresh(name, name)
+    targets = Targets(
+        sequence=sequence,
+        others={target.provider.info.name: target for target in others},
+        withheld=withheld or {},
+        privacy=privacy,
+    )
+    return plan(chat_request(text, model=model, routing=routing), targets, inventory)
+
+
+def seen(made: Plan) -> list[tuple[str, str]]:
+    """Return the provider and the model, or the failure's class, of each outcome."""
+    told = []
+    for outcome in made.outcomes:
+        if isinstance(outcome, Candidate):
+            told.append((outcome.info.name, outcome.model))
+        else:
+            assert outcome.provider is not None
+            assert not outcome.called
+            told.append((outcome.provider.name, type(outcome).__name__))
+    return told

@@ -1,0 +1,51 @@
+from contextlib import aclosing
+
+import pytest
+
+from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Phase, Waiting
+from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.routing.commit import MAX_WHOLE_BYTES, commits, rest_of_answer
+from tests.fakes.scripted_provider import done
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (Waiting(Phase.PROVIDER), False),
+        (Delta(""), False),
+        (Delta(" "), True),
+        (done(), True),
+    ],
+)
+def test_content_commits_and_so_does_the_end(event: ChatEvent, *, expected: bool) -> None:
+    assert expected is commits(event)
+
+
+async def _events(*events: ChatEvent) -> ChatEvents:
+    for event in events:
+        yield event
+
+
+async def test_the_rest_is_added_to_what_is_held() -> None:
+    held: list[ChatEvent] = [Delta("a")]
+    async with aclosing(_events(Delta("b"), done())) as rest:
+        await rest_of_answer(held, rest)
+
+    assert [Delta("a"), Delta("b"), done()] == held
+
+
+HALF = "é" * (MAX_WHOLE_BYTES // 4)
+
+
+async def test_an_answer_may_be_as_long_as_the_limit() -> None:
+    held: list[ChatEvent] = [Delta(HALF)]
+    async with aclosing(_events(Delta(HALF), done())) as rest:
+        await rest_of_answer(held, rest)
+
+    assert done() == held[-1]
+
+
+async def test_its_bytes_are_counted_and_not_its_letters() -> None:
+    async with aclosing(_events(Delta(HALF + "a"), done())) as rest:
+        with pytest.raises(ProviderProtocolError):
+            await rest_of_answer([Delta(HALF)], rest)

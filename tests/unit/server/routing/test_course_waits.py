@@ -1,0 +1,246 @@
+"""Pauses, told waits, and how a call's time is divided (failover.md 4)."""
+
+import random
+
+import pytest
+
+from llmsvc_server.chat.request import Delivery
+from llmsvc_server.errors import (
+    ContextTooLong,
+    CredentialRejected,
+    ProviderBlocked,
+    ProviderError,
+    ProviderFailed,
+    ProviderRateLimited,
+    ProviderUnreachable,
+    TooLittleTime,
+)
+from tests.unit.server.routing.candidates import TIME_S, Asked, of, walk
+
+
+def test_a_lost_connection_is_repeated_at_once_and_a_fault_after_a_moment() -> None:
+    connect = walk(Asked())
+    connect.fail(ProviderUnreachable(), ProviderUnreachable())
+    fault = walk(Asked())
+    fault.fail(ProviderFailed(), ProviderFailed())
+
+    assert [0.0, 0.0] == [step.pause_s for step in connect.steps]
+    assert [0.0, 0.25] == [step.pause_s for step in fault.steps]
+
+
+@pytest.mark.parametrize(
+    ("told_s", "others", "asked"),
+    [
+        (2.0, True, ["a", "a"]),
+        (30.0, True, ["a", "b"]),
+        (None, True, ["a", "b"]),
+        (9.0, False, ["a", "a"]),
+        (11.0, False, ["a"]),
+    ],
+)
+def test_a_rate_limit_is_waited_out_where_that_is_worth_it(
+    told_s: float | None, asked: list[str], *, others: bool
+) -> None:
+    behind = [Asked(name="b")] if others else []
+    course = walk(Asked(name="a"), *behind)
+    limits = [ProviderRateLimited(retry_after_s=told_s) for _ in asked]
+
+    assert asked == course.fail(*limits)
+    for step in course.steps[1:]:
+        if step.is_retry:
+            assert step.pause_s >= (told_s or 0.0)
+
+
+def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> None:
+    first = Asked()
+    course = walk(first)
+    course.step()
+    first.refuses = ProviderRateLimited(called=False, retry_after_s=2.0)
+    course.course.failed(course.steps[0], of(course.steps[0].candidate.info, ProviderRateLimited()))
+    again = course.step()
+
+    assert again is not None
+    assert 2.25 == again.pause_s
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (ProviderRateLimited(retry_after_s=2.0), ["a"]),
+        (ProviderRateLimited(retry_after_s=1.4), ["a", "a"]),
+        (ProviderFailed(retry_after_s=1.6), ["a"]),
+        (ProviderFailed(retry_after_s=1.4), ["a", "a"]),
+    ],
+)
+def test_no_wait_takes_more_than_half_of_the_time_left(
+    error: ProviderError, asked: list[str]
+) -> None:
+    course = walk(Asked(), time_s=3.0)
+
+    assert asked == course.fail(error, ProviderFailed())
+    for step in course.steps[1:]:
+        assert 1.4 <= step.pause_s <= 1.5
+
+
+def test_a_pause_that_would_take_more_than_half_of_the_time_left_is_none() -> None:
+    course = walk(Asked(), time_s=0.4)
+
+    assert ["a"] == course.fail(ProviderFailed(), ProviderFailed())
+
+
+@pytest.mark.parametrize(
+    ("told_s", "others", "asked"),
+    [(2.5, True, ["a", "a"]), (20.0, True, ["a", "b"]), (9.0, False, ["a", "a"])],
+)
+def test_a_fault_that_says_when_to_come_back_is_not_asked_before(
+    told_s: float, asked: list[str], *, others: bool
+) -> None:
+    behind = [Asked(name="b")] if others else []
+    course = walk(Asked(name="a"), *behind)
+
+    assert asked == course.fail(ProviderFailed(retry_after_s=told_s), ProviderFailed())
+    assert course.steps[1].pause_s in (told_s, 0.0)
+
+
+def test_pauses_spread_over_the_whole_range() -> None:
+    chance = random.Random(7)  # noqa: S311  seeded, so that the test can foresee it
+    pauses_s = []
+    for _ in range(200):
+        course = walk(Asked(), chance=chance)
+        course.fail(ProviderFailed(), ProviderFailed())
+        pauses_s.append(course.steps[1].pause_s)
+
+    assert 0.0 <= min(pauses_s) < 0.02
+    assert 0.48 < max(pauses_s) <= 0.5
+    assert 80 < sum(pause_s < 0.25 for pause_s in pauses_s) < 120
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ProviderBlocked(called=False, retry_after_s=1.0),
+        ProviderRateLimited(called=False, retry_after_s=11.0),
+        ProviderRateLimited(called=False),
+    ],
+)
+def test_a_limit_is_not_waited_out_where_something_else_bars_the_way(
+    refusal: ProviderError,
+) -> None:
+    first = Asked()
+    course = walk(first)
+    step = course.step()
+    assert step is not None
+    first.refuses = refusal
+    course.course.failed(step, of(step.candidate.info, ProviderRateLimited(retry_after_s=1.0)))
+
+    assert course.step() is None
+
+
+def test_a_limit_without_a_word_and_without_a_block_is_told_at_once() -> None:
+    assert ["a"] == walk(Asked()).fail(ProviderRateLimited(), ProviderFailed())
+
+
+@pytest.mark.parametrize("time_s", [7.0, 30.0])
+def test_a_limit_that_lasts_too_long_is_told_and_not_waited_out(time_s: float) -> None:
+    limited = ProviderRateLimited(called=False, retry_after_s=4.0 if time_s < 8 else 11.0)
+    course = walk(Asked(refuses=limited), time_s=time_s)
+
+    assert course.step() is None
+    assert isinstance(course.course.failure(), ProviderRateLimited)
+
+
+def test_a_candidate_under_a_rate_limit_is_waited_for_where_there_is_no_other() -> None:
+    limited = ProviderRateLimited(called=False, retry_after_s=4.0)
+    alone = walk(Asked(refuses=limited)).step()
+    behind = walk(Asked(refuses=limited), Asked(name="b")).step()
+
+    assert alone is not None
+    assert behind is not None
+    assert 4.25 == alone.pause_s
+    assert ("b", 0.0) == (behind.candidate.info.name, behind.pause_s)
+
+
+def test_time_is_kept_for_those_who_come_later() -> None:
+    step = walk(Asked(first_token_s=100), Asked(name="b", least_s=20)).step()
+    assert step is not None
+
+    assert TIME_S - 20 == step.budget.first_token_by.remaining_s()
+    assert TIME_S - 20 == step.budget.latest_first.remaining_s()
+    assert not step.budget.whole_patience
+
+
+def test_later_ones_get_half_of_the_time_at_most() -> None:
+    step = walk(Asked(first_token_s=100), Asked(name="b", least_s=500)).step()
+    assert step is not None
+
+    assert TIME_S / 2 == step.budget.first_token_by.remaining_s()
+
+
+def test_a_candidate_with_too_little_time_is_skipped_but_the_last_one_never() -> None:
+    course = walk(Asked(name="a", least_s=1), Asked(name="b", least_s=1), time_s=0.8)
+
+    assert ["b"] == course.fail(CredentialRejected())
+    error = course.course.failure()
+    assert error.trail is not None
+    assert ["TIME_LIMIT_EXCEEDED", "PROVIDER_CREDENTIALS_REJECTED"] == [
+        attempt.reason for attempt in error.trail.attempts
+    ]
+
+
+def test_no_attempt_begins_after_the_end_of_the_time() -> None:
+    course = walk(Asked(name="a"), Asked(name="b"))
+    step = course.step()
+    assert step is not None
+    course.clock.advance(TIME_S)
+    course.course.failed(step, of(step.candidate.info, ProviderUnreachable()))
+
+    assert course.step() is None
+    assert isinstance(course.course.failure(), ProviderUnreachable)
+
+
+def test_a_call_that_comes_too_late_is_told_so() -> None:
+    course = walk(Asked(), time_s=0)
+
+    assert course.step() is None
+    assert isinstance(course.course.failure(), TooLittleTime)
+
+
+def test_a_pause_leaves_later_ones_their_part_too() -> None:
+    course = walk(Asked(first_token_s=100), Asked(name="b", least_s=20))
+    course.fail(ProviderFailed())
+    again = course.step()
+    assert again is not None
+
+    assert TIME_S - 20 == again.budget.first_token_by.remaining_s()
+
+
+def test_a_candidate_that_is_given_little_by_its_own_settings_is_asked() -> None:
+    step = walk(Asked(first_token_s=0.1), Asked(name="b")).step()
+
+    assert step is not None
+    assert "a" == step.candidate.info.name
+
+
+def test_whole_answers_count_with_what_they_take_to_their_end() -> None:
+    later = Asked(name="b")
+    course = walk(Asked(first_token_s=100), later, delivery=Delivery.WHOLE)
+    later.pace.answered("m", first_token_s=1, total_s=25)
+    step = course.step()
+    assert step is not None
+
+    assert TIME_S - 25 == step.budget.first_token_by.remaining_s()
+
+
+def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
+    course = walk(
+        Asked(name="a", window_tokens=10),
+        Asked(name="b", window_tokens=5000, first_token_s=100),
+        Asked(name="small", window_tokens=10, least_s=20),
+        Asked(name="small too", window_tokens=10, least_s=20),
+    )
+    many = ContextTooLong(context_length=10)
+    many.requests = 2
+
+    assert ["a", "b", "b"] == course.fail(many, ProviderFailed(), ProviderFailed())
+    budget = course.steps[1].budget
+    assert budget.finish_by == budget.first_token_by

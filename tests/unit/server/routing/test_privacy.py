@@ -1,0 +1,251 @@
+"""The privacy gate: what it refuses is not looked at further, whoever named it (failover.md 10)."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from llmsvc_server.chat.events import ChatEvent
+from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
+from llmsvc_server.chat.route import Locality, Privacy
+from llmsvc_server.errors import (
+    LlmsvcError,
+    ProviderError,
+    ProviderFailed,
+    ProviderMisconfigured,
+    RouteForbidden,
+)
+from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
+from llmsvc_server.routing.router import FailoverRouter
+from tests.fakes.chances import NO_PAUSE
+from tests.fakes.requests import chat_request, in_s
+from tests.fakes.scripted_provider import catalogue_of
+from tests.fakes.watching import inventory_over
+from tests.unit.server.routing.candidates import info_of, named
+from tests.unit.server.routing.plans import (
+    ALLOWED,
+    LOCAL_ONLY,
+    cloud,
+    local,
+    planned,
+    scripted,
+    seen,
+)
+
+LOCALLY = Routing(privacy=LOCAL_ONLY)
+
+
+def causes(made: Plan) -> list[str]:
+    """Return who forbade each forbidden target."""
+    return [one.cause for one in made.outcomes if isinstance(one, RouteForbidden)]
+
+
+async def asked(
+    *sequence: Target, routing: Routing = SERVERS_ROUTING, model: str = ""
+) -> tuple[list[ChatEvent], LlmsvcError | None]:
+    """Return what the router gives, and what it raises."""
+    sources = {one.provider.info.name: scripted(one) for one in sequence if one.is_listed}
+    inventory = inventory_over(sources)
+    for name in sources:
+        await inventory.refresh(name, name)
+    router = FailoverRouter(
+        Targets(sequence=sequence),
+        inventory,
+        remote_when_busy=True,
+        clock=asyncio.get_running_loop().time,
+        chance=NO_PAUSE,
+    )
+    events: list[ChatEvent] = []
+    try:
+        request = chat_request(model=model, routing=routing)
+        async with aclosing(router.stream_chat(request, in_s(60))) as stream:
+            events.extend([event async for event in stream])
+    except LlmsvcError as error:
+        return events, error
+    return events, None
+
+
+@pytest.mark.parametrize(
+    ("operator", "asked", "mode", "cause"),
+    [
+        (ALLOWED, LOCAL_ONLY, LOCAL_ONLY, "request"),
+        (LOCAL_ONLY, ALLOWED, LOCAL_ONLY, "operator"),
+        (LOCAL_ONLY, None, LOCAL_ONLY, "operator"),
+        (ALLOWED, None, ALLOWED, ""),
+        (ALLOWED, ALLOWED, ALLOWED, ""),
+    ],
+)
+async def test_the_stricter_policy_holds(
+    operator: Privacy, asked: Privacy | None, mode: Privacy, cause: str
+) -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        cloud("openai", "gpt"),
+        privacy=operator,
+        routing=Routing(privacy=asked),
+    )
+    _, remote = made.outcomes
+
+    assert mode is made.privacy
+    if cause:
+        assert isinstance(remote, RouteForbidden)
+        assert cause == remote.cause
+    else:
+        assert isinstance(remote, Candidate)
+
+
+WITHHELD: Mapping[str, ProviderError] = {
+    "claude": RouteForbidden(called=False, cause="operator"),
+    "openai": ProviderMisconfigured(called=False, cause="inactive"),
+}
+for _name, _error in WITHHELD.items():
+    _error.provider = info_of(_name)
+
+
+async def test_who_is_withheld_stays_out_of_the_sequence() -> None:
+    made = await planned(local("ollama", "phi3"), withheld=WITHHELD)
+
+    assert [("ollama", "phi3")] == seen(made)
+
+
+async def test_who_is_withheld_is_so_where_it_is_named() -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        withheld=WITHHELD,
+        routing=named(("claude", ""), ("openai", "gpt")),
+    )
+
+    assert [("claude", "RouteForbidden"), ("openai", "ProviderMisconfigured")] == seen(made)
+    assert ["", "gpt"] == [one.model for one in made.outcomes]
+
+
+async def test_what_a_withheld_one_lacks_is_told_to_nobody_who_may_not_use_it() -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        withheld=WITHHELD,
+        routing=named(("openai", ""), privacy=LOCAL_ONLY),
+    )
+
+    assert [("openai", "RouteForbidden")] == seen(made)
+    assert ["request"] == causes(made)
+
+
+@pytest.mark.parametrize(
+    ("operator", "request_", "cause"),
+    [(ALLOWED, LOCAL_ONLY, "request"), (LOCAL_ONLY, None, "operator")],
+)
+@pytest.mark.parametrize("model", ["", "gpt", "no-such-model"])
+async def test_a_named_cloud_is_forbidden_whatever_is_asked_of_it(
+    operator: Privacy, request_: Privacy | None, cause: str, model: str
+) -> None:
+    narrow = cloud("openai", "gpt", configured_only=True, window_tokens=1)
+    made = await planned(
+        local("ollama", "phi3"),
+        narrow,
+        privacy=operator,
+        routing=named(("openai", model), privacy=request_),
+        text="far too long for it",
+    )
+
+    assert [("openai", "RouteForbidden")] == seen(made)
+    assert [cause] == causes(made)
+
+
+async def test_no_prompt_is_measured_for_a_forbidden_target() -> None:
+    made = await planned(
+        local("ollama", "phi3"),
+        cloud("openai", "gpt", window_tokens=1),
+        routing=LOCALLY,
+        text="far too long for it",
+    )
+
+    assert [("ollama", "phi3"), ("openai", "RouteForbidden")] == seen(made)
+
+
+async def test_a_clouds_model_is_forbidden_and_a_typo_is_none() -> None:
+    targets = (local("ollama", "phi3"), cloud("openai", "gpt", aliases={"big": "gpt-big"}))
+    of_cloud = await planned(*targets, model="big", routing=LOCALLY)
+    typo = await planned(*targets, model="bigg", routing=LOCALLY)
+
+    assert [("ollama", "ModelNotFound"), ("openai", "RouteForbidden")] == seen(of_cloud)
+    assert [("ollama", "ModelNotFound"), ("openai", "ModelNotFound")] == seen(typo)
+
+
+def forwards(model: str, *, allows_remote: bool) -> Target:
+    """Return a local provider that has `model` run elsewhere."""
+    target = local("ollama", "phi3", model, allows_remote=allows_remote)
+    scripted(target).listing = replace(catalogue_of(["phi3", model]), remote=frozenset({model}))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("allows", "operator", "request_", "expected", "cause"),
+    [
+        (False, ALLOWED, None, "RouteForbidden", ["operator"]),
+        (True, ALLOWED, None, "gpt:cloud", []),
+        (True, ALLOWED, LOCAL_ONLY, "RouteForbidden", ["request"]),
+        (True, LOCAL_ONLY, ALLOWED, "RouteForbidden", ["operator"]),
+    ],
+)
+async def test_a_local_ones_remote_model_is_a_remote_target(
+    operator: Privacy,
+    request_: Privacy | None,
+    expected: str,
+    cause: list[str],
+    *,
+    allows: bool,
+) -> None:
+    made = await planned(
+        forwards("gpt:cloud", allows_remote=allows),
+        model="gpt:cloud",
+        privacy=operator,
+        routing=Routing(privacy=request_),
+    )
+    (outcome,) = made.outcomes
+    info = outcome.info if isinstance(outcome, Candidate) else outcome.provider
+    assert info is not None
+
+    assert [("ollama", expected)] == seen(made)
+    assert cause == causes(made)
+    assert Locality.REMOTE is info.locality
+
+
+async def test_a_local_failure_is_told_with_what_privacy_kept_away() -> None:
+    remote = cloud("openai", "gpt")
+    events, error = await asked(
+        local("ollama", "phi3", steps=[ProviderFailed()]), remote, routing=LOCALLY
+    )
+
+    assert isinstance(error, ProviderFailed)
+    assert "privacy" == error.failover_blocked
+    assert error.trail is not None
+    assert ["PROVIDER_ERROR", "PROVIDER_ERROR", "ROUTE_FORBIDDEN"] == [
+        attempt.reason for attempt in error.trail.attempts
+    ]
+    assert [] == scripted(remote).calls + events
+
+
+async def test_the_primarys_own_model_that_is_missing_is_told_so_and_not_as_forbidden() -> None:
+    primary = local("ollama", "phi3")
+    scripted(primary).listing = catalogue_of([])
+    _, error = await asked(primary, cloud("openai", "gpt"), routing=LOCALLY, model="phi3")
+
+    assert error is not None
+    assert ("ModelNotFound", "privacy") == (type(error).__name__, error.failover_blocked)
+
+
+async def test_a_call_that_names_only_forbidden_targets_is_forbidden() -> None:
+    remote = cloud("openai", "gpt")
+    _, error = await asked(
+        local("ollama", "phi3"), remote, routing=named(("openai", ""), privacy=LOCAL_ONLY)
+    )
+
+    assert isinstance(error, RouteForbidden)
+    assert ("request", "") == (error.cause, error.failover_blocked)
+    assert error.trail is not None
+    assert [(None, False)] == [
+        (attempt.elapsed_s, attempt.content_sent) for attempt in error.trail.attempts
+    ]
+    assert [] == scripted(remote).calls

@@ -1,0 +1,299 @@
+"""Whatever upstreams do, a call keeps these promises (failover.md 15: 2 to 5, 16 to 18)."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsvc_server.chat.deadline import Budget, Deadline
+from llmsvc_server.chat.events import (
+    ChatEvent,
+    ChatEvents,
+    Delta,
+    Done,
+    Phase,
+    Started,
+    Waiting,
+)
+from llmsvc_server.chat.request import ChatRequest, Delivery
+from llmsvc_server.chat.route import Attempt, Locality, ProviderInfo
+from llmsvc_server.errors import (
+    AllProvidersFailed,
+    ContentRejected,
+    ContextTooLong,
+    CredentialRejected,
+    LlmsvcError,
+    ModelOutputInvalid,
+    PrivacyViolated,
+    ProviderError,
+    ProviderFailed,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnreachable,
+    QueueFull,
+    StreamInterrupted,
+)
+from llmsvc_server.routing.observed import Observed
+from llmsvc_server.routing.plan import Target, Targets
+from llmsvc_server.routing.router import FailoverRouter
+from tests.fakes.assembled import everyday_patience
+from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.requests import chat_request
+from tests.fakes.scripted_provider import done
+from tests.fakes.virtual_time import run_virtually
+from tests.fakes.watching import inventory_over
+from tests.unit.server.routing.candidates import info_of
+
+MOST_REQUESTS = 4
+ROUNDING_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What one attempt meets: silence for `takes_s`, so many pieces, then a failure or the end."""
+
+    takes_s: float
+    pieces: int
+    fails: Callable[[], ProviderError] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One attempt that was made, who by, when, and how it ended; None after success."""
+
+    name: str
+    began_s: float
+    ended_s: float
+    error: ProviderError | None
+
+
+async def passed(length_s: float) -> None:
+    """Return after `length_s` seconds of the loop's own, jumping time."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(length_s, over.set)
+    await over.wait()
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A provider that behaves as it is told, attempt by attempt."""
+
+    info: ProviderInfo
+    behaviours: list[Behaviour]
+    made: list[Made]
+
+    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+        """Do the next thing."""
+        assert request.model == f"model-of-{self.info.name}"
+        behaviour = self.behaviours.pop(0)
+        now_s = asyncio.get_running_loop().time
+        began_s = now_s()
+        error = behaviour.fails() if behaviour.fails else None
+        yield Waiting(Phase.PROVIDER)
+        if behaviour.takes_s > budget.first_token_by.remaining_s():
+            error = ProviderTimeout(phase="first_token")
+            await passed(budget.first_token_by.remaining_s())
+        else:
+            await passed(behaviour.takes_s)
+            sent = error is None or error.called
+            for _ in range(behaviour.pieces if sent else 0):
+                yield Delta(self.info.name)
+        self.made.append(Made(name=self.info.name, began_s=began_s, ended_s=now_s(), error=error))
+        if error is not None:
+            raise error
+        yield done()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All that came of one call."""
+
+    events: list[ChatEvent] = field(default_factory=list)
+    error: LlmsvcError | None = None
+    timed_out: bool = False
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What was tried, as the caller is told."""
+        for event in self.events:
+            if isinstance(event, Started):
+                return event.route.trail.attempts
+        trail = self.error.trail if self.error else None
+        return () if trail is None else trail.attempts
+
+
+def _limited(told_s: float | None) -> Callable[[], ProviderError]:
+    return lambda: ProviderRateLimited(retry_after_s=told_s)
+
+
+def _refused() -> ProviderError:
+    error = ProviderUnreachable(called=False)
+    error.requests = 1
+    return error
+
+
+FAILURES = st.one_of(
+    st.sampled_from(
+        [
+            ProviderFailed,
+            ProviderUnreachable,
+            _refused,
+            ProviderTimeout,
+            CredentialRejected,
+            ProviderRejected,
+            ContentRejected,
+            ContextTooLong,
+            ModelOutputInvalid,
+            PrivacyViolated,
+            lambda: QueueFull(called=False),
+        ]
+    ),
+    st.builds(_limited, st.none() | st.floats(0, 15)),
+    st.builds(lambda told_s: lambda: ProviderFailed(retry_after_s=told_s), st.floats(0, 15)),
+)
+BEHAVIOURS = st.builds(
+    Behaviour,
+    takes_s=st.sampled_from([0.0, 0.01, 1.0, 2.5, 20.0]),
+    pieces=st.integers(0, 2),
+    fails=st.none() | FAILURES,
+)
+FAILING = st.builds(
+    Behaviour, takes_s=st.sampled_from([0.0, 0.5, 3.0]), pieces=st.just(0), fails=FAILURES
+)
+
+
+async def called(
+    upstreams: list[Upstream], delivery: Delivery, time_s: float, seed: int
+) -> Outcome:
+    """Return what comes of one call over `upstreams`, in their order."""
+    clock = asyncio.get_running_loop().time
+    targets = []
+    for upstream in upstreams:
+        patience = everyday_patience(first_token_s=10)
+        observed = Observed(upstream, pace=patience.pace, reporter=ListeningReporter(), clock=clock)
+        targets.append(
+            Target(
+                provider=observed,
+                default_model=f"model-of-{upstream.info.name}",
+                is_listed=False,
+                window_tokens=100 if upstream.info.name == "b" else None,
+                patience=patience,
+            )
+        )
+    router = FailoverRouter(
+        Targets(sequence=targets),
+        inventory_over({}),
+        remote_when_busy=bool(seed % 2),
+        clock=clock,
+        chance=random.Random(seed),  # noqa: S311  seeded, so that a failure can be repeated
+    )
+    outcome = Outcome()
+    finish_by = Deadline(clock() + time_s, clock)
+    request = chat_request(delivery=delivery)
+    try:
+        async with asyncio.timeout_at(finish_by.at_s):
+            async with aclosing(router.stream_chat(request, finish_by)) as stream:
+                async for event in stream:
+                    outcome.events.append(event)
+    except TimeoutError:
+        outcome.timed_out = True
+    except LlmsvcError as error:
+        outcome.error = error
+    return outcome
+
+
+@settings(max_examples=250, deadline=None)  # a busy machine is no failure
+@given(
+    scripts=st.lists(
+        st.lists(FAILING | BEHAVIOURS, min_size=2, max_size=2), min_size=1, max_size=5
+    ),
+    localities=st.lists(st.sampled_from(Locality), min_size=5, max_size=5),
+    delivery=st.sampled_from(Delivery),
+    time_s=st.sampled_from([0.3, 0.6, 3.0, 30.0, 300.0]),
+    seed=st.integers(0, 9),
+)
+def test_every_call_keeps_its_promises(
+    scripts: list[list[Behaviour]],
+    localities: list[Locality],
+    delivery: Delivery,
+    time_s: float,
+    seed: int,
+) -> None:
+    made: list[Made] = []
+    upstreams = [
+        Upstream(info_of(name, locality), list(script), made)
+        for name, locality, script in zip("abcde", localities, scripts, strict=False)
+    ]
+    outcome = run_virtually(called(upstreams, delivery, time_s, seed))
+
+    _has_one_end(outcome)
+    _is_of_one_attempt(outcome, made, delivery)
+    _stays_in_its_bounds(made, time_s)
+    _tells_what_was_tried(outcome, made)
+
+
+def _has_one_end(outcome: Outcome) -> None:
+    ends = [event for event in outcome.events if isinstance(event, Done)]
+    ways = [bool(ends), outcome.error is not None, outcome.timed_out]
+
+    assert 1 == sum(ways)
+    assert len(ends) <= 1
+    assert not ends or ends[0] is outcome.events[-1]
+
+
+def _is_of_one_attempt(outcome: Outcome, made: list[Made], delivery: Delivery) -> None:
+    content = [event for event in outcome.events if not isinstance(event, Waiting)]
+    if not content:
+        assert not isinstance(outcome.error, StreamInterrupted)
+        return
+    started, *pieces = content
+    assert isinstance(started, Started)
+    answers = started.route.provider.name
+    assert all(piece.text == answers for piece in pieces if isinstance(piece, Delta))
+    assert not any(isinstance(piece, Started | Waiting) for piece in pieces)
+    if made and not outcome.timed_out:
+        assert answers == made[-1].name
+    if outcome.error is not None:
+        assert isinstance(outcome.error, StreamInterrupted)
+        assert delivery is Delivery.STREAM
+
+
+def _stays_in_its_bounds(made: list[Made], time_s: float) -> None:
+    requests = sum(1 if one.error is None else one.error.requests for one in made)
+    names = [one.name for one in made]
+
+    assert requests <= MOST_REQUESTS
+    assert max((names.count(name) for name in names), default=0) <= 2
+    assert names == sorted(names)
+    assert all(one.began_s < time_s for one in made)
+    for before, after in itertools.pairwise(made):
+        waited_s = after.began_s - before.ended_s
+        assert waited_s <= (time_s - before.ended_s) / 2 + ROUNDING_S
+        told_s = before.error.retry_after_s if before.error else None
+        if before.name == after.name and told_s is not None:
+            assert waited_s >= told_s - ROUNDING_S
+
+
+def _tells_what_was_tried(outcome: Outcome, made: list[Made]) -> None:
+    if outcome.timed_out:
+        return
+    error = outcome.error
+    made_there = [attempt for attempt in outcome.attempts if attempt.elapsed_s is not None]
+    requested = [one for one in made if one.error is None or one.error.requests]
+    assert [one.name for one in requested] == [one.provider.name for one in made_there]
+    assert [one.provider.name for one in outcome.attempts] == sorted(
+        one.provider.name for one in outcome.attempts
+    )
+    answered = error is None or isinstance(error, StreamInterrupted)
+    assert answered == (outcome.attempts[-1].code == "OK")
+    first = made[0].error if made else None
+    if isinstance(first, ProviderRejected | ContentRejected):
+        assert 1 == len(made)
+    if isinstance(error, AllProvidersFailed):
+        assert len({attempt.provider for attempt in outcome.attempts}) > 1
