@@ -14,6 +14,7 @@ import psutil
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 30.0
 POLL_S = 0.01
+LOG = "ollama.log"
 IDLE_S = 0.5
 IDLE_CPU_S = 0.05  # an idle engine ticks; one that writes uses all of IDLE_S
 
@@ -24,15 +25,17 @@ class OllamaProcess:
     It has no models at first. Its engines are children of its own, one for each loaded model.
     """
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, *, slots: int = 1) -> None:
         """Start nothing yet.
 
         Args:
             program: The `ollama` program.
             folder: For its models, keys and log.
+            slots: How many chats a model runs at once.
         """
         self._program = program
         self._folder = folder
+        self._slots = slots
         self._process: Process | None = None
         self._port = 0
         self._orphans: list[psutil.Process] = []
@@ -41,6 +44,11 @@ class OllamaProcess:
     def base_url(self) -> str:
         """Where it answers; the same after a restart."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> str:
+        """All that it has logged so far."""
+        return (self._folder / LOG).read_text()
 
     async def start(self) -> None:
         """Start it, and return when it listens.
@@ -55,17 +63,16 @@ class OllamaProcess:
             "OLLAMA_MODELS": str(self._folder / "models"),
             "OLLAMA_HOST": f"127.0.0.1:{self._port}",
             "OLLAMA_NO_CLOUD": "1",
-            "OLLAMA_NUM_PARALLEL": "1",
+            "OLLAMA_NUM_PARALLEL": str(self._slots),
         }
-        log = self._folder / "ollama.log"
-        with log.open("ab") as stderr:
+        with (self._folder / LOG).open("ab") as stderr:
             self._process = await asyncio.create_subprocess_exec(
                 self._program, "serve", env=environment, stdout=subprocess.DEVNULL, stderr=stderr
             )
         async with asyncio.timeout(START_LIMIT_S):
             while not (ports := _listening(self._process.pid)):
                 if self._process.returncode is not None:
-                    raise RuntimeError(f"ollama ended at its start: {log.read_text()[-1000:]}")
+                    raise RuntimeError(f"ollama ended at its start: {self.log[-1000:]}")
                 await asyncio.sleep(POLL_S)
         (self._port,) = ports
 

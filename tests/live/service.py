@@ -65,6 +65,12 @@ class Service:
             watch.cancel()
         raise AssertionError("the server ended the watch")
 
+    async def follow(self, name: str, states: list[bool]) -> None:
+        """Add whether `name` serves to `states`, now and at each change, until cancelled."""
+        watch = self._health.Watch(health_pb2.HealthCheckRequest(service=name))
+        while (answer := await watch.read()) is not grpc.aio.EOF:
+            states.append(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
 
 @asynccontextmanager
 async def service(folder: Path, base_url: str, **entry: object) -> AsyncIterator[Service]:
@@ -75,11 +81,21 @@ async def service(folder: Path, base_url: str, **entry: object) -> AsyncIterator
         base_url: The Ollama.
         entry: Settings of the provider's entry; `model` among them.
     """
+    async with service_over(folder, ollama={"base_url": base_url, **entry}) as running:
+        yield running
+
+
+@asynccontextmanager
+async def service_over(folder: Path, **entries: Mapping[str, object]) -> AsyncIterator[Service]:
+    """Run the server over several providers, in a process of its own.
+
+    Args:
+        folder: For its configuration.
+        entries: Settings of each provider, in the order in which they are asked.
+    """
+    first, *others = entries
     tree: Mapping[str, object] = {
-        "llm": {
-            "providers": {"ollama": {"base_url": base_url, **entry}},
-            "default_provider": "ollama",
-        },
+        "llm": {"providers": entries, "default_provider": first, "fallback_sequence": others},
         "limits": {"max_output_tokens": 1_000_000},
         "health": {"refresh_s": 0.2},
     }

@@ -54,13 +54,17 @@ def persons_own() -> Subject | None:
 
 
 @asynccontextmanager
-async def our_own(folder: Path) -> AsyncIterator[Subject]:
-    """Run an Ollama of our own in `folder`, and end it with all that it started.
+async def our_own(folder: Path, *, slots: int = 1) -> AsyncIterator[Subject]:
+    """Run an Ollama of our own, and end it with all that it started.
+
+    Args:
+        folder: For all that it keeps.
+        slots: How many chats a model runs at once.
 
     Raises:
         pytest.skip.Exception: There is no `ollama`.
     """
-    process = OllamaProcess(program("ollama"), folder)
+    process = OllamaProcess(program("ollama"), folder, slots=slots)
     try:
         await process.start()
         for model in (PLAIN, ENDLESS, SILENT):

@@ -137,7 +137,7 @@ async def test_an_engine_that_freezes_in_mid_stream_is_not_waited_for(
     assert_interrupted(await failure_of(call), breakable)
 
 
-async def test_an_engine_that_froze_idle_is_not_waited_for(
+async def test_an_engine_that_froze_idle_is_not_waited_for_and_replaced(
     ollama: OllamaProcess, over_it: Service
 ) -> None:
     assert await works(over_it)
@@ -147,4 +147,5 @@ async def test_an_engine_that_froze_idle_is_not_waited_for(
         await works(over_it)
 
     failure = told(failed.value)
-    assert ("UNAVAILABLE", "PROVIDER_TIMEOUT") == (failure.code, failure.reason)
+    assert ("UNAVAILABLE", "MODEL_LOADING") == (failure.code, failure.reason)
+    assert await works(over_it)
