@@ -18,6 +18,11 @@ class Effort:
     soak_streams: int
     soak_warm: int  # streams before the starting values are taken
     settle_s: float  # patience for idle connections to be closed; 0 judges no soak
+    failovers: int  # of each kind, per pass
+    outage_s: float
+    chaos_calls: int
+    chaos_floor: int  # calls to the floor, after a quarter as many that do not count
+    chaos_warm: int  # calls before the starting values are taken
 
 
 FULL = Effort(
@@ -31,7 +36,12 @@ FULL = Effort(
     cancels=2000,
     soak_streams=100_000,
     soak_warm=5000,
-    settle_s=25,
+    settle_s=35,
+    failovers=150,
+    outage_s=60,
+    chaos_calls=200_000,
+    chaos_floor=100_000,
+    chaos_warm=5000,
 )
 QUICK = Effort(
     passes=1,
@@ -45,4 +55,9 @@ QUICK = Effort(
     soak_streams=2000,
     soak_warm=500,
     settle_s=0,
+    failovers=50,
+    outage_s=10,
+    chaos_calls=5000,
+    chaos_floor=5000,
+    chaos_warm=1000,
 )

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Ledger(msgspec.Struct, frozen=True):
 
     connections: int
     chats: int
+    faults: dict[str, int]  # given, by kind of provider and row of failover.md 2.2
+    sorts: int  # how many of those there are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Lab:
     switches: Switches
     programs: Programs
     upstream: Subject
+    gate_url: str  # the upstream's second address, which it can shut
     folder: Path  # for logs and configuration
 
     @property
@@ -62,9 +65,13 @@ class Lab:
         return f"http://{self.upstream.target}"
 
     @contextlib.contextmanager
-    def ours(self) -> Iterator[Subject]:
-        """Yield our server, ready to answer: limits raised, all else as it comes."""
-        with self.ours_unready() as subject:
+    def ours(self, llm: Mapping[str, object] | None = None) -> Iterator[Subject]:
+        """Yield our server, ready to answer: limits raised, all else as it comes.
+
+        Args:
+            llm: Its providers and their order; None for the fake Ollama alone.
+        """
+        with self.ours_unready(llm) as subject:
             self.wait_serving(subject, "readiness")
             yield subject
 
@@ -80,22 +87,13 @@ class Lab:
             raise NotMeasuredError(f"{error}; the server said: {subject.last_words()}") from error
 
     @contextlib.contextmanager
-    def ours_unready(self) -> Iterator[Subject]:
-        """Yield our server the moment its process exists."""
+    def ours_unready(self, llm: Mapping[str, object] | None = None) -> Iterator[Subject]:
+        """Yield our server the moment its process exists; `llm` as for `ours`."""
         target = f"127.0.0.1:{free_port()}"
-        ollama = {
-            "base_url": self.upstream_url,
-            "model": "phi3:mini",
-            "max_in_flight_per_model": MAX_CHATS,
-        }
+        alone = {"default_provider": "ollama", "providers": {"ollama": ollama(self.upstream_url)}}
+        settings = {"server": {"listen": target, "max_chats": MAX_CHATS}, "llm": llm or alone}
         config = self.folder / "server.yaml"
-        text = json.dumps(
-            {
-                "server": {"listen": target, "max_chats": MAX_CHATS},
-                "llm": {"default_provider": "ollama", "providers": {"ollama": ollama}},
-            }
-        )
-        config.write_text(text, encoding="utf-8")  # JSON is YAML
+        config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         with running(
             [str(self.switches.server), "serve", "--config", str(config)],
             target=target,
@@ -175,20 +173,55 @@ class Lab:
         return best
 
 
+def ollama(url: str, **more: object) -> dict[str, object]:
+    """Return an entry of the configuration for an Ollama."""
+    return {
+        "kind": "ollama",
+        "base_url": url,
+        "model": "phi3:mini",
+        "max_in_flight_per_model": MAX_CHATS,
+        **more,
+    }
+
+
+def openai(url: str, **more: object) -> dict[str, object]:
+    """Return an entry for an OpenAI; `url` is the root of its server."""
+    return {
+        "kind": "openai",
+        "base_url": f"{url}/v1",
+        "model": "gpt-4o-mini",
+        "api_key": "bench",
+        "max_in_flight": MAX_CHATS,
+        **more,
+    }
+
+
+def anthropic(url: str, **more: object) -> dict[str, object]:
+    """Return an entry for an Anthropic."""
+    return {
+        "kind": "anthropic",
+        "base_url": url,
+        "model": "claude-haiku-4-5",
+        "api_key": "bench",
+        "max_in_flight": MAX_CHATS,
+        **more,
+    }
+
+
 def others_share(counted: Counted) -> float:
     """Return what other processes used during the window, in cores."""
     return counted.window.others_ns / counted.window.wall_ns
 
 
 @contextlib.contextmanager
-def upstream_running(programs: Programs, folder: Path) -> Iterator[Subject]:
-    """Yield the fake upstream, once its port is open."""
-    target = f"127.0.0.1:{free_port()}"
+def upstream_running(programs: Programs, folder: Path) -> Iterator[tuple[Subject, str]]:
+    """Yield the fake upstream, once its port is open, and the URL of its gate."""
+    target, gate = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with running(
-        [str(programs.upstream), f"-listen={target}"],
+        [str(programs.upstream), f"-listen={target}", f"-gate={gate}"],
         target=target,
         log=folder / "upstream.log",
         environment={},
     ) as subject:
         Load(program=programs.load).run(Ready, "ready", target=target)
-        yield subject
+        yield subject, f"http://{gate}"

@@ -63,6 +63,47 @@ class Soaked(msgspec.Struct, frozen=True):
     outcomes: dict[str, int] | None = None
 
 
+class FailedOver(msgspec.Struct, frozen=True):
+    """How long whole answers took, in ns."""
+
+    alone_ns: list[int]  # from the fallback, asked alone, among the refused ones
+    refused_ns: list[int]  # from the fallback, after the primary refused connections
+    open_ns: list[int]  # from the fallback, while the primary's breaker was open
+    alone_again_ns: list[int]  # as the first, among the open ones
+
+
+class HalfOpened(msgspec.Struct, frozen=True):
+    """What callers who came at once to a half-open breaker met."""
+
+    asked: dict[str, int]  # requests, by kind of provider
+    answered: dict[str, int]  # calls, by provider
+    outcomes: dict[str, int]
+
+
+class Outlived(msgspec.Struct, frozen=True):
+    """An outage, as callers and the upstream counted it."""
+
+    calls: int
+    rpcs: int  # a call of the retry-happy client is several
+    asked: dict[str, int]  # requests, by kind of provider
+    most: int  # of them for one RPC
+    outcomes: dict[str, int]
+
+
+class Chaos(msgspec.Struct, frozen=True):
+    """Progress of the chaos; the outcomes come with the last one."""
+
+    over: int
+    outcomes: dict[str, int] | None = None
+    wrong: dict[str, int] | None = None
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """How long it took until a provider answered every time."""
+
+    after_ns: int
+
+
 class Ready(msgspec.Struct, frozen=True):
     """When a port or a service was there, on the monotonic clock."""
 

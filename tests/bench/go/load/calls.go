@@ -26,15 +26,38 @@ type order struct {
 	interval time.Duration
 	wait     time.Duration
 	id       int64
+	faulty   float64  // share of upstream requests that get a fault
+	tallied  bool     // whether the upstream counts requests by id
+	targets  []string // providers to try, instead of the server's sequence
 }
 
 func (o order) request() *llmsvcv1.ChatRequest {
 	text := fmt.Sprintf("bench mode=%s tokens=%d interval_us=%d wait_us=%d id=%d ",
 		o.mode, o.tokens, o.interval.Microseconds(), o.wait.Microseconds(), o.id)
-	return &llmsvcv1.ChatRequest{Messages: []*llmsvcv1.Message{{
-		Role:  llmsvcv1.Role_ROLE_USER,
-		Parts: []*llmsvcv1.ContentPart{{Part: &llmsvcv1.ContentPart_Text{Text: text}}},
-	}}}
+	if o.faulty > 0 {
+		text += fmt.Sprintf("faulty_ppm=%d ", int64(o.faulty*1e6))
+	}
+	if o.tallied {
+		text += "tallied=1 "
+	}
+	return &llmsvcv1.ChatRequest{
+		Messages: []*llmsvcv1.Message{{
+			Role:  llmsvcv1.Role_ROLE_USER,
+			Parts: []*llmsvcv1.ContentPart{{Part: &llmsvcv1.ContentPart_Text{Text: text}}},
+		}},
+		RoutingPolicy: o.policy(),
+	}
+}
+
+func (o order) policy() *llmsvcv1.RoutingPolicy {
+	if len(o.targets) == 0 {
+		return nil
+	}
+	result := &llmsvcv1.RoutingPolicy{}
+	for _, name := range o.targets {
+		result.Targets = append(result.Targets, &llmsvcv1.RouteTarget{Provider: name})
+	}
+	return result
 }
 
 // Connect returns enough connected clients for that many calls at once.

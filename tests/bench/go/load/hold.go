@@ -9,24 +9,27 @@ import (
 	"time"
 )
 
-// HoldMode opens streams that fall silent after their first token, says how many
-// stand, and holds them until its standard input ends.
+// HoldMode opens streams that nearly fall silent after their first token, says how
+// many stand, and holds them until its standard input ends.
 func holdMode(flags *flag.FlagSet) func() any {
 	target := flags.String("target", "", "host:port")
 	streams := flags.Int("streams", 1000, "streams to open")
 	spread := flags.Duration("spread", 2*time.Second, "over which starts are spread")
+	within := flags.Duration("within", 10*time.Minute, "deadline of each stream")
+	targets := flags.String("targets", "", "providers to try, comma-separated")
+	interval := flags.Duration("interval", time.Hour, "between tokens")
 	settle := flags.Duration("settle", 2*time.Second, "between the last first token and saying so")
 	return func() any {
 		clients := connect(*target, *streams)
 		var results outcomes
 		var group, settled sync.WaitGroup
-		ctx, release := context.WithCancel(context.Background())
+		ctx, release := context.WithTimeout(context.Background(), *within)
 		for i := range *streams {
 			settled.Add(1)
 			group.Go(func() {
 				var once sync.Once
 				time.Sleep(randomUpTo(*spread))
-				o := order{mode: "paced", tokens: 1000, interval: time.Hour, id: int64(i)}
+				o := order{mode: "paced", tokens: 1000, interval: *interval, id: int64(i), targets: splitWords(*targets)}
 				err := stream(ctx, clients[i%len(clients)], o, func(n int) {
 					if n > 0 {
 						once.Do(func() { results.add(nil); settled.Done() })

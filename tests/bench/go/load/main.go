@@ -9,26 +9,33 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"os"
+	"slices"
 )
 
 // Mode is one kind of load: it declares flags and returns what to run.
 type mode func(flags *flag.FlagSet) func() any
 
 var modes = map[string]mode{
-	"cancel":  cancelMode,
-	"first":   firstMode,
-	"hold":    holdMode,
-	"ready":   readyMode,
-	"soak":    soakMode,
-	"streams": streamsMode,
-	"unary":   unaryMode,
-	"watch":   watchMode,
+	"cancel":   cancelMode,
+	"chaos":    chaosMode,
+	"failover": failoverMode,
+	"first":    firstMode,
+	"halfopen": halfOpenMode,
+	"hold":     holdMode,
+	"outage":   outageMode,
+	"ready":    readyMode,
+	"recover":  recoverMode,
+	"soak":     soakMode,
+	"streams":  streamsMode,
+	"unary":    unaryMode,
+	"watch":    watchMode,
 }
 
 func main() {
 	if len(os.Args) < 2 || modes[os.Args[1]] == nil {
-		log.Fatal("usage: load cancel|first|hold|ready|soak|streams|unary|watch [flags]")
+		log.Fatalf("usage: load MODE [flags], MODE one of %v", slices.Sorted(maps.Keys(modes)))
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	run := modes[os.Args[1]](flags)

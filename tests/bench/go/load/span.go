@@ -37,9 +37,13 @@ func (s span) measure(counts ...func() int64) (window, []int64) {
 	return after.since(before, parsePids(*s.watch)), grown
 }
 
+func splitWords(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
 func parsePids(list string) []int32 {
 	var pids []int32
-	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+	for _, word := range splitWords(list) {
 		pid, err := strconv.ParseInt(word, 10, 32)
 		if err != nil {
 			panic(err)

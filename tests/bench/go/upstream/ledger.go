@@ -23,10 +23,16 @@ type ledger struct {
 	Stalls      int   `json:"stalls"`      // paced writes that met a full socket buffer
 	LateMaxNs   int64 `json:"late_max_ns"` // worst lateness of a paced token since the last question
 	Cuts        []cut `json:"cuts"`        // since the last question
+
+	Asked  map[string]int `json:"asked"`  // tallied chats by dialect, since the tally began
+	Most   int            `json:"most"`   // of them for one id
+	Faults map[string]int `json:"faults"` // given, by dialect and row
+	Sorts  int            `json:"sorts"`  // how many of those there are
+	tally  map[int64]int
 }
 
 func newLedger() *ledger {
-	return &ledger{Cuts: []cut{}}
+	return &ledger{Cuts: []cut{}, Asked: map[string]int{}, Faults: map[string]int{}, tally: map[int64]int{}}
 }
 
 func (l *ledger) change(edit func(*ledger)) {
@@ -40,6 +46,14 @@ func (l *ledger) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Connections-- // the one that asks
+	l.Sorts = 0
+	for _, one := range dialects {
+		l.Sorts += len(one.faults)
+	}
+	l.Most = 0
+	for _, count := range l.tally {
+		l.Most = max(l.Most, count)
+	}
 	text, err := json.Marshal(l)
 	l.Connections++
 	if err != nil {

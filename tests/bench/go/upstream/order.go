@@ -13,12 +13,15 @@ type order struct {
 	interval time.Duration
 	wait     time.Duration // silence before the first token
 	id       int64
+	dialect  *dialect
+	faulty   float64 // share of requests that get a fault instead
+	tallied  bool    // whether requests are counted by id
 }
 
 // ParseOrder reads the words after "bench " anywhere in the body. A chat
 // without them gets a short whole answer.
-func parseOrder(body []byte) order {
-	result := order{mode: "whole", tokens: 8, id: -1}
+func parseOrder(body []byte, dialect *dialect) order {
+	result := order{mode: "whole", tokens: 8, id: -1, dialect: dialect}
 	_, rest, found := bytes.Cut(body, []byte("bench "))
 	if !found {
 		return result
@@ -38,6 +41,10 @@ func parseOrder(body []byte) order {
 			result.wait = time.Duration(number) * time.Microsecond
 		case "id":
 			result.id = number
+		case "faulty_ppm":
+			result.faulty = float64(number) / 1e6
+		case "tallied":
+			result.tallied = number > 0
 		}
 	}
 	return result

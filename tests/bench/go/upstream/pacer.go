@@ -122,11 +122,11 @@ func (p *pacer) writeDue() (int64, bool) {
 }
 
 func (p *pacer) write(item *paced, lateNs int64) {
-	text := line(item.sent, item.offset)
+	text := item.order.dialect.line(item.sent, item.offset)
 	item.sent++
 	over := item.sent >= item.order.tokens
 	if over {
-		text = append(append([]byte{}, text...), last(item.sent)...)
+		text = append(append([]byte{}, text...), item.order.dialect.last(item.sent)...)
 		heap.Pop(&p.items)
 		delete(p.byPeer, item.peer)
 		item.peer.done()

@@ -7,8 +7,8 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync/atomic"
-	"time"
 )
 
 const (
@@ -16,18 +16,27 @@ const (
 	ps   = `{"models":[{"name":"phi3:mini","model":"phi3:mini","size":3600000000,"digest":"4f222292793889a9a40a020799cfd28d53f3e01af25d48e06c5e708610fc47e9","details":{"parent_model":"","format":"gguf","family":"phi3","families":["phi3"],"parameter_size":"3.8B","quantization_level":"Q4_0"},"expires_at":"2319-03-07T02:12:21.669868774Z","size_vram":0,"context_length":2048}]}`
 )
 
+// What Ollama says when it was only told to load or to free a model.
+var resident = []byte(ollama.head + chunk(`{"model":"phi3:mini","created_at":"2026-11-25T02:25:06.644752740Z","message":{"role":"assistant","content":""},"done_reason":"load","done":true}`+"\n") + "0\r\n\r\n")
+
+// House is what all peers share.
+type house struct {
+	ledger *ledger
+	pacer  *pacer
+	gate   *gate
+}
+
 // Peer serves one connection, one request after the other.
 type peer struct {
 	conn   *net.TCPConn
 	fd     int
-	ledger *ledger
-	pacer  *pacer
+	house  *house
 	chatID atomic.Int64 // of the answer under way, or -1
 	busy   atomic.Bool
 }
 
-func newPeer(conn *net.TCPConn, ledger *ledger, pacer *pacer) *peer {
-	result := &peer{conn: conn, ledger: ledger, pacer: pacer}
+func newPeer(conn *net.TCPConn, house *house) *peer {
+	result := &peer{conn: conn, house: house}
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { result.fd = int(fd) })
@@ -39,7 +48,7 @@ func newPeer(conn *net.TCPConn, ledger *ledger, pacer *pacer) *peer {
 }
 
 func (p *peer) serve() {
-	p.ledger.change(func(l *ledger) { l.Connections++ })
+	p.house.ledger.change(func(l *ledger) { l.Connections++ })
 	reader := bufio.NewReaderSize(p.conn, 8192)
 	for {
 		path, body, err := readRequest(reader)
@@ -48,8 +57,8 @@ func (p *peer) serve() {
 		}
 	}
 	closedNs := monotonicNs()
-	p.pacer.remove(p) // no write may follow, the descriptor is about to be reused
-	p.ledger.change(func(l *ledger) {
+	p.house.pacer.remove(p) // no write may follow, the descriptor is about to be reused
+	p.house.ledger.change(func(l *ledger) {
 		l.Connections--
 		if p.busy.Load() {
 			l.Chats--
@@ -60,9 +69,23 @@ func (p *peer) serve() {
 }
 
 func (p *peer) answer(path string, body []byte) error {
+	doomed := -1 // the number of a provider that gives lasting faults
+	if rest, is := strings.CutPrefix(path, "/doomed/"); is {
+		number, place, _ := strings.Cut(rest, "/")
+		doomed, _ = strconv.Atoi(number)
+		path = "/" + place
+	}
 	switch path {
 	case "/api/chat":
-		return p.chat(parseOrder(body))
+		if isResidency(body) {
+			_, err := p.conn.Write(resident)
+			return err
+		}
+		return p.chat(parseOrder(body, ollama), doomed)
+	case "/v1/chat/completions":
+		return p.chat(parseOrder(body, openai), doomed)
+	case "/v1/messages":
+		return p.chat(parseOrder(body, anthropic), doomed)
 	case "/api/tags":
 		return p.document(tags)
 	case "/api/ps":
@@ -70,7 +93,10 @@ func (p *peer) answer(path string, body []byte) error {
 	case "/api/version":
 		return p.document(`{"version":"0.24.0"}`)
 	case "/bench/ledger":
-		return p.document(string(p.ledger.take()))
+		return p.document(string(p.house.ledger.take()))
+	}
+	if strings.HasPrefix(path, "/bench/") {
+		return p.control(path)
 	}
 	_, err := io.WriteString(p.conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 	return err
@@ -81,46 +107,6 @@ func (p *peer) document(text string) error {
 		"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s",
 		len(text), text)
 	return err
-}
-
-// Chat answers at once, or hands the answer to the pacer and returns: reading on
-// is then what notices the end of the connection.
-func (p *peer) chat(o order) error {
-	p.chatID.Store(o.id)
-	p.busy.Store(true)
-	p.ledger.change(func(l *ledger) { l.Chats++; l.Begun++ })
-	offset := int(uint64(o.id) % uint64(len(words)))
-	switch o.mode {
-	case "paced":
-		p.pacer.add(p, o, offset)
-		return nil
-	case "bulk":
-		for i := range o.tokens {
-			if _, err := p.conn.Write(line(i, offset)); err != nil {
-				return err
-			}
-		}
-		p.done()
-		_, err := p.conn.Write(last(o.tokens))
-		return err
-	}
-	time.Sleep(o.wait)
-	var whole bytes.Buffer
-	whole.Write(line(0, offset))
-	for i := 1; i < o.tokens; i++ {
-		whole.Write(line(i, offset))
-	}
-	whole.Write(last(o.tokens))
-	p.done()
-	_, err := p.conn.Write(whole.Bytes())
-	return err
-}
-
-// Done is said before the last write: a peer that closes on reading the end
-// has cut nothing.
-func (p *peer) done() {
-	p.busy.Store(false)
-	p.ledger.change(func(l *ledger) { l.Chats-- })
 }
 
 // ReadRequest returns path and body of the next request; only what this
@@ -156,4 +142,9 @@ func readRequest(reader *bufio.Reader) (string, []byte, error) {
 	body := make([]byte, length)
 	_, err = io.ReadFull(reader, body)
 	return path, body, err
+}
+
+// IsResidency tells a request that only loads or frees a model: it has no messages.
+func isResidency(body []byte) bool {
+	return !bytes.Contains(body, []byte(`"role":`))
 }

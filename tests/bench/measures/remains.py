@@ -1,0 +1,79 @@
+"""What very many calls leave behind: memory, descriptors, threads, sockets, places."""
+
+import threading
+import time
+
+from tests.bench.lab import MAX_CHATS, Lab
+from tests.bench.load import Settled
+from tests.bench.procs import Subject, Usage
+
+
+def settled(
+    lab: Lab, subject: Subject, start: tuple[Usage, int] | None, *, spare: int = 0
+) -> tuple[Usage, int]:
+    """Return what the process and its upstream hold, once idle connections were given up.
+
+    With values of the start, as soon as those are reached, or nearly, if some are to `spare`;
+    without, as soon as the upstream has but the connection left that health is asked over.
+    """
+    deadline_s = time.monotonic() + lab.effort.settle_s
+    pause = threading.Event()
+    while True:
+        now, sockets = subject.usage(), lab.ledger().connections
+        if start:
+            over = not left_behind((start[0], now), (start[1], sockets), spare=spare)
+        else:
+            over = sockets <= 1
+        if over or time.monotonic() > deadline_s:
+            return now, sockets
+        pause.wait(0.5)
+
+
+def left_behind(usage: tuple[Usage, Usage], sockets: tuple[int, int], *, spare: int = 0) -> str:
+    """Return what there is more of than before; empty if nothing is.
+
+    Args:
+        usage: Before and after.
+        sockets: The upstream's, before and after.
+        spare: How many more there may be.
+    """
+    before, after = usage
+    pairs = {
+        "descriptors": (before.fds, after.fds),
+        "threads": (before.threads, after.threads),
+        "upstream sockets": sockets,
+    }
+    return "; ".join(f"{name} {a} -> {b}" for name, (a, b) in pairs.items() if b > a + spare)
+
+
+def burst(
+    lab: Lab, subject: Subject, *, targets: str = ""
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Fill every slot at once, then ask for one more; return both outcomes.
+
+    Args:
+        lab: What to work with.
+        subject: The server.
+        targets: Whom to ask, comma-separated; empty for the server's own sequence.
+    """
+    flags = {"target": subject.target, "targets": targets, "within": "60s", "interval": "300ms"}
+    flags |= {"spread": "1s", "settle": "500ms"}
+    with lab.load.talk("hold", streams=MAX_CHATS, **flags) as all_slots:
+        full = all_slots.hear(Settled).settled
+        with lab.load.talk("hold", streams=1, **flags) as one_more:
+            return full, one_more.hear(Settled).settled
+
+
+def fifths(samples: list[tuple[int, int]]) -> str:
+    """Return resident MiB at each fifth of (calls over, resident bytes)."""
+    marks = [samples[min(len(samples) * fifth // 5, len(samples) - 1)] for fifth in range(6)]
+    return ", ".join(f"{rss_bytes / 2**20:.1f}" for _, rss_bytes in marks)
+
+
+def slope(samples: list[tuple[int, int]]) -> float:
+    """Return resident bytes per call: least squares over the last four fifths."""
+    kept = samples[len(samples) // 5 :]
+    mean_x = sum(x for x, _ in kept) / len(kept)
+    mean_y = sum(y for _, y in kept) / len(kept)
+    spread = sum((x - mean_x) ** 2 for x, _ in kept)
+    return sum((x - mean_x) * (y - mean_y) for x, y in kept) / spread if spread else 0.0
