@@ -7,7 +7,7 @@ BIN := .venv/bin
 PYTHON ?= python3
 ASK ?= Why is the sky blue?
 PYTEST := $(BIN)/pytest --quiet
-FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/egress
+FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress
 export ASK
 
 # One line that says why PYTHON will not do; empty where it does. Asked only when it is needed.
@@ -42,8 +42,8 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check fmt lint types layers protos-check docs-check deploy-check cov scorecard-check test-egress test-interop test-live
-check: lint types layers protos-check docs-check deploy-check cov scorecard-check test-egress test-interop test-live ## Run what CI runs; needs no network after `make setup tools`
+.PHONY: check fmt lint types layers protos-check docs-check deploy-check cov scorecard-check test-invariants test-egress test-interop test-live
+check: lint types layers protos-check docs-check deploy-check cov scorecard-check test-invariants test-egress test-interop test-live ## Run what CI runs; needs no network after `make setup tools`
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -77,6 +77,9 @@ cov: setup ## Run the tests of `make test` and hold the coverage floors
 
 scorecard-check: setup ## Run the fault scenarios and hold docs/scorecard.md against them
 	@$(BIN)/python -m tests.scenarios.scorecard --check
+
+test-invariants: setup ## Run the tests of docs/invariants.md that need the whole service
+	@$(PYTEST) tests/invariants
 
 test-egress: setup ## Run them under local_only where there is no network but loopback
 	@$(PYTEST) tests/egress

@@ -23,8 +23,12 @@ from llmsvc_server.routing.pace import Pace
 from llmsvc_server.routing.pooled import Pooled
 from llmsvc_server.routing.timed import Timed
 from llmsvc_server.routing.warmed import Warmed
+from tests.fakes.anthropic_adapter import anthropic_at
+from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.openai_at import openai_at
 
 MODEL = "phi3:mini"
 
@@ -203,8 +207,25 @@ NETWORKED: Mapping[str, Factory] = {
 }
 """With an upstream on a real socket, and the model in memory."""
 
+
+@asynccontextmanager
+async def openai() -> AsyncIterator[Subject]:
+    """Give the adapter of OpenAI-compatible servers on a fake one."""
+    async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as adapter:
+        yield Subject(provider=adapter)
+
+
+@asynccontextmanager
+async def anthropic() -> AsyncIterator[Subject]:
+    """Give the adapter of Anthropic on a fake one."""
+    async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as adapter:
+        yield Subject(provider=adapter)
+
+
 ALL: Mapping[str, Factory] = {
     "mock": mock,
+    "openai": openai,
+    "anthropic": anthropic,
     **NETWORKED,
     "as built, cold": over_ollama(partial(as_built, is_loaded=False)),
 }

@@ -234,9 +234,7 @@ async def test_an_answer_from_an_endpoint_resets_its_connections_too() -> None:
 
 async def test_verdicts_that_waited_while_others_were_answered_open_nothing() -> None:
     bench = Bench()
-    verdicts = []
-    for _ in range(STREAK):
-        verdicts.append((await bench.failure(ProviderFailed())).verdict)
+    verdicts = [(await bench.failure(ProviderFailed())).verdict for _ in range(STREAK)]
     bench.inner.will(Delta("a"), done())
     await bench.answer()
     for verdict in verdicts:

@@ -1,0 +1,85 @@
+"""Invariant 17: what is waited out, how long, and how far apart (failover.md 15)."""
+
+import asyncio
+import random
+
+import pytest
+
+from llmsvc_server.chat.route import Privacy
+from llmsvc_server.errors import ProviderFailed, ProviderRateLimited
+from llmsvc_server.routing.course import JITTER_S, Course
+from llmsvc_server.routing.plan import Plan
+from tests.fakes.eventually import eventually
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.requests import chat_request, in_s
+from tests.invariants.several import nothing_runs, roomy, several
+from tests.scenarios.fault_server import FaultServer
+from tests.scenarios.protocols import Fault, Protocol, refuse
+from tests.scenarios.stage import Way
+from tests.unit.server.routing.candidates import Asked
+
+TOLD_S = 0.6
+CALLERS = 40
+SEEDS = 400
+
+
+async def test_invariant_17_nobody_calls_earlier_than_was_told(protocol: Protocol) -> None:
+    servers = {"primary": FaultServer(protocol)}
+    async with several(servers, entries=roomy(servers)) as stage:
+        stage.primary.will([refuse(protocol, Fault.RATE_LIMIT, retry_after=str(TOLD_S))])
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(stage.ask(Way.STREAM))]
+            await eventually(lambda: bool(stage.service.reporter.attempts))
+            calls += [group.create_task(stage.ask(way)) for way in Way for _ in range(CALLERS // 2)]
+        first, *later = sorted(chat.at_s for chat in stage.primary.chats)
+
+        assert {"OK"} == {call.result().code for call in calls}
+        assert CALLERS + 1 == len(later)
+        assert min(later) - first >= TOLD_S
+        assert max(later) - min(later) >= JITTER_S / 2
+
+
+@pytest.mark.parametrize("told_s", ["0.9", "3", "9"])
+async def test_invariant_17_nobody_waits_for_more_than_half_of_the_time_left(
+    protocol: Protocol, way: Way, told_s: str
+) -> None:
+    async with several({"primary": FaultServer(protocol)}, stands_still=True) as stage:
+        stage.primary.always([refuse(protocol, Fault.RATE_LIMIT, retry_after=told_s)])
+        now = asyncio.get_running_loop().time
+        began_s = now()
+        given = await stage.ask(way, timeout_s=1.5)
+
+        assert ("RESOURCE_EXHAUSTED", "PROVIDER_RATE_LIMITED") == (given.code, given.reason)
+        assert given.has_retry_info
+        assert 1 == len(stage.primary.chats)
+        assert now() - began_s < 0.5
+        await nothing_runs(stage.service)
+
+
+def paused_s(seed: int, error: ProviderFailed | ProviderRateLimited) -> float:
+    """Return the pause before the second attempt of a call that chance spreads by `seed`."""
+    course = Course(
+        Plan(privacy=Privacy.CLOUD_ALLOWED, outcomes=[Asked().candidate()], is_cut=False),
+        chat_request(),
+        in_s(60.0, ManualClock()),
+        remote_when_busy=True,
+        chance=random.Random(seed),  # noqa: S311  a seed is the point
+    )
+    first = course.next()
+    assert first is not None
+    error.provider, error.model = first.candidate.info, first.candidate.model
+    course.failed(first, error)
+    again = course.next()
+    assert again is not None
+    return again.pause_s
+
+
+@pytest.mark.parametrize("told_s", [0.0, 2.0])
+def test_invariant_17_waits_spread_over_the_whole_jitter(told_s: float) -> None:
+    pauses_s = [
+        paused_s(seed, ProviderRateLimited(retry_after_s=told_s) if told_s else ProviderFailed())
+        for seed in range(SEEDS)
+    ]
+    tenths = {int((pause_s - told_s) / JITTER_S * 10) for pause_s in pauses_s}
+
+    assert set(range(10)) == tenths
