@@ -129,7 +129,7 @@ class ProviderError(LlmsvcError):
 
     Attributes:
         kind: Class of the failure.
-        provider: Who failed; filled by the router where the adapter left it out.
+        provider: Who failed; the plan or the router fills it in.
         endpoint: Name of the address that was used, never the address. May be empty.
         model: The model that was asked, in the provider's spelling. Empty if there was none.
         row: The row of failover.md 2.2 that matched, such as "O07". Empty if none was needed.
@@ -144,7 +144,7 @@ class ProviderError(LlmsvcError):
         called: Whether the request was sent upstream.
         requests: How many requests were made, a replaced connection's and a refused one's too.
         ran_s: How long it ran there, without waits in our queue and for a load.
-        elapsed_s: How long the attempt took; None where there was none. The router's.
+        elapsed_s: How long the attempt took; None where there was none.
         written_tokens: About how many tokens of the discarded answer had come.
         is_cut_short: Whether it was ended for the sake of others, which speaks of nobody's health.
         verdict: What this says of the upstream's health, not counted yet; None if nothing.
@@ -293,7 +293,7 @@ class ProviderProtocolError(ProviderError):
 
 
 class RouteForbidden(ProviderError):
-    """The content would leave the network, and may not. Nothing was sent.
+    """The content would leave the network, and may not: a local server may have refused it too.
 
     `cause` is "request" or "operator" where a policy forbids the target.
     """

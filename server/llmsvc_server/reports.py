@@ -47,7 +47,7 @@ class AttemptReport:
     model: str
     error: ProviderError
     duration_s: float
-    first_event_s: float | None
+    first_content_s: float | None
 
 
 class Subject(StrEnum):

@@ -48,14 +48,14 @@ class App:
                     endpoint,
                     every_s=refresh_s,
                     busy=partial(self.providers.busy, provider, endpoint),
-                    changed=partial(self._looked, provider, endpoint),
+                    looked=partial(self._looked, provider, endpoint),
                 )
             )
         _ = self.background.start(self._publish_often(refresh_s))
         _ = self.background.start(self.providers.warm())
 
-    def _looked(self, provider: str, endpoint: str) -> None:
-        self.providers.looked(provider, endpoint)
+    def _looked(self, provider: str, endpoint: str, seen: bool) -> None:  # noqa: FBT001  a callback
+        self.providers.looked(provider, endpoint, seen=seen)
         self._publish()
 
     def _publish(self) -> None:

@@ -68,9 +68,9 @@ class Providers:
                     blocks=self.blocks.get(name),
                 )
 
-    def looked(self, provider: str, endpoint: str) -> None:
-        """Take in what a look at one endpoint found."""
-        if self.inventory.has(provider, endpoint, ""):
+    def looked(self, provider: str, endpoint: str, *, seen: bool) -> None:
+        """Take in what a look at one endpoint found, if it saw anything."""
+        if seen:
             for one in self.endpoints.get(provider, ()):
                 if one.name == endpoint:
                     one.was_seen()

@@ -224,8 +224,8 @@ class Inventory:
         except TimeoutError:
             return
 
-    async def refresh(self, provider: str, endpoint: str, *, busy: bool = False) -> None:
-        """Look at one endpoint.
+    async def refresh(self, provider: str, endpoint: str, *, busy: bool = False) -> bool:
+        """Look at one endpoint; return whether it could be seen.
 
         Args:
             provider: The provider's name.
@@ -233,16 +233,18 @@ class Inventory:
             busy: Whether it runs chats for us right now: a slow look then means busy, not down.
         """
         watched = self._providers[provider][endpoint]
-        before = watched.look
+        before, seen = watched.look, False
         try:
             async with asyncio.timeout(LOOK_LIMIT_S):
                 watched.took(await watched.source.catalogue())
+            seen = True
         except TimeoutError:
             watched.look = _missed(before, ProviderTimeout(phase="connect"), busy=busy)
         except ProviderError as error:
             watched.look = _missed(before, error, busy=busy)
         watched.looked.set()
         self._tell(endpoint, before, watched.look)
+        return seen
 
     async def keep_fresh(
         self,
@@ -251,15 +253,14 @@ class Inventory:
         *,
         every_s: float,
         busy: Callable[[], bool],
-        changed: Callable[[], None],
+        looked: Callable[[bool], None],
     ) -> None:
-        """Look at one endpoint for ever, about every `every_s` seconds; call `changed` after each.
+        """Look at one endpoint for ever, about every `every_s` seconds.
 
-        The spread of 10 % keeps many replicas from asking one upstream in step.
+        `looked` is told after each look whether the endpoint could be seen. The spread of 10 % keeps many replicas from asking one upstream in step.
         """
         while True:
-            await self.refresh(provider, endpoint, busy=busy())
-            changed()
+            looked(await self.refresh(provider, endpoint, busy=busy()))
             await asyncio.sleep(every_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
     def _tell(self, endpoint: str, before: Look, after: Look) -> None:

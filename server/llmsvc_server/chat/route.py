@@ -57,7 +57,7 @@ class Attempt:
 
     `code` is the gRPC status code's name that it alone would have given, "OK" for the one that
     answers; `reason` an ErrorReason without its prefix, empty on success. `elapsed_s` is None
-    where the target was not called. `content_sent` says whether content went to it.
+    where no request was made. `content_sent` says whether content went to it.
     """
 
     provider: ProviderInfo

@@ -108,11 +108,6 @@ class LlmSettings(Section):
         }
 
     @property
-    def inactive_kinds(self) -> Mapping[str, str]:
-        """Kind of each inactive provider, by name."""
-        return {name: self.providers[name].kind for name in self.inactive}
-
-    @property
     def withheld_by_privacy(self) -> Mapping[str, str]:
         """Kind of each cloud provider that may never be asked, by name."""
         if self.operator_privacy != LOCAL_ONLY:

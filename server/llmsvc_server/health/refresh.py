@@ -47,7 +47,7 @@ def _facts(standing: Standing, inventory: Inventory) -> ProviderFacts:
         info=info,
         in_sequence=standing.in_sequence,
         # A breaker of its default model speaks for the provider, one of another model does not.
-        called=up and _passes(standing, model or "", overlooked_s=0.0),
+        can_be_called=up and _passes(standing, model or "", overlooked_s=0.0),
         serves_default=serves and _passes(standing, model or "", overlooked_s=0.0),
         ready=serves and _passes(standing, model or "", overlooked_s=OVERLOOKED_S),
         default_model=target.default_model,

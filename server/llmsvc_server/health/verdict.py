@@ -23,15 +23,15 @@ class Require(StrEnum):
 class ProviderFacts:
     """One provider.
 
-    `in_sequence` says whether requests go there without naming it, `called` whether it can be
-    called now, `serves_default` whether it then also has its `default_model`, as configured.
+    `in_sequence` says whether requests go there without naming it, `can_be_called` whether it can be
+    can_be_called now, `serves_default` whether it then also has its `default_model`, as configured.
     `ready` is the same in the eyes of balancers, which overlook what may pass in a moment.
     `models` are the names of all its models, as it spells them, and whether each can be run now.
     """
 
     info: ProviderInfo
     in_sequence: bool
-    called: bool
+    can_be_called: bool
     serves_default: bool
     ready: bool
     default_model: str
@@ -54,7 +54,7 @@ def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bo
     )
     table |= dict.fromkeys(READINESS_NAMES, ready)
     for fact in facts:
-        table[f"provider/{fact.info.name}"] = fact.called
+        table[f"provider/{fact.info.name}"] = fact.can_be_called
         named = {fact.default_model: fact.serves_default, **fact.models}
         for model, has in named.items():
             table[f"model/{model}"] = has or table.get(f"model/{model}", False)

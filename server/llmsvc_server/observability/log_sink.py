@@ -60,7 +60,7 @@ class LogSink:
             "cause": error.cause,
             "written_tokens": error.written_tokens or None,
             "retry_after_s": error.retry_after_s,
-            "first_event_ms": _ms(report.first_event_s),
+            "first_content_ms": _ms(report.first_content_s),
         }
         violated = error.kind is ErrorKind.VIOLATION
         level = self._logger.critical if violated else self._logger.warning

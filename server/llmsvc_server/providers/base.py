@@ -9,7 +9,7 @@ from llmsvc_server.chat.route import ProviderInfo
 
 
 class ChatProvider(Protocol):
-    """Answers chats. Adapters, wrappers and the router are all one."""
+    """Answers chats. Adapters and the wrappers around them are all one."""
 
     @property
     def info(self) -> ProviderInfo:

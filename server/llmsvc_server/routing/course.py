@@ -140,7 +140,7 @@ class Course:
         error = settled(
             self._failures,
             is_cut=self._plan.is_cut,
-            names_model=self._plan.names_target,
+            names_target=self._plan.names_target,
             is_ended=self._ended,
         )
         error.trail = self.trail()

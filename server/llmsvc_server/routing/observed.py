@@ -33,7 +33,7 @@ class Observed:
         """Pass the answer on; report a failure.
 
         Raises:
-            ProviderError: As the watched provider, with `elapsed_s` and `written_tokens`.
+            ProviderError: As the watched provider, with `elapsed_s`, `ran_s` and `written_tokens`.
         """
         began_s = sent_s = self._clock()
         first_s: float | None = None
@@ -63,7 +63,7 @@ class Observed:
                     model=request.model,
                     error=error,
                     duration_s=error.elapsed_s,
-                    first_event_s=first_s,
+                    first_content_s=first_s,
                 )
             )
             raise

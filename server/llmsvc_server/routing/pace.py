@@ -76,11 +76,6 @@ class Pace:
         known = self._models.get(model)
         return statistics.median(known.firsts_s) if known and known.firsts_s else 0.0
 
-    def usual_answer_s(self, model: str) -> float | None:
-        """Return the usual seconds until the end; None where nothing is known."""
-        known = self._models.get(model)
-        return statistics.median(known.answers_s) if known and known.answers_s else None
-
     def _model(self, model: str) -> _Model:
         known = self._models.get(model)
         if known is None:

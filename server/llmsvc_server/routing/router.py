@@ -62,7 +62,7 @@ class FailoverRouter:
         Raises:
             ProviderNotFound: The request names a provider that is not configured.
             ProviderError: The only candidate, or the one that ends the chain, failed.
-            AllProvidersFailed: Several failed, for different reasons.
+            AllProvidersFailed: Several were asked, and all failed.
             StreamInterrupted: The answering provider failed after content was delivered.
         """
         await self._inventory.first_look()
@@ -75,26 +75,26 @@ class FailoverRouter:
         )
         try:
             while (step := course.next()) is not None:
-                trial = _Trial(step, course, request.delivery, self._clock, self._learn)
-                attempt = request.for_model(
+                attempt = _Attempt(step, course, request.delivery, self._clock, self._learn)
+                asked = request.for_model(
                     step.candidate.model,
                     stays_local=step.candidate.info.locality is Locality.LOCAL,
                 )
-                stream = step.candidate.provider.stream_chat(attempt, step.budget)
+                stream = step.candidate.provider.stream_chat(asked, step.budget)
                 async with aclosing(stream) as events:
-                    async with aclosing(trial.until_commit(events)) as waits:
+                    async with aclosing(attempt.until_commit(events)) as waits:
                         async for waiting in waits:
                             yield waiting
-                    if trial.has_failed:
+                    if attempt.has_failed:
                         continue
-                    yield trial.started()
-                    for first in trial.held:
+                    yield attempt.started()
+                    for first in attempt.held:
                         yield first
                     try:
                         async for event in events:
                             yield event
                     except ProviderError as error:
-                        raise trial.interrupted(error) from error
+                        raise attempt.interrupted(error) from error
                     return
             raise course.failure()
         finally:
@@ -105,7 +105,7 @@ class FailoverRouter:
             self._inventory.forget(error.provider.name, error.endpoint, error.model)
 
 
-class _Trial:
+class _Attempt:
     """One attempt up to its commit point.
 
     Attributes:

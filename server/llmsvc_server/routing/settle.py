@@ -20,7 +20,7 @@ def settled(
     failures: Sequence[ProviderError],
     *,
     is_cut: bool,
-    names_model: bool,
+    names_target: bool,
     is_ended: bool = False,
 ) -> LlmsvcError:
     """Return what the caller is told.
@@ -33,14 +33,14 @@ def settled(
     Args:
         failures: Everything tried and skipped, in order, at least one.
         is_cut: Whether the request itself kept further targets away.
-        names_model: Whether the request named targets, or another model than the primary's own.
+        names_target: Whether the request named targets, or another model than the primary's own.
         is_ended: Whether the last failure alone kept further targets away.
     """
     counted = [failure for failure in failures if counts(failure)]
     gated = [failure for failure in failures if _is_gated(failure)]
     if not counted:
         # A model that was asked for by name, and that only a forbidden target has, is forbidden.
-        told = gated if gated and (names_model or len(gated) == len(failures)) else failures
+        told = gated if gated and (names_target or len(gated) == len(failures)) else failures
         counted = [told[0]]
     error = _deciding(counted)
     if is_ended:
@@ -62,9 +62,10 @@ def _deciding(failures: Sequence[ProviderError]) -> LlmsvcError:
     if last.kind is ErrorKind.VIOLATION and last.called:
         return last
     called = [failure for failure in failures if failure.called]
+    tried = any(failure.requests for failure in failures)
     if len({(failure.provider, failure.model) for failure in failures}) == 1:
         return (called or failures)[-1]
-    if not called and len({failure.kind for failure in failures}) == 1:
+    if not tried and len({failure.kind for failure in failures}) == 1:
         return min(failures, key=_told_wait_s)
     waits_s = [wait_s for failure in failures if (wait_s := advised_wait_s(failure)) is not None]
     return AllProvidersFailed(

@@ -44,7 +44,7 @@ def trailing_metadata(call: Call) -> Metadata:
 def compact_route(trail: Trail) -> str:
     """Return the attempts as "provider/model;outcome;milliseconds", joined by commas.
 
-    The outcome is OK or the reason; the time is left out where the target was not called. At most
+    The outcome is OK or the reason; the time is left out where no request was made. At most
     1 KiB: attempts are dropped from the middle.
     """
     for kept in range(len(trail.attempts), 2, -1):

@@ -78,7 +78,7 @@ SENTENCES: dict[ErrorKind, str] = {
     ErrorKind.CREDENTIAL: "Provider {provider} rejects this server's credentials.",
     ErrorKind.REGION: "Provider {provider} does not serve the place where this server runs.",
     ErrorKind.MISCONFIGURED: "The address configured for provider {provider} is not such a server.",
-    ErrorKind.REMOTE_REFUSED: "{model} of provider {provider} runs elsewhere; nothing was sent.",
+    ErrorKind.REMOTE_REFUSED: "{model} of provider {provider} runs elsewhere, and may not be asked to.",
     ErrorKind.VIOLATION: "Provider {provider} forwarded the request; its answer was withheld.",
     ErrorKind.MODEL_MISSING: "No provider has the requested model.",
     ErrorKind.CONTEXT: "The input does not fit the context window of {model}; shorten it.",

@@ -134,7 +134,7 @@ class OpenaiProvider:
                 raise RouteForbidden(called=False)
             most_tokens, clamped = request.sampling.output_limit(self._max_output_tokens)
             body = self._encoded(request, most_tokens)
-            # Paying a cloud twice is never a reflex (failover.md 4.4).
+            # No silent second request to a cloud: a retry is the course's, and in the receipt.
             may_repeat = budget.may_repeat and self._is_local
             answer = await self._upstream.post(_CHAT, body, may_repeat=may_repeat)
             done: Done | None = None

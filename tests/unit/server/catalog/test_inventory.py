@@ -293,6 +293,15 @@ async def test_forgetting_what_is_not_there_changes_nothing(name: str) -> None:
     assert before is inventory.look("ollama")
 
 
+async def test_a_look_says_whether_it_saw_anything() -> None:
+    inventory = await looked(provider := ScriptedProvider(models=["phi3"]))
+    seen = await inventory.refresh("ollama", "ollama")
+    provider.listing = ProviderUnreachable()
+    missed = await inventory.refresh("ollama", "ollama")
+
+    assert (True, False) == (seen, missed)
+
+
 async def test_only_changes_are_told_with_their_cause() -> None:
     provider, reporter = ScriptedProvider(models=["phi3"], version="0.10.1"), ListeningReporter()
     inventory = watching(provider, reporter)

@@ -30,11 +30,11 @@ async def kept_fresh(
     *,
     every_s: float = 0.01,
     busy: Callable[[], bool] = lambda: False,
-    changed: Callable[[], None] = lambda: None,
+    looked: Callable[[bool], None] = lambda _seen: None,
 ) -> AsyncIterator[None]:
     async with Background() as background:
         _ = background.start(
-            inventory.keep_fresh("ollama", "ollama", every_s=every_s, busy=busy, changed=changed)
+            inventory.keep_fresh("ollama", "ollama", every_s=every_s, busy=busy, looked=looked)
         )
         yield
 
@@ -122,7 +122,7 @@ async def test_a_refresh_that_is_cancelled_lets_go_of_the_provider() -> None:
 async def test_it_looks_again_and_again_and_says_so_each_time() -> None:
     provider, turns = ScriptedProvider(models=["phi3"]), []
     inventory = inventory_of(ollama=provider)
-    async with kept_fresh(inventory, changed=lambda: turns.append(provider.listings)):
+    async with kept_fresh(inventory, looked=lambda _seen: turns.append(provider.listings)):
         await eventually(lambda: len(turns) >= 5)
 
     assert [1, 2, 3, 4, 5] == turns[:5]
@@ -171,5 +171,5 @@ async def test_a_defect_of_a_provider_ends_the_loop_loudly() -> None:
     inventory = inventory_of(ollama=provider)
     with pytest.raises(ValueError, match="defect"):
         await inventory.keep_fresh(
-            "ollama", "ollama", every_s=0.01, busy=lambda: False, changed=lambda: None
+            "ollama", "ollama", every_s=0.01, busy=lambda: False, looked=lambda _seen: None
         )

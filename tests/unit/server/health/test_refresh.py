@@ -73,7 +73,7 @@ class Watched:
     def seen(self) -> tuple[bool, bool, bool]:
         """Return whether it is called, serves its default model, and counts as ready."""
         fact = self.facts()
-        return fact.called, fact.serves_default, fact.ready
+        return fact.can_be_called, fact.serves_default, fact.ready
 
 
 def _always(_model: str) -> bool:
@@ -192,7 +192,7 @@ def test_a_provider_without_breakers_serves_as_long_as_it_is_there() -> None:
     (fact,) = facts(standings, inventory)
 
     assert (True, True, True, False) == (
-        fact.called,
+        fact.can_be_called,
         fact.serves_default,
         fact.ready,
         fact.in_sequence,

@@ -15,7 +15,7 @@ def of(
     return ProviderFacts(
         info=ProviderInfo(name=name, kind=kind, locality=locality),
         in_sequence=True,
-        called=True,
+        can_be_called=True,
         serves_default=True,
         ready=True,
         default_model=model,
@@ -26,7 +26,7 @@ def of(
 def down(fact: ProviderFacts) -> ProviderFacts:
     return replace(
         fact,
-        called=False,
+        can_be_called=False,
         serves_default=False,
         ready=False,
         models=dict.fromkeys(fact.models, False),

@@ -60,7 +60,7 @@ def test_a_violation_is_critical() -> None:
             model="phi3:mini",
             error=PrivacyViolated(row="O01"),
             duration_s=0.01,
-            first_event_s=None,
+            first_content_s=None,
         )
     )
     (line,) = written.lines()
@@ -125,7 +125,7 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
     error.args = ("the prompt",)
     written.sink.attempt_failed(
         AttemptReport(
-            provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.01, first_event_s=None
+            provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.01, first_content_s=None
         )
     )
     (line,) = written.lines()

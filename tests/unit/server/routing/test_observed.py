@@ -52,7 +52,7 @@ async def test_a_failed_attempt_is_reported_once_with_who_what_and_how_long() ->
     (report,) = bench.reporter.attempts
 
     assert (bench.inner.info, "m", error) == (report.provider, report.model, report.error)
-    assert (5, 2) == (report.duration_s, report.first_event_s)
+    assert (5, 2) == (report.duration_s, report.first_content_s)
     assert (5, 2) == (error.elapsed_s, error.written_tokens)
 
 
@@ -80,7 +80,7 @@ async def test_how_fast_it_is_counts_from_when_it_was_asked() -> None:
         done(),
     )
 
-    assert (3, 7) == (bench.pace.usual_first_s("m"), bench.pace.usual_answer_s("m"))
+    assert (3, 7) == (bench.pace.usual_first_s("m"), bench.pace.least_s("m", Delivery.WHOLE))
 
 
 async def test_an_empty_answers_first_content_is_its_end() -> None:

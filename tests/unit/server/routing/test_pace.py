@@ -19,7 +19,7 @@ def test_of_a_model_that_never_answered_only_the_least_is_known() -> None:
     pace = Pace(least_s=2)
 
     assert (2, 2) == (pace.least_s("m", Delivery.STREAM), pace.least_s("m", Delivery.WHOLE))
-    assert (0, None) == (pace.usual_first_s("m"), pace.usual_answer_s("m"))
+    assert 0 == pace.usual_first_s("m")
     assert 10 == pace.reading_s("m", 1_000)
 
 
@@ -29,7 +29,7 @@ def test_an_attempt_needs_what_answers_took_in_the_middle() -> None:
         pace.answered("m", first_token_s=first_token_s, total_s=total_s)
 
     assert (4, 40) == (pace.least_s("m", Delivery.STREAM), pace.least_s("m", Delivery.WHOLE))
-    assert (4, 40) == (pace.usual_first_s("m"), pace.usual_answer_s("m"))
+    assert (4, 40) == (pace.usual_first_s("m"), pace.least_s("m", Delivery.WHOLE))
 
 
 def test_never_less_than_the_least() -> None:

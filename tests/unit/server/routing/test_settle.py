@@ -46,10 +46,10 @@ def gated(name: str, cause: str = "request") -> ProviderError:
 def told(
     *failures: ProviderError,
     is_cut: bool = False,
-    names_model: bool = False,
+    names_target: bool = False,
     is_ended: bool = False,
 ) -> LlmsvcError:
-    return settled(failures, is_cut=is_cut, names_model=names_model, is_ended=is_ended)
+    return settled(failures, is_cut=is_cut, names_target=names_target, is_ended=is_ended)
 
 
 TOLD_ITSELF = {
@@ -193,10 +193,20 @@ def test_only_forbidden_targets_are_forbidden() -> None:
     assert "" == error.failover_blocked
 
 
-@pytest.mark.parametrize(("names_model", "forbidden"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("names_target", "forbidden"), [(True, True), (False, False)])
 def test_a_forbidden_targets_model_is_forbidden_where_it_was_named(
-    *, names_model: bool, forbidden: bool
+    *, names_target: bool, forbidden: bool
 ) -> None:
     missing, kept = skip("a", ModelNotFound), gated("cloud")
 
-    assert told(missing, kept, names_model=names_model) is (kept if forbidden else missing)
+    assert told(missing, kept, names_target=names_target) is (kept if forbidden else missing)
+
+
+def test_providers_that_all_refuse_connections_have_all_failed() -> None:
+    refused = [at(name, ProviderUnreachable(called=False)) for name in ("a", "b")]
+    for failure in refused:
+        failure.requests = 1
+    error = settled(refused, is_cut=False, names_target=False)
+
+    assert isinstance(error, AllProvidersFailed)
+    assert not error.called
