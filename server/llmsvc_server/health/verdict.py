@@ -23,8 +23,8 @@ class Require(StrEnum):
 class ProviderFacts:
     """One provider.
 
-    `in_sequence` says whether requests go there without naming it, `can_be_called` whether it can be
-    can_be_called now, `serves_default` whether it then also has its `default_model`, as configured.
+    `in_sequence` says whether requests go there without naming it, `can_be_called` whether they may
+    now, `serves_default` whether it then also has its `default_model`, as configured.
     `ready` is the same in the eyes of balancers, which overlook what may pass in a moment.
     `models` are the names of all its models, as it spells them, and whether each can be run now.
     """
