@@ -1,22 +1,21 @@
 """An Ollama in this process, on a real socket: a real one's behaviour, and what a test scripts."""
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
-from tests.fakes.eventually import eventually
+from tests.fakes.fake_server import FakeServer
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_chat import Conversation
 from tests.fakes.ollama_checks import Generation, Refused, decode_chat
 from tests.fakes.ollama_disk import Model
-from tests.fakes.ollama_doors import Doors, is_own_address
-from tests.fakes.ollama_record import Connection, Exchange, Outcome, Phase
+from tests.fakes.ollama_doors import is_own_address
+from tests.fakes.ollama_record import Exchange, Phase
 from tests.fakes.ollama_routes import CHAT, answer
 from tests.fakes.ollama_stage import TEXT, Stage
 from tests.fakes.ollama_steps import Script, Step, flatten
@@ -31,7 +30,7 @@ class _Scripted:
     times: float
 
 
-class FakeOllama:
+class FakeOllama(FakeServer):
     """`async with FakeOllama(models=("phi3:mini",)) as fake:` serves on `fake.base_url`.
 
     A chat without a script is answered by the world: checks, load, slots, `conversation.answer`.
@@ -41,13 +40,12 @@ class FakeOllama:
     Attributes:
         world: Models on disk and in memory, counters of loads.
         conversation: What is answered where nothing is scripted.
-        exchanges: Every request, in order of arrival.
-        connections: Every TCP connection, in order.
         gates: Path -> gate at which each request of that path waits before anything else.
         version: What /api/version says.
-        in_flight: How many chats are being answered now.
-        most_in_flight: How many that were at most.
     """
+
+    product = "Ollama"
+    chat_path = CHAT
 
     def __init__(  # noqa: PLR0913  the knobs of a world, all by keyword
         self,
@@ -71,6 +69,7 @@ class FakeOllama:
             max_queue: Requests that may wait for a load. Ollama: default 512.
             clock: For `keep_alive`; the loop's if None.
         """
+        super().__init__()
         self.generation = generation
         self.version = version or generation.value
         self.world = World(
@@ -80,77 +79,30 @@ class FakeOllama:
             max_queue=max_queue,
         )
         self.conversation = Conversation()
-        self.exchanges: list[Exchange] = []
         self.gates: dict[str, Gate] = {}
-        self.in_flight = 0
-        self.most_in_flight = 0
         self._models = models
         self._loaded = loaded
         self._scripts: list[_Scripted] = []
-        self._defects: list[Exception] = []
         self._closes_on_reuse = 0.0
-        self._doors: Doors | None = None
 
+    @override
     async def __aenter__(self) -> Self:
         """Listen on a free port of 127.0.0.1."""
         for model in self._models:
             self.world.add(model)
         for name in self._loaded:
             self.world.put_in_memory(name)
-        self._doors = Doors(self._handle)
-        await self._doors.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Cut everything; raise what went wrong inside the fake."""
-        self.shut_down()
-        await self.idle()
-        await eventually(lambda: self.open_connections == 0)
-        if self._defects:
-            raise ExceptionGroup("inside the fake Ollama", self._defects)
-
-    @property
-    def port(self) -> int:
-        """The port, the same after `start_listening`."""
-        return self._running.port
-
-    @property
-    def base_url(self) -> str:
-        """Where it is, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def connections(self) -> list[Connection]:
-        """Every TCP connection so far, in order."""
-        return self._running.all
-
-    @property
-    def open_connections(self) -> int:
-        """How many TCP connections are open now."""
-        return sum(connection.open for connection in self.connections)
-
-    @property
-    def chats(self) -> list[Exchange]:
-        """The requests for an answer, in order."""
-        return self.requests(CHAT)
+        return await super().__aenter__()
 
     @property
     def moves(self) -> list[Exchange]:
         """The requests that bring a model into memory or out of it, in order."""
         return [one for one in self.exchanges if one.path == CHAT and one.moves_model]
 
+    @override
     def requests(self, path: str) -> list[Exchange]:
         """The requests for one path, in order; `moves` are not among them."""
-        return [
-            one
-            for one in self.exchanges
-            if one.path == path and not (path == CHAT and one.moves_model)
-        ]
+        return [one for one in super().requests(path) if not (path == CHAT and one.moves_model)]
 
     def will(
         self,
@@ -184,82 +136,19 @@ class FakeOllama:
         """Be the plain world again, for requests that come from now on."""
         self._scripts.clear()
 
-    async def received(self, n: int = 1, *, path: str = CHAT, within_s: float = 5.0) -> Exchange:
-        """Wait for the n-th request for a path and return it."""
-        await eventually(lambda: len(self.requests(path)) >= n, within_s=within_s)
-        return self.requests(path)[n - 1]
-
-    async def client_gone(self, n: int = 1, *, within_s: float = 5.0) -> Exchange:
-        """Wait until n clients left before their answer's end; return that n-th exchange."""
-
-        def gone() -> list[Exchange]:
-            left = [one for one in self.exchanges if one.outcome is Outcome.CLIENT_GONE]
-            return sorted(left, key=lambda one: one.ended_at_s or math.inf)
-
-        await eventually(lambda: len(gone()) >= n, within_s=within_s)
-        return gone()[n - 1]
-
-    async def idle(self, *, within_s: float = 5.0) -> None:
-        """Wait until no request is being answered."""
-        await eventually(lambda: all(one.outcome for one in self.exchanges), within_s=within_s)
-
-    def stop_listening(self) -> None:
-        """Refuse new connections; those there are stay."""
-        self._running.close()
-
-    async def start_listening(self) -> None:
-        """Listen again, on the same port."""
-        await self._running.open()
-
-    def cut_connections(self, *, idle_only: bool = False) -> None:
-        """Close all connections at once, or those over which no request runs."""
-        busy = {one.connection for one in self.exchanges if one.outcome is None}
-        self._running.cut(spare=busy if idle_only else ())
-
-    def shut_down(self) -> None:
-        """End as a real server does: no listener, every connection cut, no last chunk."""
-        self.stop_listening()
-        self.cut_connections()
-
     def close_on_reuse(self, times: float = 1) -> None:
         """Close the connection, unanswered, of the next requests that come over a used one."""
         self._closes_on_reuse = times
 
-    @property
-    def _running(self) -> Doors:
-        assert self._doors is not None, "use it inside `async with`"
-        return self._doors
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = self._running.connection_of(request)
-        connection.requests += 1
-        exchange = Exchange(
-            number=len(self.exchanges) + 1,
-            connection=connection,
-            method=request.method,
-            path=request.raw_path.partition("?")[0],
-            headers=dict(request.headers),
-            body=await request.content.read(),
-        )
-        self.exchanges.append(exchange)
-        is_chat = exchange.path == CHAT and not exchange.moves_model
-        self.in_flight += is_chat
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+    @override
+    async def _play(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         stage = Stage(request, exchange, self.world, self.generation)
-        try:
-            await self._answer(stage, request)
-            response = await stage.finish()
-        except (asyncio.CancelledError, ConnectionError):
-            exchange.end(Outcome.SCRIPT_CUT if connection.cut else Outcome.CLIENT_GONE)
-            raise
-        except Exception as defect:
-            self._defects.append(defect)
-            exchange.end(Outcome.SCRIPT_CUT)
-            raise
-        finally:
-            self.in_flight -= is_chat
-        exchange.end(Outcome.COMPLETED)
-        return response
+        await self._answer(stage, request)
+        return await stage.finish()
+
+    @override
+    def _is_chat(self, exchange: Exchange) -> bool:
+        return super()._is_chat(exchange) and not exchange.moves_model
 
     async def _answer(self, stage: Stage, request: web.BaseRequest) -> None:
         exchange = stage.exchange

@@ -1,16 +1,13 @@
 """An OpenAI-compatible server in this process, on a real socket, that answers as a test scripts."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
+from typing_extensions import override
 
-from tests.fakes.eventually import eventually
-from tests.fakes.ollama_doors import Doors
-from tests.fakes.ollama_record import Connection, Exchange, Json, Outcome
+from tests.fakes.fake_server import FakeServer
+from tests.fakes.ollama_record import Exchange, Json
 from tests.fakes.ollama_stage import pieces_of
 from tests.fakes.openai_stage import Stage
 from tests.fakes.openai_steps import (
@@ -37,7 +34,7 @@ class _Scripted:
     times: float
 
 
-class FakeOpenai:
+class FakeOpenai(FakeServer):
     """`async with FakeOpenai(models=("m",)) as fake:` serves on `fake.base_url`.
 
     The key is checked first. A chat without a script is answered with `answer`, a path that it
@@ -45,11 +42,11 @@ class FakeOpenai:
 
     Attributes:
         answer: What is answered where nothing is scripted.
-        exchanges: Every request, in order of arrival.
         documents: Path -> what is answered there, such as an Ollama's own routes.
-        in_flight: How many chats are being answered now.
-        most_in_flight: How many that were at most.
     """
+
+    product = "OpenAI"
+    chat_path = CHAT
 
     def __init__(
         self,
@@ -65,128 +62,29 @@ class FakeOpenai:
             api_key: The key that every request must carry; empty for none.
             documents: Path -> what is answered there.
         """
+        super().__init__()
         self.answer = "An answer in several pieces."
-        self.exchanges: list[Exchange] = []
         self.documents = dict(documents or {})
-        self.in_flight = 0
-        self.most_in_flight = 0
         self._models = models
         self._api_key = api_key
         self._scripts: list[_Scripted] = []
-        self._defects: list[Exception] = []
-        self._doors = Doors(self._handle)
-
-    async def __aenter__(self) -> Self:
-        """Listen on a free port of 127.0.0.1."""
-        await self._doors.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Cut everything; raise what went wrong inside the fake."""
-        self.stop_listening()
-        self._doors.cut()
-        await eventually(lambda: all(one.outcome for one in self.exchanges))
-        await eventually(lambda: self.open_connections == 0)
-        if self._defects:
-            raise ExceptionGroup("inside the fake", self._defects)
 
     @property
+    @override
     def base_url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """What a configuration names: with `/v1`, without a slash at the end."""
         return f"{self.origin}/v1"
-
-    @property
-    def origin(self) -> str:
-        """The root of the server."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def port(self) -> int:
-        """The port, the same after `start_listening`."""
-        return self._doors.port
-
-    @property
-    def connections(self) -> list[Connection]:
-        """Every TCP connection so far, in order."""
-        return self._doors.all
-
-    @property
-    def open_connections(self) -> int:
-        """How many TCP connections are open now."""
-        return sum(connection.open for connection in self.connections)
-
-    @property
-    def chats(self) -> list[Exchange]:
-        """The requests for a chat, in order."""
-        return self.requests(CHAT)
-
-    def requests(self, path: str) -> list[Exchange]:
-        """The requests for one path, in order."""
-        return [exchange for exchange in self.exchanges if exchange.path == path]
 
     def will(self, *script: Script, path: str = CHAT, times: float = 1) -> None:
         """Answer requests for `path` by script, so often; the oldest script goes first."""
         self._scripts.append(_Scripted(path=path, steps=flatten(script), times=times))
 
-    async def received(self, n: int = 1, *, path: str = CHAT) -> Exchange:
-        """Wait for the n-th request for a path and return it."""
-        await eventually(lambda: len(self.requests(path)) >= n)
-        return self.requests(path)[n - 1]
-
-    async def client_gone(self, n: int = 1) -> None:
-        """Wait until n clients left before their answer's end."""
-        await eventually(
-            lambda: sum(one.outcome is Outcome.CLIENT_GONE for one in self.exchanges) >= n
-        )
-
-    def stop_listening(self) -> None:
-        """Refuse new connections; those there are stay."""
-        self._doors.close()
-
-    async def start_listening(self) -> None:
-        """Listen again, on the same port."""
-        await self._doors.open()
-
-    def cut_connections(self) -> None:
-        """Close all connections at once."""
-        self._doors.cut()
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = self._doors.connection_of(request)
-        connection.requests += 1
-        exchange = Exchange(
-            number=len(self.exchanges) + 1,
-            connection=connection,
-            method=request.method,
-            path=request.raw_path.partition("?")[0],
-            headers=dict(request.headers),
-            body=await request.content.read(),
-        )
-        self.exchanges.append(exchange)
-        is_chat = exchange.path == CHAT
-        self.in_flight += is_chat
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+    @override
+    async def _play(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         stage = Stage(request, exchange)
-        try:
-            for step in self._steps(stage):
-                await step(stage)
-            response = await stage.finish()
-        except (asyncio.CancelledError, ConnectionError):
-            exchange.end(Outcome.SCRIPT_CUT if connection.cut else Outcome.CLIENT_GONE)
-            raise
-        except Exception as defect:
-            self._defects.append(defect)
-            exchange.end(Outcome.SCRIPT_CUT)
-            raise
-        finally:
-            self.in_flight -= is_chat
-        exchange.end(Outcome.COMPLETED)
-        return response
+        for step in self._steps(stage):
+            await step(stage)
+        return await stage.finish()
 
     def _steps(self, stage: Stage) -> Sequence[Step]:
         exchange = stage.exchange
