@@ -7,12 +7,13 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.route import Trail
 from llmsvc_server.rpc.callinfo import REQUEST_ID_KEY
 from llmsvc_server.rpc.checks import MAX_VIOLATIONS
 from llmsvc_server.rpc.headers import ROUTE_KEY, compact_route, without_middle
 from llmsvc_server.rpc.status import RpcFailure
-from llmsvc_server.rpc.to_proto import trail_to_proto, usage_to_proto
+from llmsvc_server.rpc.to_proto import fill_route, fill_usage
 
 DOMAIN = "llmsvc.v1"
 STATUS_KEY = "grpc-status-details-bin"
@@ -109,9 +110,13 @@ def _details(
             ]
         )
     if failure.trail is not None:
-        yield trail_to_proto(_shortened(failure.trail, attempts), failure.route)
+        info = llm_pb2.RouteInfo()
+        fill_route(info, _shortened(failure.trail, attempts), failure.route)
+        yield info
     if failure.usage is not None:
-        yield usage_to_proto(failure.usage)
+        counted = llm_pb2.Usage()
+        fill_usage(counted, failure.usage)
+        yield counted
 
 
 def _shortened(trail: Trail, attempts: int) -> Trail:

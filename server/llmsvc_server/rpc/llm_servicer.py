@@ -18,7 +18,7 @@ from llmsvc_server.rpc.checks import check_chat
 from llmsvc_server.rpc.from_proto import chat_from_proto
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
-from llmsvc_server.rpc.to_proto import Clocked, response_to_proto, route_to_proto
+from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
@@ -112,13 +112,10 @@ async def _start(started: Started, call: Call, outlet: Outlet) -> None:
     call.route, call.committed = started.route, True
     call.first_content_s = call.elapsed_s()
     await outlet.send_initial_metadata(initial_metadata(call, started.route))
-    await outlet.write(
-        llm_pb2.ChatStreamResponse(
-            started=llm_pb2.StreamStarted(
-                request_id=call.request_id, route=route_to_proto(started.route)
-            )
-        )
-    )
+    message = llm_pb2.ChatStreamResponse()
+    message.started.request_id = call.request_id
+    fill_route(message.started.route, started.route.trail, started.route)
+    await outlet.write(message)
     call.messages_sent += 1
 
 

@@ -10,7 +10,7 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.events import Phase
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.headers import Metadata, early_metadata
-from llmsvc_server.rpc.to_proto import duration_of
+from llmsvc_server.rpc.to_proto import fill_duration
 
 CLOSING_S = 1.0
 """Longest wait for the last sign of life: a caller that reads no more takes none."""
@@ -110,7 +110,8 @@ class Progress:
 
     def _message(self) -> llm_pb2.ChatStreamResponse:
         call = self._call
-        progress = llm_pb2.StreamProgress(elapsed_duration=duration_of(call.elapsed_s()))
+        progress = llm_pb2.StreamProgress()
+        fill_duration(progress.elapsed_duration, call.elapsed_s())
         if call.committed and call.route is not None:
             progress.phase = llm_pb2.StreamProgress.PHASE_GENERATING
             progress.target.provider = call.route.provider.name

@@ -40,6 +40,8 @@ PRIVACY_MODES = {
     Privacy.LOCAL_ONLY: llm_pb2.PRIVACY_MODE_LOCAL_ONLY,
     Privacy.CLOUD_ALLOWED: llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED,
 }
+CODES = dict(code_pb2.Code.items())
+REASONS = dict(llm_pb2.ErrorReason.items())
 ACTIONS = {
     Action.IGNORED: llm_pb2.Adjustment.ACTION_IGNORED,
     Action.CLAMPED: llm_pb2.Adjustment.ACTION_CLAMPED,
@@ -69,96 +71,92 @@ def response_to_proto(
         text: The answer; None leaves the message unset, an empty one has one empty part.
         clocked: How long it took.
     """
+    # Filled in place: a message that is made by itself is copied into the one that holds it.
     response = llm_pb2.ChatResponse(
         request_id=request_id,
         finish_reason=FINISH_REASONS[done.finish_reason],
         stop_sequence=done.stop_sequence,
         provider_finish_reason=done.provider_finish_reason,
         provider_response_id=done.provider_response_id,
-        usage=usage_to_proto(done.usage),
-        route=route_to_proto(route),
-        timings=_timings_to_proto(done.timings, clocked),
     )
+    fill_usage(response.usage, done.usage)
+    fill_route(response.route, route.trail, route)
+    _fill_timings(response.timings, done.timings, clocked)
     if text is not None:
-        response.message.role = llm_pb2.ROLE_ASSISTANT
-        response.message.parts.add().text = text
+        message = response.message
+        message.role = llm_pb2.ROLE_ASSISTANT
+        message.parts.add().text = text
     if done.adjustments:
         response.adjustments.extend(_adjustment_to_proto(one) for one in done.adjustments)
     return response
 
 
-def route_to_proto(route: Route) -> llm_pb2.RouteInfo:
-    """Return who answered, and what was tried before."""
-    return trail_to_proto(route.trail, route)
+def fill_route(info: llm_pb2.RouteInfo, trail: Trail, route: Route | None) -> None:
+    """Say what was tried, and who answered if `route` does.
 
-
-def trail_to_proto(trail: Trail, route: Route | None) -> llm_pb2.RouteInfo:
-    """Return what was tried, and who answered if `route` says so."""
-    info = llm_pb2.RouteInfo(
-        requested_model=trail.requested_model,
-        effective_privacy_mode=PRIVACY_MODES[trail.privacy],
-        attempts=[_attempt_to_proto(one) for one in trail.attempts],
-    )
+    Args:
+        info: Empty, maybe a field of another message.
+        trail: What was tried.
+        route: Who answered; None where nobody did.
+    """
+    info.requested_model = trail.requested_model
+    info.effective_privacy_mode = PRIVACY_MODES[trail.privacy]
+    for attempt in trail.attempts:
+        _fill_attempt(info.attempts.add(), attempt)
     if route is not None:
-        info.provider, info.model = route.provider.name, route.model
-        info.provider_kind = PROVIDER_KINDS[route.provider.kind]
-        info.locality = LOCALITIES[route.provider.locality]
-    return info
+        provider = route.provider
+        info.provider, info.model = provider.name, route.model
+        info.provider_kind = PROVIDER_KINDS[provider.kind]
+        info.locality = LOCALITIES[provider.locality]
 
 
-def usage_to_proto(usage: Usage) -> llm_pb2.Usage:
-    """Return the counts that are known."""
-    counted = llm_pb2.Usage()
-    if _countable(usage.input_tokens):
-        counted.input_tokens = usage.input_tokens
+def fill_usage(counted: llm_pb2.Usage, usage: Usage) -> None:
+    """Say the counts that are known. `counted` is empty, and set even if none are."""
+    counted.SetInParent()
+    read, written = usage.input_tokens, usage.output_tokens
+    if _countable(read):
+        counted.input_tokens = read
         counted.input_method = llm_pb2.TOKEN_COUNT_METHOD_REPORTED
-    if _countable(usage.output_tokens):
-        counted.output_tokens = usage.output_tokens
+    if _countable(written):
+        counted.output_tokens = written
         counted.output_method = (
             llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED
             if usage.output_estimated
             else llm_pb2.TOKEN_COUNT_METHOD_REPORTED
         )
-    if counted.HasField("input_tokens") and counted.HasField("output_tokens"):
-        total = counted.input_tokens + counted.output_tokens
-        if _countable(total):
-            counted.total_tokens = total
+        if _countable(read) and _countable(read + written):
+            counted.total_tokens = read + written
     if _countable(usage.cached_input_tokens):
         counted.cached_input_tokens = usage.cached_input_tokens
     if _countable(usage.cache_write_input_tokens):
         counted.cache_write_input_tokens = usage.cache_write_input_tokens
-    return counted
 
 
-def duration_of(length_s: float | None) -> duration_pb2.Duration | None:
-    """Return seconds as a message; None if unknown, or no length of time."""
-    if length_s is None or not 0 <= length_s <= LONGEST_S:
-        return None
-    whole_s = int(length_s)
-    return duration_pb2.Duration(seconds=whole_s, nanos=int((length_s - whole_s) * 1e9))
+def fill_duration(duration: duration_pb2.Duration, length_s: float | None) -> None:
+    """Say a length of time in seconds; leave `duration` unset if it is unknown, or none."""
+    if length_s is not None and 0 <= length_s <= LONGEST_S:
+        duration.seconds = whole_s = int(length_s)
+        duration.nanos = int((length_s - whole_s) * 1e9)
 
 
-def _attempt_to_proto(attempt: Attempt) -> llm_pb2.RouteAttempt:
-    reason = f"{REASON_PREFIX}{attempt.reason or 'UNSPECIFIED'}"
-    return llm_pb2.RouteAttempt(
-        target=llm_pb2.RouteTarget(provider=attempt.provider.name, model=attempt.model),
-        locality=LOCALITIES[attempt.provider.locality],
-        status_code=code_pb2.Code.Value(attempt.code),
-        reason=llm_pb2.ErrorReason.Value(reason),
-        elapsed_duration=duration_of(attempt.elapsed_s),
-        content_sent=attempt.content_sent,
-    )
+def _fill_attempt(told: llm_pb2.RouteAttempt, attempt: Attempt) -> None:
+    provider, target = attempt.provider, told.target
+    target.provider, target.model = provider.name, attempt.model
+    told.locality = LOCALITIES[provider.locality]
+    told.status_code = CODES[attempt.code]
+    told.reason = REASONS[f"{REASON_PREFIX}{attempt.reason or 'UNSPECIFIED'}"]
+    fill_duration(told.elapsed_duration, attempt.elapsed_s)
+    told.content_sent = attempt.content_sent
 
 
-def _timings_to_proto(timings: Timings, clocked: Clocked) -> llm_pb2.Timings:
-    return llm_pb2.Timings(
-        total_duration=duration_of(clocked.total_s),
-        queue_duration=duration_of(timings.queue_s),
-        first_token_duration=duration_of(clocked.first_content_s),
-        model_load_duration=duration_of(timings.load_s),
-        prompt_duration=duration_of(timings.prompt_s),
-        generation_duration=duration_of(timings.generation_s),
-    )
+def _fill_timings(told: llm_pb2.Timings, timings: Timings, clocked: Clocked) -> None:
+    told.SetInParent()
+    fill_duration(told.total_duration, clocked.total_s)
+    fill_duration(told.queue_duration, timings.queue_s)
+    fill_duration(told.first_token_duration, clocked.first_content_s)
+    fill_duration(told.model_load_duration, timings.load_s)
+    fill_duration(told.prompt_duration, timings.prompt_s)
+    fill_duration(told.generation_duration, timings.generation_s)
 
 
 def _countable(tokens: int | None) -> TypeGuard[int]:

@@ -16,11 +16,10 @@ from llmsvc_server.rpc.to_proto import (
     PRIVACY_MODES,
     PROVIDER_KINDS,
     Clocked,
-    duration_of,
+    fill_duration,
+    fill_route,
+    fill_usage,
     response_to_proto,
-    route_to_proto,
-    trail_to_proto,
-    usage_to_proto,
 )
 from tests.fakes.scripted_provider import LOCAL_OLLAMA, done
 from tests.unit.server.rpc.failures import (
@@ -40,7 +39,9 @@ MOST = 2**31 - 1
 
 
 def usage_of(input_tokens: int | None, output_tokens: int | None) -> llm_pb2.Usage:
-    return usage_to_proto(Usage(input_tokens=input_tokens, output_tokens=output_tokens))
+    usage = llm_pb2.Usage()
+    fill_usage(usage, Usage(input_tokens=input_tokens, output_tokens=output_tokens))
+    return usage
 
 
 def whole(end: Done, text: str | None) -> llm_pb2.ChatResponse:
@@ -129,6 +130,14 @@ def test_an_empty_answer_has_one_empty_part_so_that_it_can_be_sent_back() -> Non
     assert "text" == response.message.parts[0].WhichOneof("part")
 
 
+def test_an_answer_of_which_nothing_is_known_still_has_all_its_parts() -> None:
+    end = Done(finish_reason=FinishReason.STOP, usage=Usage())
+    response = whole(end, None)
+
+    assert not response.usage.ListFields()
+    assert {"usage", "route", "timings"} <= {field.name for field, _ in response.ListFields()}
+
+
 def test_no_text_leaves_the_message_unset() -> None:
     assert not whole(done(), None).HasField("message")
 
@@ -160,14 +169,16 @@ def test_counts_that_are_unknown_or_nonsense_stay_unset(
 
 
 def test_an_estimate_says_so() -> None:
-    usage = usage_to_proto(Usage(output_tokens=7, output_estimated=True))
+    usage = llm_pb2.Usage()
+    fill_usage(usage, Usage(output_tokens=7, output_estimated=True))
     expected = llm_pb2.Usage(output_tokens=7, output_method=llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED)
 
     assert expected == usage
 
 
 def test_nobody_answers_in_what_was_only_tried() -> None:
-    info = trail_to_proto(trail_of(FAILED, requested_model="phi3"), None)
+    info = llm_pb2.RouteInfo()
+    fill_route(info, trail_of(FAILED, requested_model="phi3"), None)
 
     assert ("", "", 0) == (info.provider, info.model, info.provider_kind)
     assert ("phi3", llm_pb2.PRIVACY_MODE_LOCAL_ONLY) == (
@@ -189,16 +200,19 @@ def test_what_is_no_length_of_time_stays_unset(length_s: float | None) -> None:
 
 @pytest.mark.parametrize("length_s", [0.0, 1e-9, 1.999_999_999_9, 1e9])
 def test_a_length_of_time_is_told_to_the_nanosecond(length_s: float) -> None:
-    told = duration_of(length_s)
+    timings = llm_pb2.Timings()
+    fill_duration(timings.total_duration, length_s)
+    told = timings.total_duration
 
-    assert told is not None
+    assert timings.HasField("total_duration")
     assert 0 <= told.nanos < 1_000_000_000
     assert abs(told.ToNanoseconds() - length_s * 1e9) <= 1
 
 
 def test_a_mock_says_what_it_is() -> None:
     mock = ProviderInfo(name="demo", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
-    route = route_to_proto(Route(provider=mock, model="mock", trail=TRAIL))
+    route = llm_pb2.RouteInfo()
+    fill_route(route, TRAIL, Route(provider=mock, model="mock", trail=TRAIL))
 
     assert llm_pb2.PROVIDER_KIND_MOCK == route.provider_kind
 
