@@ -1,12 +1,10 @@
 """Reports as log lines: one canonical line per call, one per failed attempt, changes once."""
 
-from collections.abc import Iterator
-
-import structlog
 from structlog.typing import FilteringBoundLogger
 
 from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.errors import ErrorKind
+from llmsvc_server.observability.logging import request_id
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
 
 WARNING_CODES = frozenset(
@@ -35,12 +33,11 @@ class LogSink:
 
     def rpc_started(self, start: RpcStart) -> None:
         """Put the request id on every line of this call."""
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=start.request_id)
+        request_id.set(start.request_id)
 
     def rpc_finished(self, report: RpcReport) -> None:
         """Write the call's one line."""
-        line = {name: fact for name, fact in _facts(report) if fact not in ("", None)}
+        line = _facts(report)
         if report.code == "INTERNAL":
             self._logger.error("rpc.finished", **line)
         elif report.code in WARNING_CODES:
@@ -82,25 +79,29 @@ class LogSink:
         level(f"{change.subject.value}.changed", name=change.name, state=change.state, **detail)
 
 
-def _facts(report: RpcReport) -> Iterator[tuple[str, object]]:
-    yield "method", report.method.rpartition("/")[2]
-    yield "code", report.code
-    yield "reason", report.reason
-    yield "duration_ms", _ms(report.duration_s)
-    yield "first_content_ms", _ms(report.first_content_s)
-    yield "messages_sent", report.messages_sent or None
-    yield "attempts", report.attempts or None
+def _facts(report: RpcReport) -> dict[str, object]:
+    """Return what is known of a call, in the order of its line."""
+    facts: dict[str, object] = {
+        "method": report.method.rpartition("/")[2],
+        "code": report.code,
+        "reason": report.reason,
+        "duration_ms": _ms(report.duration_s),
+        "first_content_ms": _ms(report.first_content_s),
+        "messages_sent": report.messages_sent or None,
+        "attempts": report.attempts or None,
+    }
     if report.route is not None:
         provider = report.route.provider
-        yield "provider", provider.name
-        yield "model", report.route.model
-        yield "locality", provider.locality.value
+        facts["provider"] = provider.name
+        facts["model"] = report.route.model
+        facts["locality"] = provider.locality
         if provider.kind is ProviderKind.MOCK:
-            yield "answer", "CANNED: the mock answered, not a model"
+            facts["answer"] = "CANNED: the mock answered, not a model"
     if report.usage is not None:
-        yield "input_tokens", report.usage.input_tokens
-        yield "output_tokens", report.usage.output_tokens
-    yield "defect", report.detail
+        facts["input_tokens"] = report.usage.input_tokens
+        facts["output_tokens"] = report.usage.output_tokens
+    facts["defect"] = report.detail
+    return {name: fact for name, fact in facts.items() if fact not in ("", None)}
 
 
 def _is_good(change: Transition) -> bool:

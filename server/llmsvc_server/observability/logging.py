@@ -2,8 +2,11 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -17,6 +20,10 @@ Logger = FilteringBoundLogger
 """What `configure` returns, for those who must not know structlog."""
 
 
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The call that a line belongs to. One variable: structlog's own ones cost each call 5 us."""
+
+
 def configure(*, level: str, as_json: bool, stream: TextIO) -> FilteringBoundLogger:
     """Set logging up for this process, other libraries' included; return the logger.
 
@@ -27,13 +34,21 @@ def configure(*, level: str, as_json: bool, stream: TextIO) -> FilteringBoundLog
     """
     render = _json if as_json else _text(colours=stream.isatty())
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, render],
+        processors=[_of_call, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda: _Output(stream),
     )
     logger: FilteringBoundLogger = structlog.get_logger().bind()  # not the lazy proxy
     logging.basicConfig(handlers=[_Forward(logger)], level=logging.WARNING, force=True)
     return logger
+
+
+def _of_call(
+    _logger: object, _method: str, event: MutableMapping[str, object]
+) -> MutableMapping[str, object]:
+    if call := request_id.get():
+        event["request_id"] = call
+    return event
 
 
 def _json(_logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
@@ -52,7 +67,13 @@ def _text(*, colours: bool) -> Processor:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    second, thousandths = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_to_the_second(second)}.{thousandths:03}+00:00"
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(at_s: int) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class _Output:

@@ -19,7 +19,7 @@ from llmsvc_server.chat.route import (
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import PrivacyViolated, ProviderFailed
 from llmsvc_server.observability.log_sink import LogSink
-from llmsvc_server.observability.logging import configure
+from llmsvc_server.observability.logging import configure, request_id
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
 
 OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
@@ -49,7 +49,7 @@ def _restored() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    request_id.set("")
 
 
 def test_a_violation_is_critical() -> None:
