@@ -43,7 +43,7 @@ def chat_message(text: str = "hi", *, model: str = "") -> llm_pb2.ChatRequest:
 def in_s(length_s: float, clock: Clock | None = None) -> Deadline:
     """Return the point `length_s` seconds from now, on the loop's clock unless another is given."""
     clock = clock or asyncio.get_running_loop().time
-    return Deadline(clock() + length_s, clock)
+    return Deadline(at_s=clock() + length_s, clock=clock)
 
 
 def budget_of(

@@ -1,7 +1,6 @@
 """Time as a point, not a length."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from llmsvc_server.chat.value import value
@@ -10,7 +9,7 @@ Clock = Callable[[], float]
 """Returns seconds on a monotonic clock: the event loop's, or a test's."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deadline:
     """A point on `clock`, in seconds. It only ever gets earlier."""
 
@@ -23,11 +22,11 @@ class Deadline:
 
     def capped(self, length_s: float) -> "Deadline":
         """Return the earlier of this point and `length_s` seconds from now."""
-        return Deadline(min(self.at_s, self.clock() + length_s), self.clock)
+        return Deadline(at_s=min(self.at_s, self.clock() + length_s), clock=self.clock)
 
     def earlier(self, length_s: float) -> "Deadline":
         """Return the point `length_s` seconds before this one."""
-        return Deadline(self.at_s - length_s, self.clock)
+        return Deadline(at_s=self.at_s - length_s, clock=self.clock)
 
 
 class Verdict(Protocol):

@@ -119,7 +119,7 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
         method=method,
         request_id=request_id_from(context),
         began_s=now_s,
-        finish_by=Deadline(now_s + granted_s - reserve_s, clock),
+        finish_by=Deadline(at_s=now_s + granted_s - reserve_s, clock=clock),
         limit_s=None if asked_s is not None and asked_s <= limit_s else limit_s,
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmsvc_server.providers.abilities import ListsModels
 
 _CLOCK = ManualClock()
-_SOON = Deadline(_CLOCK() + 10, _CLOCK)
+_SOON = Deadline(at_s=_CLOCK() + 10, clock=_CLOCK)
 _BUDGET = Budget(finish_by=_SOON, first_token_by=_SOON, latest_first=_SOON, fallback_follows=False)
 _REQUEST = ChatRequest(
     model="phi3:mini",

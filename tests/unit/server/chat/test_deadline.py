@@ -4,7 +4,7 @@ from tests.fakes.manual_clock import ManualClock
 
 def test_the_time_left_shrinks_with_the_clock_and_is_never_negative() -> None:
     clock = ManualClock(100)
-    deadline = Deadline(105, clock)
+    deadline = Deadline(at_s=105, clock=clock)
     before = deadline.remaining_s()
     clock.advance(3)
     between = deadline.remaining_s()
@@ -15,16 +15,16 @@ def test_the_time_left_shrinks_with_the_clock_and_is_never_negative() -> None:
 
 def test_capping_only_ever_makes_it_earlier() -> None:
     clock = ManualClock(100)
-    deadline = Deadline(105, clock)
+    deadline = Deadline(at_s=105, clock=clock)
 
-    assert Deadline(102, clock) == deadline.capped(2)
-    assert Deadline(105, clock) == deadline.capped(20)
-    assert Deadline(100, clock) == deadline.capped(0)
+    assert Deadline(at_s=102, clock=clock) == deadline.capped(2)
+    assert Deadline(at_s=105, clock=clock) == deadline.capped(20)
+    assert Deadline(at_s=100, clock=clock) == deadline.capped(0)
 
 
 def test_a_cap_counts_from_now() -> None:
     clock = ManualClock(100)
-    deadline = Deadline(105, clock)
+    deadline = Deadline(at_s=105, clock=clock)
     clock.advance(4)
 
-    assert Deadline(104.5, clock) == deadline.capped(0.5)
+    assert Deadline(at_s=104.5, clock=clock) == deadline.capped(0.5)

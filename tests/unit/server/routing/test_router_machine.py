@@ -194,7 +194,7 @@ async def called(
         chance=random.Random(seed),  # noqa: S311  seeded, so that a failure can be repeated
     )
     outcome = Outcome()
-    finish_by = Deadline(clock() + time_s, clock)
+    finish_by = Deadline(at_s=clock() + time_s, clock=clock)
     request = chat_request(delivery=delivery)
     try:
         async with asyncio.timeout_at(finish_by.at_s):

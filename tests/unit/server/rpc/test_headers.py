@@ -20,7 +20,7 @@ def call_of(route: Route | None = None) -> Call:
         method="/m",
         request_id="req-1",
         began_s=5.0,
-        finish_by=Deadline(7.5, lambda: 5.0),
+        finish_by=Deadline(at_s=7.5, clock=lambda: 5.0),
         limit_s=None,
         route=route,
     )

@@ -74,7 +74,7 @@ async def call() -> Call:
         method="/m",
         request_id="req-1",
         began_s=clock(),
-        finish_by=Deadline(clock() + 60, clock),
+        finish_by=Deadline(at_s=clock() + 60, clock=clock),
         limit_s=None,
     )
 
