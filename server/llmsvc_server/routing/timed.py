@@ -8,13 +8,13 @@ import asyncio
 import math
 from contextlib import aclosing
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import Budget, Clock
 from llmsvc_server.chat.events import ChatEvents
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.errors import EngineDied, ProviderError, ProviderTimeout
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.routing.interruption import Interruption
+from llmsvc_server.routing.limits import Limit, Limits
 
 LEAST_GAP_S = 1.0
 """No gap that a live model may leave is called a stall before, whoever waits for the time."""
@@ -30,6 +30,7 @@ class Timed:
         """Limit the gaps of `inner` to `idle_s` seconds; the budget limits its first content."""
         self._inner = inner
         self._idle_s = idle_s
+        self._limits = Limits()
         self._running: dict[str, set[_Silence]] = {}
 
     @property
@@ -50,9 +51,7 @@ class Timed:
         first_token_s = budget.first_token_by.remaining_s()
         if budget.first_token_by.at_s >= budget.finish_by.at_s:
             first_token_s = math.inf  # the caller's time ends first, and the door sees to that
-        silence = _Silence()
-        siblings = self._running.setdefault(request.model, set())
-        siblings.add(silence)
+        silence = self._begun(request.model)
         begun = False
         gap_s = self._idle_s
         async with aclosing(self._inner.stream_chat(request, budget)) as events:
@@ -68,7 +67,7 @@ class Timed:
                     gap_s = self._gap_s(budget) if leaves_time else self._idle_s
                     silence.limit(gap_s)
             except EngineDied:
-                for sibling in siblings - {silence}:
+                for sibling in self._running[request.model] - {silence}:
                     sibling.orphan()
                 raise
             except asyncio.CancelledError:
@@ -76,17 +75,24 @@ class Timed:
                     raise
                 raise _stalled(silence, begun=begun, is_short=gap_s < self._idle_s) from None
             finally:
-                silence.close()
-                self._forget(request.model, silence)
+                self._over(silence)
+
+    def _begun(self, model: str) -> "_Silence":
+        silence = _Silence(self._limits, model)
+        self._limits.add(silence)
+        self._running.setdefault(model, set()).add(silence)
+        return silence
+
+    def _over(self, silence: "_Silence") -> None:
+        silence.end()
+        self._limits.discard(silence)
+        siblings = self._running[silence.model]
+        siblings.discard(silence)
+        if not siblings:
+            del self._running[silence.model]
 
     def _gap_s(self, budget: Budget) -> float:
         return min(self._idle_s, max(LEAST_GAP_S, budget.latest_first.remaining_s()))
-
-    def _forget(self, model: str, silence: "_Silence") -> None:
-        siblings = self._running[model]
-        siblings.discard(silence)
-        if not siblings:
-            del self._running[model]
 
 
 def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderError:
@@ -101,49 +107,22 @@ def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderErr
     return stalled
 
 
-class _Silence(Interruption):
-    """One timer for a whole stream. It is set again only when it fires, not per event.
+class _Silence(Limit):
+    """The running wait of one stream."""
 
-    `asyncio.timeout` around each event costs 5 us, this 0.2 us (facts/grpc-aio.md, 3).
-    """
+    __slots__ = ("clock", "is_orphan", "model")
 
-    __slots__ = ("_armed_s", "_due_s", "_handle", "_loop", "is_orphan")
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, limits: Limits, model: str) -> None:
+        super().__init__(limits)
+        self.clock: Clock = asyncio.get_running_loop().time
+        self.model = model
         self.is_orphan = False
-        self._loop = asyncio.get_running_loop()
-        self._handle: asyncio.TimerHandle | None = None
-        self._armed_s = math.inf
-        self._due_s = math.inf
 
     def limit(self, limit_s: float) -> None:
-        self.begin()
-        self._due_s = due_s = self._loop.time() + limit_s
-        if due_s < self._armed_s:
-            self._arm()
+        self.begin_until(self.clock() + limit_s)
 
     def orphan(self) -> None:
-        if self._waits and self._due_s > self._loop.time() + ORPHANED_S:
+        """Give it a moment only: its engine has died."""
+        if self.waits and self.due_s > self.clock() + ORPHANED_S:
             self.is_orphan = True
             self.limit(ORPHANED_S)
-
-    def close(self) -> None:
-        self.end()
-        if self._handle is not None:
-            self._handle.cancel()
-
-    def _arm(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._armed_s = self._due_s
-        self._handle = self._loop.call_at(self._due_s, self._fire)
-
-    def _fire(self) -> None:
-        self._handle, self._armed_s = None, math.inf
-        if not self._waits or self._due_s == math.inf:
-            return
-        if self._loop.time() < self._due_s:
-            self._arm()
-            return
-        self.interrupt()

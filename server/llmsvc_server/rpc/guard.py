@@ -6,6 +6,7 @@ and turns what was raised into a status. Nothing else maps errors.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
 from typing import Any, NoReturn, cast
 
 import grpc
@@ -117,7 +118,8 @@ class Guard(grpc.aio.ServerInterceptor):
             request_id = request_id_from(context)
             try:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
-                return await _as_caller_sees(method(_decoded(decode, request), context))
+                with AS_CALLER_SEES:
+                    return await method(_decoded(decode, request), context)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001  as above
@@ -133,15 +135,14 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _in_time(
         self, call: Call, method: Method, decode: Decoder, request: bytes, context: Context
     ) -> object:
-        limit = asyncio.timeout_at(call.finish_by.at_s)
+        limit = self._in_flight.limit(call)
         try:
-            async with limit:
-                with self._in_flight.registered(call, limit):
-                    return await _as_caller_sees(method(_decoded(decode, request), context))
+            with limit, AS_CALLER_SEES:
+                return await method(_decoded(decode, request), context)
         except TimeoutError:
-            if limit.expired() and call.is_complete:
+            if limit.fired and call.is_complete:
                 return call.outcome
-            if limit.expired():
+            if limit.fired:
                 raise _out_of_time(call) from None
             raise
 
@@ -179,21 +180,32 @@ def _decoded(decode: Decoder, request: bytes) -> object:
         raise InvalidRequest([wrong]) from None
 
 
-async def _as_caller_sees(running: Awaitable[object]) -> object:
-    """Await a method; tell a caller that left from a cancel of our own making, a defect."""
-    try:
-        return await running
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise ForeignCancelError from None
-    except grpc.aio.InternalError:
-        raise asyncio.CancelledError from None  # a write on a call that is gone
-
-
 class ForeignCancelError(Exception):
     """A cancel that neither the caller nor gRPC sent. Swallowed, it would owe a status for ever."""
+
+
+class _AsCallerSees:
+    """Tells a caller that left from a cancel of our own making, a defect."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Raise what it was."""
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                raise ForeignCancelError from None
+        elif isinstance(error, grpc.aio.InternalError):
+            raise asyncio.CancelledError from None  # a write on a call that is gone
+
+
+AS_CALLER_SEES = _AsCallerSees()
 
 
 def _out_of_time(call: Call) -> LlmsvcError:

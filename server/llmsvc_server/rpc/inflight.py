@@ -1,9 +1,9 @@
 """The calls that run now: how many, waiting for their end, ending what is left."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
+from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
 
 
@@ -12,7 +12,8 @@ class InFlight:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._calls: dict[Call, asyncio.Timeout] = {}
+        self._limits = Limits()
+        self._calls: dict[CallLimit, Call] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._expired = False
@@ -21,19 +22,27 @@ class InFlight:
         """Return how many calls run."""
         return len(self._calls)
 
-    @contextmanager
-    def registered(self, call: Call, limit: asyncio.Timeout) -> Iterator[None]:
-        """Hold one call, which `limit` can end, in the registry."""
-        self._calls[call] = limit
-        self._empty.clear()
+    def limit(self, call: Call) -> "CallLimit":
+        """Return what holds a call in the registry while it is entered, and ends it in time."""
+        return CallLimit(self, self._limits, call)
+
+    def enter(self, limit: "CallLimit", call: Call) -> None:
+        """Hold a call; its limit calls this."""
+        self._calls[limit] = call
+        self._limits.add(limit)
+        if len(self._calls) == 1:
+            self._empty.clear()
         if self._expired:
-            self._expire(call, limit)
-        try:
-            yield
-        finally:
-            del self._calls[call]
-            if not self._calls:
-                self._empty.set()
+            # By the timer: who ends without a wait must not meet the cancel in a later one.
+            call.draining = True
+            limit.begin_until(asyncio.get_running_loop().time())
+
+    def leave(self, limit: "CallLimit") -> None:
+        """Let it go."""
+        self._limits.discard(limit)
+        del self._calls[limit]
+        if not self._calls:
+            self._empty.set()
 
     async def empty(self) -> None:
         """Return when no call runs."""
@@ -42,11 +51,44 @@ class InFlight:
     def expire(self) -> None:
         """End every call that runs, or still comes, with a status of its own."""
         self._expired = True
-        for call, limit in self._calls.items():
-            self._expire(call, limit)
+        for limit, call in self._calls.items():
+            _expire(call, limit)
 
-    def _expire(self, call: Call, limit: asyncio.Timeout) -> None:
-        if limit.expired():
-            return  # it is on its way out, and a timeout that fired cannot be set again
+
+class CallLimit(Limit):
+    """Ends one call at its `finish_by`, as `asyncio.timeout_at` would."""
+
+    __slots__ = ("_call", "_in_flight")
+
+    def __init__(self, in_flight: InFlight, limits: Limits, call: Call) -> None:
+        """Belong to the task that runs the call."""
+        super().__init__(limits)
+        self._in_flight = in_flight
+        self._call = call
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self.begin_until(self._call.finish_by.at_s)
+        self._in_flight.enter(self, self._call)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Turn the cancel that ended the call into what it means.
+
+        Raises:
+            TimeoutError: Its time was over, or it was expired.
+        """
+        self.end()
+        self._in_flight.leave(self)
+        if self.broke() and isinstance(error, asyncio.CancelledError):
+            raise TimeoutError from error
+
+
+def _expire(call: Call, limit: CallLimit) -> None:
+    # One that ran out of its own time is on its way out, and not told of a drain.
+    if limit.interrupt():
         call.draining = True
-        limit.reschedule(asyncio.get_running_loop().time())

@@ -9,28 +9,27 @@ from tests.fakes.gate import Gate
 from tests.fakes.requests import in_s
 
 
-def a_call() -> Call:
-    return Call(method="/x/Y", request_id="r", began_s=0, finish_by=in_s(60), limit_s=None)
+def a_call(length_s: float = 60) -> Call:
+    return Call(method="/x/Y", request_id="r", began_s=0, finish_by=in_s(length_s), limit_s=None)
 
 
 async def run(in_flight: InFlight, call: Call, closing: Gate | None = None) -> str:
     """Stay registered until ended; then, where there is such a gate, until it is open."""
     try:
-        async with asyncio.timeout(60) as limit:
-            with in_flight.registered(call, limit):
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    if closing is not None:
-                        await closing.passed()
+        with in_flight.limit(call):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                if closing is not None:
+                    await closing.passed()
     except TimeoutError:
         return "expired"
     return "left"
 
 
 async def test_calls_are_counted_while_they_run() -> None:
-    in_flight, limit = InFlight(), asyncio.timeout(None)
-    with in_flight.registered(a_call(), limit), in_flight.registered(a_call(), limit):
+    in_flight = InFlight()
+    with in_flight.limit(a_call()), in_flight.limit(a_call()):
         inside = len(in_flight)
 
     assert (2, 0) == (inside, len(in_flight))
@@ -88,17 +87,26 @@ async def test_expiring_again_does_no_harm_to_calls_on_their_way_out() -> None:
 
 
 async def test_a_call_whose_own_time_ran_out_first_is_not_told_of_a_drain() -> None:
-    in_flight, call = InFlight(), a_call()
+    in_flight, call = InFlight(), a_call(length_s=0)
 
     async def run_out() -> None:
-        async with asyncio.timeout(0) as limit:
-            with in_flight.registered(call, limit):
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    in_flight.expire()
+        with in_flight.limit(call):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                in_flight.expire()
 
     with pytest.raises(TimeoutError):
         await run_out()
 
     assert not call.draining
+
+
+async def test_a_late_call_that_ends_by_itself_meets_no_cancel_afterwards() -> None:
+    in_flight, call, other = InFlight(), a_call(), asyncio.Event()
+    in_flight.expire()
+    with pytest.raises(LookupError), in_flight.limit(call):
+        raise LookupError
+    asyncio.get_running_loop().call_later(0.01, other.set)
+
+    assert await other.wait()

@@ -1,0 +1,112 @@
+import asyncio
+import weakref
+from contextvars import ContextVar
+
+import pytest
+
+from llmsvc_server.routing.limits import Limit, Limits
+from tests.fakes.eventually import eventually
+
+
+class Answer:
+    """What a call holds."""
+
+
+held: ContextVar[Answer] = ContextVar("held")
+
+
+async def waits(limits: Limits, length_s: float, *, over: asyncio.Event | None = None) -> bool:
+    """Wait for `over`, else for ever, under a limit; return whether that interrupted it."""
+    limit = Limit(limits)
+    limits.add(limit)
+    limit.begin_until(asyncio.get_running_loop().time() + length_s)
+    try:
+        await (over or asyncio.Event()).wait()
+    except asyncio.CancelledError:
+        assert limit.broke()
+        return True
+    finally:
+        limit.end()
+        limits.discard(limit)
+    return False
+
+
+async def in_order(limits: Limits, *lengths_s: float) -> list[float]:
+    """Wait under all of these at once; return them in the order in which they were interrupted."""
+    ended: list[float] = []
+
+    async def one(length_s: float) -> None:
+        assert await waits(limits, length_s)
+        ended.append(length_s)
+
+    async with asyncio.TaskGroup() as group:
+        for length_s in lengths_s:
+            group.create_task(one(length_s))
+    return ended
+
+
+@pytest.mark.parametrize("lengths_s", [(0.01, 0.03, 0.02), (0.03, 0.01), (0.02, -1.0)])
+async def test_each_wait_ends_at_its_own_time(lengths_s: tuple[float, ...]) -> None:
+    assert sorted(lengths_s) == await in_order(Limits(), *lengths_s)
+
+
+async def test_who_is_done_in_time_is_not_interrupted_and_leaves_the_others_theirs() -> None:
+    limits = Limits()
+    async with asyncio.TaskGroup() as group:
+        over = asyncio.Event()
+        over.set()
+        quick = group.create_task(waits(limits, 0.02, over=over))
+        slow = group.create_task(waits(limits, 0.03))
+
+    assert (False, True) == (quick.result(), slow.result())
+
+
+async def test_a_wait_that_began_anew_has_its_new_time() -> None:
+    limits, loop = Limits(), asyncio.get_running_loop()
+    limit = Limit(limits)
+    limits.add(limit)
+    began_s = loop.time()
+    limit.begin_until(began_s + 0.01)
+    limit.begin_until(began_s + 0.04)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    took_s = loop.time() - began_s
+
+    assert limit.broke()
+    assert took_s >= 0.039
+
+
+async def test_nobody_is_interrupted_between_two_waits() -> None:
+    limits = Limits()
+    limit = Limit(limits)
+    limits.add(limit)
+    limit.begin_until(0.0)
+    limit.end()
+    later = await waits(limits, 0.01)
+
+    assert later
+    assert not limit.fired
+
+
+async def test_a_wait_without_an_end_needs_none() -> None:
+    limits, over = Limits(), asyncio.Event()
+    over.set()
+
+    assert not await waits(limits, float("inf"), over=over)
+    assert await waits(limits, 0.01)
+
+
+async def test_the_timer_keeps_nothing_of_the_call_that_set_it() -> None:
+    limits, answer, over = Limits(), Answer(), asyncio.Event()
+    kept = weakref.ref(answer)
+    over.set()
+
+    async def call(holds: Answer) -> None:
+        held.set(holds)
+        assert not await waits(limits, 60, over=over)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(call(answer))
+    del answer
+
+    await eventually(lambda: kept() is None)
