@@ -88,7 +88,11 @@ class _Watched:
 
 
 class Inventory:
-    """A snapshot per endpoint, and what follows from them for each provider."""
+    """A snapshot per endpoint, and what follows from them for each provider.
+
+    Attributes:
+        age: Grows whenever something may have become known.
+    """
 
     def __init__(
         self,
@@ -103,6 +107,8 @@ class Inventory:
         }
         self._clock = clock
         self._reporter = reporter
+        self.age = 0
+        self._all_looked = False
 
     @property
     def endpoints(self) -> Iterator[tuple[str, str]]:
@@ -206,17 +212,19 @@ class Inventory:
             return
         stamp = catalogue.stamps.get(identity, "")
         watched.denied[identity] = _Denial(stamp, self._clock() + DENIED_S)
+        self.age += 1
 
     async def first_look(self) -> None:
         """Return once every endpoint was looked at, at the latest after the look's own limit."""
+        if self._all_looked:
+            return
         waiting = [
             watched.looked
             for endpoints in self._providers.values()
             for watched in endpoints.values()
             if not watched.looked.is_set()
         ]
-        if not waiting:
-            return
+        self._all_looked = not waiting
         try:
             async with asyncio.timeout(LOOK_LIMIT_S):
                 for looked in waiting:
@@ -242,6 +250,7 @@ class Inventory:
             watched.look = _missed(before, ProviderTimeout(phase="connect"), busy=busy)
         except ProviderError as error:
             watched.look = _missed(before, error, busy=busy)
+        self.age += 1
         watched.looked.set()
         self._tell(endpoint, before, watched.look)
         return seen

@@ -132,4 +132,8 @@ class ChatRequest:
     @property
     def text_length(self) -> int:
         """Characters of all texts together."""
-        return sum(len(part) for message in self.messages for part in message.parts)
+        length = 0
+        for message in self.messages:
+            for part in message.parts:
+                length += len(part)
+        return length

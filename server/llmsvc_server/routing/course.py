@@ -51,6 +51,24 @@ class Step:
 class Course:
     """Hands out one attempt after another, and keeps the record of them."""
 
+    __slots__ = (
+        "_again",
+        "_chance",
+        "_ended",
+        "_failures",
+        "_finish_by",
+        "_local_only",
+        "_needs_tokens",
+        "_plan",
+        "_position",
+        "_prompt_tokens",
+        "_remote_when_busy",
+        "_request",
+        "_requests",
+        "_sole",
+        "_verdicts",
+    )
+
     def __init__(
         self,
         plan: Plan,
@@ -75,8 +93,7 @@ class Course:
         self._remote_when_busy = remote_when_busy
         self._chance = chance
         self._prompt_tokens = estimated_tokens(request.text_length)
-        self._candidates = [one for one in plan.outcomes if isinstance(one, Candidate)]
-        self._sole = len(self._candidates) == 1
+        self._sole = len(plan.candidates) == 1
         self._position = 0
         self._requests = 0
         self._again: Step | None = None
@@ -148,11 +165,7 @@ class Course:
 
     def trail(self) -> Trail:
         """Return what was tried so far."""
-        return Trail(
-            requested_model=self._request.model,
-            privacy=self._plan.privacy,
-            attempts=tuple(_attempt(failure) for failure in self._failures),
-        )
+        return self._trail()
 
     def route(self, step: Step, elapsed_s: float) -> Route:
         """Return who answers, `elapsed_s` seconds after it was asked."""
@@ -165,15 +178,13 @@ class Course:
             elapsed_s=elapsed_s,
             content_sent=True,
         )
-        trail = self.trail()
-        return Route(
-            provider=info,
-            model=model,
-            trail=Trail(
-                requested_model=trail.requested_model,
-                privacy=trail.privacy,
-                attempts=(*trail.attempts, answers),
-            ),
+        return Route(provider=info, model=model, trail=self._trail(answers))
+
+    def _trail(self, *last: Attempt) -> Trail:
+        return Trail(
+            requested_model=self._request.model,
+            privacy=self._plan.privacy,
+            attempts=(*map(_attempt, self._failures), *last),
         )
 
     def _step(self, candidate: Candidate) -> "Step | ProviderError | None":
@@ -277,14 +288,15 @@ class Course:
         earlier: Verdict | None = None,
     ) -> Step:
         whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
-        latest_first = self._finish_by.earlier(self._needed_s(later))
+        finish_by = self._finish_by
+        latest_first = finish_by.earlier(self._needed_s(later)) if later else finish_by
         waits_for = later if self._remote_when_busy else [one for one in later if _is_local(one)]
         return Step(
             candidate=candidate,
             pause_s=pause_s,
             is_retry=is_retry,
             budget=Budget(
-                finish_by=self._finish_by,
+                finish_by=finish_by,
                 first_token_by=latest_first.capped(pause_s + whole_s),
                 latest_first=latest_first,
                 fallback_follows=bool(waits_for),
@@ -303,6 +315,8 @@ class Course:
 
     def _later(self) -> list[Candidate]:
         """Return the candidates after this one that could be asked now."""
+        if self._position == len(self._plan.outcomes):
+            return []
         return [
             one
             for one in self._plan.outcomes[self._position :]

@@ -94,18 +94,27 @@ Outcome = Candidate | ProviderError
 """What the plan says of one target: ask it, or why not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Plan:
     """Every target's outcome, in order, under the policy in force.
 
     `is_cut` says whether the request itself keeps further targets away, `names_target` whether it
-    says who is to answer, or with what other model than the primary's own.
+    says who is to answer, or with what other model than the primary's own. `candidates` are the
+    outcomes that may be asked, `window_tokens` the smallest window of theirs, None if none is known.
     """
 
     privacy: Privacy
     outcomes: Sequence[Outcome]
     is_cut: bool = False
     names_target: bool = False
+    candidates: Sequence[Candidate] = field(init=False)
+    window_tokens: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out what follows from the outcomes."""
+        self.candidates = [one for one in self.outcomes if isinstance(one, Candidate)]
+        windows = (one.window_tokens for one in self.candidates)
+        self.window_tokens = min((one for one in windows if one is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

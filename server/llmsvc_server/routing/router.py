@@ -20,7 +20,8 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.routing.commit import commits, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
-from llmsvc_server.routing.plan import Targets, plan
+from llmsvc_server.routing.plan import Targets
+from llmsvc_server.routing.plans import Plans
 
 
 class FailoverRouter:
@@ -44,7 +45,7 @@ class FailoverRouter:
             clock: Monotonic seconds.
             chance: Spreads pauses.
         """
-        self._targets = targets
+        self._plans = Plans(targets, inventory)
         self._inventory = inventory
         self._remote_when_busy = remote_when_busy
         self._clock = clock
@@ -67,7 +68,7 @@ class FailoverRouter:
         """
         await self._inventory.first_look()
         course = Course(
-            plan(request, self._targets, self._inventory),
+            self._plans.plan(request),
             request,
             finish_by,
             remote_when_busy=self._remote_when_busy,
