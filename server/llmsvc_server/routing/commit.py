@@ -18,7 +18,10 @@ async def rest_of_answer(held: list[ChatEvent], events: ChatEvents) -> None:
     Raises:
         ProviderError: The attempt failed before its end, or its answer has no end in sight.
     """
-    length = sum(len(event.text.encode()) for event in held if isinstance(event, Delta))
+    length = 0
+    for event in held:
+        if isinstance(event, Delta):
+            length += len(event.text.encode())
     async for event in events:
         if isinstance(event, Delta):
             length += len(event.text.encode())

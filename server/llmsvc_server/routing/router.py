@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from llmsvc_server.catalog.inventory import Inventory
@@ -51,7 +50,9 @@ class FailoverRouter:
         self._clock = clock
         self._chance = chance
 
-    async def stream_chat(self, request: ChatRequest, finish_by: Deadline) -> ChatEvents:
+    async def stream_chat(  # noqa: C901  split, it would be one generator more for every token
+        self, request: ChatRequest, finish_by: Deadline
+    ) -> ChatEvents:
         """Answer one request: `Started` with the first content, then the rest, then `Done`.
 
         `Waiting` comes before that, as often as there is something new to wait for.
@@ -76,21 +77,26 @@ class FailoverRouter:
         )
         try:
             while (step := course.next()) is not None:
-                attempt = _Attempt(step, course, request.delivery, self._clock, self._learn)
-                asked = request.for_model(
-                    step.candidate.model,
-                    stays_local=step.candidate.info.locality is Locality.LOCAL,
-                )
-                stream = step.candidate.provider.stream_chat(asked, step.budget)
-                async with aclosing(stream) as events:
-                    async with aclosing(attempt.until_commit(events)) as waits:
-                        async for waiting in waits:
-                            yield waiting
-                    if attempt.has_failed:
+                attempt = _Attempt(step, course, self._clock)
+                if step.pause_s:
+                    yield attempt.explained(Waiting(Phase.QUEUED))
+                    await asyncio.sleep(step.pause_s)
+                async with aclosing(attempt.begun(request)) as events:
+                    try:
+                        async for event in events:
+                            if isinstance(event, Waiting):
+                                yield attempt.explained(event)
+                            elif commits(event):
+                                attempt.held.append(event)
+                                break
+                        await attempt.commit(request.delivery, events)
+                    except ProviderError as error:
+                        self._learn(attempt.noted(error))
+                        course.failed(step, error)
                         continue
                     yield attempt.started()
-                    for first in attempt.held:
-                        yield first
+                    for event in attempt.held:
+                        yield event
                     try:
                         async for event in events:
                             yield event
@@ -107,62 +113,63 @@ class FailoverRouter:
 
 
 class _Attempt:
-    """One attempt up to its commit point.
+    """One attempt: what is told of it before its commit point, there, and after it.
 
     Attributes:
         held: What is to be delivered first, once it is committed.
-        has_failed: Whether it never will be.
     """
 
-    def __init__(
-        self,
-        step: Step,
-        course: Course,
-        delivery: Delivery,
-        clock: Clock,
-        learn: Callable[[ProviderError], None],
-    ) -> None:
-        """Be about to make `step`; `learn` is told of a failure before what follows is decided."""
-        self._learn = learn
+    __slots__ = ("_began_s", "_clock", "_content_at_s", "_course", "_route", "_step", "held")
+
+    def __init__(self, step: Step, course: Course, clock: Clock) -> None:
+        """Be about to make `step` of `course`."""
         self._step = step
         self._course = course
-        self._delivery = delivery
         self._clock = clock
         self._began_s = 0.0
         self._content_at_s = 0.0
         self._route: Route | None = None
         self.held: list[ChatEvent] = []
-        self.has_failed = False
 
-    async def until_commit(self, events: ChatEvents) -> AsyncGenerator[Waiting, None]:
-        """Yield what is waited for, until there is content or the attempt has failed.
-
-        Args:
-            events: The attempt's, not begun; for a whole answer they are read to their end.
-        """
-        if self._step.pause_s:
-            yield self._explained(Waiting(Phase.QUEUED))
-            await asyncio.sleep(self._step.pause_s)
+    def begun(self, request: ChatRequest) -> ChatEvents:
+        """Return what comes up."""
+        candidate = self._step.candidate
+        is_local = candidate.info.locality is Locality.LOCAL
+        asked = request.for_model(candidate.model, stays_local=is_local)
         self._began_s = self._clock()
-        try:
-            async for event in events:
-                if isinstance(event, Waiting):
-                    yield self._explained(event)
-                elif commits(event):
-                    self.held.append(event)
-                    break
-            if not self.held:
-                raise ProviderProtocolError(phase="first_token")
-            self._content_at_s = self._clock()
-            if self._delivery is Delivery.WHOLE:
-                await rest_of_answer(self.held, events)
-        except ProviderError as error:
-            self._failed(error)
+        return candidate.provider.stream_chat(asked, self._step.budget)
+
+    async def commit(self, delivery: Delivery, events: ChatEvents) -> None:
+        """Note the first content; for a whole answer, hold the rest as well.
+
+        Raises:
+            ProviderError: There was none, or the rest did not come.
+        """
+        if not self.held:
+            raise ProviderProtocolError(phase="first_token")
+        self._content_at_s = self._clock()
+        if delivery is Delivery.WHOLE:
+            await rest_of_answer(self.held, events)
 
     def started(self) -> Started:
         """Return the commit point."""
         self._route = self._course.route(self._step, self._clock() - self._began_s)
         return Started(self._route, self._content_at_s)
+
+    def noted(self, error: ProviderError) -> ProviderError:
+        """Return why it failed before its commit point, with what only the router knows."""
+        candidate = self._step.candidate
+        error.provider, error.model = candidate.info, candidate.model
+        if isinstance(error, ModelNotFound):
+            error.pull_hint = candidate.pull_hint
+        return error
+
+    def explained(self, waiting: Waiting) -> Waiting:
+        """Return it with what only the router knows."""
+        candidate = self._step.candidate
+        waiting.target, waiting.model = candidate.info, candidate.model
+        waiting.trail = self._course.trail()
+        return waiting
 
     def interrupted(self, error: ProviderError) -> StreamInterrupted:
         """Return what a failure after the commit point means, and let it count."""
@@ -172,19 +179,3 @@ class _Attempt:
         violated = error.kind is ErrorKind.VIOLATION
         cause = InterruptCause.PRIVACY if violated else InterruptCause.PROVIDER
         return StreamInterrupted(cause, self._route, phase=error.phase or "stream")
-
-    def _failed(self, error: ProviderError) -> None:
-        candidate = self._step.candidate
-        error.provider, error.model = candidate.info, candidate.model
-        if isinstance(error, ModelNotFound):
-            error.pull_hint = candidate.pull_hint
-        self.has_failed = True
-        self._learn(error)
-        self._course.failed(self._step, error)
-
-    def _explained(self, waiting: Waiting) -> Waiting:
-        """Return it with what only the router knows."""
-        candidate = self._step.candidate
-        waiting.target, waiting.model = candidate.info, candidate.model
-        waiting.trail = self._course.trail()
-        return waiting

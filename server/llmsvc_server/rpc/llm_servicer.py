@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started, Waiting
+from llmsvc_server.chat.events import Delta, Done, Started, Waiting
 from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
@@ -36,14 +36,11 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         check_chat(request)
         chat = chat_from_proto(request, Delivery.WHOLE)
         with self._admission.slot():
-            async with (
-                aclosing(self._router.stream_chat(chat, call.finish_by)) as events,
-                aclosing(_noting(events, call)) as answer,
-            ):
-                reply = await fold(answer)
+            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
+                reply = await fold(events, waits=call.waits)
                 call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
-                if not reply.text:
-                    call.first_content_s = None
+                if reply.text and reply.content_at_s is not None:
+                    call.first_content_s = reply.content_at_s - call.began_s
                 response = response_to_proto(
                     reply.done, reply.route, call.request_id, reply.text, _clocked(call)
                 )
@@ -95,17 +92,6 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     await _start(event, call, outlet)
                 else:
                     await _complete(event, call, outlet, kept)
-
-
-async def _noting(events: ChatEvents, call: Call) -> ChatEvents:
-    """Pass on what makes up an answer; note what is waited for."""
-    async for event in events:
-        if isinstance(event, Waiting):
-            call.waits(event)
-            continue
-        if isinstance(event, Started) and event.content_at_s is not None:
-            call.first_content_s = event.content_at_s - call.began_s
-        yield event
 
 
 async def _start(started: Started, call: Call, outlet: Outlet) -> None:

@@ -19,15 +19,20 @@ async def events_of(*events: ChatEvent) -> ChatEvents:
         yield event
 
 
-async def folded(*events: ChatEvent) -> ChatReply:
+async def folded(*events: ChatEvent, waits: list[Waiting] | None = None) -> ChatReply:
+    waits = [] if waits is None else waits
     async with aclosing(events_of(*events)) as stream:
-        return await fold(stream)
+        return await fold(stream, waits=waits.append)
 
 
-async def test_waits_on_the_way_are_no_part_of_it() -> None:
-    reply = await folded(Waiting(Phase.LOADING), Started(ROUTE), Delta("hello"), done())
+async def test_waits_on_the_way_are_told_and_no_part_of_it() -> None:
+    waits: list[Waiting] = []
+    reply = await folded(
+        Waiting(Phase.LOADING), Started(ROUTE, 7.5), Delta("hello"), done(), waits=waits
+    )
 
-    assert "hello" == reply.text
+    assert ("hello", 7.5) == (reply.text, reply.content_at_s)
+    assert [Waiting(Phase.LOADING)] == waits
 
 
 async def test_the_pieces_become_one_text_with_its_end_and_its_route() -> None:
