@@ -346,13 +346,16 @@ def _loads(
 
 def _seen_loaded(inventory: Inventory, provider: str, endpoint: str, model: str) -> bool:
     # What runs elsewhere has no load here.
-    return inventory.runs_remotely(provider, model) or bool(
-        inventory.is_loaded(provider, endpoint, model)
+    return bool(inventory.is_loaded(provider, endpoint, model)) or inventory.runs_remotely(
+        provider, model
     )
 
 
 def _is_loaded_anywhere(loads: Mapping[Endpoint, Loads], model: str) -> bool:
-    return not loads or any(one.is_loaded(model) for one in loads.values())
+    for one in loads.values():
+        if one.is_loaded(model):
+            return True
+    return not loads
 
 
 def _always(_model: str) -> bool:

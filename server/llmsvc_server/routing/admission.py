@@ -1,7 +1,7 @@
 """The process gate: counts chats, never waits."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from llmsvc_server.errors import Overloaded, ShuttingDown
 
@@ -22,9 +22,8 @@ class Admission:
         """Refuse every chat from now on; those inside run on."""
         self._closed = True
 
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one place.
+    def slot(self) -> Self:
+        """Return what holds one place while it is entered, which has to be at once.
 
         Raises:
             Overloaded: All places are taken.
@@ -34,8 +33,17 @@ class Admission:
             raise ShuttingDown
         if self.running >= self._max_chats:
             raise Overloaded(RETRY_AFTER_S)
+        return self
+
+    def __enter__(self) -> None:
+        """Take the place."""
         self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Free it."""
+        self.running -= 1

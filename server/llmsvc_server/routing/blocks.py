@@ -56,6 +56,8 @@ class Blocks:
 
     def refusal(self, endpoint: str, model: str) -> ProviderError | None:
         """Return why a request may not go there now, as a fresh error; None if it may."""
+        if not self._blocks:
+            return None
         for block in self._of(endpoint, model):
             left_s = self._left_s(block)
             if left_s > 0:
@@ -67,6 +69,8 @@ class Blocks:
 
         Call it only where `refusal` returned None. A rate limit that ended needs no trial.
         """
+        if not self._blocks:
+            return None
         ended = [
             block
             for block in self._of(endpoint, model)
@@ -102,6 +106,8 @@ class Blocks:
 
         A block that still runs stays. The success is one of a call that was under way before.
         """
+        if not self._blocks:
+            return
         for block in list(self._of(endpoint, model)):
             if block.until_s <= self._clock():
                 del self._blocks[block.key]
@@ -113,8 +119,6 @@ class Blocks:
         return any(key in self._blocks and self._left_s(self._blocks[key]) > 0 for key in keys)
 
     def _of(self, endpoint: str, model: str) -> Iterator[_Block]:
-        if not self._blocks:
-            return
         for scope in Scope:
             block = self._blocks.get(_key(scope, endpoint, model))
             if block is not None:

@@ -51,7 +51,8 @@ class Permit:
 
     def has_content(self) -> None:
         """Note first content: enough to close, so that a trial always ends within its limit."""
-        self._breaker.note_content(self._epoch, self._serial)
+        if self._serial:
+            self._breaker.note_content(self._epoch, self._serial)
 
     def succeeded(self) -> None:
         """Note the terminal marker."""
@@ -162,9 +163,9 @@ class CircuitBreaker:
         Args:
             sole: Whether the caller has nowhere else to go: then one call a second passes.
         """
+        if self._state is State.CLOSED:
+            return True
         match self.state:
-            case State.CLOSED:
-                return True
             case State.HALF_OPEN:
                 return not self.on_trial
             case _:  # State.OPEN

@@ -5,16 +5,19 @@ Connections have a breaker of their own: who refuses one model's calls refuses a
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
+from typing import Protocol
 
 from llmsvc_server.chat.deadline import Budget, Clock
 from llmsvc_server.chat.events import ChatEvents, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import (
+    EngineDied,
     ErrorKind,
+    LoadFailed,
     ModelLoading,
     ProviderBlocked,
     ProviderError,
@@ -35,8 +38,21 @@ TROUBLE_S = 10.0
 Who fails at once looks idle, and would be given everything (failover.md 9).
 """
 
+_WITHOUT_ENGINE = (EngineDied, LoadFailed, ModelLoading)
 REMEMBERED_MODELS = 256
 TRIALS_TO_CLOSE = {Locality.LOCAL: 1, Locality.REMOTE: 2}
+
+
+class Loader(Protocol):
+    """Knows which models of one endpoint are in memory."""
+
+    async def confirm(self, model: str) -> bool:
+        """Return whether a model that stays silent is in memory."""
+        ...
+
+    def lost(self, model: str, error: ProviderError) -> None:
+        """Note that a call found no engine, and add to `error` when there will be one."""
+        ...
 
 
 class Watch:
@@ -109,12 +125,12 @@ class Endpoint:
         self._held_back: set[str] = set()
         self._unheard = Waits()
         self._watch = Watch()
-        self._confirm: Callable[[str], Awaitable[bool]] | None = None
+        self._loads: Loader | None = None
         self._turned: Callable[[], None] = _nobody_minds
 
-    def confirm_with(self, confirm: Callable[[str], Awaitable[bool]]) -> None:
-        """Ask `confirm` whether a silent model is in memory, before the silence counts."""
-        self._confirm = confirm
+    def load_with(self, loads: Loader) -> None:
+        """Ask `loads` whether a silent model is in memory, and tell them of engines that died."""
+        self._loads = loads
 
     def watch_with(self, watch: Watch) -> None:
         """Tell `watch` how the models do."""
@@ -165,20 +181,20 @@ class Endpoint:
 
     def has_place(self, model: str) -> bool:
         """Return whether one more chat of `model` may run there."""
-        return self.in_flight < self._places and self.running(model) < self._places_per_model
+        running = self._running.get(model, 0)
+        return self.in_flight < self._places and running < self._places_per_model
 
     def reserve(self, model: str, *, sole: bool) -> "Place | None":
         """Take a place and the breakers' leave; None where there is none."""
         if not self.has_place(model) or self.refusal(model, sole=sole) is not None:
             return None
-        permits = [breaker.permit(sole=sole) for breaker in self.breakers(model)]
-        connecting, answering = permits
+        connecting, answering = (breaker.permit(sole=sole) for breaker in self.breakers(model))
         assert connecting is not None  # noqa: S101  `refusal` has asked them
         assert answering is not None  # noqa: S101  the same
         self.in_flight += 1
-        self._running[model] = self.running(model) + 1
+        self._running[model] = self._running.get(model, 0) + 1
         trial = self._blocks.admit(self.name, model)
-        return Place(self, connecting, answering, trial, partial(self._free, model))
+        return Place(self, model, connecting, answering, trial)
 
     def was_seen(self) -> None:
         """Take a look that succeeded: who can be looked at takes connections."""
@@ -263,8 +279,8 @@ class Endpoint:
         if self._watch.worked_elsewhere(model, began_s):
             return ProviderOverloaded(row=error.row, phase=error.phase)
         # What runs elsewhere has no load here.
-        confirm = self._confirm if request.stays_local else None
-        if confirm is not None and not await confirm(model):
+        loads = self._loads if request.stays_local else None
+        if loads is not None and not await loads.confirm(model):
             self._watch.was_cold(model)
             return ModelLoading(row=error.row, phase="load")
         self._watch.was_silent(model, began_s)
@@ -273,6 +289,8 @@ class Endpoint:
     def _failed(self, error: ProviderError, place: Place, model: str, budget: Budget) -> None:
         error.endpoint = self.name
         self._block(error, model)
+        if self._loads is not None and isinstance(error, _WITHOUT_ENGINE):
+            self._loads.lost(model, error)
         if place.failed(error, budget) or error.kind is ErrorKind.SATURATED:
             self._troubled_s = self._clock()
 
@@ -287,7 +305,8 @@ class Endpoint:
         error.endpoint = self.name
         return error
 
-    def _free(self, model: str) -> None:
+    def free(self, model: str) -> None:
+        """Count one chat of `model` less; its place calls this."""
         self.in_flight -= 1
         left = self._running.pop(model) - 1
         if left:

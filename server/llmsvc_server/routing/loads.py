@@ -124,6 +124,18 @@ class Loads:
         self._cold.add(model)
         self._warm.discard(model)
 
+    def lost(self, model: str, error: ProviderError) -> None:
+        """Note that a call found no engine; where a load runs or has to, begin it.
+
+        Args:
+            model: What was called.
+            error: What the call is told; it learns how long the load will take.
+        """
+        self.mark_cold(model)
+        if isinstance(error, ModelLoading):
+            self.begin(model)
+            error.retry_after_s = self.eta_s(model)
+
     def looked(self) -> None:
         """Note that a new look was taken: it now knows what our loads knew before it."""
         self._warm.clear()

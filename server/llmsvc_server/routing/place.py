@@ -1,6 +1,5 @@
 """One chat's place at an endpoint, and what its failure says of the endpoint's health."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmsvc_server.chat.deadline import Budget
@@ -48,30 +47,30 @@ class Held:
 class Place:
     """Holds both breakers' permits. Given back once, whatever happens."""
 
-    __slots__ = ("_answering", "_connecting", "_freed", "_kept", "_trial", "endpoint")
+    __slots__ = ("_answering", "_connecting", "_kept", "_model", "_trial", "endpoint")
 
     def __init__(
         self,
         endpoint: "Endpoint",
+        model: str,
         connecting: Permit,
         answering: Permit,
         trial: Trial | None,
-        freed: Callable[[], None],
     ) -> None:
         """Keep what was taken at `endpoint`.
 
         Args:
             endpoint: Where the chat runs.
+            model: What it runs.
             connecting: Leave from the breaker of connections.
             answering: Leave from the model's.
             trial: Of the blocks that have ended, if there are any.
-            freed: Told once, when the place is given back.
         """
         self.endpoint = endpoint
         self._connecting = connecting
         self._answering = answering
         self._trial = trial
-        self._freed = freed
+        self._model = model
         self._kept = True
 
     def answers(self, budget: Budget) -> None:
@@ -122,10 +121,11 @@ class Place:
         self._answering.released()
         if self._trial is not None:
             self._trial.over()
-        self._freed()
+        self.endpoint.free(self._model)
 
     def _earlier(self, budget: Budget) -> Held | None:
         """Return what this request's attempt before said of this endpoint, if it said anything."""
         earlier = budget.earlier
-        here = isinstance(earlier, Held) and earlier.endpoint is self.endpoint
-        return earlier if isinstance(earlier, Held) and here else None
+        if isinstance(earlier, Held) and earlier.endpoint is self.endpoint:
+            return earlier
+        return None

@@ -118,15 +118,15 @@ class Pooled:
 
         Busy endpoints refuse nothing: their queue takes the call.
         """
-        known = [endpoint for endpoint in self._endpoints if endpoint.knows(model)]
-        if not known:
-            return ProviderUnreachable(called=False, phase="connect")
         refusals: list[ProviderError] = []
-        for endpoint in known:
-            refusal = endpoint.refusal(model, sole=sole)
-            if refusal is None:
-                return None
-            refusals.append(refusal)
+        for endpoint in self._endpoints:
+            if endpoint.knows(model):
+                refusal = endpoint.refusal(model, sole=sole)
+                if refusal is None:
+                    return None
+                refusals.append(refusal)
+        if not refusals:
+            return ProviderUnreachable(called=False, phase="connect")
         return min(refusals, key=lambda error: error.retry_after_s or float("inf"))
 
     def wait_s(self, model: str) -> float:
@@ -137,6 +137,8 @@ class Pooled:
     def changed(self) -> None:
         """Look again who of those that wait may go, or may not: an endpoint came or went."""
         waiting = [(model, queue) for model, queue in self._queues.items() if queue.line.waiting]
+        if not waiting:
+            return
         # Models share an endpoint's places: who was served last comes last.
         for model, queue in sorted(waiting, key=lambda one: one[1].served_s):
             queue.line.wake()
@@ -212,6 +214,9 @@ class Pooled:
         A place elsewhere is not taken because the better endpoints are full: a cold one would
         load, and one that fails at once would be given everything.
         """
+        if len(self._endpoints) == 1:
+            (only,) = self._endpoints
+            return only.reserve(model, sole=sole) if only.knows(model) else None
         best = self._well_and_loaded(model, sole=sole)
         free = [endpoint for endpoint in best if endpoint.has_place(model)]
         if not free:

@@ -8,11 +8,7 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import (
-    EngineDied,
-    LoadFailed,
-    ModelLoading,
-)
+from llmsvc_server.errors import ModelLoading
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.loads import Loads
@@ -28,10 +24,9 @@ class Warmed:
         """Look after the loads of `inner`'s endpoints, and let them tell silence from a load."""
         self._inner = inner
         self._loads = loads
-        self._by_name = {endpoint.name: one for endpoint, one in loads.items()}
         self._patience = patience
         for endpoint, one in loads.items():
-            endpoint.confirm_with(one.confirm)
+            endpoint.load_with(one)
             one.tell_ends(inner.changed)
 
     @property
@@ -39,41 +34,39 @@ class Warmed:
         """The guarded provider."""
         return self._inner.info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
-        """Have the model in memory, then pass the answer on.
+    def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+        """Return the answer's events; before them, the model is brought into memory.
 
         Raises:
             ModelLoading: It is being loaded, and will not be ready in time. The load goes on.
             LoadFailed: It can't be loaded.
             ProviderError: As the guarded provider.
         """
+        cold = self._cold(request.model, sole=budget.sole)
+        if cold is None:
+            return self._inner.stream_chat(request, budget)
+        return self._loaded_first(cold, request, budget)
+
+    async def _loaded_first(self, cold: Loads, request: ChatRequest, budget: Budget) -> ChatEvents:
         model = request.model
-        cold = self._cold(model, sole=budget.sole)
-        if cold is not None:
-            eta_s = cold.eta_s(model)
-            if budget.fallback_follows and eta_s > budget.first_token_by.remaining_s():
-                cold.begin(model)
-                raise ModelLoading(phase="load", called=False, retry_after_s=eta_s)
-            yield Waiting(Phase.LOADING)
-            await self._join(cold, model, budget)
-            budget = self._patience.again(budget, request)
-        try:
-            async with aclosing(self._inner.stream_chat(request, budget)) as events:
-                async for event in events:
-                    yield event
-        except (EngineDied, LoadFailed, ModelLoading) as error:
-            loads = self._by_name[error.endpoint]
-            loads.mark_cold(model)
-            if isinstance(error, ModelLoading):
-                loads.begin(model)
-                error.retry_after_s = loads.eta_s(model)
-            raise
+        eta_s = cold.eta_s(model)
+        if budget.fallback_follows and eta_s > budget.first_token_by.remaining_s():
+            cold.begin(model)
+            raise ModelLoading(phase="load", called=False, retry_after_s=eta_s)
+        yield Waiting(Phase.LOADING)
+        await self._join(cold, model, budget)
+        budget = self._patience.again(budget, request)
+        async with aclosing(self._inner.stream_chat(request, budget)) as events:
+            async for event in events:
+                yield event
 
     def _cold(self, model: str, *, sole: bool) -> Loads | None:
         """Return where to load the model first; None where an endpoint that may be called has it.
 
         A queue longer than a load begins one elsewhere, and waits on.
         """
+        if not [one for one in self._loads.values() if not one.is_loaded(model)]:
+            return None
         usable = [
             endpoint
             for endpoint in self._loads

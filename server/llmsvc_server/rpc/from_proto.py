@@ -31,8 +31,10 @@ def chat_from_proto(request: llm_pb2.ChatRequest, delivery: Delivery) -> ChatReq
     return ChatRequest(
         model=request.model,
         messages=tuple(
-            Message(role=ROLES[one.role], parts=tuple(part.text for part in one.parts))
-            for one in request.messages
+            [
+                Message(role=ROLES[one.role], parts=tuple([part.text for part in one.parts]))
+                for one in request.messages
+            ]
         ),
         sampling=_sampling(request),
         delivery=delivery,

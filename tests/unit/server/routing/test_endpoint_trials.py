@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
@@ -202,6 +203,24 @@ def test_callers_names_do_not_push_out_an_open_breaker() -> None:
     assert REMEMBERED_MODELS == len(bench.endpoint._models)  # noqa: SLF001  memory is asked
 
 
+class Confirming:
+    """Loads that are only asked whether a model is in memory."""
+
+    def __init__(self, answer: Callable[[str], Awaitable[bool]]) -> None:
+        """Answer as `answer` does; keep who was lost."""
+        self._answer = answer
+        self.lost_models: list[str] = []
+
+    async def confirm(self, model: str) -> bool:
+        """Return what it says."""
+        return await self._answer(model)
+
+    def lost(self, model: str, error: ProviderError) -> None:
+        """Note it."""
+        assert error.endpoint
+        self.lost_models.append(model)
+
+
 async def confirm(*, is_loaded: bool) -> tuple[Bench, ProviderError]:
     bench = Bench()
     asked = []
@@ -210,9 +229,11 @@ async def confirm(*, is_loaded: bool) -> tuple[Bench, ProviderError]:
         asked.append((model, bench.endpoint.in_flight))
         return is_loaded
 
-    bench.endpoint.confirm_with(confirmed)
+    loads = Confirming(confirmed)
+    bench.endpoint.load_with(loads)
     told = await bench.failure(silent())
     assert [(MODEL, 1)] == asked
+    assert ([] if is_loaded else [MODEL]) == loads.lost_models
     return bench, told
 
 
@@ -240,7 +261,7 @@ async def test_a_cancel_during_that_check_leaves_no_verdict_and_frees_the_trial(
         await gate.passed()
         return True
 
-    bench.endpoint.confirm_with(never)
+    bench.endpoint.load_with(Confirming(never))
     async with asyncio.TaskGroup() as group:
         calling = group.create_task(bench.failure(silent()))
         await gate.reached()

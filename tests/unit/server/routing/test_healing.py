@@ -37,7 +37,7 @@ class Ward:
         self.bench = Bench()
         self.loading = LoadBench(detached, clock=self.bench.clock)
         self.busy_until = busy_until
-        self.bench.endpoint.confirm_with(self.loading.loads.confirm)
+        self.bench.endpoint.load_with(self.loading.loads)
         self.healing = Healing(
             self.bench.endpoint,
             self.loading.loads,
