@@ -45,7 +45,6 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     reply.done, reply.route, call.request_id, reply.text, _clocked(call)
                 )
                 call.is_complete, call.outcome = True, response
-        await context.send_initial_metadata(initial_metadata(call, reply.route))
         return response
 
     @override

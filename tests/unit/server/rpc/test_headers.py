@@ -85,9 +85,16 @@ def test_the_trailer_is_short_however_many_and_however_long(attempts: int) -> No
 
 def test_without_an_answer_the_trailer_is_the_request_id() -> None:
     assert (("x-request-id", "req-1"),) == trailing_metadata(call_of())
-    assert ["x-request-id", "x-llmsvc-route"] == [
-        key for key, _ in trailing_metadata(call_of(route_of("m")))
-    ]
+
+
+def test_a_whole_answer_says_at_its_end_what_a_stream_said_before() -> None:
+    call = call_of(route_of("m"))
+    whole = trailing_metadata(call)
+    call.committed = True
+    of_stream = trailing_metadata(call)
+
+    assert ["x-request-id", "x-llmsvc-route"] == [key for key, _ in of_stream]
+    assert (*initial_metadata(call, route_of("m")), of_stream[-1]) == whole
 
 
 @pytest.mark.parametrize(
