@@ -33,7 +33,7 @@ run: setup ## Serve on localhost:50051 with deploy/config/dev.yaml; Ctrl-C stops
 chat: setup ## Ask the running server: make chat ASK="Why is the sky blue?"
 	@$(BIN)/llmsvc chat "$$ASK"
 
-test: setup ## Run the tests that need no other program, in under two minutes
+test: setup ## Run the tests that need no other program, in about three minutes
 	@$(PYTEST) $(FAST)
 
 clean: ## Remove .venv, caches and everything else that was made here, but not .tools
