@@ -1,20 +1,5 @@
 """Which protocols and ways the invariants are checked for."""
 
-import pytest
+from tests.scenarios.fixtures import protocol, way
 
-from tests.scenarios.protocols import Protocol
-from tests.scenarios.stage import Way
-
-
-@pytest.fixture(params=list(Protocol), ids=str)
-def protocol(request: pytest.FixtureRequest) -> Protocol:
-    """Whose wire the primary speaks."""
-    value: Protocol = request.param
-    return value
-
-
-@pytest.fixture(params=list(Way), ids=str)
-def way(request: pytest.FixtureRequest) -> Way:
-    """Which call is made."""
-    value: Way = request.param
-    return value
+__all__ = ["protocol", "way"]

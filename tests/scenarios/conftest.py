@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.scenarios.fixtures import protocol, way
 from tests.scenarios.privacy import LOCAL_ONLY
 from tests.scenarios.protocols import Protocol
-from tests.scenarios.stage import Way
+
+__all__ = ["protocol", "way"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,20 +19,6 @@ def _stays_inside(item: pytest.Item) -> bool:
     given = item.callspec.params if isinstance(item, pytest.Function) else {}
     is_alone = bool(given.get("alone", "alone" in item.name))
     return is_alone and given.get("protocol") not in {None, Protocol.ANTHROPIC}
-
-
-@pytest.fixture(params=list(Protocol), ids=str)
-def protocol(request: pytest.FixtureRequest) -> Protocol:
-    """Whose wire the primary speaks."""
-    value: Protocol = request.param
-    return value
-
-
-@pytest.fixture(params=list(Way), ids=str)
-def way(request: pytest.FixtureRequest) -> Way:
-    """Which call is made."""
-    value: Way = request.param
-    return value
 
 
 @pytest.fixture(params=[False, True], ids=["with fallback", "alone"])
