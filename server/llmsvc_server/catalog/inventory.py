@@ -224,7 +224,9 @@ class Inventory:
             for watched in endpoints.values()
             if not watched.looked.is_set()
         ]
-        self._all_looked = not waiting
+        if not waiting:
+            self._all_looked = True
+            return
         try:
             async with asyncio.timeout(LOOK_LIMIT_S):
                 for looked in waiting:

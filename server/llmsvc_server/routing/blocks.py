@@ -4,7 +4,7 @@ A state machine on an injected clock. Lengths: failover.md 6.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmsvc_server.chat.deadline import Clock
@@ -56,8 +56,6 @@ class Blocks:
 
     def refusal(self, endpoint: str, model: str) -> ProviderError | None:
         """Return why a request may not go there now, as a fresh error; None if it may."""
-        if not self._blocks:
-            return None
         for block in self._of(endpoint, model):
             left_s = self._left_s(block)
             if left_s > 0:
@@ -69,8 +67,6 @@ class Blocks:
 
         Call it only where `refusal` returned None. A rate limit that ended needs no trial.
         """
-        if not self._blocks:
-            return None
         ended = [
             block
             for block in self._of(endpoint, model)
@@ -106,9 +102,7 @@ class Blocks:
 
         A block that still runs stays. The success is one of a call that was under way before.
         """
-        if not self._blocks:
-            return
-        for block in list(self._of(endpoint, model)):
+        for block in self._of(endpoint, model):
             if block.until_s <= self._clock():
                 del self._blocks[block.key]
                 self._changed(block.error, "free")
@@ -118,11 +112,11 @@ class Blocks:
         keys = (_key(Scope.PROVIDER, endpoint, ""), _key(Scope.ENDPOINT, endpoint, ""))
         return any(key in self._blocks and self._left_s(self._blocks[key]) > 0 for key in keys)
 
-    def _of(self, endpoint: str, model: str) -> Iterator[_Block]:
-        for scope in Scope:
-            block = self._blocks.get(_key(scope, endpoint, model))
-            if block is not None:
-                yield block
+    def _of(self, endpoint: str, model: str) -> Sequence[_Block]:
+        if not self._blocks:
+            return ()
+        found = (self._blocks.get(_key(scope, endpoint, model)) for scope in Scope)
+        return [block for block in found if block is not None]
 
     def _left_s(self, block: _Block) -> float:
         left_s = block.until_s - self._clock()

@@ -51,8 +51,7 @@ class Permit:
 
     def has_content(self) -> None:
         """Note first content: enough to close, so that a trial always ends within its limit."""
-        if self._serial:
-            self._breaker.note_content(self._epoch, self._serial)
+        self._breaker.note_content(self._epoch, self._serial)
 
     def succeeded(self) -> None:
         """Note the terminal marker."""

@@ -163,9 +163,13 @@ class Course:
         error.trail = self.trail()
         return error
 
-    def trail(self) -> Trail:
-        """Return what was tried so far."""
-        return self._trail()
+    def trail(self, *last: Attempt) -> Trail:
+        """Return what was tried so far, and `last`."""
+        return Trail(
+            requested_model=self._request.model,
+            privacy=self._plan.privacy,
+            attempts=(*map(_attempt, self._failures), *last),
+        )
 
     def route(self, step: Step, elapsed_s: float) -> Route:
         """Return who answers, `elapsed_s` seconds after it was asked."""
@@ -178,14 +182,7 @@ class Course:
             elapsed_s=elapsed_s,
             content_sent=True,
         )
-        return Route(provider=info, model=model, trail=self._trail(answers))
-
-    def _trail(self, *last: Attempt) -> Trail:
-        return Trail(
-            requested_model=self._request.model,
-            privacy=self._plan.privacy,
-            attempts=(*map(_attempt, self._failures), *last),
-        )
+        return Route(provider=info, model=model, trail=self.trail(answers))
 
     def _step(self, candidate: Candidate) -> "Step | ProviderError | None":
         """Return the attempt at a candidate, or why none is made; None says nothing of it."""

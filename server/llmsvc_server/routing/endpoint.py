@@ -181,8 +181,7 @@ class Endpoint:
 
     def has_place(self, model: str) -> bool:
         """Return whether one more chat of `model` may run there."""
-        running = self._running.get(model, 0)
-        return self.in_flight < self._places and running < self._places_per_model
+        return self.in_flight < self._places and self.running(model) < self._places_per_model
 
     def reserve(self, model: str, *, sole: bool) -> "Place | None":
         """Take a place and the breakers' leave; None where there is none."""
@@ -192,7 +191,7 @@ class Endpoint:
         assert connecting is not None  # noqa: S101  `refusal` has asked them
         assert answering is not None  # noqa: S101  the same
         self.in_flight += 1
-        self._running[model] = self._running.get(model, 0) + 1
+        self._running[model] = self.running(model) + 1
         trial = self._blocks.admit(self.name, model)
         return Place(self, model, connecting, answering, trial)
 

@@ -36,7 +36,7 @@ class Plans:
         if known is not None and _holds(known, request):
             return known
         made = plan(request, self._targets, self._inventory)
-        is_whole = not (made.is_cut or request.routing.fallback_disabled)
+        is_whole = not request.routing.fallback_disabled
         if is_whole and len(made.candidates) == len(made.outcomes):
             self._known[key] = made
         return made
