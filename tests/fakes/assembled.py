@@ -1,6 +1,6 @@
 """The real gRPC server, on a real port, over targets that a test scripts at our own seam."""
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
 ) -> AsyncIterator[Assembled]:
     """Serve `providers`, in order, each with MODEL as its default model; look at them once."""
     reporter = ListeningReporter()
-    clock = asyncio.get_running_loop().time
+    clock = time.monotonic
     sources = {one.info.name: {one.info.name: one} for one in providers}
     inventory = Inventory(sources, reporter, clock)
     patience = everyday_patience()

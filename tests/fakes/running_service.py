@@ -55,7 +55,7 @@ async def running_service(
 
     Args:
         llm: The `llm` section.
-        judged_by: What breakers and blocks go by; the loop's clock if None.
+        judged_by: What breakers and blocks go by; this machine's clock if None.
         sections: Other sections: server, limits, drain, health.
     """
     server = {"listen": "127.0.0.1:0", **sections.pop("server", {})}

@@ -276,3 +276,23 @@ async def test_the_request_id_is_in_the_trailers_too() -> None:
 
     assert grpc.StatusCode.OK == await call.code()
     assert response.request_id == trailers["x-request-id"] != ""
+
+
+async def test_times_are_measured_and_told_to_the_microsecond() -> None:
+    async with (
+        FakeOllama(models=("phi3:mini",)) as fake,
+        running_service(over_ollama(fake)) as service,
+    ):
+        nanos: list[int] = []
+        for _ in range(10):
+            fake.will(answer("Good day."))
+            response = await service.stub.Chat(chat_message())
+            times, (attempt,) = response.timings, response.route.attempts
+            nanos += [
+                times.total_duration.nanos,
+                times.first_token_duration.nanos,
+                attempt.elapsed_duration.nanos,
+            ]
+
+    assert {0} == {one % 1_000 for one in nanos}
+    assert {0} != {one % 1_000_000 for one in nanos}

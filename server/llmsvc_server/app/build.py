@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -83,12 +84,12 @@ async def build(
         settings: What to build.
         stack: Closes what was opened, in reverse.
         reporter: Takes the reports.
-        judged_by: What breakers and blocks go by; None for the loop's clock.
+        judged_by: What breakers and blocks go by; None for this machine's clock.
 
     Raises:
         CannotBind: The address cannot be listened on.
     """
-    clock = asyncio.get_running_loop().time
+    clock = time.monotonic  # uvloop's counts milliseconds, and stands still within a turn
     background = Background()
     providers = await build_providers(
         settings,

@@ -6,7 +6,7 @@ from typing import Protocol
 from llmsvc_server.chat.value import value
 
 Clock = Callable[[], float]
-"""Returns seconds on a monotonic clock: the event loop's, or a test's."""
+"""Returns seconds on a monotonic clock: the one that the event loop counts by, or a test's."""
 
 
 @value

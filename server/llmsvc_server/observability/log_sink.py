@@ -56,7 +56,7 @@ class LogSink:
             "phase": error.phase,
             "cause": error.cause,
             "written_tokens": error.written_tokens or None,
-            "retry_after_s": error.retry_after_s,
+            "retry_after_s": _rounded_s(error.retry_after_s),
             "first_content_ms": _ms(report.first_content_s),
         }
         violated = error.kind is ErrorKind.VIOLATION
@@ -106,6 +106,10 @@ def _facts(report: RpcReport) -> dict[str, object]:
 
 def _is_good(change: Transition) -> bool:
     return change.subject is Subject.DRAIN or change.state in GOOD_STATES
+
+
+def _rounded_s(length_s: float | None) -> float | None:
+    return None if length_s is None else round(length_s, 3)
 
 
 def _ms(length_s: float | None) -> float | None:

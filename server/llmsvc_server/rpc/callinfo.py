@@ -108,7 +108,7 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
         context: The call's context, before anything else was awaited.
         method: Full method name, "/package.Service/Method".
         limits: Our limits for this method.
-        clock: The loop's clock.
+        clock: Monotonic seconds, from the loop's zero.
     """
     now_s = clock()
     asked_s = cast("float | None", context.time_remaining())  # None without a deadline

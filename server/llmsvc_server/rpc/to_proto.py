@@ -16,6 +16,9 @@ MAX_INT32 = 2**31 - 1
 LONGEST_S = 1e9
 """No answer takes thirty years; an upstream's nonsense is unknown, not a lost answer."""
 
+MICROS = 1_000_000
+"""To a second. No clock here is finer; what a float says beyond that is no measurement."""
+
 REASON_PREFIX = "ERROR_REASON_"
 FINISH_REASONS = {
     FinishReason.STOP: llm_pb2.FINISH_REASON_STOP,
@@ -133,10 +136,13 @@ def fill_usage(counted: llm_pb2.Usage, usage: Usage) -> None:
 
 
 def fill_duration(duration: duration_pb2.Duration, length_s: float | None) -> None:
-    """Say a length of time in seconds; leave `duration` unset if it is unknown, or none."""
+    """Say a length of time in seconds, to the microsecond.
+
+    Leave `duration` unset if it is unknown, or none.
+    """
     if length_s is not None and 0 <= length_s <= LONGEST_S:
-        duration.seconds = whole_s = int(length_s)
-        duration.nanos = int((length_s - whole_s) * 1e9)
+        duration.seconds, micros = divmod(round(length_s * MICROS), MICROS)
+        duration.nanos = micros * 1000
 
 
 def _fill_attempt(told: llm_pb2.RouteAttempt, attempt: Attempt) -> None:

@@ -17,7 +17,7 @@ from llmsvc_server.chat.route import (
     Trail,
 )
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import PrivacyViolated, ProviderFailed
+from llmsvc_server.errors import PrivacyViolated, ProviderFailed, ProviderRateLimited
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import configure, request_id
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
@@ -148,6 +148,18 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
     }
 
     assert expected == line
+
+
+def test_a_wait_that_was_told_has_no_artefacts() -> None:
+    written = Written()
+    error = ProviderRateLimited(retry_after_s=0.3 - 0.271)
+    written.sink.attempt_failed(
+        AttemptReport(
+            provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.029, first_content_s=None
+        )
+    )
+
+    assert 0.029 == written.lines()[0]["retry_after_s"]
 
 
 def test_changes_are_loud_when_they_are_bad() -> None:
