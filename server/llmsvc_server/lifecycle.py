@@ -13,7 +13,7 @@ from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError, place_of
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, configure
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.rpc.server import CannotBind
 
 STOP_SLACK_S = 5.0
@@ -130,7 +130,7 @@ async def drain(
     the gate closes and what runs has `grace_s` to finish; then each call left ends with a status
     of its own. A second signal skips the waits.
     """
-    _tell(reporter, "draining", f"{len(app.in_flight)} calls run")
+    _tell(reporter, TransitionState.DRAINING, f"{len(app.in_flight)} calls run")
     app.board.drain()
     _ = app.background.start(_expire_when_insisted(app, stop))
     await _within(stop.insisted.wait(), pre_drain_s)
@@ -142,12 +142,12 @@ async def drain(
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.
     await app.server.stop(LAST_WORDS_S)
     await backstop
-    _tell(reporter, "drained", "")
+    _tell(reporter, TransitionState.DRAINED, "")
 
 
 def _expire_what_is_left(app: App, reporter: Reporter) -> None:
     if len(app.in_flight):
-        _tell(reporter, "expiring", f"{len(app.in_flight)} calls are ended")
+        _tell(reporter, TransitionState.EXPIRING, f"{len(app.in_flight)} calls are ended")
         app.in_flight.expire()
 
 
@@ -184,5 +184,5 @@ async def _warn_of_clouds(logger: Logger, app: App) -> None:
         await asyncio.sleep(CLOUD_WARNING_S)
 
 
-def _tell(reporter: Reporter, state: str, detail: str) -> None:
+def _tell(reporter: Reporter, state: TransitionState, detail: str) -> None:
     reporter.changed(Transition(subject=Subject.DRAIN, name="server", state=state, detail=detail))

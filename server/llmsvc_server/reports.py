@@ -6,7 +6,7 @@ from typing import Protocol
 from llmsvc_server.chat.route import ProviderInfo, Route
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.chat.value import value
-from llmsvc_server.errors import ProviderError
+from llmsvc_server.errors import ErrorKind, ProviderError
 
 
 @value
@@ -62,13 +62,38 @@ class Subject(StrEnum):
     DRAIN = "drain"
 
 
+class TransitionState(StrEnum):
+    """What a transition ends in. A provider that can't be looked at has an `ErrorKind` instead."""
+
+    SERVING = "SERVING"
+    NOT_SERVING = "NOT_SERVING"
+    REACHABLE = "reachable"
+    UNKNOWN = "unknown"
+    QUEUEING = "queueing"
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+    BLOCKED = "blocked"
+    FREE = "free"
+    LOADING = "loading"
+    LOADED = "loaded"
+    FAILED = "failed"
+    GIVEN_UP = "given up"
+    WEDGED = "wedged"
+    STILL_WEDGED = "still wedged"
+    FREED = "freed"
+    DRAINING = "draining"
+    EXPIRING = "expiring"
+    DRAINED = "drained"
+
+
 @value
 class Transition:
     """A lasting change, told once. `name` says of what, `state` to what, `detail` why."""
 
     subject: Subject
     name: str
-    state: str
+    state: TransitionState | ErrorKind
     detail: str = ""
 
 

@@ -18,7 +18,7 @@ from llmsvc_server.errors import ProviderError, ProviderMisconfigured, RouteForb
 from llmsvc_server.health.refresh import Standing
 from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsModels
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
@@ -372,7 +372,9 @@ def _advice(entry: Entry) -> str:
     return f"calls wait behind max_in_flight: {entry.max_in_flight}; raise it if more may run"
 
 
-def _tell_block(reporter: Reporter, provider: str, error: ProviderError, state: str) -> None:
+def _tell_block(
+    reporter: Reporter, provider: str, error: ProviderError, state: TransitionState
+) -> None:
     reporter.changed(
         Transition(subject=Subject.BLOCK, name=provider, state=state, detail=error.kind.value)
     )

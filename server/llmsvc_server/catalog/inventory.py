@@ -13,7 +13,7 @@ from llmsvc_server.errors import (
     ProviderUnreachable,
 )
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 
 LOOK_LIMIT_S = 2.0
 """Longest refresh of one provider, and longest that an early call waits for it."""
@@ -292,7 +292,7 @@ def _missed(before: Look, problem: ProviderError, *, busy: bool) -> Look:
     return replace(before, problem=problem, misses=misses)
 
 
-def _state(look: Look) -> str:
+def _state(look: Look) -> TransitionState | ErrorKind:
     if look.reachable:
-        return "reachable"
-    return "unknown" if look.problem is None else look.problem.kind.value
+        return TransitionState.REACHABLE
+    return TransitionState.UNKNOWN if look.problem is None else look.problem.kind

@@ -5,7 +5,7 @@ from structlog.typing import FilteringBoundLogger
 from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.errors import ErrorKind
 from llmsvc_server.observability.logging import request_id
-from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
+from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Transition, TransitionState
 
 WARNING_CODES = frozenset(
     (
@@ -20,7 +20,20 @@ WARNING_CODES = frozenset(
 
 
 GOOD_STATES = frozenset(
-    ("SERVING", "reachable", "closed", "half_open", "free", "loading", "loaded")
+    (
+        TransitionState.SERVING,
+        TransitionState.REACHABLE,
+        TransitionState.CLOSED,
+        TransitionState.HALF_OPEN,
+        TransitionState.FREE,
+        TransitionState.LOADING,
+        TransitionState.LOADED,
+        TransitionState.GIVEN_UP,
+        TransitionState.FREED,
+        TransitionState.DRAINING,
+        TransitionState.EXPIRING,
+        TransitionState.DRAINED,
+    )
 )
 
 
@@ -74,9 +87,11 @@ class LogSink:
 
     def changed(self, change: Transition) -> None:
         """Write one lasting change."""
-        level = self._logger.info if _is_good(change) else self._logger.warning
+        level = self._logger.info if change.state in GOOD_STATES else self._logger.warning
         detail = {"detail": change.detail} if change.detail else {}
-        level(f"{change.subject.value}.changed", name=change.name, state=change.state, **detail)
+        level(
+            f"{change.subject.value}.changed", name=change.name, state=change.state.value, **detail
+        )
 
 
 def _facts(report: RpcReport) -> dict[str, object]:
@@ -102,10 +117,6 @@ def _facts(report: RpcReport) -> dict[str, object]:
         facts["output_tokens"] = report.usage.output_tokens
     facts["defect"] = report.detail
     return {name: fact for name, fact in facts.items() if fact not in ("", None)}
-
-
-def _is_good(change: Transition) -> bool:
-    return change.subject is Subject.DRAIN or change.state in GOOD_STATES
 
 
 def _rounded_s(length_s: float | None) -> float | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.reports import TransitionState
 from llmsvc_server.routing.policy import POLICY, Scope
 
 RATE_LIMIT_S = (2.0, 60.0)
@@ -42,13 +43,15 @@ class _Block:
 class Blocks:
     """The blocks of one provider, by endpoint and model."""
 
-    def __init__(self, *, clock: Clock, changed: Callable[[ProviderError, str], None]) -> None:
+    def __init__(
+        self, *, clock: Clock, changed: Callable[[ProviderError, TransitionState], None]
+    ) -> None:
         """Block nothing.
 
         Args:
             clock: Monotonic seconds.
-            changed: Told of every block that begins, with its error and "blocked", and of every
-                one that ends with a success, with "free".
+            changed: Told of every block that begins, with its error and BLOCKED, and of every
+                one that ends with a success, with FREE.
         """
         self._clock = clock
         self._changed = changed
@@ -95,7 +98,7 @@ class Blocks:
         if len(self._blocks) > MOST_BLOCKS:
             del self._blocks[min(self._blocks, key=self._worth)]
         if not same:
-            self._changed(error, "blocked")
+            self._changed(error, TransitionState.BLOCKED)
 
     def succeeded(self, endpoint: str, model: str) -> None:
         """Take a success there: what was blocked until now is free.
@@ -105,7 +108,7 @@ class Blocks:
         for block in self._of(endpoint, model):
             if block.until_s <= self._clock():
                 del self._blocks[block.key]
-                self._changed(block.error, "free")
+                self._changed(block.error, TransitionState.FREE)
 
     def stops_serving(self, endpoint: str) -> bool:
         """Return whether a block keeps all of an endpoint's models from being served."""

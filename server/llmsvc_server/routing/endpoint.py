@@ -24,7 +24,7 @@ from llmsvc_server.errors import (
     ProviderOverloaded,
 )
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.breaker import CircuitBreaker, State
 from llmsvc_server.routing.commit import commits
@@ -323,7 +323,9 @@ class Endpoint:
     def _tell(self, model: str, state: State, cause: str) -> None:
         name = f"{self.name}/{model}" if model else self.name
         self._reporter.changed(
-            Transition(subject=Subject.BREAKER, name=name, state=state.value, detail=cause)
+            Transition(
+                subject=Subject.BREAKER, name=name, state=TransitionState(state), detail=cause
+            )
         )
         if state is State.HALF_OPEN:
             return

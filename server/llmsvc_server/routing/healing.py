@@ -14,7 +14,7 @@ from typing_extensions import override
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ErrorKind, ProviderError
 from llmsvc_server.providers.abilities import WarmsModels
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.endpoint import Endpoint, Watch
 from llmsvc_server.routing.loads import Loads
@@ -139,7 +139,7 @@ class Healing(Watch):
         _ = self._start(self._heal(model))
 
     async def _heal(self, model: str) -> None:
-        self._tell(model, "wedged", "")
+        self._tell(model, TransitionState.WEDGED, "")
         try:
             # While one call hangs on it, an unload does nothing.
             await self._endpoint.interrupt(model, within_s=CLOSING_S)
@@ -149,9 +149,9 @@ class Healing(Watch):
             await self._loads.wait(model)
         except (ProviderError, TimeoutError) as error:
             why = error.kind.value if isinstance(error, ProviderError) else ErrorKind.SILENT.value
-            self._tell(model, "still wedged", why)
+            self._tell(model, TransitionState.STILL_WEDGED, why)
         else:
-            self._tell(model, "freed", "")
+            self._tell(model, TransitionState.FREED, "")
             self._endpoint.breakers(model)[1].try_now()
         finally:
             self._endpoint.let_through(model)
@@ -164,7 +164,7 @@ class Healing(Watch):
             known = self._models[model] = _Model()
         return known
 
-    def _tell(self, model: str, state: str, detail: str) -> None:
+    def _tell(self, model: str, state: TransitionState, detail: str) -> None:
         self._reporter.changed(
             Transition(
                 subject=Subject.LOAD,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ErrorKind, LoadFailed, ModelLoading, ProviderError
 from llmsvc_server.providers.abilities import WarmsModels
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 
 PATIENCE_S = (60.0, 300.0)
 """Least and longest wait for an answer. Two waits at most: a load has ten minutes in all."""
@@ -45,6 +45,7 @@ class _Load:
     def __init__(self) -> None:
         self.began_s: float | None = None
         self.is_told = False
+        self.is_ended = False
         self.over = asyncio.Event()
         # Stands where the load is given up: the process ends.
         self.failure: ProviderError | None = ModelLoading(called=False, phase="load")
@@ -189,13 +190,15 @@ class Loads:
                 load.began_s = self._clock()
                 await self._load(model)
             load.failure = None
-            self._note(model, self._clock() - load.began_s)
+            self._note(model, load, self._clock() - load.began_s)
         except ProviderError as error:
             error.endpoint = self._name
             load.failure = error
-            self._tell(model, "failed", error.kind.value)
+            self._tell_end(model, load, TransitionState.FAILED, error.kind.value)
             self._failed(error, model)
         finally:
+            if load.is_told:
+                self._tell_end(model, load, TransitionState.GIVEN_UP)
             del self._running[model]
             load.over.set()
             self._ended()
@@ -222,13 +225,14 @@ class Loads:
                 continue
         raise LoadFailed(called=False, model=model)
 
-    def _note(self, model: str, took_s: float) -> None:
+    def _note(self, model: str, load: _Load, took_s: float) -> None:
         self._cold.discard(model)
         self._warm.add(model)
         if took_s >= NOTED_FROM_S:
             before_s = self._etas_s.get(model, took_s)
             self._etas_s[model] = before_s + WEIGHT * (took_s - before_s)
-            self._tell(model, "loaded", f"{took_s:.1f} s")
+        if took_s >= NOTED_FROM_S or load.is_told:
+            self._tell_end(model, load, TransitionState.LOADED, f"{took_s:.1f} s")
 
     def _whole_s(self, model: str) -> float:
         known_s = self._etas_s.get(model)
@@ -243,9 +247,16 @@ class Loads:
     def _tell_begin(self, model: str, load: _Load) -> None:
         if not load.is_told:
             load.is_told = True
-            self._tell(model, "loading", "")
+            self._tell(model, TransitionState.LOADING, "")
 
-    def _tell(self, model: str, state: str, detail: str) -> None:
+    def _tell_end(self, model: str, load: _Load, state: TransitionState, detail: str = "") -> None:
+        """Tell how a load ended, and before it that it began, where nobody was told: both or none."""
+        if not load.is_ended:
+            self._tell_begin(model, load)
+            load.is_ended = True
+            self._tell(model, state, detail)
+
+    def _tell(self, model: str, state: TransitionState, detail: str) -> None:
         self._reporter.changed(
             Transition(
                 subject=Subject.LOAD, name=f"{self._name}/{model}", state=state, detail=detail

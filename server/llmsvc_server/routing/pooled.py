@@ -15,7 +15,7 @@ from llmsvc_server.chat.events import ChatEvents, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.errors import ProviderError, ProviderUnreachable, ShuttingDown
-from llmsvc_server.reports import Reporter, Subject, Transition
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.line import Line
@@ -256,7 +256,7 @@ class Pooled:
             Transition(
                 subject=Subject.QUEUE,
                 name=f"{self.info.name}/{model}",
-                state="queueing",
+                state=TransitionState.QUEUEING,
                 detail=self._advice,
             )
         )

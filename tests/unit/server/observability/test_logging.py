@@ -17,10 +17,17 @@ from llmsvc_server.chat.route import (
     Trail,
 )
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import PrivacyViolated, ProviderFailed, ProviderRateLimited
+from llmsvc_server.errors import ErrorKind, PrivacyViolated, ProviderFailed, ProviderRateLimited
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import configure, request_id
-from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Subject, Transition
+from llmsvc_server.reports import (
+    AttemptReport,
+    RpcReport,
+    RpcStart,
+    Subject,
+    Transition,
+    TransitionState,
+)
 
 OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
 MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
@@ -162,12 +169,26 @@ def test_a_wait_that_was_told_has_no_artefacts() -> None:
     assert 0.029 == written.lines()[0]["retry_after_s"]
 
 
-def test_changes_are_loud_when_they_are_bad() -> None:
-    written = Written()
-    for state in ("reachable", "connect"):
-        written.sink.changed(Transition(subject=Subject.PROVIDER, name="ollama", state=state))
+LOUD = {
+    TransitionState.NOT_SERVING,
+    TransitionState.UNKNOWN,
+    TransitionState.QUEUEING,
+    TransitionState.OPEN,
+    TransitionState.BLOCKED,
+    TransitionState.FAILED,
+    TransitionState.WEDGED,
+    TransitionState.STILL_WEDGED,
+    *ErrorKind,
+}
 
-    assert ["info", "warning"] == [line["level"] for line in written.lines()]
+
+@pytest.mark.parametrize("state", [*TransitionState, *ErrorKind])
+def test_changes_are_loud_when_they_are_bad(state: TransitionState | ErrorKind) -> None:
+    written = Written()
+    written.sink.changed(Transition(subject=Subject.LOAD, name="ollama", state=state))
+    (line,) = written.lines()
+
+    assert (state.value, "warning" if state in LOUD else "info") == (line["state"], line["level"])
 
 
 def test_lines_below_the_level_are_not_written() -> None:

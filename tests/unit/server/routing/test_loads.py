@@ -158,7 +158,7 @@ async def test_how_long_a_load_takes_is_learned_from_those_before(detached: Deta
 
     assert [FIRST_ETA_S, 10, 13, 13] == etas_s
     assert ("ollama/m", "loaded", "10.0 s") in bench.told
-    assert 2 == sum(state == "loaded" for _, state, _ in bench.told)
+    assert 3 == sum(state == "loaded" for _, state, _ in bench.told)
 
 
 async def test_what_is_left_of_a_load_shrinks_and_those_in_front_add_to_it(
@@ -241,3 +241,39 @@ async def test_the_first_guess_comes_from_the_size_on_disk(
     detached: Detached, size_bytes: int | None, eta_s: float
 ) -> None:
     assert eta_s == LoadBench(detached, size_bytes=size_bytes).loads.eta_s("phi3")
+
+
+@pytest.mark.parametrize("took_s", [0.0, 0.1, 0.4, 0.6, 90.0])
+async def test_a_load_that_was_told_to_begin_is_told_to_end(
+    detached: Detached, took_s: float
+) -> None:
+    bench = LoadBench(detached)
+    await bench.load("m", took_s=took_s)
+
+    assert [
+        ("ollama/m", "loading", ""),
+        ("ollama/m", "loaded", f"{took_s:.1f} s"),
+    ] == bench.told
+
+
+async def test_a_load_that_ends_before_it_was_told_is_told_as_a_pair_or_not_at_all(
+    detached: Detached,
+) -> None:
+    bench = LoadBench(detached)
+    assert await bench.loads.confirm("m")
+    quick = bench.told
+    bench.source.failures.append(ProviderOverloaded())
+    await bench.loads.confirm("m")
+
+    assert [] == quick
+    assert ["loading", "failed"] == [state for _, state, _ in bench.told]
+
+
+async def test_a_load_that_ends_with_the_process_is_told_to_end() -> None:
+    async with Detached() as detached:
+        bench = LoadBench(detached)
+        bench.source.gate.close()
+        bench.loads.begin("m")
+        await bench.source.gate.reached()
+
+    assert ["loading", "given up"] == [state for _, state, _ in bench.told]
