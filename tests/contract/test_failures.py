@@ -200,3 +200,20 @@ def test_violations_come_all_at_once_with_their_paths(
     assert expected == [(one.field, one.reason) for one in violations]
     assert ([], outcome) == stream(grpc_stub, request)
     assert asked_before == len(served.provider.calls)
+
+
+def test_a_refused_enum_names_its_values(grpc_stub: llm_pb2_grpc.LLMServiceStub) -> None:
+    newer = b"\x08\x63"  # field 1, value 99: a role, and a mode, of later versions
+    request = llm_pb2.ChatRequest(messages=[llm_pb2.Message(), llm_pb2.Message.FromString(newer)])
+    request.routing_policy.MergeFromString(newer)
+    failure = unary(grpc_stub, request)
+    said = {
+        one.field: one.description
+        for one in failure.detail(error_details_pb2.BadRequest).field_violations
+    }
+
+    roles = "ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT"
+    assert f"set it to {roles}" == said["messages[0].role"]
+    assert f"use {roles}" == said["messages[1].role"]
+    modes = "PRIVACY_MODE_LOCAL_ONLY or PRIVACY_MODE_CLOUD_ALLOWED"
+    assert f"use {modes}" == said["routing_policy.privacy_mode"]

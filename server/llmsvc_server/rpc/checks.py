@@ -37,6 +37,7 @@ RANGES: dict[str, tuple[float, float, bool]] = {
 
 AT_LEAST_ONE = ("top_k", "max_output_tokens")
 KNOWN_ROLES = frozenset((llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_USER, llm_pb2.ROLE_ASSISTANT))
+ROLE_NAMES = "ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT"
 
 
 def check_chat(request: llm_pb2.ChatRequest) -> None:
@@ -103,9 +104,9 @@ def _text_bytes(request: llm_pb2.ChatRequest) -> int:
 
 def _role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
     if role == llm_pb2.ROLE_UNSPECIFIED:
-        yield Violation(f"{path}.role", Why.MISSING, "set it")
+        yield Violation(f"{path}.role", Why.MISSING, f"set it to {ROLE_NAMES}")
     elif role not in KNOWN_ROLES:
-        yield Violation(f"{path}.role", Why.UNKNOWN, "use a role that this server knows")
+        yield Violation(f"{path}.role", Why.UNKNOWN, f"use {ROLE_NAMES}")
     elif role == llm_pb2.ROLE_SYSTEM and conversing:
         yield Violation(f"{path}.role", Why.NOT_ALLOWED, "put system messages first")
 

@@ -12,13 +12,14 @@ PATH = "routing_policy"
 MAX_TARGETS = 8
 MAX_MODEL_BYTES = 256
 KNOWN_MODES = frozenset(llm_pb2.PrivacyMode.values())
+MODE_NAMES = "PRIVACY_MODE_LOCAL_ONLY or PRIVACY_MODE_CLOUD_ALLOWED"
 _PROVIDER = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 def routing_violations(policy: llm_pb2.RoutingPolicy) -> Iterator[Violation]:
     """Yield what is wrong with a policy, in the order of the fields."""
     if policy.privacy_mode not in KNOWN_MODES:
-        yield Violation(f"{PATH}.privacy_mode", Why.UNKNOWN, "use a mode that this server knows")
+        yield Violation(f"{PATH}.privacy_mode", Why.UNKNOWN, f"use {MODE_NAMES}")
     if len(policy.targets) > MAX_TARGETS:
         yield Violation(f"{PATH}.targets", Why.TOO_MANY, f"send at most {MAX_TARGETS}")
     else:

@@ -15,7 +15,7 @@ from tests.unit.server.rpc.refusals import (
 
 MIB = 1024 * 1024
 INTERVAL = ("stream_options.progress_interval", "OUT_OF_RANGE", "use 1 s to 60 s")
-UNKNOWN_ROLE = "use a role that this server knows"
+UNKNOWN_ROLE = "use ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT"
 
 
 def progressing(seconds: int, nanos: int = 0) -> llm_pb2.ChatRequest:
@@ -54,7 +54,12 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
     [
         (of(), "messages", "MISSING", "send at least one user message"),
         (of(*[message()] * 1001), "messages", "TOO_MANY", "send at most 1000"),
-        (of(message(0), message()), "messages[0].role", "MISSING", "set it"),
+        (
+            of(message(0), message()),
+            "messages[0].role",
+            "MISSING",
+            "set it to ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT",
+        ),
         (of(message(4), message()), "messages[0].role", "UNKNOWN", UNKNOWN_ROLE),
         (of(message(-1), message()), "messages[0].role", "UNKNOWN", UNKNOWN_ROLE),
         (of(message(), message(2**31 - 1)), "messages[1].role", "UNKNOWN", UNKNOWN_ROLE),

@@ -8,6 +8,7 @@ from tests.unit.server.rpc.refusals import fields_refused, message, told
 
 POLICY, TARGET = llm_pb2.RoutingPolicy, llm_pb2.RouteTarget
 TOO_OLD = "this server is too old for it; leave it out"
+MODES = "use PRIVACY_MODE_LOCAL_ONLY or PRIVACY_MODE_CLOUD_ALLOWED"
 PROVIDER = "use 1 to 64 of a-z, 0-9, _ and -"
 
 
@@ -41,12 +42,12 @@ def test_what_keeps_the_contract_is_accepted(policy: llm_pb2.RoutingPolicy) -> N
 @pytest.mark.parametrize(
     ("request_", "field", "reason", "remedy"),
     [
-        (raw(b"\x08\x03"), "privacy_mode", "UNKNOWN", "use a mode that this server knows"),
+        (raw(b"\x08\x03"), "privacy_mode", "UNKNOWN", MODES),
         (
             raw(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
             "privacy_mode",
             "UNKNOWN",
-            "use a mode that this server knows",
+            MODES,
         ),
         (routed(POLICY(targets=[TARGET()] * 9)), "targets", "TOO_MANY", "send at most 8"),
         (
