@@ -61,7 +61,7 @@ From weakest to strongest:
 
 | command | what it does |
 |---|---|
-| `llmsvc-server config check --config FILE` | says whether `serve` would start with it |
+| `llmsvc-server config check --config FILE` | says whether `serve` would start with it, and what it would warn of; `--strict` makes a warning exit 2 |
 | `llmsvc-server config show --config FILE` | prints what is in force as YAML, with the source of each value |
 | `llmsvc-server config schema` | prints a JSON Schema, for editors |
 

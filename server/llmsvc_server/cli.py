@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  no public name
 
 PROGRAM = "llmsvc-server"
+VERSION = f"{PROGRAM} {__version__}"
 EXIT_OK = 0
 EXIT_NO_ROOM = 1
 EXIT_CONFIGURATION = 2
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     Returns:
         The exit code: 0 done or drained, 1 no room for the answer, 2 wrong configuration, 3 cannot
         bind, 130 Ctrl-C. A defect ends in a traceback, which makes it 1; wrong usage in
-        SystemExit(2).
+        SystemExit(2), help and --version in SystemExit(0).
     """
     try:
         options = _parser().parse_args(arguments)
@@ -68,6 +69,9 @@ def _parser() -> "argparse.ArgumentParser":
         allow_abbrev=False,
     )
     parser.set_defaults(config=None)
+    parser.add_argument(
+        "--version", action="version", version=VERSION, help="print the version and exit"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     config = commands.add_parser("config", help="check or show the configuration")
     views = config.add_subparsers(metavar="VIEW", required=True)
@@ -80,6 +84,13 @@ def _parser() -> "argparse.ArgumentParser":
     serve = command(commands, "serve", _serve, "serve until SIGTERM or Ctrl-C")
     command(commands, "version", _version, "print the version")
     check = command(views, "check", _check, "say whether `serve` would start like this")
+    check.add_argument(
+        "--strict",
+        dest="run",
+        action="store_const",
+        const=_check_strictly,
+        help="take what `serve` would warn of for wrong, which ends with 2",
+    )
     show = command(views, "show", _show, "print what is in force, and where it comes from")
     command(views, "schema", _schema, "print the JSON Schema of a configuration file")
     for reading in (serve, check, show):
@@ -108,13 +119,23 @@ def _serve(config_path: str | None, environ: Mapping[str, str]) -> int:
     return uvloop.run(serve(loaded))
 
 
-def _check(config_path: str | None, environ: Mapping[str, str]) -> int:
+def _check(config_path: str | None, environ: Mapping[str, str], *, strict: bool = False) -> int:
     loaded = _loaded(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
-    from llmsvc_server.config.show import summary  # noqa: PLC0415  see the module's docstring
+    from llmsvc_server.config.cautions import warnings  # noqa: PLC0415  see the module's docstring
+    from llmsvc_server.config.show import summary  # noqa: PLC0415  the same
 
+    cautions = [f"warning: {text}" for text in warnings(loaded.settings)]
+    if cautions:
+        _complain(*cautions)
+    if cautions and strict:
+        return EXIT_CONFIGURATION
     return _answer(f"ok: {summary(loaded)}")
+
+
+def _check_strictly(config_path: str | None, environ: Mapping[str, str]) -> int:
+    return _check(config_path, environ, strict=True)
 
 
 def _show(config_path: str | None, environ: Mapping[str, str]) -> int:
@@ -133,7 +154,7 @@ def _schema(_config_path: str | None, _environ: Mapping[str, str]) -> int:
 
 
 def _version(_config_path: str | None, _environ: Mapping[str, str]) -> int:
-    return _answer(f"{PROGRAM} {__version__}")
+    return _answer(VERSION)
 
 
 def _loaded(config_path: str | None, environ: Mapping[str, str]) -> "Loaded | None":

@@ -8,7 +8,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from llmsvc_server.app.build import App, build
-from llmsvc_server.app.greeting import findings, started, warnings
+from llmsvc_server.app.greeting import findings, started
+from llmsvc_server.config.cautions import warnings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError, place_of
 from llmsvc_server.observability.log_sink import LogSink

@@ -7,9 +7,8 @@ from llmsvc_server import __version__
 from llmsvc_server.app.adapters import Entry
 from llmsvc_server.app.providers import Providers
 from llmsvc_server.catalog.inventory import Look
-from llmsvc_server.chat.route import Locality, Privacy, ProviderKind
+from llmsvc_server.chat.route import Locality, ProviderKind
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
-from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ErrorKind
 from llmsvc_server.routing.plan import Target
@@ -54,25 +53,6 @@ def _in_short(name: str, entry: Entry) -> str:
         where = " and ".join(entry.urls)
         return f"{name}: {entry.model} at {where}, {at_once} at a time, others wait"
     return f"{name}: {entry.model} at {entry.base_url}"
-
-
-def warnings(settings: Settings) -> Iterator[str]:
-    """Yield what the operator should know before anything has happened."""
-    if not settings.server.on_loopback:
-        yield (
-            "listening beyond this machine, without TLS and authentication: whoever"
-            " reaches the port can use it; put it behind something that has both"
-        )
-    llm = settings.llm
-    for name, why in llm.inactive.items():
-        yield f"{name} is left out: it {why}"
-    for name in llm.withheld_by_privacy:
-        yield f"{name} is left out: nothing may leave the operator's network"
-    if llm.operator_privacy == Privacy.CLOUD_ALLOWED and llm.remote_when_busy:
-        yield (
-            "requests may leave the operator's network, also when a local model is merely busy:"
-            " llm.remote_when_busy: false waits instead, llm.privacy: local_only keeps all inside"
-        )
 
 
 def findings(providers: Providers) -> Iterator[Finding]:

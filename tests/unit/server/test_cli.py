@@ -64,6 +64,51 @@ def test_check_says_who_would_be_asked(capsys: pytest.CaptureFixture[str]) -> No
     assert f"ok: {DEV}: asks ollama (phi3:mini), then mock (mock)\n" == capsys.readouterr().out
 
 
+LEFT_OUT = """\
+llm:
+  providers: {ollama: {kind: ollama}, openai: {kind: openai, model: m}}
+  default_provider: ollama
+  fallback_sequence: [openai]
+server: {listen: "0.0.0.0:1"}
+"""
+
+
+def test_check_says_what_serve_would_warn_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(LEFT_OUT, encoding="utf-8")
+    code = main(["config", "check", "--config", str(file)], {})
+    said = capsys.readouterr()
+    listening, left_out, *_ = said.err.splitlines()
+
+    assert (code, said.out[:4]) == (0, "ok: ")
+    assert listening.startswith("llmsvc-server: warning: listening beyond this machine")
+    assert left_out.startswith("llmsvc-server: warning: openai is left out: it ")
+
+
+def test_a_strict_check_takes_a_warning_for_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(LEFT_OUT, encoding="utf-8")
+    code = main(["config", "check", "--strict", "--config", str(file)], {})
+    said = capsys.readouterr()
+
+    assert (code, said.out) == (2, "")
+    assert "warning: openai is left out" in said.err
+    assert main(["config", "check", "--strict", "--config", DEV], {}) == 0
+
+
+def test_the_version_is_an_option_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"], {}) == 0
+    as_command = capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main(["--version"], {})
+
+    assert (0, as_command) == (left.value.code, capsys.readouterr())
+
+
 def test_the_file_may_come_from_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
     main(["config", "check"], {"LLMSVC_CONFIG": DEV})
 

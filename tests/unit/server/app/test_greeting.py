@@ -2,8 +2,7 @@ from typing import Any
 
 import pytest
 
-from llmsvc_server.app.greeting import findings, started, warnings
-from llmsvc_server.config.settings import Settings
+from llmsvc_server.app.greeting import findings, started
 from llmsvc_server.config.sources import load
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.ollama_steps import Script, page, refuse, silent
@@ -91,46 +90,3 @@ def test_the_start_line_names_address_configuration_privacy_and_providers() -> N
     assert "built-in defaults" == facts["configuration"]
     assert "local_only" == facts["privacy"]
     assert "phi3:mini" in str(facts["providers"])
-
-
-def test_listening_beyond_loopback_is_warned_of() -> None:
-    everywhere = Settings.model_validate({"server": {"listen": "0.0.0.0:1"}})
-
-    assert [] == list(warnings(Settings()))
-    assert ["TLS" in text for text in warnings(everywhere)] == [True]
-
-
-def with_cloud(openai: dict[str, object], privacy: str | None = None) -> Settings:
-    return Settings.model_validate(
-        {
-            "llm": {
-                "providers": {"ollama": {"kind": "ollama"}, "openai": {"kind": "openai", **openai}},
-                "default_provider": "ollama",
-                "fallback_sequence": ["openai"],
-                "privacy": privacy,
-            }
-        }
-    )
-
-
-ACTIVE: dict[str, object] = {"model": "m", "api_key": "k"}
-
-
-def test_who_may_leave_the_network_is_said_once_and_loudly() -> None:
-    (told,) = warnings(with_cloud(ACTIVE))
-
-    assert "remote_when_busy" in told
-    assert "local_only" in told
-
-
-def test_who_is_left_out_is_said_with_why() -> None:
-    told = list(warnings(with_cloud({})))
-
-    assert any("openai is left out" in text for text in told)
-
-
-def test_who_is_left_out_by_the_ceiling_is_said() -> None:
-    (told,) = warnings(with_cloud(ACTIVE, privacy="local_only"))
-
-    assert told.startswith("openai is left out")
-    assert "network" in told
