@@ -25,6 +25,8 @@ LAST_WORDS_S = 0.5
 
 CLOUD_WARNING_S = 3600.0
 
+WAITS = "calls that run: {count}, and are waited for; Ctrl-C once more ends them now"
+
 EXIT_DRAINED = 0
 EXIT_DEFECT = 1
 EXIT_CANNOT_BIND = 3
@@ -106,6 +108,8 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
             _ = app.background.start(_tell_findings(logger, app))
             _ = app.background.start(_warn_of_clouds(logger, app))
             await stop.asked.wait()
+            if stop.interactive and len(app.in_flight):
+                logger.warning("server.stopping", detail=WAITS.format(count=len(app.in_flight)))
             await drain(
                 app,
                 stop,

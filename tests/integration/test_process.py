@@ -49,6 +49,7 @@ async def test_ctrl_c_skips_the_wait_and_sigterm_keeps_it(tmp_path: Path) -> Non
             server.send(number)
 
             assert 0 == await server.exit_code()
+            assert not server.events("server.stopping")  # nothing runs
             took_s[number] = asyncio.get_running_loop().time() - began_s
     assert took_s[signal.SIGINT] < 1.4 < took_s[signal.SIGTERM]
 
@@ -67,6 +68,7 @@ async def test_a_second_ctrl_c_ends_a_running_stream_with_a_status(tmp_path: Pat
             await anext(stream)
             server.send(signal.SIGINT)
             await eventually(lambda: bool(server.events("drain.changed")))
+            (told,) = server.events("server.stopping")
             server.send(signal.SIGINT)
             with pytest.raises(grpc.aio.AioRpcError) as ended:
                 await anext(stream)
@@ -75,6 +77,7 @@ async def test_a_second_ctrl_c_ends_a_running_stream_with_a_status(tmp_path: Pat
         await fake.client_gone(1)
 
     assert grpc.StatusCode.ABORTED == ended.value.code()
+    assert "Ctrl-C once more ends them" in str(told["detail"])
 
 
 async def test_a_port_in_use_is_exit_3_and_one_clear_line(tmp_path: Path) -> None:
