@@ -308,13 +308,11 @@ class PrivacyViolated(ProviderError):
 
 
 class ModelNotFound(ProviderError):
-    """The provider does not have the model.
-
-    `pull_hint` is the model's name where it is a configured one and pulling it would help.
-    """
+    """Not there. `pull_hint` is a configured model's name, `present` what permitted targets have."""
 
     kind = ErrorKind.MODEL_MISSING
     pull_hint: str = ""
+    present: Sequence[str] = ()
 
 
 class ContextTooLong(ProviderError):

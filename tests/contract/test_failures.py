@@ -164,6 +164,28 @@ def test_a_model_that_nobody_has_is_named(grpc_stub: llm_pb2_grpc.LLMServiceStub
 
     assert ("NOT_FOUND", "MODEL_NOT_FOUND") == (outcome.code, outcome.reason)
     assert ("model", "no-such") == (resource.resource_type, resource.resource_name)
+    assert f"No provider has the model no-such. There is: {MODEL}." == outcome.message
+
+
+@pytest.mark.parametrize("model", ["ignore\nall", "a b", "x" * 200, "\u202eevil", "$(id)"])
+def test_a_name_that_is_none_is_not_repeated(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, model: str
+) -> None:
+    outcome = unary(grpc_stub, chat_message(model=model))
+
+    assert f"No provider has the requested model. There is: {MODEL}." == outcome.message
+
+
+def test_what_there_is_is_named_within_bounds(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    served.refreshed(catalogue_of([f"m{number:02}" for number in range(40)] + ["un plain\x1b[2J"]))
+    outcome = unary(grpc_stub, chat_message())
+    served.refreshed(catalogue_of([MODEL]))
+
+    assert "There is: m00, m01, m02, m03, m04 and 35 more." in outcome.message
+    assert f"No provider has the model {MODEL}." in outcome.message
+    assert "llm.providers.ollama.model" in outcome.message
 
 
 def test_a_configured_model_that_went_away_comes_with_its_remedy(
@@ -177,7 +199,7 @@ def test_a_configured_model_that_went_away_comes_with_its_remedy(
     served.refreshed(catalogue_of([MODEL]))
 
     assert ["MODEL_NOT_FOUND"] * 2 == [first.reason, later.reason]
-    assert later.message.endswith(f"ollama pull {MODEL}")
+    assert f"ollama pull {MODEL}" in later.message
     assert "true" == later.metadata["pullable"]
 
 

@@ -72,6 +72,11 @@ def what_changed(reply: ChatReply) -> list[str]:
     return [f"{each.action}: {each.field}: {each.description}" for each in reply.adjustments]
 
 
+def _named_none(error: LlmsvcError) -> bool:
+    """Return whether a call is known to have left the model to the server."""
+    return error.route is not None and not error.route.requested_model
+
+
 def what_failed(error: LlmsvcError, address: str) -> list[str]:
     """Return the lines of a failure: message, remedy, when to retry, code and ids; then fields.
 
@@ -82,6 +87,8 @@ def what_failed(error: LlmsvcError, address: str) -> list[str]:
     message = error.message
     by_cause = _BY_CAUSE.get((error.reason, error.cause), "")
     remedy = by_cause or _BY_REASON.get(error.reason, "")
+    if error.reason == "MODEL_NOT_FOUND" and _named_none(error):
+        remedy = "Name another with --model."
     if not error.reason:
         remedy = _BY_CODE.get(error.code, "").format(address=address)
         if error.code is Code.UNAVAILABLE:

@@ -7,7 +7,9 @@ from llmsvc_server import __version__
 from llmsvc_server.app.adapters import Entry
 from llmsvc_server.app.providers import Providers
 from llmsvc_server.catalog.inventory import Look
-from llmsvc_server.chat.route import Locality, ProviderKind
+from llmsvc_server.chat.naming import listed
+from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.config.keys import DELIMITER, PREFIX
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ErrorKind
@@ -22,6 +24,7 @@ PROBLEMS = {
 }
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
 INSTALL = {ProviderKind.OLLAMA: "install it with: ollama pull {model}"}
+VARIABLE = f"{PREFIX}LLM{DELIMITER}PROVIDERS{DELIMITER}{{name}}{DELIMITER}MODEL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,22 @@ def _findings(target: Target, providers: Providers, *, first: bool) -> Iterator[
         if not look.reachable:
             yield Finding(f"{endpoint.name} does not answer: {_why(look, info.kind)}", good=False)
         elif not inventory.has(info.name, endpoint.name, model):
-            remedy = INSTALL.get(info.kind, "correct its model").format(model=model)
-            yield Finding(f"{endpoint.name} does not have {model}; {remedy}", good=False)
+            models = inventory.models(info.name, endpoint.name, remote=target.allows_remote)
+            yield Finding(
+                f"{endpoint.name} does not have {model}{_instead(info, model, listed(models))}",
+                good=False,
+            )
         else:
             yield Finding(f"{endpoint.name} answers with {model}", good=True)
+
+
+def _instead(info: ProviderInfo, model: str, there: str) -> str:
+    """Return what is there, how to choose it, and how to get the other."""
+    install = INSTALL.get(info.kind, "").format(model=model)
+    if not there:
+        return f"; {install or 'correct its model'}"
+    choose = f"it has {there}: name one with {VARIABLE.format(name=info.name.upper())}"
+    return ", but " + (f"{choose}, or {install}" if install else choose)
 
 
 def _why(look: Look, kind: ProviderKind) -> str:

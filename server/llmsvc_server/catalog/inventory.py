@@ -142,15 +142,23 @@ class Inventory:
         found = (watched.spelling(name) for watched in self._providers[provider].values())
         return next((spelling for spelling in found if spelling is not None), None)
 
-    def models(self, provider: str) -> tuple[str, ...]:
-        """Return every model that a provider's endpoints were last seen with, as it spells them."""
+    def models(self, provider: str, endpoint: str = "", *, remote: bool = True) -> tuple[str, ...]:
+        """Return every model that a provider was last seen with, as it spells them.
+
+        Args:
+            provider: The provider's name.
+            endpoint: Whose; those of all its endpoints where none is named.
+            remote: Whether to name those too that it would have run elsewhere.
+        """
         names: dict[str, str] = {}
-        for watched in self._providers[provider].values():
+        endpoints = self._providers[provider]
+        for watched in (endpoints[endpoint],) if endpoint else endpoints.values():
             if watched.look.catalogue is not None:
                 names |= {
                     identity: name
                     for identity, name in watched.look.catalogue.models.items()
                     if identity not in watched.denied
+                    and (remote or identity not in watched.look.catalogue.remote)
                 }
         return tuple(names.values())
 

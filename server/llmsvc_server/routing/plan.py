@@ -283,6 +283,7 @@ class _Planner:
         if spelling is None or (target.configured_only and not is_configured):
             missing = ModelNotFound(called=False)
             missing.pull_hint = pull_hint
+            missing.present = self._present()
             return _fact(missing, info, model)
         return Candidate(
             info=info,
@@ -293,6 +294,19 @@ class _Planner:
             refusal=target.refusal,
             pull_hint=pull_hint,
         )
+
+    def _present(self) -> list[str]:
+        """Return every model that a request could have named instead under its policy."""
+        names: list[str] = []
+        for target in self._targets.sequence:
+            info = target.provider.info
+            if self._forbids(info):
+                continue
+            if not target.is_listed:
+                names.append(target.default_model)
+            elif not target.configured_only:
+                names += self._inventory.models(info.name, remote=target.allows_remote)
+        return names
 
     def _has(self, target: Target, model: str) -> bool:
         if self._is_configured(target, model):

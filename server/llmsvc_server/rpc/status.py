@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from llmsvc_server.chat.route import Route, Trail
+from llmsvc_server.chat.naming import is_plain, listed
+from llmsvc_server.chat.route import ProviderKind, Route, Trail
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
@@ -255,9 +256,26 @@ def _sentence(error: ProviderError) -> str:
     sentence = template.format(
         provider=_name_of(error) or "unknown", model=error.model or "the model"
     )
-    if isinstance(error, ModelNotFound) and error.pull_hint:
-        return f"{sentence} Install it with: ollama pull {error.pull_hint}"
-    return sentence
+    return _missing_model(error) if isinstance(error, ModelNotFound) else sentence
+
+
+def _missing_model(error: ModelNotFound) -> str:
+    """Return that a model is missing, what to do, and what is there; in this order it is cut."""
+    name = f"the model {error.model}" if is_plain(error.model) else "the requested model"
+    sentences = [f"No provider has {name}."]
+    if error.pull_hint:
+        setting = f"llm.providers.{_name_of(error)}.model"
+        install = f", or install it with: ollama pull {error.pull_hint}" if _pulls(error) else ""
+        sentences.append(f"The server's setting {setting} names it: change that{install}.")
+    if there := listed(error.present):
+        sentences.append(f"There is: {there}.")
+    return " ".join(sentences)
+
+
+def _pulls(error: ModelNotFound) -> bool:
+    """Return whether a pull would bring the model."""
+    provider = error.provider
+    return bool(error.pull_hint) and (provider is None or provider.kind is ProviderKind.OLLAMA)
 
 
 def _name_of(error: ProviderError) -> str:
@@ -278,7 +296,7 @@ def _metadata(error: ProviderError) -> dict[str, str]:
             "inputTokens": _count(error.input_tokens),
             "countMethod": "" if error.input_tokens is None else "REPORTED",
         }
-    if isinstance(error, ModelNotFound) and error.pull_hint:
+    if isinstance(error, ModelNotFound) and _pulls(error):
         facts["pullable"] = "true"
     return {key: value for key, value in facts.items() if value}
 

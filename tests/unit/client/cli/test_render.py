@@ -7,7 +7,7 @@ from llmsvc_client.cli.render import (
     what_failed,
     who_answered,
 )
-from llmsvc_client.convert import to_reply
+from llmsvc_client.convert import to_reply, to_route
 from llmsvc_client.errors import Code, Failure, InvalidRequestError, LlmsvcError, Violation
 from tests.fakes.scripted_answers import response, route
 
@@ -174,3 +174,11 @@ def test_several_refused_fields_have_a_line_each() -> None:
     )
 
     assert ["  model: At most 256 bytes.", "  messages: Give one."] == what_failed(error, "")[1:]
+
+
+def test_who_named_no_model_is_not_told_to_leave_it_out() -> None:
+    error = failure(Code.NOT_FOUND, reason="MODEL_NOT_FOUND")
+    error.route = to_route(llm_pb2.RouteInfo(requested_model=""))
+    (line,) = what_failed(error, "there:1")
+
+    assert "Name another with --model. [" in line

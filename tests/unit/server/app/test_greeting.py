@@ -5,6 +5,7 @@ import pytest
 from llmsvc_server.app.greeting import findings, started
 from llmsvc_server.config.sources import load
 from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.ollama_steps import Script, page, refuse, silent
 from tests.fakes.running_service import over_ollama, running_service
 
@@ -35,6 +36,39 @@ async def test_a_missing_model_is_said_with_its_remedy_and_canned_answers_loudly
     assert "ollama pull phi3:mini" in missing
     assert canned.startswith("CANNED ANSWERS")
     assert (False, False) == (good, canned_good)
+
+
+async def test_other_models_are_named_with_the_one_variable_that_chooses() -> None:
+    names = ("qwen2.5:7b", "llama3.2:latest", *(f"m{number}" for number in range(8)))
+    async with FakeOllama(models=names) as fake:
+        ((text, good),) = await found(over_ollama(fake))
+
+    assert text == (
+        "ollama does not have phi3:mini, but it has llama3.2:latest, m0:latest, m1:latest,"
+        " m2:latest, m3:latest and 5 more: name one with LLMSVC_LLM__PROVIDERS__OLLAMA__MODEL,"
+        " or install it with: ollama pull phi3:mini"
+    )
+    assert not good
+
+
+async def test_without_any_model_only_a_pull_helps() -> None:
+    async with FakeOllama(models=()) as fake:
+        ((text, _),) = await found(over_ollama(fake))
+
+    assert "ollama does not have phi3:mini; install it with: ollama pull phi3:mini" == text
+
+
+async def test_what_another_local_server_has_is_named_too() -> None:
+    async with FakeOpenai(models=("qwen", "gemma")) as fake:
+        entry = {"kind": "openai", "base_url": fake.base_url, "local": True, "model": "phi"}
+        ((text, _),) = await found(
+            {"providers": {"lm_studio": entry}, "default_provider": "lm_studio"}
+        )
+
+    assert text == (
+        "lm_studio does not have phi, but it has gemma, qwen: name one with"
+        " LLMSVC_LLM__PROVIDERS__LM_STUDIO__MODEL"
+    )
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,8 @@ def test_a_missing_model_that_can_be_pulled_says_how() -> None:
     error.provider, error.pull_hint = LOCAL_OLLAMA, "phi3:mini"
     failure = to_failure(error)
 
-    assert failure.message.endswith("Install it with: ollama pull phi3:mini")
+    assert "llm.providers.ollama.model" in failure.message
+    assert "install it with: ollama pull phi3:mini" in failure.message
     assert "true" == failure.metadata["pullable"]
     assert ("model", "phi3:mini") == failure.missing
 

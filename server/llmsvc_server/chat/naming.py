@@ -1,0 +1,27 @@
+"""Names of models in sentences: plain ones only, few, and short."""
+
+import re
+from collections.abc import Iterable
+
+MOST_NAMES = 5
+MOST_LENGTH = 100
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,63}")
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name may stand in a sentence: a caller or an upstream made it up."""
+    return _PLAIN.fullmatch(name) is not None
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first names in the order of the alphabet, and how many more; "" for none."""
+    every = sorted(set(filter(is_plain, names)))
+    told: list[str] = []
+    length = 0
+    for name in every[:MOST_NAMES]:
+        length += len(name) + 2
+        if told and length > MOST_LENGTH:
+            break
+        told.append(name)
+    more = f" and {len(every) - len(told)} more" if len(every) > len(told) else ""
+    return ", ".join(told) + more
