@@ -44,7 +44,7 @@ async def the_next_is_served_at_once(served: Service, subject: Subject) -> None:
     request.generation_config.max_output_tokens = 5
     answer = await served.chat(request, within_s=AT_ONCE_S)
 
-    assert 5 == answer.usage.output_tokens
+    assert 0 < answer.usage.output_tokens <= 5  # a person's own model may greet in fewer
 
 
 async def the_model_stops(subject: Subject) -> None:
@@ -78,6 +78,7 @@ async def test_a_cancelled_chat_stops_the_model(
     await the_next_is_served_at_once(served, scripted)
 
 
+@pytest.mark.usefixtures("scripted")  # a person's own may be done before
 async def test_a_deadline_stops_the_model(
     served: Service, subject: Subject, story: llm_pb2.ChatRequest
 ) -> None:
@@ -101,6 +102,7 @@ async def test_a_lost_connection_stops_the_model(
     await the_next_is_served_at_once(served, subject)
 
 
+@pytest.mark.usefixtures("scripted")  # a person's own may be done before
 async def test_ctrl_c_in_the_command_stops_the_model(served: Service, subject: Subject) -> None:
     command = await begun(
         *("chat", "--model", subject.talker, "Tell me a very long story."), address=served.address
@@ -115,6 +117,7 @@ async def test_ctrl_c_in_the_command_stops_the_model(served: Service, subject: S
     await the_next_is_served_at_once(served, subject)
 
 
+@pytest.mark.usefixtures("scripted")  # a person's own may be done before
 async def test_who_waits_for_a_slot_may_leave_and_the_others_are_served_in_turn(
     served: Service, subject: Subject, story: llm_pb2.ChatRequest
 ) -> None:
