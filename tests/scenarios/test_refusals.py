@@ -163,11 +163,7 @@ async def test_s12_a_long_prompt_goes_where_it_fits(
             assert FALLBACK_TEXT == given.text
         else:
             assert stage.fallback is not None
-            assert "INVALID_ARGUMENT" == given.code
-            assert "CONTEXT_LENGTH_EXCEEDED" in {
-                given.reason,
-                given.failure.metadata.get("primaryReason") if given.failure else "",
-            }
+            check_failure(given, "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED")
             assert not stage.fallback.chats
 
 

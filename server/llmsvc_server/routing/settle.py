@@ -7,13 +7,19 @@ from llmsvc_server.errors import AllProvidersFailed, ErrorKind, LlmsvcError, Pro
 from llmsvc_server.routing.policy import POLICY, advised_wait_s
 
 _POLICIES = frozenset(("request", "operator"))
-_SILENT_SKIPS = frozenset((ErrorKind.MODEL_MISSING, ErrorKind.NO_TIME))
-"""Skips that say nothing of a provider: what it lacks, and what the clock forbids."""
+_SILENT_SKIPS = frozenset((ErrorKind.MODEL_MISSING, ErrorKind.NO_TIME, ErrorKind.CONTEXT))
+"""Skips that say nothing of a provider: what it lacks, what the clock forbids, what never fits."""
+
+_INACTIVE = "inactive"
 
 
 def counts(failure: ProviderError) -> bool:
-    """Return whether a failure, or a skip, stands for an attempt."""
-    return failure.called or not (failure.kind in _SILENT_SKIPS or _is_gated(failure))
+    """Return whether a failure, or a skip, stands for an attempt.
+
+    Who could not have been asked in any case is no target that failed.
+    """
+    is_silent = failure.kind in _SILENT_SKIPS or failure.cause == _INACTIVE or _is_gated(failure)
+    return failure.called or not is_silent
 
 
 def settled(
@@ -38,6 +44,8 @@ def settled(
     """
     counted = [failure for failure in failures if counts(failure)]
     gated = [failure for failure in failures if _is_gated(failure)]
+    if not counted:  # who has the model, and not the room, says more than who lacks it
+        counted = [failure for failure in failures if failure.kind is ErrorKind.CONTEXT]
     if not counted:
         # A model that was asked for by name, and that only a forbidden target has, is forbidden.
         told = gated if gated and (names_target or len(gated) == len(failures)) else failures

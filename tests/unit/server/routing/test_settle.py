@@ -15,6 +15,7 @@ from llmsvc_server.errors import (
     ProviderBlocked,
     ProviderError,
     ProviderFailed,
+    ProviderMisconfigured,
     ProviderOverloaded,
     ProviderProtocolError,
     ProviderRateLimited,
@@ -85,6 +86,26 @@ TOLD_ITSELF = {
     "a missing model where nobody has it": (
         [skip("a", ModelNotFound), skip("b", ModelNotFound)],
         0,
+    ),
+    "a prompt that is too long, not those that never held it": (
+        [at("a", ContextTooLong()), skip("b", ContextTooLong)],
+        0,
+    ),
+    "a failure behind a target that never held the prompt": (
+        [skip("a", ContextTooLong), at("b", ProviderFailed())],
+        1,
+    ),
+    "a prompt that is too long where nobody else has the model": (
+        [skip("a", ModelNotFound), skip("b", ContextTooLong)],
+        1,
+    ),
+    "a prompt that is too long where policy keeps the rest away": (
+        [gated("a"), skip("b", ContextTooLong)],
+        1,
+    ),
+    "a failure behind an entry without a key": (
+        [at("a", ProviderMisconfigured(called=False, cause="inactive")), at("b", ProviderFailed())],
+        1,
     ),
     "too little time where there was no more": ([skip("a", TooLittleTime)], 0),
     "a local server's own refusal to forward": ([at("a", RouteForbidden(called=False))], 0),
