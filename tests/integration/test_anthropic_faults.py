@@ -42,6 +42,7 @@ from tests.fakes.requests import budget_of, chat_request
 PAGE = "<html><body>sign in</body></html>"
 CANARY = "canary-5d1f"
 SPENT = {"error_code": "enforced_spend_limit_reached"}
+OVERFLOW = "litellm.BadRequestError: OpenAIException - Input is too long for requested model."
 
 
 def started(provider: AnthropicProvider, text: str = "hi") -> ChatEvents:
@@ -86,6 +87,24 @@ async def failure_of(provider: AnthropicProvider, text: str = "hi") -> tuple[str
             reply(error_of("overloaded_error", "x")), ProviderFailed, "A03", id="error, whole"
         ),
         pytest.param(error_event("api_error"), ProviderFailed, "A03", id="error event"),
+        pytest.param(error_event("new_error"), ProviderFailed, "A03", id="unknown error"),
+        pytest.param(
+            error_event("None", code="429"), ProviderRateLimited, "A02", id="a proxy's code"
+        ),
+        pytest.param(
+            body(b'data: {"error":{"message":"x","type":"None","code":"429"}}\n\n'),
+            ProviderRateLimited,
+            "A02",
+            id="a proxy's code, no name",
+        ),
+        pytest.param(
+            reply({"error": {"message": "x", "type": "None", "code": "429"}}),
+            ProviderRateLimited,
+            "A02",
+            id="a proxy's code, whole",
+        ),
+        pytest.param(error_event("None", OVERFLOW), ContextTooLong, "A06", id="a proxy's overflow"),
+        pytest.param(refuse(500, "api_error", OVERFLOW), ContextTooLong, "A06", id="overflow, 500"),
         pytest.param((headers(), end(End.CLEAN)), ProviderFailed, "C07", id="empty"),
         pytest.param((headers(), end(End.CUT)), ProviderFailed, "C07", id="cut after headers"),
         pytest.param((headers(500), end(End.CUT)), ProviderFailed, "A03", id="cut refusal"),

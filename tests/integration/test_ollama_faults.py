@@ -9,6 +9,7 @@ import pytest
 
 from llmsvc_server.chat.events import ChatEvents, Delta
 from llmsvc_server.errors import (
+    ContextTooLong,
     ProviderError,
     ProviderFailed,
     ProviderMisconfigured,
@@ -28,6 +29,7 @@ from tests.fakes.ollama_steps import (
     body,
     end,
     headers,
+    line,
     page,
     raw,
 )
@@ -68,6 +70,19 @@ async def failure_of(provider: OllamaProvider) -> ProviderError:
         pytest.param(page(502, PAGE, "text/html"), ProviderFailed, "O12", id="502"),
         pytest.param(page(500, "x" * 1_000_000), ProviderFailed, "O12", id="endless refusal"),
         pytest.param(page(299, PAGE), ProviderProtocolError, "", id="299"),
+        pytest.param(line({"error": 5}), ProviderFailed, "O12", id="a number as error"),
+        pytest.param(
+            line({"error": {"message": "x", "type": "None", "code": "429"}}),
+            ProviderRateLimited,
+            "O06",
+            id="a proxy's code",
+        ),
+        pytest.param(
+            line({"error": {"message": "Context size has been exceeded."}}),
+            ContextTooLong,
+            "O08",
+            id="overflow as an object",
+        ),
         pytest.param((headers(), end(End.CLEAN)), ProviderFailed, "C07", id="empty"),
         pytest.param((headers(), end(End.CUT)), ProviderFailed, "C07", id="cut after headers"),
         pytest.param((headers(500), end(End.CUT)), ProviderFailed, "O12", id="cut refusal"),

@@ -66,6 +66,18 @@ async def failure_of(provider: OpenaiProvider, model: str = MODEL) -> ProviderEr
         pytest.param(page(200, "{}", ""), ProviderProtocolError, "C08", id="no type"),
         pytest.param(reply([]), ProviderProtocolError, "C08", id="a list"),
         pytest.param(reply({"error": {"code": 429}}), ProviderRateLimited, "P09", id="200, error"),
+        pytest.param(
+            reply({"error": {"message": "x", "type": "None", "code": "429"}}),
+            ProviderRateLimited,
+            "P09",
+            id="200, error, code as text",
+        ),
+        pytest.param(
+            error_event("x", type="None", code="429"), ProviderRateLimited, "P09", id="code as text"
+        ),
+        pytest.param(
+            error_event("x", type="None", code="1301"), ProviderFailed, "P11", id="unknown code"
+        ),
         pytest.param(reply({}), ProviderFailed, "C07", id="200, nothing"),
         pytest.param(
             page(302, "", extra={"Location": "/x"}), ProviderMisconfigured, "C04", id="302"

@@ -8,7 +8,7 @@ import pytest
 from llmsvc.v1 import llm_pb2
 from tests.contract.told import Told
 from tests.fakes.fake_openai import FakeOpenai
-from tests.fakes.openai_steps import page, refuse
+from tests.fakes.openai_steps import Script, body, error_event, event, page, refuse, reply
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService, running_service
 from tests.integration.calling import failure_of, text_of, whole
@@ -104,6 +104,64 @@ async def test_a_target_that_holds_it_and_fails_is_a_target_that_failed(*, unary
         failure = await failed(service, unary=unary)
 
     assert ("UNAVAILABLE", "ALL_TARGETS_FAILED") == (failure.code, failure.reason)
+
+
+KEEPS = "The number of tokens to keep from the initial prompt is greater than the context length"
+LITELLM = (
+    "litellm.BadRequestError: AnthropicException - prompt is too long: 210000 tokens > 200000"
+    " maximum"
+)
+SAID = {
+    "LM Studio": reply({"error": KEEPS}, 400),
+    "LM Studio's event": body(
+        f'event: error\ndata: {{"error":{{"message":"{KEEPS}"}}}}\n\n'.encode()
+    ),
+    "an event": error_event(KEEPS),
+    "an event with a text": event({"error": KEEPS}),
+    "an event whose text stands alone": body(f'event: error\ndata: "{KEEPS}"\n\n'.encode()),
+    "a whole body under 200": reply({"error": {"message": KEEPS}}),
+    "LiteLLM": refuse(400, LITELLM, type="None", code="400"),
+    "LiteLLM's event": error_event(LITELLM, code="400"),
+    "SGLang": reply(
+        {
+            "object": "error",
+            "message": "The input (9001 tokens) is longer than the model's context length (8192"
+            " tokens).",
+            "type": "BadRequestError",
+            "code": 400,
+        },
+        400,
+    ),
+    "FastAPI": reply({"detail": KEEPS}, 422),
+    "llama.cpp": refuse(500, "Context size has been exceeded.", type="server_error", code=500),
+}
+
+
+@pytest.mark.parametrize("script", SAID.values(), ids=SAID)
+@each_method
+async def test_it_is_known_in_the_words_of_many_servers_and_holds_nobody_else_up(
+    script: Script, *, unary: bool
+) -> None:
+    async with service_over({}) as ([fake], service):
+        fake.will(script, times=5)
+
+        failures = [await failed(service, unary=unary) for _ in range(5)]
+
+        assert fake.answer == await whole(service)
+    assert {("INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED")} == {
+        (failure.code, failure.reason) for failure in failures
+    }
+
+
+@each_method
+async def test_a_quotation_of_the_prompt_is_no_overflow(*, unary: bool) -> None:
+    quoted = f"1 validation error: messages.0.content: bad, input_value='{KEEPS}'"
+    async with service_over({}) as ([fake], service):
+        fake.will(refuse(400, quoted))
+
+        failure = await failed(service, KEEPS, unary=unary)
+
+    assert ("INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM") == (failure.code, failure.reason)
 
 
 async def test_an_entry_without_a_key_is_no_target_that_failed() -> None:

@@ -35,7 +35,9 @@ class Row:
         codes: Codes, one of which it must have.
         kinds: Types, one of which it must have.
         texts: Lower-case pieces of a message, one of which must be there.
-        statuses: What the status must be; None stands for an error under 200.
+        statuses: What the status must be; None stands for an error under 200 that tells none.
+        in_answer: Whether it must have come under 200.
+        is_overflow: Whether it must have words for a prompt that is too long.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Row:
     kinds: Collection[str] = ()
     texts: Collection[str] = ()
     statuses: Collection[int | None] = ()
+    in_answer: bool = False
+    is_overflow: bool = False
 
     def fits(self, said: Said) -> bool:
         """Return whether this row is about `said`."""
@@ -52,6 +56,8 @@ class Row:
             and (not self.kinds or said.kind in self.kinds)
             and (not self.texts or any(piece in said.text for piece in self.texts))
             and (not self.statuses or said.status in self.statuses)
+            and said.in_answer >= self.in_answer
+            and said.is_overflow >= self.is_overflow
         )
 
 
@@ -60,6 +66,13 @@ _BY_CODE: tuple[Row, ...] = (
         name="A01",
         error=QuotaExhausted,
         codes={"enforced_spend_limit_reached", "contract_spend_limit_reached"},
+    ),
+)
+_BROKEN = range(500, 600)
+# Before the types that say no more than that something failed: a proxy's are its own.
+_BY_WORDS: tuple[Row, ...] = (
+    Row(
+        name="A06", error=ContextTooLong, is_overflow=True, statuses={400, 413, 422, *_BROKEN, None}
     ),
 )
 _BY_KIND: tuple[Row, ...] = (
@@ -81,27 +94,25 @@ _BY_TEXT: tuple[Row, ...] = (
         texts={"api usage limits", "credit balance is too low"},
         statuses={400, None},
     ),
-    Row(
-        name="A06",
-        error=ContextTooLong,
-        texts={"prompt is too long", "exceed context limit"},
-        statuses={400, None},
-    ),
 )
 _BY_STATUS: tuple[Row, ...] = (
     Row(name="A01", error=QuotaExhausted, statuses={402}),
     Row(name="A02", error=ProviderRateLimited, statuses={429}),
-    Row(name="A03", error=ProviderFailed, statuses={408, 409, *range(500, 600)}),
+    Row(name="A03", error=ProviderFailed, statuses={408, 409, *_BROKEN}),
     Row(name="A04", error=CredentialRejected, statuses={401, 403}),
+    Row(name="A05", error=ModelNotFound, statuses={404}, in_answer=True),
     Row(name="A05", error=ProviderMisconfigured, statuses={404, 405}),
     Row(name="A06", error=ContextTooLong, statuses={413}),
     # Their word for whatever they do not like: every status above says more.
     Row(name="A07", error=ProviderRejected, kinds={"invalid_request_error"}),
     Row(name="A07", error=ProviderRejected, statuses={400, 422}),
+    # What fails in words that nobody knows is no less a failure of the provider.
+    Row(name="A03", error=ProviderFailed, in_answer=True),
 )
 ROWS: tuple[Row, ...] = (
     Row(name="C04", error=ProviderMisconfigured, statuses=range(300, 400)),
     *_BY_CODE,
+    *_BY_WORDS,
     *_BY_KIND,
     *_BY_TEXT,
     *_BY_STATUS,

@@ -166,7 +166,7 @@ class Reading:
 
     def _add_whole(self, body: bytes) -> None:
         message = decode_message(body)
-        if message.type == "error":
+        if message.type == "error" or message.error:
             self._fail(classify(said(None, body)))
             return
         for block in message.content or ():

@@ -3,21 +3,16 @@
 Shapes: facts/providers.md 2.6.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
+from llmsvc_server.providers.overflows import Overflow, overflow_in
+from llmsvc_server.providers.statuses import status_in
+
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one says nothing."""
-
-_MOST_TOKENS = 2**31 - 1
-_OVERFLOWS = (
-    re.compile(r"prompt is too long: (\d{1,10}) tokens > (\d{1,10}) maximum"),
-    re.compile(r"exceed context limit: (\d{1,10}) \+ \d{1,10} > (\d{1,10})"),
-)
-"""Texts in which the tokens of the prompt stand, and the window's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +20,12 @@ class Said:
     """A refusal, or an error event.
 
     Attributes:
-        status: HTTP status; None for an error under 200.
+        status: HTTP status, or what an error under 200 tells as such; None without either.
         code: The `error_code` in the error's details.
         kind: The error's `type`.
         text: Its message in lower case.
+        in_answer: Whether it came under 200.
+        is_overflow: Whether it has a server's words for a prompt that is too long.
         context_length, input_tokens: Facts of an overflow.
         retry_after_s: From the headers.
     """
@@ -37,6 +34,8 @@ class Said:
     code: str = field(default="", repr=False)
     kind: str = field(default="", repr=False)
     text: str = field(default="", repr=False)
+    in_answer: bool = False
+    is_overflow: bool = False
     context_length: int | None = None
     input_tokens: int | None = None
     retry_after_s: float | None = None
@@ -50,18 +49,30 @@ def said(status: int | None, body: bytes, *, retry_after_s: float | None = None)
         body: Its body, or an event's data. Anything may be in it.
         retry_after_s: From its headers.
     """
-    error = _object(_object(_decoded(body)).get("error"))
-    text = _text(error.get("message")).lower()
-    found = next((match for pattern in _OVERFLOWS if (match := pattern.search(text))), None)
+    outer = _object(_decoded(body))
+    error = _object(outer.get("error"))
+    texts = list(_texts(outer))
+    overflow = overflow_in(*texts)
+    told = overflow or Overflow()
     return Said(
-        status=status,
+        status=status_in(error, outer) if status is None else status,
         code=_text(_object(error.get("details")).get("error_code")),
         kind=_text(error.get("type")),
-        text=text,
-        context_length=_count(found[2]) if found else None,
-        input_tokens=_count(found[1]) if found else None,
+        text=next(iter(texts), ""),
+        in_answer=status is None,
+        is_overflow=overflow is not None,
+        context_length=told.context_length,
+        input_tokens=told.input_tokens,
         retry_after_s=retry_after_s,
     )
+
+
+def _texts(outer: Mapping[str, object]) -> Iterator[str]:
+    """Yield whatever may be the message, in lower case; a proxy's stand elsewhere than theirs."""
+    error = outer.get("error")
+    for text in (_object(error).get("message"), error, outer.get("message"), outer.get("detail")):
+        if isinstance(text, str) and text:
+            yield text.lower()
 
 
 def _decoded(data: bytes) -> object:
@@ -78,8 +89,3 @@ def _object(value: object) -> Mapping[str, object]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _count(digits: str) -> int | None:
-    count = int(digits)
-    return count if 0 < count <= _MOST_TOKENS else None

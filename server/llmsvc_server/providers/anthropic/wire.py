@@ -63,6 +63,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     stop_reason: str | None = None
     stop_sequence: object = None
     usage: object = None
+    error: object = None
 
 
 class MessageStart(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +101,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
 class _Kind(msgspec.Struct, frozen=True, gc=False):
     type: object = None
+    error: object = None
 
 
 Event: TypeAlias = MessageStart | BlockStart | BlockDelta | MessageDelta | MessageStop | Failure
@@ -165,9 +167,9 @@ def decode_event(event: ServerEvent) -> Event | None:
     decoder = _decoders.get(name)
     try:
         if decoder is None:
-            kind = _kind_decoder.decode(data).type
-            named = kind.encode() if isinstance(kind, str) else b""
-            if named == _ERROR:
+            said = _kind_decoder.decode(data)
+            named = said.type.encode() if isinstance(said.type, str) else b""
+            if named == _ERROR or said.error:  # a proxy's own has no type
                 return Failure()
             decoder = _decoders.get(named)
         return None if decoder is None else decoder.decode(data)

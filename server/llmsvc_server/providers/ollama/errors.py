@@ -74,10 +74,9 @@ class Row:
 
     def fits(self, said: Said) -> bool:
         """Return whether this row is about `said`."""
-        if said.status is None:
-            about = Where.LINE in self.where
-        else:
-            about = Where.REFUSAL in self.where and said.status in self.statuses
+        about = said.in_line and Where.LINE in self.where
+        if said.status is not None:
+            about |= Where.REFUSAL in self.where and said.status in self.statuses
         return (
             about
             and self.traits in said.traits
@@ -136,6 +135,8 @@ ROWS: tuple[Row, ...] = (
             "prompt is longer than the context length",
             "input length exceeds the context length",
             "exceeds the available context size",
+            "context size has been exceeded",
+            "prompt too long; exceeded",
         ),
         where=_BOTH,
     ),

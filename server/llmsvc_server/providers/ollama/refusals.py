@@ -1,10 +1,12 @@
 """What an Ollama says when it refuses, taken apart: no meaning yet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
 import msgspec
+
+from llmsvc_server.providers.statuses import status_in
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one has no text."""
@@ -18,7 +20,7 @@ class Trait(Flag):
     NONE = 0
     EMPTY = auto()
     ERROR_TEXT = auto()
-    """A JSON object whose `error` is a string."""
+    """A JSON object whose `error` is a string, or an error line."""
     SIGN_IN = auto()
     """It sends people to the vendor's cloud."""
     CLOUD_STATUS = auto()
@@ -30,10 +32,11 @@ class Said:
     """A refusal, or an error line.
 
     Attributes:
-        status: HTTP status; None for an error line under 200.
+        status: HTTP status, or what an error line tells as such; None without either.
         text: The error's text in lower case, that of an inner error if there is one; else empty.
         kind: The inner error's `type`.
         traits: What the body is.
+        in_line: Whether it came under 200.
         context_length, input_tokens: Numbers of an inner error.
         retry_after_s: From the headers.
     """
@@ -42,6 +45,7 @@ class Said:
     text: str = field(default="", repr=False)
     kind: str = field(default="", repr=False)
     traits: Trait = Trait.NONE
+    in_line: bool = False
     context_length: int | None = None
     input_tokens: int | None = None
     retry_after_s: float | None = None
@@ -72,7 +76,9 @@ def said_in_line(error: object, *, of_cloud: bool) -> Said:
         error: Its `error`, usually a text.
         of_cloud: Whether it passes on a status of the vendor's cloud.
     """
-    return _said(None, error, Trait.CLOUD_STATUS if of_cloud else Trait.NONE, None)
+    traits = Trait.ERROR_TEXT | (Trait.CLOUD_STATUS if of_cloud else Trait.NONE)
+    status = status_in(_inner(error))  # a proxy's: Ollama itself tells none
+    return replace(_said(status, error, traits, None), in_line=True)
 
 
 def _said(status: int | None, error: object, traits: Trait, retry_after_s: float | None) -> Said:

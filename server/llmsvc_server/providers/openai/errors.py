@@ -44,6 +44,8 @@ class Row:
         texts: Lower-case pieces of a message, one of which must be there.
         statuses: What the status must be; None stands for an error event that has none.
         has_error: Whether the body must have an error object.
+        in_answer: Whether it must have come inside an answer under 200.
+        is_overflow: Whether it must have words for a prompt that is too long.
         has_reasons: Whether the body must tell why it refuses the content.
         has_wait: Whether the headers must say when to come back (True), or must not (False).
         is_local: Whether it is about engines in the operator's network only.
@@ -58,6 +60,8 @@ class Row:
     texts: Collection[str] = ()
     statuses: Collection[int | None] = ()
     has_error: bool = False
+    in_answer: bool = False
+    is_overflow: bool = False
     has_reasons: bool = False
     has_wait: bool | None = None
     is_local: bool = False
@@ -73,6 +77,8 @@ class Row:
             and (not self.texts or any(piece in said.text for piece in self.texts))
             and (not self.statuses or said.status in self.statuses)
             and said.has_error >= self.has_error
+            and said.in_answer >= self.in_answer
+            and said.is_overflow >= self.is_overflow
             and said.has_reasons >= self.has_reasons
             and self.has_wait in {None, has_wait}
             and is_local >= self.is_local
@@ -88,8 +94,17 @@ _MONEY = (
 )
 _POLICY = ("content_policy_violation", "content_filter", "ResponsibleAIPolicyViolation")
 
+_BROKEN = range(500, 600)
+
 _BY_CODE: tuple[Row, ...] = (
     Row(name="P01", error=QuotaExhausted, codes=_MONEY),
+    # More than a minute's allowance in one request (OpenAI, Groq): no wait makes it fit.
+    Row(
+        name="P02",
+        error=ContextTooLong,
+        codes={"rate_limit_exceeded"},
+        texts={"request too large for "},
+    ),
     Row(name="P02", error=ContextTooLong, codes={"context_length_exceeded"}),
     Row(name="P03", error=ContentRejected, codes=_POLICY),
     Row(name="P04", error=ModelNotFound, codes={"model_not_found", "DeploymentNotFound"}),
@@ -103,7 +118,6 @@ _BY_CODE: tuple[Row, ...] = (
     Row(name="P08", error=ModelOutputInvalid, codes={"tool_use_failed"}, cause="toolCall"),
     # Events inside an answer have no status that could say it.
     Row(name="P09", error=ProviderRateLimited, codes={"rate_limit_exceeded", "slow_down"}),
-    Row(name="P11", error=ProviderFailed, codes={"server_error", "server_is_overloaded"}),
 )
 _BY_KIND: tuple[Row, ...] = (
     Row(name="P01", error=QuotaExhausted, kinds={"insufficient_quota"}),
@@ -117,14 +131,18 @@ _BY_KIND: tuple[Row, ...] = (
         is_local=True,
         phase="load",
     ),
+)
+# Before the codes and types that say no more than that something failed.
+_BY_WORDS: tuple[Row, ...] = (
+    Row(
+        name="P02", error=ContextTooLong, is_overflow=True, statuses={400, 413, 422, *_BROKEN, None}
+    ),
+    Row(name="P11", error=ProviderFailed, codes={"server_error", "server_is_overloaded"}),
     Row(
         name="P11",
         error=ProviderFailed,
         kinds={"server_error", "service_unavailable_error", "InternalServerError"},
     ),
-)
-_BY_TEXT: tuple[Row, ...] = (
-    Row(name="P02", error=ContextTooLong, texts={"maximum context length"}, statuses={400, None}),
 )
 _BY_HEADER: tuple[Row, ...] = (
     Row(name="P01", error=QuotaExhausted, statuses={402}, has_wait=False),
@@ -139,15 +157,17 @@ _BY_STATUS: tuple[Row, ...] = (
     Row(name="P07", error=CapabilityMissing, statuses={501}),
     Row(name="P09", error=ProviderRateLimited, statuses={429}),
     Row(name="P09", error=ProviderOverloaded, statuses={498}),
-    Row(name="P11", error=ProviderFailed, statuses={408, 409, *range(500, 600)}),
+    Row(name="P11", error=ProviderFailed, statuses={408, 409, *_BROKEN}),
     Row(name="P12", error=ProviderRejected, statuses={400, 415, 422}),
     Row(name="P12", error=ProviderRejected, kinds={"invalid_request_error"}, statuses={None}),
+    # What fails in words that nobody knows is no less a failure of the provider.
+    Row(name="P11", error=ProviderFailed, in_answer=True),
 )
 ROWS: tuple[Row, ...] = (
     Row(name="C04", error=ProviderMisconfigured, statuses=range(300, 400)),
     *_BY_CODE,
     *_BY_KIND,
-    *_BY_TEXT,
+    *_BY_WORDS,
     *_BY_HEADER,
     *_BY_STATUS,
 )

@@ -18,7 +18,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.errors import classify
-from llmsvc_server.providers.openai.refusals import said_in_answer
+from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
 from llmsvc_server.providers.openai.wire import Choice, Chunk, decode_chunk
 from llmsvc_server.providers.sse import EventBuffer, ServerEvent
@@ -191,7 +191,8 @@ class Reading:
         try:
             chunk = decode_chunk(data)
         except ProviderProtocolError as error:
-            self._fail(error)
+            is_error = is_error or has_error(data)
+            self._fail(self._meant(data) if is_error else error)
             return
         if self._is_local and chunk.is_remote:
             self._texts.clear()
@@ -203,12 +204,15 @@ class Reading:
             self._add_choice(choice)
         self._note(chunk)
         if is_error or chunk.is_error:
-            self._fail(classify(said_in_answer(data, chunk), is_local=self._is_local))
+            self._fail(self._meant(data))
         elif choice is not None and choice.finish_reason == _BROKEN:
             self._fail(ProviderFailed(row="P11"))
         elif choice is not None and choice.finish_reason:
             self.is_complete = True
             self._word, self._stop = choice.finish_reason, choice.stop_reason
+
+    def _meant(self, data: bytes) -> ProviderError:
+        return classify(said_in_answer(data), is_local=self._is_local)
 
     def _add_choice(self, choice: Choice) -> None:
         content = choice.delta or choice.message

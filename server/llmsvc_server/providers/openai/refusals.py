@@ -3,20 +3,18 @@
 Shapes: facts/providers.md 1.6.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from llmsvc_server.providers.openai.wire import Chunk
+from llmsvc_server.providers.overflows import Overflow, overflow_in
+from llmsvc_server.providers.statuses import status_in
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one says nothing."""
 
 _MOST_TOKENS = 2**31 - 1
-_STATUSES = range(100, 600)
-_WINDOW = re.compile(r"maximum context length is (\d{1,10}) tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +22,14 @@ class Said:
     """A refusal, or an error inside an answer.
 
     Attributes:
-        status: HTTP status, or the number in its place inside an answer; None without either.
-        codes: `code`, then Azure's inner one, where they are texts.
+        status: HTTP status, or what an error inside an answer tells as such; None without either.
+        codes: `code`, then Azure's inner one, where they are words.
         kind: The error's `type`.
         text: Its message in lower case.
         param: The field it is about, in the provider's terms.
-        has_error: Whether the body has an error object.
+        has_error: Whether the body has an error object, as every error inside an answer is one.
+        in_answer: Whether it came under 200.
+        is_overflow: Whether it has a server's words for a prompt that is too long.
         has_reasons: Whether it tells why it refuses the content (OpenRouter's moderation).
         context_length, input_tokens: Facts of an overflow.
         retry_after_s: From the headers.
@@ -41,6 +41,8 @@ class Said:
     text: str = field(default="", repr=False)
     param: str = field(default="", repr=False)
     has_error: bool = False
+    in_answer: bool = False
+    is_overflow: bool = False
     has_reasons: bool = False
     context_length: int | None = None
     input_tokens: int | None = None
@@ -55,45 +57,79 @@ def said(status: int, body: bytes, *, retry_after_s: float | None = None) -> Sai
         body: Its body. Anything may be in it.
         retry_after_s: From its headers.
     """
-    return _said(status, _error_in(_decoded(body)), retry_after_s)
+    return _said(status, _decoded(body), retry_after_s=retry_after_s)
 
 
-def said_in_answer(data: bytes, chunk: Chunk) -> Said:
+def said_in_answer(data: bytes) -> Said:
     """Return what an error inside an answer under 200 says.
 
     Args:
-        data: The event's data, or the whole body.
-        chunk: The same, decoded.
+        data: The event's data, or the whole body. Anything may be in it.
     """
+    document = _decoded(data)
     # In an event whose name alone makes it an error, the data are the error.
-    error = chunk.error or _error_in(_decoded(data)) or _decoded(data)
-    code = _object(error).get("code")
-    return _said(code if isinstance(code, int) and code in _STATUSES else None, error, None)
+    status = status_in(_object(_error_in(document)), _object(document))
+    return _said(status, document, in_answer=True)
+
+
+def has_error(data: bytes) -> bool:
+    """Return whether data that are no chunk say an error all the same."""
+    return bool(_error_in(_decoded(data)))
+
+
+def _said(
+    status: int | None,
+    document: object,
+    *,
+    in_answer: bool = False,
+    retry_after_s: float | None = None,
+) -> Said:
+    error = _object(_error_in(document))
+    fields = error or _object(document)  # beside a message that stands alone
+    texts = list(_texts(document))
+    overflow = overflow_in(*texts)
+    told = overflow or Overflow()
+    return Said(
+        status=status,
+        codes=tuple(_codes(fields)),
+        kind=_text(fields.get("type")),
+        text=next(iter(texts), ""),
+        param=_text(fields.get("param")),
+        has_error=in_answer or bool(error),
+        in_answer=in_answer,
+        is_overflow=overflow is not None,
+        has_reasons=bool(_object(fields.get("metadata")).get("reasons")),
+        context_length=told.context_length or _count(fields.get("n_ctx")),
+        input_tokens=_count(fields.get("n_prompt_tokens")) or told.input_tokens,
+        retry_after_s=retry_after_s,
+    )
 
 
 def _error_in(document: object) -> object:
     """Return a body's error, usually an object; vLLM's older form is one itself."""
     outer = _object(document)
-    return outer if outer.get("object") == "error" else outer.get("error")
+    return outer.get("error") or (outer if outer.get("object") == "error" else None)
 
 
-def _said(status: int | None, error: object, retry_after_s: float | None) -> Said:
-    document = _object(error)
-    inner = _object(document.get("innererror"))
-    text = _text(document.get("message") or error).lower()
-    window = _WINDOW.search(text)
-    return Said(
-        status=status,
-        codes=tuple(filter(None, (_text(document.get("code")), _text(inner.get("code"))))),
-        kind=_text(document.get("type")),
-        text=text,
-        param=_text(document.get("param")),
-        has_error=bool(document),
-        has_reasons=bool(_object(document.get("metadata")).get("reasons")),
-        context_length=_count(int(window[1]) if window else document.get("n_ctx")),
-        input_tokens=_count(document.get("n_prompt_tokens")),
-        retry_after_s=retry_after_s,
-    )
+def _codes(error: Mapping[str, object]) -> Iterator[str]:
+    for place in (error, _object(error.get("innererror"))):
+        code = _text(place.get("code"))
+        if code and not code.isdecimal():  # else it is a status
+            yield code
+
+
+def _texts(document: object) -> Iterator[str]:
+    """Yield whatever may be the message, in lower case, the likeliest first."""
+    outer = _object(document)
+    for place in (outer.get("error"), outer, outer.get("detail")):
+        fields = _object(place)
+        for text in (place, fields.get("message"), fields.get("error")):
+            if isinstance(text, str) and text:
+                yield text.lower()
+    raw = _object(_object(outer.get("error")).get("metadata")).get("raw")  # OpenRouter's upstream
+    for text in (raw, document):
+        if isinstance(text, str):
+            yield text.lower()
 
 
 def _decoded(data: bytes) -> object:
@@ -101,6 +137,8 @@ def _decoded(data: bytes) -> object:
         document: object = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if isinstance(document, list) and len(document) == 1:
+        return document[0]  # so does Google wrap its refusals
     return document
 
 

@@ -84,6 +84,10 @@ INVALID = error("invalid_request_error")
         ("A06", ContextTooLong, 400, error("invalid_request_error", TOO_LONG)),
         ("A06", ContextTooLong, 400, error("invalid_request_error", TOO_MUCH)),
         ("A06", ContextTooLong, None, error("invalid_request_error", TOO_LONG)),
+        ("A06", ContextTooLong, None, b'{"error":"Prompt is too long"}'),
+        ("A06", ContextTooLong, 400, b'{"detail":"prompt is too long"}'),
+        ("A06", ContextTooLong, 500, error("api_error", f"litellm.BadRequestError: {TOO_LONG}")),
+        ("A02", ProviderRateLimited, 429, error("rate_limit_error", TOO_LONG)),
         ("A07", ProviderRejected, 400, INVALID),
         ("A07", ProviderRejected, 422, PAGE),
         ("A07", ProviderRejected, 400, b""),
@@ -93,8 +97,8 @@ INVALID = error("invalid_request_error")
         ("A03", ProviderFailed, 500, INVALID),
         ("", ProviderProtocolError, 418, b""),
         ("", ProviderProtocolError, 204, b""),
-        ("", ProviderProtocolError, None, error("some_new_error")),
-        ("", ProviderProtocolError, None, b"5"),
+        ("A03", ProviderFailed, None, error("some_new_error")),
+        ("A03", ProviderFailed, None, b"5"),
     ],
 )
 def test_knows_what_a_refusal_means(
@@ -136,6 +140,24 @@ def test_reads_the_numbers_of_an_overflow(text: str, expected: tuple[int | None,
     failure = classify(said(400, error("invalid_request_error", text)))
 
     assert expected == (failure.input_tokens, failure.context_length)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (b'{"error":{"message":"x","type":"None","code":"429"}}', ProviderRateLimited),
+        (b'{"error":{"message":"x","status":401.0}}', CredentialRejected),
+        (b'{"error":"x","code":503}', ProviderFailed),
+        (b'{"error":{"code":"404"}}', ModelNotFound),
+        (b'{"error":{"code":"400"}}', ProviderRejected),
+        (b'{"error":{"code":"1301"}}', ProviderFailed),
+        (b'{"error":{"code":302}}', ProviderFailed),
+    ],
+)
+def test_takes_a_proxys_number_in_an_answer_for_a_status(
+    told: bytes, expected: type[ProviderError]
+) -> None:
+    assert expected is type(classify(said(None, told)))
 
 
 def test_says_when_to_come_back() -> None:

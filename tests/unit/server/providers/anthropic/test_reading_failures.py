@@ -89,8 +89,10 @@ A = begin() + said("a")
             Outcome("", row="A03"),
             id="error without a name",
         ),
-        pytest.param(b"event: error\ndata: 5\n\n", Outcome(""), id="error that says nothing"),
-        pytest.param(failed("some_new_error"), Outcome(""), id="error of no known type"),
+        pytest.param(
+            b"event: error\ndata: 5\n\n", Outcome("", row="A03"), id="error that says nothing"
+        ),
+        pytest.param(failed("some_new_error"), Outcome("", row="A03"), id="error of no known type"),
     ],
 )
 def test_says_what_went_wrong(body: bytes, expected: Outcome) -> None:

@@ -23,7 +23,7 @@ from llmsvc_server.errors import (
     RouteForbidden,
 )
 from llmsvc_server.providers.ollama.errors import classify
-from llmsvc_server.providers.ollama.refusals import said
+from llmsvc_server.providers.ollama.refusals import said, said_in_line
 from tests.fakes.recordings import VERSIONS, cases, recording
 from tests.unit.server.providers.ollama.failing import (
     PAGE,
@@ -78,6 +78,8 @@ def verdict(failure: ProviderError) -> tuple[str, type[ProviderError]]:
         ("O08", ContextTooLong, 400, error("the prompt is longer than the context length cur...")),
         ("O08", ContextTooLong, 400, error("the input length exceeds the context length")),
         ("O08", ContextTooLong, 400, error("request exceeds the available context size, try")),
+        ("O08", ContextTooLong, 500, error("Context size has been exceeded.")),
+        ("O08", ContextTooLong, 400, error("prompt too long; exceeded max context length by 1")),
         ("O09", CapabilityMissing, 400, error('"m" does not support thinking')),
         ("O09", CapabilityMissing, 400, error("into Go struct field ChatRequest.think of type")),
         ("O09", CapabilityMissing, 400, error('invalid think value: "loud"')),
@@ -125,6 +127,27 @@ def test_knows_what_a_refusal_means(
 
     assert (row, expected) == verdict(failure)
     assert status == failure.status
+
+
+@pytest.mark.parametrize(
+    ("row", "expected", "told"),
+    [
+        ("O06", ProviderRateLimited, {"message": "x", "type": "None", "code": "429"}),
+        ("O06", CredentialRejected, {"message": "x", "status": 401.0}),
+        ("O04", ModelNotFound, {"message": "x", "code": 404}),
+        ("O08", ContextTooLong, {"message": "the prompt is longer than the context length"}),
+        ("O11", LoadFailed, {"message": "unable to load model: /x", "code": 503}),
+        *(("O12", ProviderFailed, {"message": "x", "code": code}) for code in ("1301", 302, None)),
+        ("O12", ProviderFailed, 5),
+        ("O12", ProviderFailed, True),
+        ("O12", ProviderFailed, [5]),
+        ("O12", ProviderFailed, "x"),
+    ],
+)
+def test_knows_what_an_error_under_200_means(
+    row: str, expected: type[ProviderError], told: object
+) -> None:
+    assert (row, expected) == verdict(classify(said_in_line(told, of_cloud=False)))
 
 
 # Case -> row; two rows where the versions differ.

@@ -42,6 +42,8 @@ def verdict(
     return classify(said(status, refusal, retry_after_s=wait_s), is_local=is_local)
 
 
+KEEPS = "The number of tokens to keep from the initial prompt is greater than the context length"
+
 CASES = [
     ("C04", ProviderMisconfigured, 301, PAGE),
     ("C04", ProviderMisconfigured, 307, body(code="insufficient_quota")),
@@ -58,6 +60,27 @@ CASES = [
     ("P02", ContextTooLong, 413, b"Payload Too Large"),
     ("P02", ContextTooLong, 400, body("This model's MAXIMUM context length is 8 tokens.")),
     ("P02", ContextTooLong, 400, b'{"error":"maximum context length is 8 tokens"}'),
+    ("P02", ContextTooLong, 400, json.dumps({"error": KEEPS}).encode()),
+    ("P02", ContextTooLong, 422, json.dumps({"error": KEEPS, "error_type": "validation"}).encode()),
+    ("P02", ContextTooLong, 400, json.dumps({"object": "error", "message": KEEPS}).encode()),
+    ("P02", ContextTooLong, 400, json.dumps({"detail": KEEPS}).encode()),
+    ("P02", ContextTooLong, 400, json.dumps({"detail": {"error": KEEPS}}).encode()),
+    ("P02", ContextTooLong, 400, json.dumps({"error": "Bad Request", "message": KEEPS}).encode()),
+    ("P02", ContextTooLong, 400, json.dumps([{"error": {"message": KEEPS}}]).encode()),
+    ("P02", ContextTooLong, 400, json.dumps(KEEPS).encode()),
+    ("P02", ContextTooLong, 400, body("Provider returned error", metadata={"raw": KEEPS})),
+    ("P02", ContextTooLong, 500, body("Context size has been exceeded.", type="server_error")),
+    ("P02", ContextTooLong, 503, body(KEEPS, code="503")),
+    ("P02", ContextTooLong, 413, body("Request too large for x", code="rate_limit_exceeded")),
+    ("P02", ContextTooLong, 429, body("Request too large for x", code="rate_limit_exceeded")),
+    ("P06", CredentialRejected, 401, body(KEEPS)),
+    ("P09", ProviderRateLimited, 429, body(KEEPS)),
+    (
+        "P01",
+        QuotaExhausted,
+        429,
+        json.dumps({"error": "no", "code": "insufficient_quota"}).encode(),
+    ),
     ("P03", ContentRejected, 400, body(code="content_policy_violation")),
     ("P03", ContentRejected, 400, body(code="content_filter", param="prompt")),
     (
@@ -165,6 +188,7 @@ def test_has_a_test_for_every_row() -> None:
         (body(code=CANARY), "other"),
         (body(type=CANARY), "other"),
         (body(code=400), ""),
+        (body(code="400"), ""),
         (b"", ""),
     ],
 )
