@@ -139,7 +139,6 @@ async def test_reads_recorded_lists(version: str, case: str) -> None:
         pytest.param(raw(b"SSH-2.0-x\r\n"), ProviderProtocolError, id="not HTTP"),
         pytest.param(json({"hello": 1}), ProviderProtocolError, id="other JSON"),
         pytest.param(json({"models": {}}), ProviderProtocolError, id="wrong type"),
-        pytest.param(json({"models": [{"model": 5}]}), ProviderProtocolError, id="wrong entry"),
         pytest.param(page(200, " ", "application/json"), ProviderProtocolError, id="blank"),
         pytest.param(
             page(200, "[" * 100_000, "application/json"), ProviderProtocolError, id="deep"
@@ -160,13 +159,63 @@ async def test_says_why_there_is_no_list(script: Script, expected: type[Provider
 
 @pytest.mark.parametrize(
     "models",
-    [None, [{}], [{"model": ""}], [{"model": "a b"}], [{"model": "m:cloud"}], [{"name": "m"}]],
+    [
+        *(None, [{}], [{"model": ""}], [{"model": "a b"}], [{"model": "m:cloud"}], [None, 5, "x"]),
+        *([{"model": 5}], [{"name": "m:cloud"}], [{"model": "m", "name": "m:cloud"}]),
+    ],
 )
 async def test_passes_over_entries_that_name_no_local_model(models: object) -> None:
     async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
         fake.will(json({"models": models}), path="/api/tags")
 
         assert {} == (await provider.catalogue()).models
+
+
+ODD: dict[str, object] = {
+    "digest": None,
+    "size": "2.2 GB",
+    "modified_at": None,
+    "expires_at": 5,
+    "size_vram": "2 GB",
+    "details": None,
+    "remote_host": None,
+    "remote_model": "",
+}
+
+
+@pytest.mark.parametrize(("key", "value"), ODD.items())
+async def test_an_entry_with_an_odd_extra_is_served(key: str, value: object) -> None:
+    phi: Json = {"model": "phi3:mini", "digest": "d1", "modified_at": "t", "size": 5, key: value}
+    listed = [None, 7, {"model": 5}, phi, {"name": "llama3.2:latest", "size": 2.2e9}]
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"models": listed}), path="/api/tags")
+        fake.will(json({"models": [None, phi]}), path="/api/ps")
+        catalogue = await provider.catalogue()
+
+    assert {PHI: "phi3:mini", LLAMA: "llama3.2:latest"} == catalogue.models
+    assert frozenset({PHI}) == catalogue.loaded
+    assert 2_200_000_000 == catalogue.sizes_bytes[LLAMA]
+    assert (None if key == "size" else 5) == catalogue.sizes_bytes.get(PHI)
+
+
+@pytest.mark.parametrize("size", ["12", True, -1, 0, 1e300, [], {}])
+async def test_a_size_that_is_none_is_not_known(size: object) -> None:
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"models": [{"model": "phi3:mini", "size": size}]}), path="/api/tags")
+        catalogue = await provider.catalogue()
+
+    assert ({PHI: "phi3:mini"}, {}) == (catalogue.models, catalogue.sizes_bytes)
+
+
+@pytest.mark.parametrize("told", ["https://example.org", 5, True, False, 0, [], {}, ["x"]])
+@pytest.mark.parametrize("key", ["remote_host", "remote_model"])
+async def test_an_odd_place_to_run_a_model_is_a_place(key: str, told: object) -> None:
+    listed = [{"model": "phi3:mini", key: told}, {"model": "phi3:mini"}]
+    async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
+        fake.will(json({"models": listed}), path="/api/tags")
+        catalogue = await provider.catalogue()
+
+    assert ({}, frozenset({PHI})) == (catalogue.models, catalogue.remote)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Source: facts/ollama.md sections 6.2, 7 and 11.
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -26,6 +26,7 @@ from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.model_names import Name, is_plain, looks_remote, parse, wanted
 from llmsvc_server.providers.ollama.refused import OK, refusal
+from llmsvc_server.providers.tags import UNREADABLE, Entry, read_tags, text
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 LOOK_LIMIT_S = 1.8
@@ -33,20 +34,6 @@ LOOK_LIMIT_S = 1.8
 
 MEMORY_LIMIT_S = 1.0
 """/api/ps may hang for ten seconds on newer servers, while all is well."""
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    model: str = ""
-    digest: str = ""
-    modified_at: str = ""
-    expires_at: str = ""
-    size: int = 0
-    remote_host: str | None = None
-    remote_model: str | None = None
-
-
-class _Listing(msgspec.Struct, frozen=True):
-    models: list[_Entry] | None
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -62,7 +49,6 @@ class _Status(msgspec.Struct, frozen=True):
 
 
 _T = TypeVar("_T")
-_listing = msgspec.json.Decoder(_Listing)
 _version = msgspec.json.Decoder(_Version)
 _status = msgspec.json.Decoder(_Status)
 
@@ -103,13 +89,13 @@ class OllamaModels:
         """
         end_s = asyncio.get_running_loop().time() + self._look_limit_s
         try:
-            listing = await self._get("/api/tags", _listing, end_s)
+            listed, _ = await self._get("/api/tags", read_tags, end_s)
         except ProviderError:
             self._version = ""  # Another one may be there when it is back.
             raise
         if not self._version:
             self._version = await self._ask_version(end_s)
-        named = list(_named(listing.models or []))
+        named = list(_named(listed))
         self._remote = frozenset(name.identity for name, entry in named if _is_remote(name, entry))
         shown = [
             (name, entry)
@@ -118,12 +104,17 @@ class OllamaModels:
         ]
         memory = await self._ask_memory(end_s)
         return Catalogue(
-            models={name.identity: entry.model for name, entry in reversed(shown)},
+            models={name.identity: entry.spelling for name, entry in reversed(shown)},
             remote=self._remote,
             loaded=None if memory is None else _in_memory(shown, memory),
-            stamps={name.identity: f"{entry.digest} {entry.modified_at}" for name, entry in named},
-            sizes_bytes={name.identity: entry.size for name, entry in named if entry.size > 0},
-            busy_until={name.identity: entry.expires_at for name, entry in memory or ()},
+            stamps={
+                name.identity: f"{text(entry.digest)} {text(entry.modified_at)}"
+                for name, entry in named
+            },
+            sizes_bytes={
+                name.identity: size for name, entry in named if (size := entry.size_bytes)
+            },
+            busy_until={name.identity: text(entry.expires_at) for name, entry in memory or ()},
             version=self._version,
         )
 
@@ -144,7 +135,7 @@ class OllamaModels:
         """
         end_s = asyncio.get_running_loop().time() + self._look_limit_s
         try:
-            return not (await self._get("/api/status", _status, end_s)).cloud.disabled
+            return not (await self._get("/api/status", _status.decode, end_s)).cloud.disabled
         except (ProviderUnreachable, ProviderTimeout):
             raise
         except ProviderError:
@@ -152,36 +143,31 @@ class OllamaModels:
 
     async def _ask_version(self, end_s: float) -> str:
         try:
-            version = (await self._get("/api/version", _version, end_s)).version
+            version = (await self._get("/api/version", _version.decode, end_s)).version
         except ProviderError:
             return ""
         return version if _PLAIN_VERSION.fullmatch(version) else ""
 
-    async def _ask_memory(self, end_s: float) -> list[tuple[Name, _Entry]] | None:
+    async def _ask_memory(self, end_s: float) -> list[tuple[Name, Entry]] | None:
         """Return what is in memory; None where the server does not say in time."""
         end_s = min(end_s, asyncio.get_running_loop().time() + self._memory_limit_s)
         try:
-            listing = await self._get("/api/ps", _listing, end_s)
+            listed, _ = await self._get("/api/ps", read_tags, end_s)
         except ProviderError:
             return None
-        return [
-            (name, entry)
-            for name, entry in _named(listing.models or [])
-            if not _is_remote(name, entry)
-        ]
+        return [(name, entry) for name, entry in _named(listed) if not _is_remote(name, entry)]
 
-    async def _get(self, path: str, decoder: msgspec.json.Decoder[_T], end_s: float) -> _T:
+    async def _get(self, path: str, read: Callable[[bytes], _T], end_s: float) -> _T:
         try:
             async with asyncio.timeout_at(end_s):
                 answer = await self._upstream.get(path)
                 try:
-                    return decoder.decode(await _document(answer))
+                    return read(await _document(answer))
                 finally:
                     answer.close()
         except TimeoutError:
             raise ProviderTimeout(phase="connect") from None
-        # Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderProtocolError(row="C08", status=OK) from None
 
 
@@ -202,28 +188,28 @@ async def _document(answer: Answer) -> bytes:
 
 
 def _in_memory(
-    listed: Iterable[tuple[Name, _Entry]], memory: Iterable[tuple[Name, _Entry]]
+    listed: Iterable[tuple[Name, Entry]], memory: Iterable[tuple[Name, Entry]]
 ) -> frozenset[str]:
     """Return the identities in memory, by name or, for other names of theirs, by digest."""
-    digests = {entry.digest for _, entry in memory if entry.digest}
+    digests = {digest for _, entry in memory if (digest := text(entry.digest))}
     by_name = {name.identity for name, _ in memory}
-    by_digest = {name.identity for name, entry in listed if entry.digest in digests}
+    by_digest = {name.identity for name, entry in listed if text(entry.digest) in digests}
     return frozenset(by_name | by_digest)
 
 
-def _named(entries: Iterable[_Entry]) -> Iterator[tuple[Name, _Entry]]:
+def _named(entries: Iterable[Entry]) -> Iterator[tuple[Name, Entry]]:
     """Yield the models with their names taken apart.
 
     A name that is not plain is passed over: its spelling would be shown and logged as it is.
     """
     for entry in entries:
-        if not is_plain(entry.model):
+        if not is_plain(entry.spelling):
             continue
-        name = parse(entry.model)
+        name = parse(entry.spelling)
         if name is not None:
             yield name, entry
 
 
-def _is_remote(name: Name, entry: _Entry) -> bool:
+def _is_remote(name: Name, entry: Entry) -> bool:
     """Return whether a model runs somewhere else than on the server itself."""
-    return bool(name.runs_remotely or entry.remote_host or entry.remote_model)
+    return name.runs_remotely or entry.is_remote

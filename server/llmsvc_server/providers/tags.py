@@ -1,0 +1,99 @@
+"""An Ollama's list of models in bytes, entry by entry: an odd one costs nobody else. Pure.
+
+Source: facts/ollama.md sections 6.2, 7 and 11. Servers that pass for an Ollama write sizes as texts
+and leave keys out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.model_names import looks_remote
+
+_MOST_BYTES = 2**63 - 1
+
+# Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One model as a server tells of it. Anything may be in these fields."""
+
+    model: object = None
+    name: object = None
+    digest: object = None
+    modified_at: object = None
+    expires_at: object = None
+    size: object = None
+    remote_host: object = None
+    remote_model: object = None
+
+    @property
+    def spelling(self) -> str:
+        """How the server calls it; empty if it does not."""
+        return text(self.model) or text(self.name)
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size on disk; 0 if that is not told as a number."""
+        size = self.size
+        if isinstance(size, bool) or not isinstance(size, int | float):
+            return 0
+        return int(size) if 0 < size <= _MOST_BYTES else 0
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it says, in whatever form, that it runs somewhere else than on the server."""
+        places = (self.remote_host, self.remote_model)
+        names = (text(self.model), text(self.name))
+        return any(map(is_told, places)) or any(map(looks_remote, names))
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    models: list[msgspec.Raw] | None
+
+
+_listing = msgspec.json.Decoder(_Listing)
+_entry = msgspec.json.Decoder(Entry)
+
+
+def read_tags(body: bytes) -> tuple[Sequence[Entry], bool]:
+    """Return the models of a list that have a name, and whether others were passed over.
+
+    Args:
+        body: What `/api/tags` or `/api/ps` answered.
+
+    Raises:
+        ProviderProtocolError: It is no such list.
+    """
+    try:
+        listed = _listing.decode(body).models or ()
+    except UNREADABLE:
+        raise ProviderProtocolError(row="C08", status=200) from None
+    entries = [entry for raw in listed if (entry := _read(raw)) is not None and entry.spelling]
+    return entries, len(entries) < len(listed)
+
+
+def is_told(value: object) -> bool:
+    """Return whether a place to run a model is told: what is none must be known to be none."""
+    return value is not None and value != ""
+
+
+def is_elsewhere(fields: object) -> bool:
+    """Return whether an object, if it is one, tells a place to run a model."""
+    if not isinstance(fields, Mapping):
+        return False
+    return any(is_told(fields.get(key)) for key in ("remote_host", "remote_model"))
+
+
+def text(value: object) -> str:
+    """Return a value that is a text; empty if it is none."""
+    return value if isinstance(value, str) else ""
+
+
+def _read(raw: msgspec.Raw) -> Entry | None:
+    try:
+        return _entry.decode(raw)
+    except UNREADABLE:
+        return None
