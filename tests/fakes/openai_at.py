@@ -1,5 +1,7 @@
 """The adapter for OpenAI-compatible servers with everyday settings, for tests."""
 
+from collections.abc import Collection
+
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.openai.chat import OpenaiProvider
@@ -15,6 +17,7 @@ def openai_at(  # noqa: PLR0913  the adapter's own settings
     token_limit_field: str = "max_tokens",  # noqa: S107  tokens of text
     sends_store: bool = False,
     connect_timeout_s: float = 2.0,
+    configured_models: Collection[str] = (),
 ) -> OpenaiProvider:
     """Return an adapter for the server at `base_url`, a local one unless told otherwise."""
     return OpenaiProvider(
@@ -29,4 +32,5 @@ def openai_at(  # noqa: PLR0913  the adapter's own settings
         sends_store=sends_store,
         connect_timeout_s=connect_timeout_s,
         user_agent="llmsvc/test",
+        configured_models=configured_models,
     )

@@ -77,6 +77,7 @@ def _openai(name: str, entry: OpenaiSettings, most_tokens: int) -> ChatProvider:
         sends_store=entry.sends_store,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
+        configured_models=tuple(filter(None, (entry.model, *entry.aliases.values()))),
     )
 
 

@@ -88,6 +88,9 @@ def _findings(target: Target, providers: Providers, *, first: bool) -> Iterator[
                 f"{endpoint.name} does not have {model}{_instead(info, model, listed(models))}",
                 good=False,
             )
+        elif look.catalogue is not None and not look.catalogue.is_listed:
+            what = f"{endpoint.name} lists no models: it is asked for {model} all the same"
+            yield Finding(what, good=True)
         else:
             yield Finding(f"{endpoint.name} answers with {model}", good=True)
 

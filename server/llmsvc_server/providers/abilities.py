@@ -17,6 +17,7 @@ class Catalogue:
         sizes_bytes: Identity -> size on disk.
         busy_until: Identity of a model in memory -> what moves whenever work on it is done.
         version: What the provider calls its version. Empty if unknown.
+        is_listed: Whether the provider listed anything; else `models` are those that are configured.
     """
 
     models: Mapping[str, str]
@@ -26,6 +27,7 @@ class Catalogue:
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)
     busy_until: Mapping[str, str] = field(default_factory=dict)
     version: str
+    is_listed: bool = True
 
 
 class ListsModels(Protocol):

@@ -3,7 +3,7 @@
 Sends, reads, translates; waits for nothing but connections and, at an answer's end, its usage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -60,6 +60,7 @@ class OpenaiProvider:
         sends_store: bool,
         connect_timeout_s: float,
         user_agent: str,
+        configured_models: Collection[str] = (),
     ) -> None:
         """Connect to nothing yet.
 
@@ -75,6 +76,7 @@ class OpenaiProvider:
             sends_store: Whether to ask the vendor not to keep answers.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
+            configured_models: What it is asked for although it lists nothing.
         """
         self._info = ProviderInfo(name=name, kind=ProviderKind.OPENAI, locality=locality)
         self._is_local = locality is Locality.LOCAL
@@ -98,7 +100,7 @@ class OpenaiProvider:
             (str(URL(base_url).origin()), base_url.removesuffix("/v1")) if self._is_local else ()
         )
         self._roots = tuple(map(upstream_at, dict.fromkeys(roots)))
-        self._models = OpenaiModels(self._upstream, self._roots)
+        self._models = OpenaiModels(self._upstream, self._roots, configured=configured_models)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

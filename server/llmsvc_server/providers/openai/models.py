@@ -1,13 +1,11 @@
 """Which models a provider lists, and which of them a hidden Ollama would have run elsewhere.
 
-An Ollama serves these routes too, and says nothing there of the models that it passes on to its
-vendor. So a local provider's root is asked whether it is one (failover.md 10.2).
+A server that loads models on demand may list none, or have no list. Then the configured ones are
+believed to be there.
 """
 
 import asyncio
-import re
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -23,50 +21,43 @@ from llmsvc_server.errors import (
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.model_names import is_plain, looks_remote, parse
+from llmsvc_server.providers.model_names import is_plain, looks_remote
+from llmsvc_server.providers.openai.hidden import (
+    MAX_BODY_BYTES,
+    HiddenOllama,
+    hidden_ollama,
+    ollama_identity,
+)
 from llmsvc_server.providers.openai.refused import OK, refusal
+from llmsvc_server.providers.tags import UNREADABLE, is_elsewhere, is_told
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
 LOOK_LIMIT_S = 1.8
 """Longest look, all questions together. Whoever wants it waits 2 s (architecture.md 10)."""
 
 _DEFAULT_TAG = ":latest"
-_SERVER_FAULTS = range(500, 600)
+_NO_LIST = frozenset({404, 405, 501})
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    id: str = ""
+    """One model, with what an Ollama or Open WebUI in front of one may tell of it."""
+
+    id: str
+    remote_host: object = None
+    remote_model: object = None
+    ollama: object = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it says that it runs somewhere else."""
+        return is_told(self.remote_host) or is_told(self.remote_model) or is_elsewhere(self.ollama)
 
 
 class _Listing(msgspec.Struct, frozen=True):
-    data: list[_Entry] | None
+    data: list[msgspec.Raw] | None
 
 
-class _Version(msgspec.Struct, frozen=True):
-    version: str
-
-
-class _Tagged(msgspec.Struct, frozen=True):
-    model: str = ""
-    name: str = ""
-    remote_host: object = None
-    remote_model: object = None
-
-
-class _Tags(msgspec.Struct, frozen=True):
-    models: list[_Tagged] | None
-
-
-_T = TypeVar("_T")
 _listing = msgspec.json.Decoder(_Listing)
-_version = msgspec.json.Decoder(_Version)
-_tags = msgspec.json.Decoder(_Tags)
-
-_PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
-"""A version reaches our log, and free text of a server must not."""
-
-UNNAMED = "?"
-"""Version of an Ollama whose own word for it is not fit to be shown."""
+_entry = msgspec.json.Decoder(_Entry)
 
 _ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooLong)
 """What no such provider says to a question without a body."""
@@ -76,17 +67,25 @@ class OpenaiModels:
     """Looks at one provider."""
 
     def __init__(
-        self, upstream: Upstream, roots: Sequence[Upstream], *, look_limit_s: float = LOOK_LIMIT_S
+        self,
+        upstream: Upstream,
+        roots: Sequence[Upstream],
+        *,
+        configured: Collection[str] = (),
+        look_limit_s: float = LOOK_LIMIT_S,
     ) -> None:
         """Look through `upstream`, at most so many seconds.
 
         `roots` are where an Ollama's own interface would be, if a local provider is one; none
-        where the provider is not local.
+        where the provider is not local. `configured` are the models that it is asked for although
+        it lists none.
         """
         self._upstream = upstream
+        self._configured = configured
         self._roots = roots
         self._look_limit_s = look_limit_s
         self._remote: frozenset[str] = frozenset()
+        self._told: frozenset[str | None] = frozenset()
 
     async def catalogue(self) -> Catalogue:
         """Return what the provider lists now.
@@ -96,18 +95,25 @@ class OpenaiModels:
         """
         try:
             async with asyncio.timeout(self._look_limit_s):
-                listing = await self._get(self._upstream, "/models", _listing)
-                version, remote = await self._ask_roots()
+                entries = await self._listed()
+                hidden = await hidden_ollama(self._roots)
         except TimeoutError:
             raise ProviderTimeout(phase="connect") from None
-        if version:  # one that once was an Ollama is not trusted more for keeping silent
-            self._remote = frozenset(filter(None, map(_ollama_identity, remote)))
-        names = [one.id.strip() for one in listing.data or () if is_plain(one.id.strip())]
+        names = [entry.id.strip() for entry in entries]
+        self._told = frozenset(
+            self.identity(name)
+            for name, entry in zip(names, entries, strict=True)
+            if entry.is_remote
+        )
+        if hidden is not None:  # one that once was an Ollama is not trusted more for keeping silent
+            self._remote = frozenset(filter(None, map(ollama_identity, hidden.remote)))
+        remote = {self.identity(name) for name in (hidden.remote if hidden else ())} | self._told
         return Catalogue(
-            models=dict(self._local(names)),
-            remote=frozenset(filter(None, map(self.identity, remote))),
+            models=dict(self._local(names or self._believed(hidden), hidden)),
+            remote=frozenset(filter(None, remote)),
             loaded=None,
-            version="" if version == UNNAMED else version,
+            version=hidden.version if hidden else "",
+            is_listed=bool(names),
         )
 
     def identity(self, name: str) -> str | None:
@@ -124,50 +130,39 @@ class OpenaiModels:
         """Return whether a local provider might have this model run elsewhere."""
         if not self._roots:
             return False
-        return looks_remote(name) or _ollama_identity(name) in self._remote
+        is_told = self.identity(name) in self._told
+        return is_told or looks_remote(name) or ollama_identity(name) in self._remote
 
-    def _local(self, names: list[str]) -> Iterator[tuple[str, str]]:
+    def _local(
+        self, names: Collection[str], hidden: HiddenOllama | None
+    ) -> Iterator[tuple[str, str]]:
         for name in names:
             identity = self.identity(name)
-            if identity is not None and not self.leads_outside(name):
+            is_known = hidden is None or hidden.vouches_for(name)
+            if identity is not None and is_known and not self.leads_outside(name):
                 yield identity, name
 
-    async def _ask_roots(self) -> tuple[str, list[str]]:
-        """Return an Ollama's version and the models it has run elsewhere; nothing of others."""
-        found, remote = "", []
-        for root in self._roots:
-            version = await self._ask_version(root)
-            if version is None:
-                continue
-            found = version if _PLAIN_VERSION.fullmatch(version) else UNNAMED
-            tags = await self._get(root, "/api/tags", _tags)
-            remote += [one.model or one.name for one in tags.models or () if _is_remote(one)]
-        return found, remote
+    def _believed(self, hidden: HiddenOllama | None) -> Collection[str]:
+        """Return what a server that lists nothing is asked for; an Ollama lists what it has."""
+        if hidden is None:
+            return self._configured
+        return [name for name in self._configured if ollama_identity(name) in hidden.known]
 
-    async def _ask_version(self, origin: Upstream) -> str | None:
-        """Return the version that an Ollama says; None where another server answers.
-
-        Raises:
-            ProviderError: Nobody says, so what follows from it is not known either.
-        """
-        answer = await origin.get("/api/version")
+    async def _listed(self) -> Sequence[_Entry]:
+        """Return what can be read of the provider's list; nothing where it has none."""
+        answer = await self._upstream.get("/models")
         try:
-            if answer.status in _SERVER_FAULTS:
-                raise await refusal(answer, is_local=True)
-            if answer.status != OK or answer.content_type != "application/json":
-                return None
-            return _decoded(await answer.read_all(MAX_BODY_BYTES), _version).version
-        except ProviderProtocolError:
-            return None
+            if answer.status in _NO_LIST and self._configured:
+                return ()
+            body = await self._document(answer)
         finally:
             answer.close()
-
-    async def _get(self, upstream: Upstream, path: str, decoder: msgspec.json.Decoder[_T]) -> _T:
-        answer = await upstream.get(path)
         try:
-            return _decoded(await self._document(answer), decoder)
-        finally:
-            answer.close()
+            listed = _listing.decode(body).data or ()
+        except UNREADABLE:
+            raise ProviderProtocolError(row="C08", status=OK) from None
+        entries = filter(None, map(_read, listed))
+        return [one for one in entries if one.id.strip() and is_plain(one.id.strip())]
 
     async def _document(self, answer: Answer) -> bytes:
         """Return a body that claims to be JSON.
@@ -185,20 +180,9 @@ class OpenaiModels:
         return await answer.read_all(MAX_BODY_BYTES)
 
 
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
+def _read(raw: msgspec.Raw) -> _Entry | None:
+    """Return an entry; None where it can't be read, which costs the others nothing."""
     try:
-        return decoder.decode(body)
-    # Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ProviderProtocolError(row="C08", status=OK) from None
-
-
-def _ollama_identity(name: str) -> str | None:
-    parsed = parse(name)
-    return None if parsed is None else parsed.identity
-
-
-def _is_remote(entry: _Tagged) -> bool:
-    """Return whether an Ollama has a model run somewhere else than on its own machine."""
-    name = entry.model or entry.name
-    return bool(entry.remote_host or entry.remote_model or looks_remote(name))
+        return _entry.decode(raw)
+    except UNREADABLE:
+        return None
