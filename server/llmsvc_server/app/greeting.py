@@ -9,7 +9,7 @@ from llmsvc_server.app.providers import Providers
 from llmsvc_server.catalog.inventory import Look
 from llmsvc_server.chat.naming import listed
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.config.keys import DELIMITER, PREFIX
+from llmsvc_server.config.keys import ENTRIES, environment_name
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ErrorKind
@@ -24,7 +24,6 @@ PROBLEMS = {
 }
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
 INSTALL = {ProviderKind.OLLAMA: "install it with: ollama pull {model}"}
-VARIABLE = f"{PREFIX}LLM{DELIMITER}PROVIDERS{DELIMITER}{{name}}{DELIMITER}MODEL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def _instead(info: ProviderInfo, model: str, there: str) -> str:
     install = INSTALL.get(info.kind, "").format(model=model)
     if not there:
         return f"; {install or 'correct its model'}"
-    choose = f"it has {there}: name one with {VARIABLE.format(name=info.name.upper())}"
+    variable = environment_name((*ENTRIES, info.name, "model"))
+    choose = f"it has {there}: name one with {variable}"
     return ", but " + (f"{choose}, or {install}" if install else choose)
 
 
