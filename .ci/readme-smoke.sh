@@ -28,7 +28,7 @@ for _ in $(seq 100); do
 done
 .venv/bin/llmsvc health liveness || fail "not alive within about 30 s"
 
-answer=$(.venv/bin/llmsvc chat "Why is the sky blue?") || fail "llmsvc chat failed"
+answer=$(.venv/bin/llmsvc chat "Why is the sky blue?" </dev/null) || fail "llmsvc chat failed"
 [[ -n $answer ]] || fail "llmsvc chat printed no answer"
 echo "answer: ${answer:0:60}"
 

@@ -20,6 +20,7 @@ class Ended:
 async def begun(
     *arguments: str | bytes,
     address: str,
+    stdin: int = asyncio.subprocess.DEVNULL,
     stdout: int = asyncio.subprocess.PIPE,
     environment: Mapping[str, str] | None = None,
     ignoring: signal.Signals | None = None,
@@ -29,6 +30,7 @@ async def begun(
     Args:
         arguments: Its arguments.
         address: What `LLMSVC_CLIENT_ADDRESS` says.
+        stdin: A pipe, or a file descriptor, in place of none.
         stdout: A file descriptor in place of a pipe.
         environment: Further variables.
         ignoring: A signal that its parent ignores, as `nohup` does.
@@ -38,7 +40,7 @@ async def begun(
         command = ["/bin/sh", "-c", f"trap '' {ignoring.name[3:]}; exec \"$@\"", "sh", *command]
     return await asyncio.create_subprocess_exec(
         *command,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=stdin,
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "LLMSVC_CLIENT_ADDRESS": address, **(environment or {})},
@@ -52,11 +54,12 @@ async def ended(process: asyncio.subprocess.Process, stdin: bytes = b"") -> Ende
         TimeoutError: It did not end within 20 s.
     """
     async with asyncio.timeout(20):
-        out, err = await process.communicate(stdin)
+        out, err = await process.communicate(stdin if process.stdin else None)
     assert process.returncode is not None
     return Ended(process.returncode, (out or b"").decode(), err.decode())
 
 
 async def run(*arguments: str | bytes, address: str, stdin: bytes = b"") -> Ended:
     """Run it to its end."""
-    return await ended(await begun(*arguments, address=address), stdin)
+    pipe = asyncio.subprocess.PIPE
+    return await ended(await begun(*arguments, address=address, stdin=pipe), stdin)

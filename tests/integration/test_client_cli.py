@@ -2,6 +2,7 @@
 
 import os
 import pty
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Sequence
 
 import pytest
@@ -42,6 +43,25 @@ async def test_reads_the_prompt_from_stdin(
     await run(*arguments, address=service.address, stdin="grüß\ndich\n".encode())
 
     assert "grüß\ndich" == service.calls[0].request.messages[0].parts[0].text
+
+
+async def test_puts_what_is_piped_in_before_the_prompt(service: ScriptedService) -> None:
+    result = await run("chat", "summarise", address=service.address, stdin=b"one\ntwo\n")
+
+    assert "Hello\n" == result.out
+    assert "one\ntwo\n\nsummarise" == service.calls[0].request.messages[0].parts[0].text
+
+
+async def test_waits_for_a_slow_program_and_says_so(service: ScriptedService) -> None:
+    process = await begun("chat", "summarise", address=service.address, stdin=PIPE)
+    assert process.stderr is not None
+    said = await process.stderr.readline()
+    asked_before = len(service.calls)
+    await ended(process, stdin=b"late")
+
+    assert b"waiting for standard input to end" in said
+    assert 0 == asked_before
+    assert "late\n\nsummarise" == service.calls[0].request.messages[0].parts[0].text
 
 
 async def test_the_answer_comes_piece_by_piece(service: ScriptedService) -> None:
@@ -103,7 +123,7 @@ async def test_a_web_proxy_in_the_environment_is_not_asked(service: ScriptedServ
     ("arguments", "stdin", "message"),
     [
         (["chat", ""], b"", "the prompt is empty"),
-        (["chat"], b"ab\xff", "the prompt is not UTF-8 from byte 2 on"),
+        (["chat"], b"ab\xff", "standard input is not UTF-8 from byte 2 on"),
         (["chat", "hi", "--timeout", "nan"], b"", "must be above 0"),
         (["chat", "hi", "--address", "nonsense"], b"", "write host:port"),
         (["nonsense"], b"", "No such command"),

@@ -85,7 +85,11 @@ def _llmsvc(
 @app.command("chat")
 def _chat(  # noqa: PLR0913  one per option
     prompt: Annotated[
-        str | None, typer.Argument(help='The prompt. Without one, or with "-": standard input.')
+        str | None,
+        typer.Argument(
+            help='The prompt, put behind what is piped in. Without one, or with "-": standard input'
+            " alone. In a loop that reads, write </dev/null behind."
+        ),
     ] = None,
     *,
     system: Annotated[str | None, typer.Option(help="Instructions to the model.")] = None,
@@ -125,7 +129,7 @@ def _chat(  # noqa: PLR0913  one per option
     """Ask a model. The answer comes on standard output, everything else on standard error."""
     session = session_of_process(as_json=json, verbose=verbose)
     try:
-        text = read_prompt(prompt, sys.stdin)
+        text = read_prompt(prompt, sys.stdin, session.remarks)
     except BadPromptError as error:
         session.remarks.say(f"llmsvc: {error}", style="red")
         raise typer.Exit(Exit.USAGE) from None
