@@ -19,6 +19,7 @@ RUN_HERE = {
     "grpcurl": '"completed"',
     "health-probe": "SERVING",
     "buf-curl": "CANNED ANSWER",
+    "descriptor-set": "CANNED ANSWER",
     "go-stubs": "",
     "go-stream": "CANNED ANSWER",
     "node-stream": "CANNED ANSWER",
@@ -46,7 +47,9 @@ async def test_python(name: str, mocked: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("name", ["grpcurl", "health-probe", "buf-curl", "node-stream"])
+@pytest.mark.parametrize(
+    "name", ["grpcurl", "health-probe", "buf-curl", "descriptor-set", "node-stream"]
+)
 async def test_other_clients(name: str, mocked: str, tmp_path: Path) -> None:
     assert_said(name, await run_example(name, mocked, tmp_path))
 
