@@ -144,10 +144,3 @@ async def test_a_full_disk_is_said(service: ScriptedService) -> None:
     result = await ended(process)
 
     assert Ended(1, "", "llmsvc: cannot write the answer: No space left on device\n") == result
-
-
-async def test_says_its_version() -> None:
-    result = await run("--version", address="")
-
-    assert (0, "") == (result.code, result.err)
-    assert result.out.startswith("llmsvc 0.")

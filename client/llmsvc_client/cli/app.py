@@ -20,7 +20,6 @@ from llmsvc_client.version import version
 app: Final = typer.Typer(
     name="llmsvc",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,7 +49,7 @@ def _target(text: str) -> Target:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer's form of a callback
     if wanted:
-        typer.echo(f"llmsvc {version()}")
+        _version()
         raise typer.Exit
 
 
@@ -68,7 +67,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 @app.callback()
 def _llmsvc(
     *,
-    _version: Annotated[
+    _wants_version: Annotated[
         bool,
         typer.Option(
             "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
@@ -159,5 +158,14 @@ def _health(
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
-    """Ask for a state of health: exit code 0 SERVING, 4 anything else, 3 unreachable."""
+    """Ask for a state of health.
+
+    Exit codes: 0 SERVING, 4 anything else, 3 unreachable.
+    """
     raise typer.Exit(run_health(name, address=address, timeout_s=timeout, as_json=json))
+
+
+@app.command("version")
+def _version() -> None:
+    """Show the version."""
+    typer.echo(f"llmsvc {version()}")
