@@ -7,11 +7,13 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
+from llmsvc.v1 import llm_pb2
 from tests.fakes.gate import Gate
 from tests.fakes.llmsvc_command import Ended, begun, ended, run
 from tests.fakes.scripted_answers import (
     completed,
     piece,
+    response,
     started,
 )
 from tests.fakes.scripted_service import ScriptedService
@@ -34,6 +36,70 @@ async def test_sends_what_the_options_say(service: ScriptedService) -> None:
     assert ["be brief", "hi"] == [turn.parts[0].text for turn in call.request.messages]
     assert "phi3:mini" == call.request.model
     assert call.time_remaining_s == pytest.approx(30, abs=10)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+async def test_sends_how_to_generate(service: ScriptedService, form: Sequence[str]) -> None:
+    service.scripts = [[response("Hello")]] if form else [HELLO]
+    options = [
+        "--temperature",
+        "0",
+        "--max-tokens",
+        "7",
+        "--seed",
+        "42",
+        "--stop",
+        "a",
+        "--stop",
+        "\n",
+    ]
+
+    result = await run("chat", "hi", *options, *form, address=service.address)
+
+    assert 0 == result.code
+    assert (
+        llm_pb2.GenerationConfig(
+            temperature=0, max_output_tokens=7, seed=42, stop_sequences=["a", "\n"]
+        )
+        == service.calls[0].request.generation_config
+    )
+
+
+async def test_leaves_to_the_server_what_no_option_says(service: ScriptedService) -> None:
+    await run("chat", "hi", address=service.address)
+
+    assert not service.calls[0].request.HasField("generation_config")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--temperature", "2.1", "2.1 is not from 0 to 2"),
+        ("--temperature", "-0.1", "is not from 0 to 2"),
+        ("--temperature", "nan", "nan is not from 0 to 2"),
+        ("--temperature", "warm", "valid number"),
+        ("--max-tokens", "0", "greater than or equal to 1"),
+        ("--max-tokens", "2147483648", "less than or equal to 2147483647"),
+        ("--seed", "-1", "greater than or equal to 0"),
+        ("--seed", "2147483648", "less than or equal to 2147483647"),
+        ("--stop", "", "empty text"),
+    ],
+)
+async def test_refuses_what_the_contract_does_not_allow(
+    service: ScriptedService, option: str, value: str, message: str
+) -> None:
+    result = await run("chat", "hi", f"{option}={value}", address=service.address)
+
+    assert (2, "", []) == (result.code, result.out, service.calls)
+    assert option in result.err
+    assert message in " ".join(result.err.split())
+
+
+async def test_refuses_a_fifth_stop_sequence(service: ScriptedService) -> None:
+    result = await run("chat", "hi", *["--stop", "x"] * 5, address=service.address)
+
+    assert (2, []) == (result.code, service.calls)
+    assert "at most 4" in result.err
 
 
 @pytest.mark.parametrize("arguments", [["chat"], ["chat", "-"]])

@@ -14,8 +14,14 @@ from llmsvc_client.cli.interrupt import run_until_ctrl_c
 from llmsvc_client.cli.probe import TIMEOUT_S, run_health
 from llmsvc_client.cli.prompt import BadPromptError, read_prompt
 from llmsvc_client.cli.session import session_of_process
-from llmsvc_client.types import Privacy, Target
+from llmsvc_client.types import Privacy, Sampling, Target
 from llmsvc_client.version import version
+
+# As llm.proto has them.
+_MAX_TEMPERATURE: Final = 2
+_MAX_SEED: Final = 2**31 - 1
+_MAX_TOKENS: Final = 2**31 - 1
+_MAX_STOP_SEQUENCES: Final = 4
 
 app: Final = typer.Typer(
     name="llmsvc",
@@ -45,6 +51,20 @@ def _target(text: str) -> Target:
     if not provider and not model:
         raise typer.BadParameter(f"{text!r} names nothing: write PROVIDER or PROVIDER/MODEL")
     return Target(provider, model)
+
+
+def _checked_temperature(temperature: float | None) -> float | None:
+    if temperature is None or 0 <= temperature <= _MAX_TEMPERATURE:
+        return temperature
+    raise typer.BadParameter(f"{temperature:g} is not from 0 to {_MAX_TEMPERATURE}")
+
+
+def _checked_stop(sequences: list[str] | None) -> list[str] | None:
+    if len(sequences or ()) > _MAX_STOP_SEQUENCES:
+        raise typer.BadParameter(f"at most {_MAX_STOP_SEQUENCES} may be given")
+    if not all(sequences or ()):
+        raise typer.BadParameter("an empty text would end every answer: leave it out")
+    return sequences
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer's form of a callback
@@ -100,6 +120,35 @@ def _chat(  # noqa: PLR0913  one per option
             callback=_checked_timeout,
         ),
     ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Randomness, 0 to 2; else as the server is set.", callback=_checked_temperature
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=_MAX_TOKENS,
+            metavar="TOKENS",
+            help="Most tokens to generate; the server's limit holds too.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=_MAX_SEED, metavar="NUMBER", help="Seed for best-effort repeatability."
+        ),
+    ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_checked_stop,
+            metavar="TEXT",
+            help="Text that ends the answer and is no part of it; again for the next, at most 4.",
+        ),
+    ] = None,
     local_only: Annotated[
         bool, typer.Option("--local-only", help="Let no content leave the operator's network.")
     ] = False,
@@ -136,6 +185,12 @@ def _chat(  # noqa: PLR0913  one per option
         prompt=text,
         system=system,
         model=model,
+        sampling=Sampling(
+            temperature=temperature,
+            max_output_tokens=max_tokens,
+            seed=seed,
+            stop_sequences=tuple(stop or ()),
+        ),
         timeout_s=timeout,
         privacy=Privacy.LOCAL_ONLY if local_only else None,
         targets=target or (),

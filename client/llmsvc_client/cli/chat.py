@@ -11,7 +11,7 @@ from llmsvc_client.cli.receipt import receipt_of, sent_elsewhere, still_waiting
 from llmsvc_client.cli.render import what_changed, who_answered
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
-from llmsvc_client.types import Locality, Privacy, ProviderKind, Target
+from llmsvc_client.types import Locality, Privacy, ProviderKind, Sampling, Target
 
 _PROGRESS_INTERVAL_S: Final = 5.0
 
@@ -23,6 +23,7 @@ class Question:
     prompt: str = field(repr=False)
     system: str | None = field(default=None, repr=False)
     model: str | None = None
+    sampling: Sampling | None = None
     timeout_s: float | None = None
     privacy: Privacy | None = None
     targets: Sequence[Target] = ()
@@ -41,6 +42,7 @@ async def chat(client: Client, question: Question, session: Session) -> Exit:
             question.prompt,
             system=question.system,
             model=question.model,
+            sampling=question.sampling,
             timeout_s=question.timeout_s,
             privacy=question.privacy,
             targets=question.targets,
@@ -57,6 +59,7 @@ async def _shown(client: Client, question: Question, session: Session) -> ChatRe
         question.prompt,
         system=question.system,
         model=question.model,
+        sampling=question.sampling,
         timeout_s=question.timeout_s,
         privacy=question.privacy,
         targets=question.targets,
