@@ -90,7 +90,9 @@ def translated(
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise to_error(error, request_id=options.request_id, shown=shown()) from error
+        raise to_error(
+            error, request_id=options.request_id, timeout_s=options.timeout_s, shown=shown()
+        ) from error
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():

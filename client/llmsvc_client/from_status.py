@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.answers import Route
 from llmsvc_client.convert import to_route, to_seconds, to_usage
+from llmsvc_client.core_words import in_words
 from llmsvc_client.errors import (
     AccessDeniedError,
     Code,
@@ -54,17 +55,22 @@ class Shown:
 
 
 def to_error(
-    error: grpc.aio.AioRpcError, *, request_id: str | None, shown: Shown | None = None
+    error: grpc.aio.AioRpcError,
+    *,
+    request_id: str | None,
+    timeout_s: float | None = None,
+    shown: Shown | None = None,
 ) -> LlmsvcError:
     """Return the typed error for a failed call.
 
     Args:
         error: What gRPC raised.
         request_id: The id that the caller chose, for failures that bring none themselves.
+        timeout_s: Time that the call had in seconds. None: none was set.
         shown: What was delivered. None: the answer had not begun, so nothing can be interrupted.
     """
     status = _status(error)
-    failure = _failure(error, status, request_id or "", shown)
+    failure = _failure(error, status, request_id or "", timeout_s, shown)
     if failure.reason == _INTERRUPTED or (
         shown is not None and failure.code is not Code.DEADLINE_EXCEEDED
     ):
@@ -114,16 +120,21 @@ def _interrupted(
 
 
 def _failure(
-    error: grpc.aio.AioRpcError, status: status_pb2.Status, request_id: str, shown: Shown | None
+    error: grpc.aio.AioRpcError,
+    status: status_pb2.Status,
+    request_id: str,
+    timeout_s: float | None,
+    shown: Shown | None,
 ) -> Failure:
     info = _find(status, error_details_pb2.ErrorInfo)
     if info is None or info.domain != _DOMAIN:
         info = error_details_pb2.ErrorInfo()
     request = _find(status, error_details_pb2.RequestInfo) or error_details_pb2.RequestInfo()
     retry = _find(status, error_details_pb2.RetryInfo)
+    code, text = Code[error.code().name], error.details() or ""
     return Failure(
-        code=Code[error.code().name],
-        message=error.details() or "The call failed without an explanation.",
+        code=code,
+        message=text if text and info.reason else in_words(code, text, timeout_s),
         reason=info.reason,
         request_id=request.request_id or _request_id(error) or request_id,
         retry_after_s=None if retry is None else to_seconds(retry.retry_delay),

@@ -134,6 +134,7 @@ async def test_a_deadline_ends_the_call(service: ScriptedService, client: Client
         await client.chat("hi", timeout_s=0.2, request_id="mine-1")
 
     assert "mine-1" == caught.value.request_id
+    assert "no whole answer within 0.2 s, the time that the call was given" == caught.value.message
     await eventually(lambda: service.ends == ["cancelled"])
 
 

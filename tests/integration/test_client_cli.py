@@ -174,7 +174,21 @@ async def test_nobody_there_ends_with_3_and_a_remedy(unused_tcp_port: int) -> No
     result = await run("chat", "hi", address=f"127.0.0.1:{unused_tcp_port}")
 
     assert (3, "", 1) == (result.code, result.out, result.err.count("\n"))
-    assert f"no answer from 127.0.0.1:{unused_tcp_port}: " in result.err
+    assert f"no answer from 127.0.0.1:{unused_tcp_port}: connection refused. Is" in result.err
+
+
+@pytest.mark.parametrize("form", [["chat", "hi"], ["chat", "hi", "--json"], ["health"]])
+async def test_a_time_limit_of_the_caller_is_named(
+    service: ScriptedService, form: Sequence[str]
+) -> None:
+    service.scripts = [[Gate()]]
+    service.silent = Gate()
+
+    result = await run(*form, "--timeout", "0.01", address=service.address)
+
+    assert (3, "") == (result.code, result.out)
+    assert "no whole answer within 0.01 s" in result.err
+    assert "Deadline Exceeded" not in result.err
 
 
 async def test_a_web_proxy_in_the_environment_is_not_asked(service: ScriptedService) -> None:

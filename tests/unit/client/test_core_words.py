@@ -1,0 +1,44 @@
+import pytest
+
+from llmsvc_client.core_words import in_words
+from llmsvc_client.errors import Code
+
+CONNECTING = "failed to connect to all addresses; last error: "
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        (f"{CONNECTING}UNKNOWN: ipv4:127.0.0.1:1: Connection refused", "connection refused"),
+        ("errors resolving x:1: [Domain name not found]", "name can't be resolved"),
+        (f"{CONNECTING}unix:/x error: No such file or directory", "no such socket"),
+        (
+            (
+                f"{CONNECTING}INTERNAL: Failed parsing HTTP/2 (Expected SETTINGS frame as the first"
+                " frame, got frame type 80) (Trying to connect an http1.x server (HTTP status 400))"
+            ),
+            "does not speak gRPC",
+        ),
+        ("Received http2 header with status: 502", "answered with HTTP 502"),
+        ("invalid content-type: text/html", "not in gRPC"),
+        ("Stream removed (Socket closed)", "connection was lost"),
+        ("keepalive watchdog timeout", "connection was lost"),
+        (f"{CONNECTING}UNKNOWN: Connection timed out", "network does not lead there"),
+        ("Stream refused (REFUSED_STREAM)", "no further call"),
+        ("CLIENT: Received message larger than max (17 vs. 16)", "larger than 16 MiB"),
+        ("Method not found!", "no such call"),
+        ("what a proxy says", "what a proxy says"),
+        ("", "without an explanation"),
+    ],
+)
+def test_says_what_a_text_of_grpc_core_means(text: str, meaning: str) -> None:
+    assert meaning in in_words(Code.UNAVAILABLE, text, None)
+
+
+def test_a_deadline_says_how_long_it_was() -> None:
+    assert "no whole answer within 0.01 s" in in_words(
+        Code.DEADLINE_EXCEEDED, "Deadline Exceeded", 0.01
+    )
+    assert "time for the call is over" in in_words(
+        Code.DEADLINE_EXCEEDED, "Deadline exceeded", None
+    )
