@@ -1,16 +1,13 @@
 """A Go module of its own in a temporary folder: the client's sources, and stubs made for it."""
 
-import os
 import shutil
-import sys
 from pathlib import Path
 
-from tests.interop.programs import ROOT, TOOLS, program
+from tests.interop.examples import examples
+from tests.interop.programs import ROOT, SEARCHED, program
 from tests.interop.running import Ran, run
 
 SOURCES = ROOT / "tests/interop/go"
-MODULE = "example.com/app"
-STUBS = f"{MODULE}/gen/llmsvcv1"
 BUILD_LIMIT_S = 300.0  # gRPC itself is compiled the first time
 
 
@@ -22,7 +19,7 @@ class GoWorkshop:
         self._folder = folder
 
     async def open(self) -> None:
-        """Copy the sources and generate the stubs.
+        """Copy the sources and generate the stubs, as docs/clients.md says.
 
         Raises:
             pytest.skip.Exception: Programs are missing.
@@ -30,13 +27,11 @@ class GoWorkshop:
         for plugin in ("protoc-gen-go", "protoc-gen-go-grpc"):
             program(plugin)
         shutil.copytree(SOURCES, self._folder, dirs_exist_ok=True)
-        options = []
-        for name in ("go", "go-grpc"):
-            options += [f"--{name}_out={self._folder}", f"--{name}_opt=module={MODULE}"]
-            options += [f"--{name}_opt=Mllmsvc/v1/llm.proto={STUBS}"]
-        protoc = (sys.executable, "-m", "grpc_tools.protoc", "-Iprotos")
-        path = f"{TOOLS}:{os.environ['PATH']}"
-        made = await run(*protoc, *options, "llmsvc/v1/llm.proto", environment={"PATH": path})
+        (self._folder / "protos").symlink_to(ROOT / "protos")
+        generate = examples()["go-stubs"].code
+        made = await run(
+            *("bash", "-euc", generate), cwd=self._folder, environment={"PATH": SEARCHED}
+        )
         assert 0 == made.code, made.err
 
     async def build(self, name: str, source: str = "") -> Path:
