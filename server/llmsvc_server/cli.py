@@ -92,8 +92,9 @@ def _parser() -> "argparse.ArgumentParser":
         help="take what `serve` would warn of for wrong, which ends with 2",
     )
     show = command(views, "show", _show, "print what is in force, and where it comes from")
+    address = command(views, "address", _address, "print where this machine reaches the server")
     command(views, "schema", _schema, "print the JSON Schema of a configuration file")
-    for reading in (serve, check, show):
+    for reading in (serve, check, show, address):
         reading.add_argument(
             "--config",
             metavar="FILE",
@@ -145,6 +146,15 @@ def _show(config_path: str | None, environ: Mapping[str, str]) -> int:
     from llmsvc_server.config.show import show  # noqa: PLC0415  see the module's docstring
 
     return _answer(show(loaded))
+
+
+def _address(config_path: str | None, environ: Mapping[str, str]) -> int:
+    loaded = _loaded(config_path, environ)
+    if loaded is None:
+        return EXIT_CONFIGURATION
+    from llmsvc_server.config.addresses import reached_at  # noqa: PLC0415  see above
+
+    return _answer(reached_at(loaded.settings.server.listen))
 
 
 def _schema(_config_path: str | None, _environ: Mapping[str, str]) -> int:

@@ -2,10 +2,22 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.architecture.command import ROOT
+from tests.fakes.server_process import config_file, server_process
+from tests.interop.conftest import MOCK_ALONE
+from tests.interop.programs import SEARCHED
+from tests.interop.running import run
+
+
+@pytest.fixture(scope="module")
+def builder() -> str:
+    """Return the first stage."""
+    text = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    return text.partition("\nFROM ")[2].partition("\nFROM ")[0].replace("\\\n", " ")
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +38,48 @@ def test_server_is_process_one_and_gets_the_signals(dockerfile: dict[str, list[s
     assert [json.loads(text) for text in dockerfile["ENTRYPOINT"]] == [["llmsvc-server"]]
 
 
-def test_container_health_is_liveness(dockerfile: dict[str, list[str]]) -> None:
-    (check,) = dockerfile["HEALTHCHECK"]
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  as pods do
+async def test_container_health_is_liveness_where_the_server_listens(
+    dockerfile: dict[str, list[str]], host: str, unused_tcp_port: int, tmp_path: Path
+) -> None:
+    check = json.loads(dockerfile["HEALTHCHECK"][0].partition("CMD ")[2])
+    listen = {"server": {"listen": f"{host}:{unused_tcp_port}"}}
+    config = config_file(tmp_path, {**MOCK_ALONE, **listen})
+    environ = {"PATH": SEARCHED, "LLMSVC_CONFIG": str(config)}
 
-    assert json.loads(check.partition("CMD ")[2]) == ["llmsvc", "health", "liveness"]
+    async with server_process(config):
+        there = await run(*check, environment=environ)
+    gone = await run(*check, environment=environ)
+    broken = await run(*check, environment={**environ, "LLMSVC_CONFIG": "/nowhere"})
+
+    assert (0, "SERVING\n") == (there.code, there.out), there.err
+    assert (1, 1) == (gone.code, broken.code)  # Docker knows no others
 
 
 def test_final_stage_holds_the_environment_only(dockerfile: dict[str, list[str]]) -> None:
     assert dockerfile["COPY"] == ["--from=builder /opt/llmsvc /opt/llmsvc"]
-    assert "RUN" not in dockerfile
+
+
+def test_final_stage_can_install_nothing(dockerfile: dict[str, list[str]], builder: str) -> None:
+    (removed,) = dockerfile["RUN"]
+
+    assert "pip uninstall --yes --root-user-action=ignore setuptools wheel pip" in removed
+    assert "ensurepip" in removed
+    assert "venv --without-pip /opt/llmsvc" in builder
+
+
+def test_build_takes_an_index_and_a_certificate_authority(builder: str) -> None:
+    assert {"PIP_INDEX_URL", "PIP_CERT"} <= set(
+        re.findall(r'^ARG (\w+)=""$', builder, re.MULTILINE)
+    )
+    assert "--mount=type=secret,id=ca" in builder
+
+
+def test_build_resolves_nothing(builder: str) -> None:
+    installs = re.findall(r"install (.+)", builder)
+
+    assert installs
+    assert all(arguments.startswith("--no-deps ") for arguments in installs)
 
 
 def test_build_context_is_what_the_builder_copies(copied: set[str]) -> None:

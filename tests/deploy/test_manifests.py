@@ -67,8 +67,11 @@ def test_pod_gets_neither_a_token_nor_service_variables(
     assert pod["enableServiceLinks"] is False
 
 
-def test_configuration_is_mounted_where_the_arguments_say(
-    manifests: dict[str, Document], pod: Document, container: Document
+def test_configuration_is_mounted_where_the_image_looks(
+    manifests: dict[str, Document],
+    pod: Document,
+    container: Document,
+    dockerfile: dict[str, list[str]],
 ) -> None:
     (volume,) = pod["volumes"]
     (mount,) = container["volumeMounts"]
@@ -77,7 +80,7 @@ def test_configuration_is_mounted_where_the_arguments_say(
     assert volume["configMap"]["name"] == manifests["configmap.yaml"]["metadata"]["name"]
     assert mount["name"] == volume["name"]
     assert "subPath" not in mount
-    assert container["args"][-1] == f"{mount['mountPath']}/{key}"
+    assert f"LLMSVC_CONFIG={mount['mountPath']}/{key}" in dockerfile["ENV"][0].split()
 
 
 def test_image_is_of_this_version(container: Document) -> None:

@@ -64,6 +64,13 @@ def split_listen(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def reached_at(listen: str) -> str:
+    """Return where this machine reaches a listener: its address, or loopback if it takes every one."""
+    host, port = split_listen(listen)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     """Return whether nobody beyond this machine reaches `host`; False for other names."""
     if host == "localhost":

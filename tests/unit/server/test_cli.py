@@ -115,6 +115,17 @@ def test_the_file_may_come_from_the_environment(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.startswith(f"ok: {DEV}: ")
 
 
+def test_address_is_where_this_machine_reaches_the_server(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong = {"LLMSVC_SERVER__LISTEN": "nowhere"}
+
+    assert 0 == main(["config", "address"], {"LLMSVC_SERVER__LISTEN": "[::]:7"})
+    assert "[::1]:7\n" == capsys.readouterr().out
+    assert 2 == main(["config", "address"], wrong)
+    assert "" == capsys.readouterr().out
+
+
 def test_show_prints_what_is_in_force(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["config", "show"], {"LLMSVC_SERVER__LISTEN": "[::1]:0"})
     said = capsys.readouterr()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsvc_server.config.addresses import is_loopback, split_listen
+from llmsvc_server.config.addresses import is_loopback, reached_at, split_listen
 from llmsvc_server.config.sources import load
 from tests.unit.server.config.loading import refusal
 
@@ -135,3 +135,17 @@ def test_loopback_is_what_nobody_else_reaches(host: str, expected: bool) -> None
 
 def test_the_default_listens_on_loopback() -> None:
     assert load(None, {}).settings.server.on_loopback
+
+
+@pytest.mark.parametrize(
+    ("listen", "reached"),
+    [
+        ("0.0.0.0:1", "127.0.0.1:1"),
+        ("[::]:1", "[::1]:1"),
+        ("[::1]:1", "[::1]:1"),
+        ("10.0.0.7:1", "10.0.0.7:1"),
+        ("box:1", "box:1"),
+    ],
+)
+def test_a_listener_is_reached_from_its_own_machine(listen: str, reached: str) -> None:
+    assert reached == reached_at(listen)
