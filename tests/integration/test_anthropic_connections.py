@@ -154,9 +154,9 @@ async def test_a_body_that_stays_open_after_the_stop_reason_is_waited_for_a_whil
     assert REST_WAIT_S - 0.01 <= took_s < 2 * REST_WAIT_S
 
 
-async def test_does_not_listen_to_what_follows_the_end() -> None:
+async def test_minds_nothing_behind_the_end_that_is_no_content() -> None:
     async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
-        fake.will(start(), token("a"), finish(), token("b"), body(b"data: <html>\n\n"))
+        fake.will(start(), token("a"), finish(), body(b"data: <html>\n\n"), ping())
 
         assert "a" == (await run(provider))[0]
         assert fake.answer == (await run(provider))[0]

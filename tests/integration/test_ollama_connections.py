@@ -15,7 +15,7 @@ from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_record import Outcome
 from tests.fakes.ollama_stage import Stage
-from tests.fakes.ollama_steps import End, body, die_after, done, end, raw, silent, token, tokens
+from tests.fakes.ollama_steps import End, body, die_after, done, end, raw, silent, token
 from tests.fakes.requests import budget_of, chat_request
 
 
@@ -138,9 +138,9 @@ async def test_gives_up_a_connection_whose_answer_does_not_end() -> None:
         assert fake.conversation.answer == await run(provider)
 
 
-async def test_does_not_listen_to_what_follows_the_end() -> None:
+async def test_minds_nothing_behind_the_end_that_is_no_content() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
-        fake.will(token("a"), done(), tokens(3), body(b"<html>"))
+        fake.will(token("a"), done(), body(b"\n"), body(b"<html>"))
 
         assert "a" == await run(provider)
         assert fake.conversation.answer == await run(provider)

@@ -14,7 +14,7 @@ from tests.fakes.gate import Gate
 from tests.fakes.linger import reset_on_close
 from tests.fakes.ollama_doors import Doors
 from tests.scenarios.protocols import MODELS, PATHS, STREAM_TYPES, Protocol, rendered
-from tests.scenarios.steps import Cut, End, Refuse, Reset, Silence, Step, Turn, answer
+from tests.scenarios.steps import Cut, End, Pause, Refuse, Reset, Silence, Step, Turn, answer
 
 _LOADED = (
     b'{"model": "phi3:mini", "message": {"role": "assistant", "content": ""},'
@@ -192,6 +192,9 @@ class FaultServer:
                     )
                 case Gate():
                     await step.passed()
+                    continue
+                case Pause(seconds):
+                    await asyncio.sleep(seconds)
                     continue
                 case Silence():
                     await asyncio.Event().wait()

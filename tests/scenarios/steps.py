@@ -52,6 +52,13 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A while in which nothing comes, as of a model that is slow."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The body ends cleanly."""
 
@@ -71,7 +78,21 @@ class Silence:
     """Nothing more, until the client leaves."""
 
 
-Step = Refuse | Begin | KeepAlive | Say | Marker | Frame | Raw | End | Cut | Reset | Silence | Gate
+Step = (
+    Refuse
+    | Begin
+    | KeepAlive
+    | Say
+    | Marker
+    | Frame
+    | Raw
+    | Pause
+    | End
+    | Cut
+    | Reset
+    | Silence
+    | Gate
+)
 Turn = Sequence[Step]
 
 

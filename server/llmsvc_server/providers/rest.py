@@ -1,9 +1,12 @@
 """What is still to come of an answer's body, and for how long that matters."""
 
 import asyncio
+import math
+from collections.abc import Awaitable
 
 from llmsvc_server.errors import ProviderFailed
 from llmsvc_server.providers.answer import Answer
+from llmsvc_server.providers.ending import Ending
 
 REST_WAIT_S = 2.0
 """How long a complete answer may take to say the rest: its usage, or that nothing follows.
@@ -11,29 +14,36 @@ REST_WAIT_S = 2.0
 Source: failover.md 3.3.
 """
 
+END_WAIT_S = 0.05
+"""How long the body may stay open once the answer has said that nothing follows."""
+
 
 class Rest:
     """The body of one answer."""
 
-    def __init__(self, answer: Answer) -> None:
-        """Read from `answer`, which stays with whoever holds it."""
+    def __init__(self, answer: Answer, ending: Ending) -> None:
+        """Read from `answer`, which stays with whoever holds it, until `ending` is believed."""
         self._answer = answer
-        self._until_s: float | None = None
+        self._ending = ending
+        self._until_s = math.inf
 
-    async def read(self, *, is_complete: bool) -> bytes:
+    def read(self) -> Awaitable[bytes]:
         """Return what has arrived; empty at the end of what matters.
 
-        Args:
-            is_complete: Whether the answer has ended. What follows is waited for once, and not
-                missed where the connection is lost.
+        What follows a complete answer is waited for once, and not missed where the connection is
+        lost. Nothing limits the wait for what an answer still lacks: that is done further up.
 
         Raises:
             ProviderFailed: The connection was lost before the answer was complete.
         """
-        if not is_complete:
-            return await self._answer.read()
-        if self._until_s is None:
-            self._until_s = asyncio.get_running_loop().time() + REST_WAIT_S
+        if not self._ending.is_believed:
+            self._until_s = math.inf
+            return self._answer.read()  # as it is: this is the way of every token
+        return self._read_rest()
+
+    async def _read_rest(self) -> bytes:
+        wait_s = END_WAIT_S if self._ending.is_framed else REST_WAIT_S
+        self._until_s = min(self._until_s, asyncio.get_running_loop().time() + wait_s)
         try:
             async with asyncio.timeout_at(self._until_s):
                 return await self._answer.read()

@@ -10,6 +10,7 @@ from llmsvc_server.providers.lines import MAX_LINE_BYTES, LineBuffer
 
 MAX_EVENT_BYTES = MAX_LINE_BYTES
 _BOM = b"\xef\xbb\xbf"
+_END = b"[DONE]"
 
 
 class ServerEvent(NamedTuple):
@@ -17,6 +18,16 @@ class ServerEvent(NamedTuple):
 
     name: bytes
     data: bytes
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether its data are blank, or null."""
+        return self.data.strip() in {b"", b"null"}
+
+    @property
+    def is_end(self) -> bool:
+        """Whether its data are `[DONE]`, in any case and whatever stands behind it."""
+        return self.data.lstrip()[: len(_END)].upper() == _END
 
 
 class EventBuffer:

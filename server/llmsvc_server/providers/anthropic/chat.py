@@ -111,9 +111,9 @@ class AnthropicProvider:
                 await _check(answer)
                 if answer.content_type == _WHOLE:
                     reading.expect_whole()
-                rest = Rest(answer)
+                rest = Rest(answer, reading.ending)
                 while not reading.over:
-                    data = await rest.read(is_complete=reading.is_complete)
+                    data = await rest.read()
                     if (delta := reading.take(data)) is not None:
                         yield delta
                 done = reading.end(settings.adjustments)

@@ -1,7 +1,8 @@
 """One answer, from the bytes of its body to events. Pure: no socket, no clock.
 
 Two markers end an answer (failover.md 3.3): a stop reason makes it complete, `message_stop` says
-that nothing follows. What comes out depends on the bytes only, not on where the network cut them.
+that nothing follows. Content that comes all the same takes both back. What comes out depends on the
+bytes only, not on where the network cut them.
 """
 
 import re
@@ -18,17 +19,19 @@ from llmsvc_server.providers.anthropic.wire import (
     Block,
     BlockDelta,
     BlockStart,
-    Ending,
+    Event,
     Failure,
     Message,
     MessageDelta,
     MessageStart,
     MessageStop,
     Piece,
+    Stop,
     decode_event,
     decode_message,
     is_json,
 )
+from llmsvc_server.providers.ending import Ending
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
 
@@ -56,7 +59,7 @@ class Reading:
 
     Attributes:
         over: Whether the answer has ended, well or badly; what comes after it is not looked at.
-        is_complete: Whether it has said why it ended. Usage or an error can still follow.
+        ending: What it has said of its end.
     """
 
     __slots__ = (
@@ -66,6 +69,7 @@ class Reading:
         "_empty_events",
         "_failure",
         "_has_begun",
+        "_has_text",
         "_id",
         "_sequence",
         "_stop_sequences",
@@ -74,18 +78,19 @@ class Reading:
         "_unopened_bytes",
         "_whole",
         "_word",
-        "is_complete",
+        "ending",
         "over",
     )
 
     def __init__(self, stop_sequences: Collection[str] = ()) -> None:
         """Have read nothing; `stop_sequences` are what the request wants generation to stop at."""
         self.over = False
-        self.is_complete = False
+        self.ending = Ending()
         self._stop_sequences = stop_sequences
         self._buffer = EventBuffer()
         self._whole: bytearray | None = None
         self._has_begun = False
+        self._has_text = False
         self._empty_events = 0
         self._empty_bytes = 0
         self._unopened_bytes = 0
@@ -141,7 +146,7 @@ class Reading:
         """
         if self._failure is not None:
             raise self._failure
-        if not self.is_complete:
+        if not self.ending.is_marked:
             raise ProviderFailed(row="C07", phase=self.phase)
         return Done(
             finish_reason=_REASONS.get(self._word, FinishReason.OTHER),
@@ -173,17 +178,23 @@ class Reading:
             self._open(block)
         self._identify(message)
         self._counts.go_on(message.usage)
-        self._close(Ending(message.stop_reason, message.stop_sequence))
+        self._close(Stop(message.stop_reason, message.stop_sequence))
 
     def _last_events(self) -> list[ServerEvent]:
         """Return the event that came without a blank line, unless it was cut in the middle.
 
         Then it says no more than the end of the body does.
         """
-        return [event for event in self._buffer.rest() if is_json(event.data)]
+        whole: list[ServerEvent] = []
+        for event in self._buffer.rest():
+            if is_json(event.data) or event.is_end:
+                whole.append(event)
+            elif not self.ending.excuses(event.data):
+                self.ending.take_back()
+        return whole
 
     def _add(self, event: ServerEvent) -> None:
-        match decode_event(event):
+        match self._decoded(event):
             case BlockDelta(piece):
                 self._go_on(piece)
             case BlockStart(block):
@@ -191,35 +202,59 @@ class Reading:
             case MessageStart(message):
                 self._identify(message)
                 self._counts.begin(message.usage)
-            case MessageDelta(ending, usage):
+            case MessageDelta(stop, usage):
                 self._counts.go_on(usage)
-                self._close(ending)
+                self._close(stop)
             case MessageStop():
-                self.over = True
+                self._frame()
             case Failure():
                 self._fail(classify(said(None, event.data)))
             case None:
                 pass
 
+    def _decoded(self, event: ServerEvent) -> Event | None:
+        try:
+            return decode_event(event)
+        except ProviderProtocolError:
+            if self.ending.excuses(event.data):
+                return None
+            raise
+
+    def _frame(self) -> None:
+        if self.ending.is_marked:
+            self.ending.frame()
+        else:
+            self.over = True
+
     def _open(self, block: Block) -> None:
         if block.type == _TEXT and block.text:
-            self._texts.append(block.text)
+            self._say(block.text)
         elif block.type in _THINKING:
-            self._thinks = True
+            self._live()
 
     def _go_on(self, piece: Piece) -> None:
         if piece.type == _TEXT_DELTA and piece.text:
-            self._texts.append(piece.text)
+            self._say(piece.text)
         elif piece.type in _THINKING:
-            self._thinks = True
+            self._live()
 
-    def _close(self, ending: Ending) -> None:
+    def _say(self, text: str) -> None:
+        self._texts.append(text)
+        if self.ending.is_marked:
+            self.ending.take_back()
+
+    def _live(self) -> None:
+        self._thinks = True
+        if self.ending.is_marked:
+            self.ending.take_back()
+
+    def _close(self, stop: Stop) -> None:
         """Take why the answer ended, if it has."""
-        if not ending.stop_reason:
+        if not stop.stop_reason:
             return
-        self.is_complete = True
-        self._word = ending.stop_reason
-        sequence = ending.stop_sequence
+        self.ending.mark(is_plain=self._has_text or bool(self._texts))
+        self._word = stop.stop_reason
+        sequence = stop.stop_sequence
         is_ours = isinstance(sequence, str) and sequence in self._stop_sequences
         self._sequence = str(sequence) if is_ours and self._word == "stop_sequence" else ""
 
@@ -232,6 +267,7 @@ class Reading:
         if not self._texts and not self._thinks:
             return None
         self._has_begun = True
+        self._has_text = self._has_text or bool(self._texts)
         delta = Delta("".join(self._texts))
         self._texts.clear()
         self._thinks = False

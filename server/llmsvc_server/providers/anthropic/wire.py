@@ -47,7 +47,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     thinking: str | None = ""
 
 
-class Ending(msgspec.Struct, frozen=True, gc=False):
+class Stop(msgspec.Struct, frozen=True, gc=False):
     """Why an answer ended; null as long as it goes on."""
 
     stop_reason: str | None = None
@@ -87,7 +87,7 @@ class BlockDelta(msgspec.Struct, frozen=True, gc=False):
 class MessageDelta(msgspec.Struct, frozen=True, gc=False):
     """What has become known of the answer as a whole; usage counts from its beginning."""
 
-    delta: Ending = Ending()
+    delta: Stop = Stop()
     usage: object = None
 
 
@@ -164,6 +164,8 @@ def decode_event(event: ServerEvent) -> Event | None:
         return None
     if name == _ERROR:
         return Failure()  # whatever its data are
+    if not data.startswith(b"{") and (event.is_end or event.says_nothing):
+        return MessageStop() if event.is_end else None  # of proxies for OpenAI's clients too
     decoder = _decoders.get(name)
     try:
         if decoder is None:

@@ -26,6 +26,7 @@ from llmsvc_server.providers.ollama.reading import Reading
 from llmsvc_server.providers.ollama.refusals import MAX_REFUSAL_BYTES, said_in_line
 from llmsvc_server.providers.ollama.refused import OK, refusal
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat, encode_residency
+from llmsvc_server.providers.rest import Rest
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free (failover.md 3.3)."""
@@ -124,11 +125,11 @@ class OllamaProvider:
             done: Done | None = None
             try:
                 await _check(answer)
-                while not reading.over and (data := await answer.read()):
+                rest = Rest(answer, reading.ending)
+                while not reading.over:
+                    data = await rest.read()
                     if (delta := reading.take(data)) is not None:
                         yield delta
-                if not reading.over and (delta := reading.finish()) is not None:
-                    yield delta
                 done = reading.end(adjustments)
                 yield done
             finally:

@@ -1,10 +1,9 @@
 """One answer of /api/chat, from the bytes of its body to events. Pure: no socket, no clock.
 
-Rules: facts/ollama.md section 3. What comes out depends on the bytes only, not on where the
-network cut them.
+Rules: facts/ollama.md section 3. Content that comes after the last line takes the end back. What
+comes out depends on the bytes only, not on where the network cut them.
 """
 
-import contextlib
 import re
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
 )
+from llmsvc_server.providers.ending import Ending
 from llmsvc_server.providers.lines import LineBuffer
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.refusals import said_in_line
@@ -42,6 +42,7 @@ class Reading:
 
     Attributes:
         over: Whether the answer has ended, well or badly; what comes after it is not looked at.
+        ending: What it has said of its end.
     """
 
     __slots__ = (
@@ -50,11 +51,13 @@ class Reading:
         "_empty_lines",
         "_failure",
         "_has_begun",
+        "_has_text",
         "_last",
         "_latest",
         "_may_be_remote",
         "_repeats",
         "_window_tokens",
+        "ending",
         "over",
     )
 
@@ -67,9 +70,11 @@ class Reading:
         """
         self._may_be_remote = may_be_remote
         self.over = False
+        self.ending = Ending()
         self._window_tokens = window_tokens
         self._buffer = LineBuffer()
         self._has_begun = False
+        self._has_text = False
         self._empty_lines = 0
         self._empty_bytes = 0
         self._latest = ""
@@ -86,12 +91,14 @@ class Reading:
         """Return what one network read adds to the answer.
 
         Args:
-            data: The next bytes of the body. Not called again once `over`.
+            data: The next bytes of the body; empty at its end. Not called again once `over`.
 
         Returns:
             The new text, all in one. Empty text where the model only thinks: a sign of life.
             None if nothing came of it yet.
         """
+        if not data:
+            return self._finish()
         try:
             block = self._buffer.feed(data)
         except ProviderProtocolError as error:
@@ -99,31 +106,24 @@ class Reading:
             return None
         try:
             lines = decode_lines(block)
-        except ProviderProtocolError as error:
-            return self._salvage(block, error)
-        if len(lines) == 1 and not _ends(lines[0], self._may_be_remote):
+        except ProviderProtocolError:
+            return self._salvage(block)
+        if (
+            len(lines) == 1
+            and not self.ending.is_marked
+            and not _is_special(lines[0], self._may_be_remote)
+        ):
             # The usual read. What follows would come to the same at twice the price.
             message = lines[0].message
             text = message.content if message is not None else None
             if text and (trimmed := text.strip()) != self._latest:
                 self._latest, self._repeats = trimmed, 1
-                self._has_begun = True
+                self._has_begun = self._has_text = True
                 return Delta(text)
         return self._add(lines, len(block))
 
-    def finish(self) -> Delta | None:
-        """Return what a last line without a newline adds, once the body has ended."""
-        rest = self._buffer.rest()
-        try:
-            return self._add(decode_lines(rest), len(rest))
-        except ProviderProtocolError as error:
-            # What begins as one of Ollama's lines was cut in the middle, and is no answer's end.
-            if not rest.startswith(b"{"):
-                self._fail(error)
-            return None
-
     def end(self, adjustments: tuple[Adjustment, ...] = ()) -> Done:
-        """Return how the answer ended, once it is `over` or its body is.
+        """Return how the answer ended, once it is `over`.
 
         Args:
             adjustments: What was not run as asked.
@@ -134,7 +134,7 @@ class Reading:
         if self._failure is not None:
             raise self._failure
         last = self._last
-        if last is None:
+        if last is None or not self.ending.is_marked:
             if self._repeats >= REPEATS:
                 raise ModelOutputInvalid(row="O00", cause="repetition", phase=self.phase)
             raise ProviderFailed(row="C07", phase=self.phase)
@@ -155,47 +155,95 @@ class Reading:
             adjustments=adjustments,
         )
 
+    def _finish(self) -> Delta | None:
+        """Return what a last line without a newline adds, once the body has ended."""
+        rest = self._buffer.rest()
+        try:
+            return self._add(decode_lines(rest), len(rest))
+        except ProviderProtocolError as error:
+            if rest.startswith(b"{"):  # One of Ollama's lines, cut in the middle.
+                if not self.ending.is_believed:
+                    self.ending.take_back()
+            elif not self.ending.is_marked:
+                self._fail(error)
+            return None
+        finally:
+            self.over = True
+
     def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | None:
-        texts, thinks, odd = _collect(lines, self._may_be_remote)
+        texts: list[str] = []
+        thinks = False
+        for line in lines:
+            message = line.message
+            text = message.content if message is not None else None
+            lives = message is not None and bool(text or message.thinking)
+            if text:
+                texts.append(text)
+            elif lives:
+                thinks = True
+            if lives and self.ending.is_marked:
+                self.ending.take_back()
+            if _is_special(line, self._may_be_remote):
+                has_text = self._has_text or bool(texts)
+                self._has_begun = self._has_begun or has_text or thinks
+                self._settle(line, is_plain=has_text and not lives)
+                if self.over:
+                    break
+        return self._news(texts, thinks=thinks, lines=len(lines), size_bytes=size_bytes)
+
+    def _news(
+        self, texts: Sequence[str], *, thinks: bool, lines: int, size_bytes: int
+    ) -> Delta | None:
+        """Return what lines added; count them where that is nothing."""
         if texts:
-            self._has_begun = True
+            self._has_begun = self._has_text = True
             self._note_repeats(texts)
         elif thinks:
             self._has_begun = True
-        elif not self._has_begun:
-            self._count_empty(len(lines), size_bytes)
-        if odd is not None:
-            self._settle(odd)
-            if isinstance(self._failure, PrivacyViolated):
-                return None
+        elif not self._has_begun and not self.over:
+            self._count_empty(lines, size_bytes)
+        if isinstance(self._failure, PrivacyViolated):
+            return None
         if texts:
             return Delta("".join(texts))
         return Delta("") if thinks else None
 
-    def _salvage(self, block: bytes, error: ProviderProtocolError) -> Delta | None:
-        """Return what the lines before the broken one add; whoever waits has them already."""
-        lines: list[Line] = []
-        with contextlib.suppress(ProviderProtocolError):
-            for line in block.split(b"\n"):
-                lines += decode_lines(line)
-        delta = self._add(lines, len(block))
-        if not self.over:
-            self._fail(error)
-        return delta
+    def _salvage(self, block: bytes) -> Delta | None:
+        """Return what the lines around a broken one add; whoever waits has them already."""
+        deltas: list[Delta] = []
+        for line in block.split(b"\n"):
+            if (delta := self._add_line(line)) is not None:
+                deltas.append(delta)
+            if self.over:
+                break
+        if not deltas or isinstance(self._failure, PrivacyViolated):
+            return None
+        return Delta("".join(delta.text for delta in deltas))
 
-    def _settle(self, line: Line) -> None:
-        """Take the line that ends the answer."""
-        self.over = True
+    def _add_line(self, line: bytes) -> Delta | None:
+        try:
+            return self._add(decode_lines(line), len(line))
+        except ProviderProtocolError as error:
+            if line.strip() != b"null" and not self.ending.excuses(line):
+                self._fail(error)
+            return None
+
+    def _settle(self, line: Line, *, is_plain: bool) -> None:
+        """Take a line that ends the answer, or its beginning."""
+        word = line.done_reason or ""
         if (line.remote_host or line.remote_model) and not self._may_be_remote:
             self._fail(PrivacyViolated(row="O01"))
         elif line.error is not None:
             of_cloud = line.cloud_status is not None
             self._fail(classify(said_in_line(line.error, of_cloud=of_cloud)))
-        elif (line.done_reason or "") in _OF_LOADING:
+        elif word in _OF_LOADING:
             self._fail(ProviderProtocolError(row="O03"))
-        elif line.done or line.done_reason:
+        elif line.done or word:
             self._last = line
-        else:
+            self.ending.mark(is_plain=is_plain)
+            if line.done and is_plain:
+                self.ending.frame()
+        elif not self.ending.is_believed:
             self._fail(ProviderFailed(row="O02"))
 
     def _fail(self, error: ProviderError) -> None:
@@ -238,8 +286,8 @@ def _seconds(nanoseconds: int | None) -> float | None:
     return nanoseconds / 1e9 if nanoseconds is not None and nanoseconds >= 0 else None
 
 
-def _ends(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot path's
-    """Return whether nothing of an answer follows this line."""
+def _is_special(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot path's
+    """Return whether a line is more than a piece of an answer: its end, or no part of one."""
     return bool(
         line.done
         or line.done_reason
@@ -247,22 +295,3 @@ def _ends(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot pat
         or ((line.remote_host or line.remote_model) and not may_be_remote)
         or (line.message is None and line.done is None)
     )
-
-
-def _collect(
-    lines: Sequence[Line],
-    may_be_remote: bool,  # noqa: FBT001  the hot path's
-) -> tuple[list[str], bool, Line | None]:
-    """Return the texts of lines, whether there was thinking, and the line that ends the answer."""
-    texts: list[str] = []
-    thinks = False
-    for line in lines:
-        message = line.message
-        if message is not None:
-            if message.content:
-                texts.append(message.content)
-            elif message.thinking:
-                thinks = True
-        if _ends(line, may_be_remote):
-            return texts, thinks, line
-    return texts, thinks, None

@@ -145,9 +145,9 @@ class OpenaiProvider:
                 reading.identify(answer.headers.get("x-request-id"))
                 if answer.content_type == _WHOLE:
                     reading.expect_whole()
-                rest = Rest(answer)
+                rest = Rest(answer, reading.ending)
                 while not reading.over:
-                    data = await rest.read(is_complete=reading.is_complete)
+                    data = await rest.read()
                     if (delta := reading.take(data)) is not None:
                         yield delta
                 done = reading.end((*clamped, *left_out(request.sampling, is_local=self._is_local)))

@@ -1,7 +1,8 @@
 """One answer, from the bytes of its body to events. Pure: no socket, no clock.
 
 Two markers end an answer (failover.md 3.3): a finish reason makes it complete, `[DONE]` says that
-nothing follows. What comes out depends on the bytes only, not on where the network cut them.
+nothing follows. Content that comes all the same takes both back. What comes out depends on the
+bytes only, not on where the network cut them.
 """
 
 import re
@@ -16,6 +17,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
 )
+from llmsvc_server.providers.ending import Ending
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
@@ -27,8 +29,8 @@ MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
 """How much may come before the first content or thinking (failover.md 3.1)."""
 
-_END = b"[DONE]"
 _ERROR_EVENT = b"error"
+_OBJECT = b"{"
 _BROKEN = "error"
 """The finish reason of an answer that failed, not ended (OpenRouter)."""
 
@@ -46,7 +48,7 @@ class Reading:
 
     Attributes:
         over: Whether the answer has ended, well or badly; what comes after it is not looked at.
-        is_complete: Whether it has said why it ended. Only usage can still follow.
+        ending: What it has said of its end.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class Reading:
         "_empty_events",
         "_failure",
         "_has_begun",
+        "_has_text",
         "_id",
         "_is_local",
         "_refuses",
@@ -66,7 +69,7 @@ class Reading:
         "_usage",
         "_whole",
         "_word",
-        "is_complete",
+        "ending",
         "over",
     )
 
@@ -78,13 +81,14 @@ class Reading:
             stop_sequences: What the request wants generation to stop at.
         """
         self.over = False
-        self.is_complete = False
+        self.ending = Ending()
         self._is_local = is_local
         self._stops = stop_sequences
         self._id = ""
         self._buffer = EventBuffer()
         self._whole: bytearray | None = None
         self._has_begun = False
+        self._has_text = False
         self._empty_events = 0
         self._empty_bytes = 0
         self._texts: list[str] = []
@@ -145,7 +149,7 @@ class Reading:
         """
         if self._failure is not None:
             raise self._failure
-        if not self.is_complete:
+        if not self.ending.is_marked:
             raise ProviderFailed(row="C07", phase=self.phase)
         reason = self._finish_reason()
         return Done(
@@ -172,27 +176,40 @@ class Reading:
 
         Then it says no more than the end of the body does.
         """
-        events = self._buffer.rest()
-        try:
-            for event in events:
-                if event.data != _END:
+        whole: list[ServerEvent] = []
+        for event in self._buffer.rest():
+            try:
+                if not (event.is_end or event.says_nothing):
                     decode_chunk(event.data)
-        except ProviderProtocolError:
-            return []
-        return events
+                whole.append(event)
+            except ProviderProtocolError:
+                if not self.ending.excuses(event.data):
+                    self.ending.take_back()
+        return whole
 
     def _add_event(self, event: ServerEvent) -> None:
-        if event.data == _END:
-            self.over = True
-            return
-        self._add_chunk(event.data, is_error=event.name == _ERROR_EVENT)
+        is_error = event.name == _ERROR_EVENT
+        if event.data.startswith(_OBJECT) or is_error:
+            self._add_chunk(event.data, is_error=is_error)
+        elif event.is_end:
+            self._frame()
+        elif not event.says_nothing:
+            self._add_chunk(event.data)
+
+    def _frame(self) -> None:
+        if self.ending.is_marked:
+            self.ending.frame()
+        else:
+            self.over = True  # as after an error of vLLM's, and never well
 
     def _add_chunk(self, data: bytes, *, is_error: bool = False) -> None:
         try:
             chunk = decode_chunk(data)
         except ProviderProtocolError as error:
-            is_error = is_error or has_error(data)
-            self._fail(self._meant(data) if is_error else error)
+            if is_error or has_error(data):
+                self._fail(self._meant(data))
+            elif not self.ending.excuses(data):
+                self._fail(error)
             return
         if self._is_local and chunk.is_remote:
             self._texts.clear()
@@ -200,31 +217,36 @@ class Reading:
             self._fail(PrivacyViolated(row="O01"))
             return
         choice = next((one for one in chunk.choices or () if not one.index), None)
-        if choice is not None:
-            self._add_choice(choice)
+        has_content = choice is not None and self._add_choice(choice)
+        if has_content and self.ending.is_marked:
+            self.ending.take_back()
         self._note(chunk)
         if is_error or chunk.is_error:
             self._fail(self._meant(data))
         elif choice is not None and choice.finish_reason == _BROKEN:
             self._fail(ProviderFailed(row="P11"))
         elif choice is not None and choice.finish_reason:
-            self.is_complete = True
+            has_text = self._has_text or bool(self._texts)
+            self.ending.mark(is_plain=has_text and not has_content)
             self._word, self._stop = choice.finish_reason, choice.stop_reason
 
     def _meant(self, data: bytes) -> ProviderError:
         return classify(said_in_answer(data), is_local=self._is_local)
 
-    def _add_choice(self, choice: Choice) -> None:
+    def _add_choice(self, choice: Choice) -> bool:
+        """Take a choice's content; return whether it has any."""
         content = choice.delta or choice.message
         if content is None:
-            return
+            return False
+        before = len(self._texts)
         if content.content:
             self._texts.append(content.content)
         if content.refusal:
             self._texts.append(content.refusal)
             self._refuses = True
-        if content.reasoning or content.reasoning_content:
-            self._thinks = True
+        thinks = bool(content.reasoning or content.reasoning_content)
+        self._thinks = self._thinks or thinks
+        return thinks or len(self._texts) > before
 
     def _note(self, chunk: Chunk) -> None:
         """Keep what a chunk says about the answer; the last word counts."""
@@ -239,6 +261,7 @@ class Reading:
         thinks, self._thinks = self._thinks, False
         if self._texts or thinks:
             self._has_begun = True
+            self._has_text = self._has_text or bool(self._texts)
             delta = Delta("".join(self._texts))
             self._texts.clear()
             return delta

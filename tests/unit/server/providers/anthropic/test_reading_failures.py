@@ -80,10 +80,16 @@ A = begin() + said("a")
             id="error between the markers",
         ),
         pytest.param(
-            A + marker() + b"data: {\n\n" + STOP,
+            begin() + marker() + said("a") + marker() + b'data: {"a\n\n',
             Outcome("a", row="C08", phase="stream"),
-            id="nonsense between the markers",
+            id="unreadable behind a reason that is doubtful",
         ),
+        pytest.param(
+            begin() + marker() + said("a") + marker() + said("b")[:-9],
+            Outcome("a", row="C07", phase="stream"),
+            id="cut behind a reason that is doubtful",
+        ),
+        pytest.param(A + b"data: [DONE]\n\n", Outcome("a", row="C07", phase="stream"), id="DONE"),
         pytest.param(
             b'data: {"type":"error","error":{"type":"api_error"}}\n\n',
             Outcome("", row="A03"),

@@ -27,11 +27,9 @@ def events_of(
         ProviderError: As the reading.
     """
     reading = Reading(window_tokens)
-    for piece in pieces:
+    for piece in (*filter(None, pieces), b""):
         if not reading.over and (delta := reading.take(piece)) is not None:
             yield delta
-    if not reading.over and (delta := reading.finish()) is not None:
-        yield delta
     yield reading.end()
 
 

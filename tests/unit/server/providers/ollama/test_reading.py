@@ -45,10 +45,69 @@ def test_takes_done_reason_without_done_as_the_end() -> None:
     assert Outcome("a", done=STOP) == outcome_of([line("a"), line(done_reason="stop")])
 
 
-def test_looks_at_nothing_after_the_end() -> None:
-    after = last(text="a") + b"<html>\xff\n" + line("b") + b'{"error":"x"}\n'
+@pytest.mark.parametrize(
+    "after",
+    [
+        *(b"<html>\xff\n", b"<html>", b"null\n", b'"x"\n', b"\n \n", b"[DONE]\n", b"{}\n"),
+        *(b'{"message":\n', b'{"message":', line()),
+    ],
+)
+def test_minds_nothing_after_the_end_that_is_no_content(after: bytes) -> None:
+    assert Outcome("a", done=STOP) == outcome_of([line("a") + last() + after])
 
-    assert Outcome("a", done=STOP) == outcome_of([after])
+
+@pytest.mark.parametrize("content", [line("b"), thought("hm")])
+@pytest.mark.parametrize("end", [last(), last(text="x"), line(done_reason="stop")])
+def test_content_after_the_end_takes_it_back(end: bytes, content: bytes) -> None:
+    body = line("a") + end + content
+
+    assert "C07" == outcome_of([body]).row
+    assert STOP == outcome_of([body, last()]).done
+
+
+def test_a_taken_back_reason_is_not_told() -> None:
+    *_, done = events_of([line("a"), last("length", eval_count=1), line("b"), last(eval_count=2)])
+
+    assert isinstance(done, Done)
+    assert (FinishReason.STOP, 2) == (done.finish_reason, done.usage.output_tokens)
+
+
+def test_reads_on_where_every_line_says_that_it_is_the_last() -> None:
+    words = [line(f" w{n}", done_reason="stop") for n in range(12)]
+
+    assert Outcome("".join(f" w{n}" for n in range(12)), done=STOP) == outcome_of([*words, last()])
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([line("a"), last()], True),
+        ([line("a") + last()], True),
+        ([line("a"), line(done_reason="stop")], True),
+        ([last()], False),
+        ([thought("hm"), last()], False),
+        ([last(text="a")], False),
+        ([line("a", done_reason="stop")], False),
+        ([line("a", done_reason="stop"), line("b", done_reason="stop")], False),
+        ([line("a", done_reason="stop"), last()], True),
+        ([line("a"), last(), line("b")], False),
+    ],
+)
+def test_believes_an_end_by_silence_that_came_alone_behind_text(
+    lines: list[bytes], *, expected: bool
+) -> None:
+    reading = Reading(None)
+    for one in lines:
+        reading.take(one)
+
+    assert expected == reading.ending.is_believed
+
+
+@pytest.mark.parametrize("nothing", [b"\n", b" \r\n", b"null\n", b" null \n"])
+def test_passes_over_lines_without_anything_anywhere(nothing: bytes) -> None:
+    body = nothing + line("a") + nothing + line("b") + nothing + last() + nothing
+
+    assert Outcome("ab", done=STOP) == outcome_of([body])
 
 
 def test_passes_over_lines_that_say_nothing() -> None:

@@ -18,6 +18,21 @@ STOP = Done(finish_reason=FinishReason.STOP, provider_finish_reason="stop", usag
         pytest.param(
             line("a") + last()[:40], Outcome("a", row="C07", phase="stream"), id="cut in the end"
         ),
+        pytest.param(
+            line("a", done_reason="stop") + b'{"message":\n',
+            Outcome("a", row="C08", phase="stream"),
+            id="unreadable behind an end that is doubtful",
+        ),
+        pytest.param(
+            last(text="a") + line("b")[:-9],
+            Outcome("a", row="C07", phase="stream"),
+            id="cut behind an end that is doubtful",
+        ),
+        pytest.param(
+            line("a") + last() + b'{"error":"unexpected EOF"}\n',
+            Outcome("a", row="O11", phase="stream"),
+            id="error behind the end",
+        ),
         pytest.param(b"<html>\n", Outcome("", row="C08"), id="not JSON"),
         pytest.param(b"<html>", Outcome("", row="C08"), id="not JSON, no newline"),
         pytest.param(

@@ -15,7 +15,6 @@ from tests.unit.server.providers.openai.chunks import (
     OTHERS,
     TRANSCRIPT,
     chunk,
-    error,
     finish,
     text,
     usage,
@@ -133,18 +132,103 @@ def test_takes_text_that_comes_after_the_reason() -> None:
     assert "ab" == outcome_of(text("a"), finish(), text("b"), DONE).text
 
 
-def test_looks_at_nothing_behind_the_last_event() -> None:
-    assert "a" == outcome_of(text("a") + finish() + DONE + text("b") + error()).text
+@pytest.mark.parametrize(
+    "after", [b"data: <html>\n\n", b"data: {\n\n", b"data: {", b"data: [DONE]\n\n", OTHERS]
+)
+def test_minds_nothing_behind_the_end_that_is_no_content(after: bytes) -> None:
+    assert FinishReason.STOP is done_of(text("a") + finish() + DONE + after).finish_reason
 
 
-def test_is_over_at_the_last_event() -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        text("b"),
+        chunk({"reasoning": "hm"}),
+        chunk({"refusal": "b"}),
+        finish("", delta={"content": "b"}),
+    ],
+)
+@pytest.mark.parametrize("end", [finish(), finish() + DONE])
+def test_content_behind_the_end_takes_it_back(end: bytes, content: bytes) -> None:
+    body = text("a") + end + content
+
+    assert "C07" == outcome_of(body).row
+    assert "C07" == outcome_of(body + DONE).row
+    assert outcome_of(body + finish() + DONE).done is not None
+
+
+def test_a_taken_back_reason_is_not_told() -> None:
+    done = done_of(text("a"), finish("length", stop_reason="x"), text("b"), finish(), stops=("x",))
+
+    assert (FinishReason.STOP, "stop") == (done.finish_reason, done.provider_finish_reason)
+
+
+def test_reads_on_where_every_piece_says_that_it_is_the_last() -> None:
+    words = [finish(delta={"content": f" w{n}"}) for n in range(12)]
+
+    assert "".join(f" w{n}" for n in range(12)) == outcome_of(*words, DONE).text
+    assert outcome_of(*words, DONE).done is not None
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(b"data: [DONE] \n\n", b"data: [done]\n\n", b"data:  [Done]\n\n", b"data: [DONE]xyz\n\n"),
+        *(b"data:\n\n", b"data: null\n\n", b"data: \t\n\n", b"data: {\n\n", b"data: [1]\n\n"),
+        *(b"event: end\ndata: bye\n\n", b"data: [DO", b"data: " + b"[" * 100_000 + b"\n\n"),
+    ],
+)
+def test_minds_no_bad_last_word(end: bytes) -> None:
+    assert FinishReason.STOP is done_of(text("a"), finish(), end).finish_reason
+
+
+@pytest.mark.parametrize("nothing", [b"data:\n\n", b"data:  \n\n", b"data: null\n\n"])
+def test_passes_over_empty_data_anywhere(nothing: bytes) -> None:
+    body = [nothing, text("a"), nothing, text("b"), nothing, finish(), nothing, DONE, nothing]
+
+    assert "ab" == outcome_of(*body).text
+    assert outcome_of(*body).done is not None
+
+
+LAST = finish(delta={"content": "b"})
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([text("a"), finish()], True),
+        ([text("a") + finish()], True),
+        ([finish()], False),
+        ([finish(), text("a"), finish()], False),
+        ([chunk({"reasoning": "hm"}), finish()], False),
+        ([text("a"), LAST], False),
+        ([text("a"), LAST, finish()], False),
+        ([text("a"), LAST, DONE], True),
+        ([text("a"), finish(), text("b")], False),
+        ([finish(), DONE], True),
+    ],
+)
+def test_believes_a_reason_by_silence_that_came_alone_behind_text(
+    events: list[bytes], *, expected: bool
+) -> None:
+    reading = Reading(is_local=False)
+    for event in events:
+        reading.take(event)
+
+    assert expected == reading.ending.is_believed
+
+
+def test_is_framed_by_the_last_event_and_over_with_the_body() -> None:
     reading = Reading(is_local=False)
     reading.take(text("a") + finish())
-    before = (reading.is_complete, reading.over)
+    before = (reading.ending.is_believed, reading.over)
 
     reading.take(DONE)
+    framed = (reading.ending.is_framed, reading.over)
+    reading.take(b"")
 
     assert (True, False) == before
+    assert (True, False) == framed
     assert reading.over
 
 

@@ -92,6 +92,15 @@ def test_fails_on_data_that_cannot_be_read(data: bytes) -> None:
     assert "stream" == failure.phase
 
 
+@pytest.mark.parametrize(
+    ("last", "row"), [(b'data: {"choices\n\n', "C08"), (text("b")[:-9], "C07")]
+)
+def test_fails_on_it_behind_a_reason_that_is_doubtful(last: bytes, row: str) -> None:
+    failure = failure_of(finish(delta={"content": "a"}) + last)
+
+    assert (row, "stream") == (failure.row, failure.phase)
+
+
 def test_gives_what_came_before_data_that_cannot_be_read() -> None:
     assert "ab" == outcome_of(text("a") + text("b") + b"data: {\n\n").text
 

@@ -1,0 +1,59 @@
+"""Whether an answer has ended: by its own word, as long as nothing follows it.
+
+Rules: failover.md 3.3, and ADR-026 for what servers do that end too early.
+"""
+
+
+class Ending:
+    """What one answer has said of its end.
+
+    Attributes:
+        is_marked: Whether the answer has said why it ended, and no content came since.
+    """
+
+    __slots__ = ("_is_doubtful", "_is_framed", "is_marked")
+
+    def __init__(self) -> None:
+        """Have heard nothing."""
+        self.is_marked = False
+        self._is_framed = False
+        self._is_doubtful = False
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether it has also said that nothing follows."""
+        return self._is_framed
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether silence, a lost connection or an odd last word leave the answer complete.
+
+        The end of the body does in any case: then nothing follows.
+        """
+        return self.is_marked and (self._is_framed or not self._is_doubtful)
+
+    def mark(self, *, is_plain: bool) -> None:
+        """Take a reason why the answer ended.
+
+        Args:
+            is_plain: Whether it came by itself, after text. Servers that give one with every piece,
+                or with the first, make no difference between them and the last.
+        """
+        self.is_marked = True
+        self._is_doubtful = self._is_doubtful or not is_plain
+
+    def excuses(self, data: bytes) -> bool:
+        """Return whether what can't be read is a spoilt framing marker, and no lost content.
+
+        Content is always in an object. Behind a reason that is believed not even that matters.
+        """
+        return self.is_believed or (self.is_marked and not data.lstrip().startswith(b"{"))
+
+    def frame(self) -> None:
+        """Take the word that nothing follows."""
+        self._is_framed = True
+
+    def take_back(self) -> None:
+        """Forget the reason: something followed it, and another one is needed."""
+        self.is_marked = self._is_framed = False
+        self._is_doubtful = True
