@@ -6,6 +6,10 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 """Longest line, the one still arriving included. Ollama's own client stops at 8 MB."""
 
 
+BOM = b"\xef\xbb\xbf"
+"""Byte order mark of UTF-8: some writers begin with it."""
+
+
 class LineBuffer:
     """Keeps the unfinished line between two reads.
 

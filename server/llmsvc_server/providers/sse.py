@@ -6,10 +6,9 @@ Source: the HTML standard, section 9.2.6 "Interpreting an event stream".
 from typing import NamedTuple
 
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.lines import MAX_LINE_BYTES, LineBuffer
+from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 
 MAX_EVENT_BYTES = MAX_LINE_BYTES
-_BOM = b"\xef\xbb\xbf"
 _END = b"[DONE]"
 
 
@@ -82,7 +81,7 @@ class EventBuffer:
     def _events(self, lines: list[bytes]) -> list[ServerEvent]:
         if not self._started:
             self._started = True
-            lines[0] = lines[0].removeprefix(_BOM)
+            lines[0] = lines[0].removeprefix(BOM)
         events: list[ServerEvent] = []
         for line in lines:
             if not line:

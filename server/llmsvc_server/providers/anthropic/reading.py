@@ -30,8 +30,10 @@ from llmsvc_server.providers.anthropic.wire import (
     decode_event,
     decode_message,
     is_json,
+    reread_event,
 )
 from llmsvc_server.providers.ending import Ending
+from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
 
@@ -71,6 +73,7 @@ class Reading:
         "_has_begun",
         "_has_text",
         "_id",
+        "_seam",
         "_sequence",
         "_stop_sequences",
         "_texts",
@@ -91,6 +94,7 @@ class Reading:
         self._whole: bytearray | None = None
         self._has_begun = False
         self._has_text = False
+        self._seam: Seam | None = None
         self._empty_events = 0
         self._empty_bytes = 0
         self._unopened_bytes = 0
@@ -170,7 +174,11 @@ class Reading:
         return self._news()
 
     def _add_whole(self, body: bytes) -> None:
-        message = decode_message(body)
+        try:
+            message = decode_message(body)
+        except ProviderProtocolError:
+            message = read_leniently(body, Message)
+            self._seam = Seam()
         if message.type == "error" or message.error:
             self._fail(classify(said(None, body)))
             return
@@ -216,9 +224,18 @@ class Reading:
         try:
             return decode_event(event)
         except ProviderProtocolError:
+            return self._reread(event)
+
+    def _reread(self, event: ServerEvent) -> Event | None:
+        """Return what a strict decoder refused; None for a framing marker that was spoilt."""
+        try:
+            reread = reread_event(event)
+        except ProviderProtocolError:
             if self.ending.excuses(event.data):
                 return None
             raise
+        self._seam = self._seam or Seam()
+        return reread
 
     def _frame(self) -> None:
         if self.ending.is_marked:
@@ -264,14 +281,17 @@ class Reading:
 
     def _news(self) -> Delta | None:
         """Return what came since the last call."""
-        if not self._texts and not self._thinks:
-            return None
-        self._has_begun = True
-        self._has_text = self._has_text or bool(self._texts)
-        delta = Delta("".join(self._texts))
+        text = "".join(self._texts)
+        lives = self._thinks or bool(text)
         self._texts.clear()
         self._thinks = False
-        return delta
+        if self._seam is not None:
+            text = self._seam.join(text, is_last=self.over)
+        if not lives and not text:
+            return None
+        self._has_begun = True
+        self._has_text = self._has_text or bool(text)
+        return Delta(text)
 
     def _count_empty(self, event: ServerEvent) -> None:
         """Take an event into account if no content has come, with it neither."""

@@ -12,6 +12,7 @@ import msgspec
 from llmsvc_server.chat.request import ChatRequest, Role
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.anthropic.settings import Settings
+from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.sse import ServerEvent
 
 
@@ -109,12 +110,15 @@ Event: TypeAlias = MessageStart | BlockStart | BlockDelta | MessageDelta | Messa
 _encoder = msgspec.json.Encoder()
 _kind_decoder = msgspec.json.Decoder(_Kind)
 _message_decoder = msgspec.json.Decoder(Message)
+_KINDS: Mapping[bytes, type[Event]] = {
+    b"message_start": MessageStart,
+    b"content_block_start": BlockStart,
+    b"content_block_delta": BlockDelta,
+    b"message_delta": MessageDelta,
+    b"message_stop": MessageStop,
+}
 _decoders: Mapping[bytes, msgspec.json.Decoder[Event]] = {
-    b"message_start": msgspec.json.Decoder(MessageStart),
-    b"content_block_start": msgspec.json.Decoder(BlockStart),
-    b"content_block_delta": msgspec.json.Decoder(BlockDelta),
-    b"message_delta": msgspec.json.Decoder(MessageDelta),
-    b"message_stop": msgspec.json.Decoder(MessageStop),
+    name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()
 }
 _ERROR = b"error"
 _SILENT = frozenset({b"ping", b"content_block_stop"})
@@ -179,6 +183,22 @@ def decode_event(event: ServerEvent) -> Event | None:
         raise ProviderProtocolError(row="C08") from None
 
 
+def reread_event(event: ServerEvent) -> Event | None:
+    """Return what an event says that `decode_event` refuses, if it can be read leniently.
+
+    Raises:
+        ProviderProtocolError: It can't.
+    """
+    name, data = event
+    if name not in _KINDS:
+        named = read_leniently(data, _Kind).type
+        name = named.encode(errors="replace") if isinstance(named, str) else b""
+    if name == _ERROR:
+        return Failure()
+    kind = _KINDS.get(name)
+    return None if kind is None else read_leniently(data, kind)
+
+
 def decode_message(body: bytes) -> Message:
     """Return the answer that came in one body.
 
@@ -194,7 +214,7 @@ def decode_message(body: bytes) -> Message:
 def is_json(data: bytes) -> bool:
     """Return whether an event's data are JSON, and so not cut in the middle."""
     try:
-        _kind_decoder.decode(data)
-    except _UNREADABLE:
+        read_leniently(data, _Kind)
+    except ProviderProtocolError:
         return False
     return True

@@ -18,7 +18,8 @@ from llmsvc_server.errors import (
     ProviderProtocolError,
 )
 from llmsvc_server.providers.ending import Ending
-from llmsvc_server.providers.lines import LineBuffer
+from llmsvc_server.providers.lenient import Seam, read_several
+from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.refusals import said_in_line
 from llmsvc_server.providers.ollama.wire import Line, decode_lines
@@ -50,12 +51,14 @@ class Reading:
         "_empty_bytes",
         "_empty_lines",
         "_failure",
+        "_gathered",
         "_has_begun",
         "_has_text",
         "_last",
         "_latest",
         "_may_be_remote",
         "_repeats",
+        "_seam",
         "_window_tokens",
         "ending",
         "over",
@@ -75,6 +78,8 @@ class Reading:
         self._buffer = LineBuffer()
         self._has_begun = False
         self._has_text = False
+        self._seam: Seam | None = None
+        self._gathered: bytearray | None = None
         self._empty_lines = 0
         self._empty_bytes = 0
         self._latest = ""
@@ -99,6 +104,9 @@ class Reading:
         """
         if not data:
             return self._finish()
+        if self._gathered is not None:
+            self._gather(data)
+            return None
         try:
             block = self._buffer.feed(data)
         except ProviderProtocolError as error:
@@ -111,6 +119,7 @@ class Reading:
         if (
             len(lines) == 1
             and not self.ending.is_marked
+            and self._seam is None
             and not _is_special(lines[0], self._may_be_remote)
         ):
             # The usual read. What follows would come to the same at twice the price.
@@ -156,19 +165,33 @@ class Reading:
         )
 
     def _finish(self) -> Delta | None:
-        """Return what a last line without a newline adds, once the body has ended."""
-        rest = self._buffer.rest()
+        """Return what the rest of the body adds, once it has ended: a last line, or all of it."""
+        self.over = True
+        rest = self._buffer.rest() if self._gathered is None else bytes(self._gathered)
         try:
-            return self._add(decode_lines(rest), len(rest))
+            return self._add(self._lines_in(rest), len(rest))
         except ProviderProtocolError as error:
-            if rest.startswith(b"{"):  # One of Ollama's lines, cut in the middle.
+            if rest.startswith(b"{") and self._gathered is None:
+                # One of Ollama's lines, cut in the middle.
                 if not self.ending.is_believed:
                     self.ending.take_back()
             elif not self.ending.is_marked:
                 self._fail(error)
-            return None
-        finally:
-            self.over = True
+        return self._add((), 0)
+
+    def _lines_in(self, rest: bytes) -> Sequence[Line]:
+        try:
+            return decode_lines(rest)
+        except ProviderProtocolError:
+            lines = read_several(rest, Line)
+            self._seam = self._seam or Seam()
+            return lines
+
+    def _gather(self, data: bytes) -> None:
+        """Keep a body that is no lines: a proxy may have put it in other ones."""
+        self._gathered = (self._gathered or bytearray()) + data
+        if len(self._gathered) > MAX_LINE_BYTES:
+            self._fail(ProviderProtocolError(row="C08"))
 
     def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | None:
         texts: list[str] = []
@@ -187,7 +210,7 @@ class Reading:
                 has_text = self._has_text or bool(texts)
                 self._has_begun = self._has_begun or has_text or thinks
                 self._settle(line, is_plain=has_text and not lives)
-                if self.over:
+                if self._failure is not None:
                     break
         return self._news(texts, thinks=thinks, lines=len(lines), size_bytes=size_bytes)
 
@@ -204,14 +227,19 @@ class Reading:
             self._count_empty(lines, size_bytes)
         if isinstance(self._failure, PrivacyViolated):
             return None
-        if texts:
-            return Delta("".join(texts))
-        return Delta("") if thinks else None
+        text = "".join(texts)
+        if self._seam is not None:
+            text = self._seam.join(text, is_last=self.over)
+        return Delta(text) if texts or thinks or text else None
 
     def _salvage(self, block: bytes) -> Delta | None:
         """Return what the lines around a broken one add; whoever waits has them already."""
         deltas: list[Delta] = []
-        for line in block.split(b"\n"):
+        lines = block.split(b"\n")
+        for number, line in enumerate(lines):
+            if self._may_be_indented(line):
+                self._gather(b"\n".join(lines[number:]) + self._buffer.rest())
+                break
             if (delta := self._add_line(line)) is not None:
                 deltas.append(delta)
             if self.over:
@@ -222,11 +250,17 @@ class Reading:
 
     def _add_line(self, line: bytes) -> Delta | None:
         try:
-            return self._add(decode_lines(line), len(line))
+            return self._add(self._lines_in(line), len(line))
         except ProviderProtocolError as error:
             if line.strip() != b"null" and not self.ending.excuses(line):
                 self._fail(error)
             return None
+
+    def _may_be_indented(self, line: bytes) -> bool:
+        """Return whether a first line begins an object without ending it."""
+        is_first = not (self._has_begun or self._empty_lines or self.ending.is_marked)
+        line = line.removeprefix(BOM).strip()
+        return is_first and line.startswith(b"{") and not line.endswith(b"}")
 
     def _settle(self, line: Line, *, is_plain: bool) -> None:
         """Take a line that ends the answer, or its beginning."""

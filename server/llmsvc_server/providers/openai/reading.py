@@ -18,6 +18,7 @@ from llmsvc_server.errors import (
     ProviderProtocolError,
 )
 from llmsvc_server.providers.ending import Ending
+from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
@@ -61,6 +62,7 @@ class Reading:
         "_id",
         "_is_local",
         "_refuses",
+        "_seam",
         "_stop",
         "_stops",
         "_texts",
@@ -94,6 +96,7 @@ class Reading:
         self._texts: list[str] = []
         self._thinks = False
         self._refuses = False
+        self._seam: Seam | None = None
         self._word = ""
         self._stop: object = None
         self._usage = Usage()
@@ -126,15 +129,15 @@ class Reading:
         """
         if self._whole is not None:
             return self._take_whole(self._whole, data)
+        events: list[ServerEvent] = []
         try:
             events = self._buffer.feed(data) if data else self._last_events()
+            for event in events:
+                self._add_event(event)
+                if self.over:
+                    break
         except ProviderProtocolError as error:
             self._fail(error)
-            return None
-        for event in events:
-            self._add_event(event)
-            if self.over:
-                break
         self.over = self.over or not data
         return self._news(len(events), len(data))
 
@@ -167,8 +170,11 @@ class Reading:
         if len(body) > MAX_LINE_BYTES:
             self._fail(ProviderProtocolError(row="C08"))
         elif not data:
-            self._add_chunk(bytes(body))
             self.over = True
+            try:
+                self._add_chunk(bytes(body))
+            except ProviderProtocolError as error:
+                self._fail(error)
         return self._news(0, 0)
 
     def _last_events(self) -> list[ServerEvent]:
@@ -180,7 +186,7 @@ class Reading:
         for event in self._buffer.rest():
             try:
                 if not (event.is_end or event.says_nothing):
-                    decode_chunk(event.data)
+                    read_leniently(event.data, Chunk)
                 whole.append(event)
             except ProviderProtocolError:
                 if not self.ending.excuses(event.data):
@@ -205,12 +211,11 @@ class Reading:
     def _add_chunk(self, data: bytes, *, is_error: bool = False) -> None:
         try:
             chunk = decode_chunk(data)
-        except ProviderProtocolError as error:
-            if is_error or has_error(data):
-                self._fail(self._meant(data))
-            elif not self.ending.excuses(data):
-                self._fail(error)
-            return
+        except ProviderProtocolError:
+            reread = self._reread(data, is_error=is_error)
+            if reread is None:
+                return
+            chunk = reread
         if self._is_local and chunk.is_remote:
             self._texts.clear()
             self._thinks = False
@@ -232,6 +237,20 @@ class Reading:
 
     def _meant(self, data: bytes) -> ProviderError:
         return classify(said_in_answer(data), is_local=self._is_local)
+
+    def _reread(self, data: bytes, *, is_error: bool) -> Chunk | None:
+        """Return what a strict decoder refused; None where nothing of it is content."""
+        try:
+            chunk = read_leniently(data, Chunk)
+        except ProviderProtocolError:
+            if is_error or has_error(data):
+                self._fail(self._meant(data))
+                return None
+            if self.ending.excuses(data):
+                return None
+            raise
+        self._seam = self._seam or Seam()
+        return chunk
 
     def _add_choice(self, choice: Choice) -> bool:
         """Take a choice's content; return whether it has any."""
@@ -259,12 +278,15 @@ class Reading:
     def _news(self, events: int, size_bytes: int) -> Delta | None:
         """Return what came since the last call; count it where that is nothing."""
         thinks, self._thinks = self._thinks, False
-        if self._texts or thinks:
+        text = "".join(self._texts)
+        lives = thinks or bool(text)
+        self._texts.clear()
+        if self._seam is not None:
+            text = self._seam.join(text, is_last=self.over)
+        if lives or text:
             self._has_begun = True
-            self._has_text = self._has_text or bool(self._texts)
-            delta = Delta("".join(self._texts))
-            self._texts.clear()
-            return delta
+            self._has_text = self._has_text or bool(text)
+            return Delta(text)
         if not self._has_begun:
             self._empty_events += events
             self._empty_bytes += size_bytes

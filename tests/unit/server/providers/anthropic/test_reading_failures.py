@@ -59,11 +59,6 @@ A = begin() + said("a")
         ),
         pytest.param(A + marker(5), Outcome("a", row="C08", phase="stream"), id="odd reason"),
         pytest.param(
-            A + b'event: message_delta\ndata: {"delta":{"stop_reason":"\xff"}}\n\n',
-            Outcome("a", row="C08", phase="stream"),
-            id="not UTF-8",
-        ),
-        pytest.param(
             b"event: message_start\ndata: " + b'{"message":' * 100_000 + b"\n\n",
             Outcome("", row="C08"),
             id="nesting without end",

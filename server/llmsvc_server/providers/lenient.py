@@ -1,0 +1,91 @@
+"""JSON that a strict decoder refuses, read as far as it can be. For what failed there already.
+
+Servers in the field write what RFC 8259 leaves open or forbids: half of a surrogate pair, where a
+character was cut in two (JavaScript's strings are UTF-16); bytes that are no UTF-8; a byte order
+mark; NaN in log probabilities (Python's); bare control characters.
+"""
+
+import json
+import re
+from typing import TypeVar
+
+import msgspec
+
+from llmsvc_server.errors import ProviderProtocolError
+
+T = TypeVar("T")
+
+_BOM = "\ufeff"
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_decoder = json.JSONDecoder(strict=False)
+
+# A number of more than 4,300 digits is a ValueError, nesting without end a RecursionError.
+_UNREADABLE = (ValueError, RecursionError, msgspec.ValidationError)
+
+
+def read_leniently(data: bytes, kind: type[T]) -> T:
+    """Return the document in `data`.
+
+    Its texts may hold halves of surrogate pairs: those of content are for a `Seam`, the others are
+    fit for comparing only. Bytes that are no UTF-8 are U+FFFD.
+
+    Raises:
+        ProviderProtocolError: There is no such document, however it is read.
+    """
+    try:
+        return msgspec.convert(_decoder.decode(_text(data)), kind)
+    except _UNREADABLE:
+        raise ProviderProtocolError(row="C08") from None
+
+
+def read_several(data: bytes, kind: type[T]) -> list[T]:
+    """Return the documents that stand one behind another in `data`, whatever their line breaks.
+
+    Raises:
+        ProviderProtocolError: One of them is no such document, or is cut.
+    """
+    text = _text(data)
+    documents: list[object] = []
+    try:
+        at = _skip_blanks(text, 0)
+        while at < len(text):
+            document, at = _decoder.raw_decode(text, at)
+            documents.append(document)
+            at = _skip_blanks(text, at)
+        return msgspec.convert(documents, list[kind])  # type: ignore[valid-type]  # at run time
+    except _UNREADABLE:
+        raise ProviderProtocolError(row="C08") from None
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    match = _BLANKS.match(text, at)
+    return at if match is None else match.end()
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8", "surrogatepass")  # halves as bytes: Java's own UTF-8
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    return text.removeprefix(_BOM)
+
+
+class Seam:
+    """Joins texts between which a character may have been cut in two."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._half = ""
+
+    def join(self, text: str, *, is_last: bool) -> str:
+        """Return `text` behind what was held back, without half characters.
+
+        Args:
+            text: The next piece of the answer's text.
+            is_last: Whether no more can follow. Until then a first half at the end is held back.
+        """
+        text = self._half + text
+        ends_open = not is_last and "\ud800" <= text[-1:] <= "\udbff"
+        self._half = text[-1] if ends_open else ""
+        whole = text[:-1] if ends_open else text
+        return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

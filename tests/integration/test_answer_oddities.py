@@ -1,0 +1,126 @@
+"""Answers as upstreams really write them, over a real socket: what is odd about them costs nothing."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from tests.scenarios.protocols import Protocol
+from tests.scenarios.stage import Answer, Way, staged
+from tests.scenarios.steps import Begin, End, Frame, Marker, Raw, Refuse, Step
+
+EACH = pytest.mark.parametrize("protocol", list(Protocol), ids=str)
+
+
+async def answers(protocol: Protocol, *steps: Step) -> list[Answer]:
+    """Return what both calls give where the upstream takes these steps."""
+    async with staged(protocol, alone=True) as stage:
+        stage.primary.always(steps)
+        return [await stage.ask(way) for way in Way]
+
+
+async def texts(protocol: Protocol, *steps: Step) -> set[tuple[str, str]]:
+    """Return status and text of both calls."""
+    return {(one.code, one.text) for one in await answers(protocol, *steps)}
+
+
+def written(protocol: Protocol, text: bytes) -> Raw:
+    """Return a piece whose text stands there in JSON as it is given, without its quotes."""
+    match protocol:
+        case Protocol.OLLAMA:
+            return Raw(b'{"message":{"content":"' + text + b'"},"done":false}\n')
+        case Protocol.OPENAI:
+            return Raw(b'data: {"choices":[{"delta":{"content":"' + text + b'"}}]}\n\n')
+        case Protocol.ANTHROPIC:
+            delta = b'data: {"delta":{"type":"text_delta","text":"' + text + b'"}}\n\n'
+            return Raw(b"event: content_block_delta\n" + delta)
+
+
+def ended(protocol: Protocol, *steps: Step) -> Sequence[Step]:
+    """Return steps between an ordinary beginning and an ordinary end."""
+    last = () if protocol is Protocol.OLLAMA else (Frame(),)
+    return (Begin(), *steps, Marker(), *last, End())
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([rb"a\ud83d", rb"\ude00b"], "a\U0001f600b"),
+        ([rb"\uD83D", rb"\uDE00"], "\U0001f600"),
+        ([rb"\ud83d", b"", rb"\ude00"], "\U0001f600"),
+        ([rb"\ud83d", rb"\ud83d\ude00"], "\ufffd\U0001f600"),
+        ([rb"a\ud83d", b"b"], "a\ufffdb"),
+        ([rb"a\ude00", b"b"], "a\ufffdb"),
+        ([b"a", rb"\ud83d"], "a\ufffd"),
+        ([rb"a\\ud83d", rb"\\ude00"], r"a\ud83d\ude00"),
+        ([b"a\xf0\x9fb", b"c"], "a\ufffdbc"),
+        ([b"\xed\xa0\xbd", b"\xed\xb8\x80"], "\U0001f600"),
+    ],
+)
+async def test_a_character_that_is_cut_in_two_arrives_whole(
+    protocol: Protocol, pieces: list[bytes], expected: str
+) -> None:
+    steps = [written(protocol, piece) for piece in pieces]
+
+    assert {("OK", expected)} == await texts(protocol, *ended(protocol, *steps))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "document"),
+    [
+        (Protocol.OPENAI, {"choices": [{"message": {"content": "a@"}, "finish_reason": "stop"}]}),
+        (Protocol.ANTHROPIC, {"content": [{"type": "text", "text": "a@"}], "stop_reason": "x"}),
+        (Protocol.OLLAMA, {"message": {"content": "a@"}, "done": True}),
+    ],
+)
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+async def test_half_a_character_in_one_body_is_no_failure(
+    protocol: Protocol, document: object, bom: bytes
+) -> None:
+    body = bom + json.dumps(document).encode().replace(b"@", rb"\ud83d")
+
+    assert {("OK", "a\ufffd")} == await texts(protocol, Refuse(200, body))
+
+
+ENDED = {"message": {"role": "assistant", "content": "all of it"}, "done": True, "eval_count": 3}
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [ENDED],
+        [
+            {"message": {"content": "all "}, "done": False},
+            {**ENDED, "message": {"content": "of it"}},
+        ],
+    ],
+)
+async def test_an_indented_answer_is_one(
+    documents: list[object], newline: bytes, bom: bytes
+) -> None:
+    bodies = [json.dumps(document, indent=2).encode() for document in documents]
+    body = bom + b"\n".join([*bodies, b""]).replace(b"\n", newline)
+
+    assert {("OK", "all of it")} == await texts(Protocol.OLLAMA, Refuse(200, body))
+    assert {("OK", "all of it")} == await texts(Protocol.OLLAMA, Raw(body), End())
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+async def test_an_indented_error_is_one(newline: bytes) -> None:
+    document = {"error": "maximum pending requests"}
+    body = json.dumps(document, indent=4).encode().replace(b"\n", newline)
+    given = await answers(Protocol.OLLAMA, Refuse(200, body))
+
+    assert [("RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED")] * 2 == [
+        (one.code, one.reason) for one in given
+    ]
+
+
+@pytest.mark.parametrize("body", [b"{\n", b'{\n "message": {\n', b'{\n "done": false\n}\n<html>'])
+async def test_an_indented_answer_that_is_cut_is_none(body: bytes) -> None:
+    given = await answers(Protocol.OLLAMA, Raw(body), End())
+
+    assert ["PROVIDER_PROTOCOL"] * 2 == [one.reason for one in given]
