@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from llmsvc.v1 import llm_pb2
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Answer, Way, staged
 from tests.scenarios.steps import Begin, End, Frame, Marker, Raw, Refuse, Step
@@ -81,6 +82,42 @@ async def test_half_a_character_in_one_body_is_no_failure(
     body = bom + json.dumps(document).encode().replace(b"@", rb"\ud83d")
 
     assert {("OK", "a\ufffd")} == await texts(protocol, Refuse(200, body))
+
+
+CALLS = {
+    Protocol.OLLAMA: b'{"message":{"content":"","tool_calls":[{"function":{"name":"SECRET"}}]},"done":false}\n',
+    Protocol.OPENAI: b'data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"SECRET"}}]}}]}\n\n',
+    Protocol.ANTHROPIC: b"event: content_block_start\n"
+    b'data: {"content_block":{"type":"tool_use","name":"SECRET","input":{}}}\n\n',
+}
+
+
+@EACH
+@pytest.mark.parametrize("text", [b"", b"Let me see."])
+async def test_a_tool_call_that_nobody_asked_for_is_said(protocol: Protocol, text: bytes) -> None:
+    said = [written(protocol, text)] if text else []
+    for given in await answers(protocol, *ended(protocol, *said, Raw(CALLS[protocol]))):
+        assert ("OK", text.decode()) == (given.code, given.text)
+        assert given.response is not None
+        assert llm_pb2.FINISH_REASON_OTHER == given.response.finish_reason
+        assert [("tools", llm_pb2.Adjustment.ACTION_IGNORED)] == [
+            (one.field, one.action) for one in given.response.adjustments
+        ]
+        assert "SECRET" not in str(given.response)
+
+
+@pytest.mark.parametrize("protocol", [Protocol.OLLAMA, Protocol.OPENAI], ids=str)
+async def test_content_in_parts_is_text_where_it_is_text(protocol: Protocol) -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]
+    texts_in = [{"type": "text", "text": "a"}, {"type": "new", "text": "no"}]
+    raw = written(protocol, b"@").data
+    steps = [
+        Raw(raw.replace(b'"@"', json.dumps(content).encode())) for content in (parts, texts_in)
+    ]
+
+    assert {("OK", "ab")} == await texts(
+        protocol, *ended(protocol, *steps, written(protocol, b"b"))
+    )
 
 
 ENDED = {"message": {"role": "assistant", "content": "all of it"}, "done": True, "eval_count": 3}

@@ -1187,7 +1187,9 @@ class Adjustment(_message.Message):
     ACTION_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """Path of the request field, such as "generation_config.seed"."""
+    """Path of the request field, such as "generation_config.seed". "tools" where
+    the model called a tool although none was offered: the call is left out.
+    """
     action: Global___Adjustment.Action.ValueType
     """What was done."""
     description: _builtins.str

@@ -36,6 +36,7 @@ from llmsvc_server.providers.ending import Ending
 from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
+from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
@@ -43,7 +44,9 @@ MAX_EMPTY_BYTES = 256 * 1024
 
 _TEXT = "text"
 _TEXT_DELTA = "text_delta"
-_THINKING = frozenset({"thinking", "redacted_thinking", "thinking_delta"})
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_SIGNS = frozenset({"thinking_delta", "input_json_delta"})
 
 _REASONS: Mapping[str, FinishReason] = {
     "end_turn": FinishReason.STOP,
@@ -66,6 +69,7 @@ class Reading:
 
     __slots__ = (
         "_buffer",
+        "_calls",
         "_counts",
         "_empty_bytes",
         "_empty_events",
@@ -100,6 +104,7 @@ class Reading:
         self._unopened_bytes = 0
         self._texts: list[str] = []
         self._thinks = False
+        self._calls = False
         self._id = ""
         self._word = ""
         self._sequence = ""
@@ -152,12 +157,13 @@ class Reading:
             raise self._failure
         if not self.ending.is_marked:
             raise ProviderFailed(row="C07", phase=self.phase)
+        reason = _REASONS.get(self._word, FinishReason.OTHER)
         return Done(
-            finish_reason=_REASONS.get(self._word, FinishReason.OTHER),
+            finish_reason=reason_with_calls(reason) if self._calls else reason,
             provider_finish_reason=self._word if _PLAIN_WORD.fullmatch(self._word) else "other",
-            stop_sequence=self._sequence,
+            stop_sequence="" if self._calls else self._sequence,
             usage=self._counts.usage,
-            adjustments=adjustments,
+            adjustments=(*adjustments, LEFT_OUT) if self._calls else adjustments,
             provider_response_id=self._id,
         )
 
@@ -248,11 +254,14 @@ class Reading:
             self._say(block.text)
         elif block.type in _THINKING:
             self._live()
+        elif block.type in _CALLS:
+            self._calls = True
+            self._live()
 
     def _go_on(self, piece: Piece) -> None:
         if piece.type == _TEXT_DELTA and piece.text:
             self._say(piece.text)
-        elif piece.type in _THINKING:
+        elif piece.type in _SIGNS:
             self._live()
 
     def _say(self, text: str) -> None:
@@ -269,7 +278,8 @@ class Reading:
         """Take why the answer ended, if it has."""
         if not stop.stop_reason:
             return
-        self.ending.mark(is_plain=self._has_text or bool(self._texts))
+        has_text = self._has_text or bool(self._texts)
+        self.ending.mark(is_plain=has_text and not self._calls)
         self._word = stop.stop_reason
         sequence = stop.stop_sequence
         is_ours = isinstance(sequence, str) and sequence in self._stop_sequences

@@ -22,7 +22,9 @@ from llmsvc_server.providers.lenient import Seam, read_several
 from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.refusals import said_in_line
-from llmsvc_server.providers.ollama.wire import Line, decode_lines
+from llmsvc_server.providers.ollama.wire import Content, Line, decode_lines
+from llmsvc_server.providers.parts import read_parts
+from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
 
 MAX_EMPTY_LINES = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
@@ -48,6 +50,7 @@ class Reading:
 
     __slots__ = (
         "_buffer",
+        "_calls",
         "_empty_bytes",
         "_empty_lines",
         "_failure",
@@ -82,6 +85,7 @@ class Reading:
         self._gathered: bytearray | None = None
         self._empty_lines = 0
         self._empty_bytes = 0
+        self._calls = False
         self._latest = ""
         self._repeats = 0
         self._last: Line | None = None
@@ -124,8 +128,8 @@ class Reading:
         ):
             # The usual read. What follows would come to the same at twice the price.
             message = lines[0].message
-            text = message.content if message is not None else None
-            if text and (trimmed := text.strip()) != self._latest:
+            text = message.content if message is not None and not message.tool_calls else None
+            if text and isinstance(text, str) and (trimmed := text.strip()) != self._latest:
                 self._latest, self._repeats = trimmed, 1
                 self._has_begun = self._has_text = True
                 return Delta(text)
@@ -148,8 +152,9 @@ class Reading:
                 raise ModelOutputInvalid(row="O00", cause="repetition", phase=self.phase)
             raise ProviderFailed(row="C07", phase=self.phase)
         word = last.done_reason or ""
+        reason = self._finish_reason(word, last)
         return Done(
-            finish_reason=self._finish_reason(word, last),
+            finish_reason=reason_with_calls(reason) if self._calls else reason,
             provider_finish_reason=word if _PLAIN_WORD.fullmatch(word) else "",
             usage=Usage(
                 input_tokens=last.prompt_eval_count,
@@ -161,7 +166,7 @@ class Reading:
                 prompt_s=_seconds(last.prompt_eval_duration),
                 generation_s=_seconds(last.eval_duration),
             ),
-            adjustments=adjustments,
+            adjustments=(*adjustments, LEFT_OUT) if self._calls else adjustments,
         )
 
     def _finish(self) -> Delta | None:
@@ -197,22 +202,33 @@ class Reading:
         texts: list[str] = []
         thinks = False
         for line in lines:
-            message = line.message
-            text = message.content if message is not None else None
-            lives = message is not None and bool(text or message.thinking)
+            text, lives = self._said(line.message)
             if text:
                 texts.append(text)
             elif lives:
                 thinks = True
+            self._has_begun = self._has_begun or lives
             if lives and self.ending.is_marked:
                 self.ending.take_back()
             if _is_special(line, self._may_be_remote):
                 has_text = self._has_text or bool(texts)
-                self._has_begun = self._has_begun or has_text or thinks
-                self._settle(line, is_plain=has_text and not lives)
-                if self._failure is not None:
-                    break
+                self._settle(line, is_plain=has_text and not lives and not self._calls)
+            if self._failure is not None:
+                break
         return self._news(texts, thinks=thinks, lines=len(lines), size_bytes=size_bytes)
+
+    def _said(self, message: Content | None) -> tuple[str, bool]:
+        """Return a line's text, and whether it shows any life."""
+        if message is None:
+            return "", False
+        said = message.content or ""
+        try:
+            text, thinks = (said, False) if isinstance(said, str) else read_parts(said)
+        except ProviderProtocolError as error:
+            self._fail(error)
+            return "", False
+        self._calls = self._calls or bool(message.tool_calls)
+        return text, bool(text or thinks or message.thinking or message.tool_calls)
 
     def _news(
         self, texts: Sequence[str], *, thinks: bool, lines: int, size_bytes: int

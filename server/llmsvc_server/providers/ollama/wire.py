@@ -55,10 +55,11 @@ class _Residency(msgspec.Struct, kw_only=True, frozen=True, gc=False):
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """What the model wrote. Absent and null are empty."""
+    """What the model wrote. Absent and null are empty. Content is a text; of a proxy maybe parts."""
 
-    content: str | None = ""
-    thinking: str | None = ""
+    content: object = None
+    thinking: object = None
+    tool_calls: object = None
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):

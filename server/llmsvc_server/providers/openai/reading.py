@@ -24,7 +24,9 @@ from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
 from llmsvc_server.providers.openai.wire import Choice, Chunk, decode_chunk
+from llmsvc_server.providers.parts import read_parts
 from llmsvc_server.providers.sse import EventBuffer, ServerEvent
+from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
@@ -54,6 +56,7 @@ class Reading:
 
     __slots__ = (
         "_buffer",
+        "_calls",
         "_empty_bytes",
         "_empty_events",
         "_failure",
@@ -95,6 +98,7 @@ class Reading:
         self._empty_bytes = 0
         self._texts: list[str] = []
         self._thinks = False
+        self._calls = False
         self._refuses = False
         self._seam: Seam | None = None
         self._word = ""
@@ -161,7 +165,7 @@ class Reading:
             stop_sequence=str(self._stop) if reason is FinishReason.STOP_SEQUENCE else "",
             usage=self._usage,
             timings=self._timings,
-            adjustments=adjustments,
+            adjustments=(*adjustments, LEFT_OUT) if self._calls else adjustments,
             provider_response_id=self._id,
         )
 
@@ -221,7 +225,7 @@ class Reading:
             self._thinks = False
             self._fail(PrivacyViolated(row="O01"))
             return
-        choice = next((one for one in chunk.choices or () if not one.index), None)
+        choice = next((one for one in chunk.choices or () if one.is_ours), None)
         has_content = choice is not None and self._add_choice(choice)
         if has_content and self.ending.is_marked:
             self.ending.take_back()
@@ -232,7 +236,7 @@ class Reading:
             self._fail(ProviderFailed(row="P11"))
         elif choice is not None and choice.finish_reason:
             has_text = self._has_text or bool(self._texts)
-            self.ending.mark(is_plain=has_text and not has_content)
+            self.ending.mark(is_plain=has_text and not has_content and not self._calls)
             self._word, self._stop = choice.finish_reason, choice.stop_reason
 
     def _meant(self, data: bytes) -> ProviderError:
@@ -257,15 +261,18 @@ class Reading:
         content = choice.delta or choice.message
         if content is None:
             return False
-        before = len(self._texts)
-        if content.content:
-            self._texts.append(content.content)
+        said = content.content or ""
+        text, thinks = (said, False) if isinstance(said, str) else read_parts(said)
+        lives = bool(thinks or content.reasoning or content.reasoning_content)
         if content.refusal:
-            self._texts.append(content.refusal)
+            text += content.refusal
             self._refuses = True
-        thinks = bool(content.reasoning or content.reasoning_content)
-        self._thinks = self._thinks or thinks
-        return thinks or len(self._texts) > before
+        if content.tool_calls or content.function_call:
+            lives = self._calls = True
+        if text:
+            self._texts.append(text)
+        self._thinks = self._thinks or lives
+        return lives or bool(text)
 
     def _note(self, chunk: Chunk) -> None:
         """Keep what a chunk says about the answer; the last word counts."""
@@ -304,5 +311,7 @@ class Reading:
         if self._refuses:
             return FinishReason.REFUSAL
         reason = _REASONS.get(self._word, FinishReason.OTHER)
+        if self._calls:
+            return reason_with_calls(reason)
         is_ours = isinstance(self._stop, str) and self._stop in self._stops
         return FinishReason.STOP_SEQUENCE if is_ours and self._word == "stop" else reason

@@ -49,22 +49,32 @@ class _Request(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """What the model wrote, or a piece of it. Absent and null are empty."""
+    """What the model wrote, or a piece of it. Absent and null are empty.
 
-    content: str | None = ""
+    Content is a text, or a list of parts.
+    """
+
+    content: object = None
     refusal: str | None = ""
     reasoning: object = None
     reasoning_content: object = None
+    tool_calls: object = None
+    function_call: object = None
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
     """One of the answers asked for; we ask for one. A stream has `delta`, one body `message`."""
 
-    index: int | None = 0
+    index: object = 0
     delta: Content | None = None
     message: Content | None = None
     finish_reason: str | None = None
     stop_reason: object = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the first of them, or the only one."""
+        return not self.index or self.index == "0"
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):

@@ -70,11 +70,8 @@ def test_takes_text_with_which_a_block_begins() -> None:
     [
         event_of("some_new_event", {"delta": 5, "content_block": []}),
         b": a comment\n\n",
-        more("input_json_delta", partial_json='{"a":'),
         more("citations_delta", citation={"type": "x"}),
         more("some_new_delta", text="hidden"),
-        opened("tool_use", id="toolu_1", name="f", input={}),
-        opened("server_tool_use", id="x", text=None),
         opened("some_new_block", text="hidden"),
         b"event: ping\ndata: anything\n\n",
         b'data: {"type":"some_new_event"}\n\n',
@@ -84,6 +81,39 @@ def test_takes_text_with_which_a_block_begins() -> None:
 )
 def test_passes_over_what_it_does_not_know(odd: bytes) -> None:
     assert Outcome("ab", done=ended()) == outcome_of([begin(), said("a"), odd, said("b"), END])
+
+
+@pytest.mark.parametrize("kind", ["tool_use", "server_tool_use", "mcp_tool_use"])
+@pytest.mark.parametrize("before", [b"", said("a")])
+@pytest.mark.parametrize("word", ["end_turn", "tool_use", "stop_sequence"])
+def test_tells_of_a_tool_call_and_leaves_it_out(word: str, before: bytes, kind: str) -> None:
+    call = opened(kind, id="toolu_1", name="f", input={})
+    reads = [begin(), before, call, more("input_json_delta", partial_json='{"'), marker(word), STOP]
+    *signs, done = events_of(reads)
+
+    assert Delta("") in signs
+    assert isinstance(done, Done)
+    assert (FinishReason.OTHER, word, "") == (
+        done.finish_reason,
+        done.provider_finish_reason,
+        done.stop_sequence,
+    )
+    assert [("tools", Action.IGNORED)] == [(one.field, one.action) for one in done.adjustments]
+
+
+def test_a_limit_that_ends_a_tool_call_is_told_as_one() -> None:
+    done = outcome_of([begin(), opened("tool_use"), marker("max_tokens"), STOP]).done
+
+    assert done is not None
+    assert FinishReason.MAX_TOKENS is done.finish_reason
+    assert ["tools"] == [one.field for one in done.adjustments]
+
+
+def test_a_reason_behind_a_tool_call_is_doubtful() -> None:
+    reading = Reading()
+    reading.take(begin() + said("a") + opened("tool_use") + marker("tool_use"))
+
+    assert not reading.ending.is_believed
 
 
 def test_knows_an_event_without_a_name_by_its_type() -> None:

@@ -129,6 +129,70 @@ def test_shows_thinking_as_a_sign_of_life_and_drops_its_text() -> None:
     assert [Delta(""), Delta("a"), STOP] == list(events_of(reads))
 
 
+CALL: list[object] = [{"function": {"name": "f", "arguments": {"city": "Oslo"}}}]
+
+
+def called(text: str = "", **extra: object) -> bytes:
+    return line("", message={"content": text, "tool_calls": CALL}, **extra)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [called(), last()],
+        [called("a"), last()],
+        [line("a"), called(), last()],
+        [called(done=True, done_reason="stop")],
+        [called("a", done=True)],
+    ],
+)
+def test_tells_of_a_tool_call_and_leaves_it_out(lines: list[bytes]) -> None:
+    *signs, done = events_of(lines)
+
+    assert signs
+    assert isinstance(done, Done)
+    assert FinishReason.OTHER is done.finish_reason
+    assert [("tools", Action.IGNORED)] == [(one.field, one.action) for one in done.adjustments]
+
+
+def test_a_limit_that_ends_a_tool_call_is_told_as_one() -> None:
+    *_, done = events_of([called(), last("length")])
+
+    assert isinstance(done, Done)
+    assert FinishReason.MAX_TOKENS is done.finish_reason
+
+
+@pytest.mark.parametrize("none", [None, [], {}])
+def test_an_empty_list_of_tool_calls_is_none(none: object) -> None:
+    assert STOP == outcome_of([line(message={"content": "a", "tool_calls": none}), last()]).done
+
+
+def test_a_tool_call_behind_the_end_takes_it_back() -> None:
+    assert "C07" == outcome_of([line("a"), last(), called()]).row
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "b"}], "a"),
+        ([{"type": "text", "text": "a"}, {"type": "new", "text": "x"}, "b"], "ab"),
+        ({"type": "text", "text": "a"}, "a"),
+        ([], ""),
+    ],
+)
+def test_takes_content_in_parts(content: object, expected: str) -> None:
+    parts = line(message={"content": content})
+
+    assert Outcome(expected, done=STOP) == outcome_of([parts, last()])
+    assert Outcome(expected * 2, done=STOP) == outcome_of([parts + parts + last()])
+
+
+def test_gives_thinking_parts_as_a_sign_of_life() -> None:
+    thinking = line(message={"content": [{"type": "thinking", "thinking": []}]})
+
+    assert [Delta(""), STOP] == list(events_of([thinking, last()]))
+
+
 @pytest.mark.parametrize(
     ("word", "expected"),
     [

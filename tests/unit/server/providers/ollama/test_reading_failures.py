@@ -44,6 +44,11 @@ STOP = Done(finish_reason=FinishReason.STOP, provider_finish_reason="stop", usag
             id="wrong type",
         ),
         pytest.param(
+            line("a") + line(message={"content": 5}) + line("b"),
+            Outcome("a", row="C08", phase="stream"),
+            id="content that is none",
+        ),
+        pytest.param(
             line("a") + b'{"error":"maximum pending requests"}\n' + last(),
             Outcome("a", row="O07", phase="stream"),
             id="error line",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsvc_server.chat.adjustment import Action
 from llmsvc_server.chat.events import Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.openai.reading import Reading
@@ -56,6 +57,96 @@ def test_gives_one_delta_for_each_read() -> None:
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_gives_thinking_as_a_sign_of_life(field: str) -> None:
     [sign, *_] = events_of([chunk({field: "let me see"}), text("a"), finish()])
+
+    assert Delta("") == sign
+
+
+CALLS: list[dict[str, object]] = [
+    {"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}], "content": None},
+    {"function_call": {"name": "f", "arguments": "{}"}},
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("before", [b"", text("a")])
+@pytest.mark.parametrize("word", ["stop", "tool_calls", "function_call"])
+def test_tells_of_a_tool_call_and_leaves_it_out(
+    word: str, before: bytes, call: dict[str, object]
+) -> None:
+    *signs, done = events_of([before, chunk(call), finish(word, stop_reason="x"), DONE], stops="x")
+
+    assert Delta("") in signs
+    assert isinstance(done, Done)
+    assert (FinishReason.OTHER, word, "") == (
+        done.finish_reason,
+        done.provider_finish_reason,
+        done.stop_sequence,
+    )
+    assert [("tools", Action.IGNORED)] == [(one.field, one.action) for one in done.adjustments]
+
+
+def test_a_limit_that_ends_a_tool_call_is_told_as_one() -> None:
+    done = done_of(chunk(CALLS[0]), finish("length"), DONE)
+
+    assert FinishReason.MAX_TOKENS is done.finish_reason
+    assert ["tools"] == [one.field for one in done.adjustments]
+
+
+@pytest.mark.parametrize("none", [None, [], {}, ""])
+def test_an_empty_list_of_tool_calls_is_none(none: object) -> None:
+    nothing = chunk({"content": "a", "tool_calls": none, "function_call": none})
+    done = done_of(nothing, finish(), DONE)
+
+    assert (FinishReason.STOP, ()) == (done.finish_reason, done.adjustments)
+
+
+def test_tells_of_a_tool_call_in_one_body() -> None:
+    choice = {"message": {"content": None, **CALLS[0]}, "finish_reason": "stop"}
+    *_, done = events_of([encode({"choices": [choice]})], is_whole=True)
+
+    assert isinstance(done, Done)
+    assert FinishReason.OTHER is done.finish_reason
+
+
+@pytest.mark.parametrize("behind", [*CALLS, {"content": [{"type": "thinking"}]}])
+def test_a_tool_call_behind_a_reason_takes_it_back(behind: dict[str, object]) -> None:
+    assert "C07" == outcome_of(text("a"), finish(), chunk(behind), DONE).row
+
+
+def test_a_reason_behind_a_tool_call_is_doubtful() -> None:
+    reading = Reading(is_local=False)
+    reading.take(text("a") + chunk(CALLS[0]) + finish("tool_calls"))
+
+    assert not reading.ending.is_believed
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "b"}], "a"),
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
+        ([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}], ""),
+        ([{"type": "image_url", "image_url": {}}, {"type": "text", "text": "a"}], "a"),
+        ([{"type": "text", "text": None}, {"type": 5, "text": "no"}, {"text": "a"}, None], "a"),
+        (["a", {"type": "output_text", "text": "b"}], "ab"),
+        ({"type": "text", "text": "a"}, "a"),
+        ([], ""),
+        ({}, ""),
+    ],
+)
+def test_takes_content_in_parts(content: object, expected: str) -> None:
+    choice = {"message": {"content": content}, "finish_reason": "stop"}
+    whole = list(events_of([encode({"choices": [choice]})], is_whole=True))
+    outcome = outcome_of(chunk({"content": content}), finish(), DONE)
+
+    assert expected == outcome.text == "".join(e.text for e in whole if isinstance(e, Delta))
+    assert FinishReason.STOP is done_of(chunk({"content": content}), finish(), DONE).finish_reason
+
+
+def test_gives_thinking_parts_as_a_sign_of_life() -> None:
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    [sign, *_] = events_of([chunk({"content": [thinking]}), text("a"), finish()])
 
     assert Delta("") == sign
 
