@@ -95,7 +95,7 @@ async def failure_of(provider: OllamaProvider) -> ProviderError:
             (raw(b"HTTP/1.1 20"), end(End.CUT)), ProviderFailed, "C07", id="half a status line"
         ),
         pytest.param(
-            raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n"),
+            raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"),
             ProviderProtocolError,
             "C08",
             id="huge header",

@@ -33,6 +33,10 @@ from llmsvc_server.providers.networks import Networks
 READ_BUFFER_BYTES = 64 * 1024
 """Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""
 
+MAX_HEADER_BYTES = 64 * 1024
+"""Longest line of a response's head: some gateways put a whole policy into one. aiohttp takes 128
+lines, so a head has 8 MiB at most, as a body's event has."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 LARGE_BODY_BYTES = 1024 * 1024
@@ -151,6 +155,8 @@ class Upstream:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
         return self
 

@@ -25,6 +25,11 @@ class LineBuffer:
         self._pieces: list[bytes] = []
         self._tail_bytes = 0
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much of an unfinished line is kept."""
+        return self._tail_bytes
+
     def feed(self, data: bytes) -> bytes:
         r"""Return the lines that `data` completes, blank ones included, each with its newline.
 

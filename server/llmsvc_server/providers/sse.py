@@ -52,6 +52,11 @@ class EventBuffer:
         self._ended_in_cr = False
         self._started = False
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much of an unfinished event is kept, at most."""
+        return self._data_bytes + self._lines.pending_bytes
+
     def feed(self, data: bytes) -> list[ServerEvent]:
         """Return the events that `data` completes.
 

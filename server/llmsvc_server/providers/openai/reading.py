@@ -30,7 +30,7 @@ from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
-"""How much may come before the first content or thinking (failover.md 3.1)."""
+"""How much may come before the first content or thinking (failover.md 3.1), itself not counted."""
 
 _ERROR_EVENT = b"error"
 _OBJECT = b"{"
@@ -297,7 +297,8 @@ class Reading:
         if not self._has_begun:
             self._empty_events += events
             self._empty_bytes += size_bytes
-            if self._empty_events > MAX_EMPTY_EVENTS or self._empty_bytes > MAX_EMPTY_BYTES:
+            without_content = self._empty_bytes - self._buffer.pending_bytes
+            if self._empty_events > MAX_EMPTY_EVENTS or without_content > MAX_EMPTY_BYTES:
                 self._fail(ProviderProtocolError(row="C08"))
         return None
 

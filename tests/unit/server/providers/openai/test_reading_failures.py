@@ -120,6 +120,20 @@ def test_fails_after_too_many_events_without_content() -> None:
     assert "C08" == failure_of(*([b": wait\n\n" * 100] * (MAX_EMPTY_BYTES // 800 + 1))).row
 
 
+def test_takes_a_long_event_as_the_first_one_however_it_is_cut() -> None:
+    words = "x" * 1_000_000
+    event = event_of({"choices": [{"delta": {"content": words}}]})
+    for body in (event, b": wait\n\n" + event, event.replace(b',"', b',\ndata: "')):
+        pieces = [body[at : at + 16_384] for at in range(0, len(body), 16_384)]
+        assert words == outcome_of(*pieces, finish(), DONE).text
+
+
+def test_fails_on_a_long_comment_or_a_long_event_without_content() -> None:
+    for body in (b": " + b"x" * 300_000 + b"\n\n", chunk({}, padding="x" * 300_000)):
+        pieces = [body[at : at + 16_384] for at in range(0, len(body), 16_384)]
+        assert "C08" == failure_of(*pieces, text("a"), finish(), DONE).row
+
+
 def test_counts_them_before_the_first_content_only() -> None:
     few = b'data: {"choices":[]}\n\n'
 
