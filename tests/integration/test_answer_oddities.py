@@ -161,3 +161,65 @@ async def test_an_indented_answer_that_is_cut_is_none(body: bytes) -> None:
     given = await answers(Protocol.OLLAMA, Raw(body), End())
 
     assert ["PROVIDER_PROTOCOL"] * 2 == [one.reason for one in given]
+
+
+@EACH
+async def test_a_large_first_piece_is_taken_however_it_is_cut(protocol: Protocol) -> None:
+    text = b"x" * 300 * 1024
+    data = written(protocol, text).data
+    pieces = [Raw(data[at : at + 16_384]) for at in range(0, len(data), 16_384)]
+
+    assert {("OK", text.decode())} == await texts(protocol, *ended(protocol, *pieces))
+
+
+WHOLE = {
+    Protocol.OLLAMA: {"message": {"content": "a"}, "done": True},
+    Protocol.OPENAI: {"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]},
+    Protocol.ANTHROPIC: {"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn"},
+}
+
+
+@EACH
+async def test_a_long_header_is_read(protocol: Protocol) -> None:
+    body = json.dumps(WHOLE[protocol]).encode()
+    long = Refuse(200, body, {"Content-Security-Policy": "x" * 60_000})
+    too_long = Refuse(200, body, {"Content-Security-Policy": "x" * 70_000})
+
+    assert {("OK", "a")} == await texts(protocol, long)
+    assert ["PROVIDER_PROTOCOL"] * 2 == [one.reason for one in await answers(protocol, too_long)]
+
+
+ODD: Sequence[object] = (12.0, "12", True, 1e300, -1, None, [], {"a": 1}, 10**30)
+FIGURES = (
+    *("prompt_eval_count", "eval_count", "prompt_eval_cached_count", "total_duration"),
+    *("load_duration", "prompt_eval_duration", "eval_duration", "created_at", "model"),
+)
+
+
+def with_odd_figures(protocol: Protocol, odd: object) -> Raw:
+    """Return the end of an answer that has this wherever it says anything beside its reason."""
+    match protocol:
+        case Protocol.OLLAMA:
+            last = {"message": {"content": "", "role": odd}, "done": True, "done_reason": "stop"}
+            return Raw(json.dumps({**last, **dict.fromkeys(FIGURES, odd)}).encode() + b"\n")
+        case Protocol.OPENAI:
+            usage = {"prompt_tokens": odd, "completion_tokens": odd, "total_tokens": odd}
+            choice = {"delta": {"role": odd}, "finish_reason": "stop", "stop_reason": odd}
+            more = {"id": odd, "model": odd, "created": odd, "timings": odd, "usage": usage}
+            return Raw(b"data: " + json.dumps({"choices": [choice], **more}).encode() + b"\n\n")
+        case Protocol.ANTHROPIC:
+            stop = {"stop_reason": "end_turn", "stop_sequence": odd, "stop_details": odd}
+            delta = {"delta": stop, "usage": {"input_tokens": odd, "output_tokens": odd}}
+            return Raw(b"event: message_delta\ndata: " + json.dumps(delta).encode() + b"\n\n")
+
+
+@EACH
+@pytest.mark.parametrize("odd", ODD, ids=str)
+async def test_no_odd_figure_costs_an_answer(protocol: Protocol, odd: object) -> None:
+    for given in await answers(
+        protocol, Begin(), written(protocol, b"a"), with_odd_figures(protocol, odd), End()
+    ):
+        assert ("OK", "a") == (given.code, given.text)
+        assert given.response is not None
+        assert llm_pb2.TOKEN_COUNT_METHOD_REPORTED != given.response.usage.output_method
+        assert llm_pb2.FINISH_REASON_STOP == given.response.finish_reason

@@ -17,9 +17,16 @@ T = TypeVar("T")
 
 _BOM = "\ufeff"
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_decoder = json.JSONDecoder(strict=False)
+_MOST_DIGITS = 100
 
-# A number of more than 4,300 digits is a ValueError, nesting without end a RecursionError.
+
+def _whole_number(digits: str) -> float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+_decoder = json.JSONDecoder(strict=False, parse_int=_whole_number)
+
+# Nesting without end is a RecursionError.
 _UNREADABLE = (ValueError, RecursionError, msgspec.ValidationError)
 
 

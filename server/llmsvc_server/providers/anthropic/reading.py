@@ -25,6 +25,7 @@ from llmsvc_server.providers.anthropic.wire import (
     MessageDelta,
     MessageStart,
     MessageStop,
+    Opening,
     Piece,
     Stop,
     decode_event,
@@ -250,7 +251,7 @@ class Reading:
             self.over = True
 
     def _open(self, block: Block) -> None:
-        if block.type == _TEXT and block.text:
+        if block.type == _TEXT:
             self._say(block.text)
         elif block.type in _THINKING:
             self._live()
@@ -259,12 +260,16 @@ class Reading:
             self._live()
 
     def _go_on(self, piece: Piece) -> None:
-        if piece.type == _TEXT_DELTA and piece.text:
+        if piece.type == _TEXT_DELTA:
             self._say(piece.text)
         elif piece.type in _SIGNS:
             self._live()
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: object) -> None:
+        if not text:
+            return
+        if not isinstance(text, str):
+            raise ProviderProtocolError(row="C08")
         self._texts.append(text)
         if self.ending.is_marked:
             self.ending.take_back()
@@ -279,13 +284,14 @@ class Reading:
         if not stop.stop_reason:
             return
         has_text = self._has_text or bool(self._texts)
-        self.ending.mark(is_plain=has_text and not self._calls)
-        self._word = stop.stop_reason
+        is_word = isinstance(stop.stop_reason, str)
+        self.ending.mark(is_plain=has_text and is_word and not self._calls)
+        self._word = stop.stop_reason if isinstance(stop.stop_reason, str) else ""
         sequence = stop.stop_sequence
         is_ours = isinstance(sequence, str) and sequence in self._stop_sequences
         self._sequence = str(sequence) if is_ours and self._word == "stop_sequence" else ""
 
-    def _identify(self, message: Message) -> None:
+    def _identify(self, message: Message | Opening) -> None:
         if isinstance(message.id, str) and _PLAIN_ID.fullmatch(message.id):
             self._id = message.id
 

@@ -37,21 +37,20 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     """What a block begins with."""
 
     type: object = None
-    text: str | None = ""
+    text: object = None
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
     """More of a block. Absent and null are empty."""
 
     type: object = None
-    text: str | None = ""
-    thinking: str | None = ""
+    text: object = None
 
 
 class Stop(msgspec.Struct, frozen=True, gc=False):
     """Why an answer ended; null as long as it goes on."""
 
-    stop_reason: str | None = None
+    stop_reason: object = None
     stop_sequence: object = None
 
 
@@ -61,16 +60,23 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     type: object = None
     id: object = None
     content: tuple[Block, ...] | None = ()
-    stop_reason: str | None = None
+    stop_reason: object = None
     stop_sequence: object = None
     usage: object = None
     error: object = None
 
 
+class Opening(msgspec.Struct, frozen=True, gc=False):
+    """An answer of which nothing has come yet."""
+
+    id: object = None
+    usage: object = None
+
+
 class MessageStart(msgspec.Struct, frozen=True, gc=False):
     """The first event of an answer."""
 
-    message: Message = Message()
+    message: Opening = Opening()
 
 
 class BlockStart(msgspec.Struct, frozen=True, gc=False):

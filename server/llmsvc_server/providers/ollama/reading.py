@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.events import Delta, Done, Timings
+from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import (
     ModelOutputInvalid,
@@ -21,6 +21,7 @@ from llmsvc_server.providers.ending import Ending
 from llmsvc_server.providers.lenient import Seam, read_several
 from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 from llmsvc_server.providers.ollama.errors import classify
+from llmsvc_server.providers.ollama.figures import timings_in, usage_in
 from llmsvc_server.providers.ollama.refusals import said_in_line
 from llmsvc_server.providers.ollama.wire import Content, Line, decode_lines
 from llmsvc_server.providers.parts import read_parts
@@ -37,7 +38,7 @@ _WORDS = {"stop": FinishReason.STOP, "length": FinishReason.MAX_TOKENS}
 _PLAIN_WORD = re.compile(r"[a-z_]{1,32}")
 """A reason that we do not know is passed on if it can be nothing but a word."""
 
-_OF_LOADING = {"load", "unload"}
+_OF_LOADING = ("load", "unload")
 
 
 class Reading:
@@ -151,21 +152,14 @@ class Reading:
             if self._repeats >= REPEATS:
                 raise ModelOutputInvalid(row="O00", cause="repetition", phase=self.phase)
             raise ProviderFailed(row="C07", phase=self.phase)
-        word = last.done_reason or ""
-        reason = self._finish_reason(word, last)
+        word = last.done_reason if isinstance(last.done_reason, str) else ""
+        usage = usage_in(last)
+        reason = self._finish_reason(last.done_reason, usage)
         return Done(
             finish_reason=reason_with_calls(reason) if self._calls else reason,
             provider_finish_reason=word if _PLAIN_WORD.fullmatch(word) else "",
-            usage=Usage(
-                input_tokens=last.prompt_eval_count,
-                output_tokens=last.eval_count,
-                cached_input_tokens=last.prompt_eval_cached_count,
-            ),
-            timings=Timings(
-                load_s=_seconds(last.load_duration),
-                prompt_s=_seconds(last.prompt_eval_duration),
-                generation_s=_seconds(last.eval_duration),
-            ),
+            usage=usage,
+            timings=timings_in(last),
             adjustments=(*adjustments, LEFT_OUT) if self._calls else adjustments,
         )
 
@@ -280,18 +274,18 @@ class Reading:
 
     def _settle(self, line: Line, *, is_plain: bool) -> None:
         """Take a line that ends the answer, or its beginning."""
-        word = line.done_reason or ""
         if (line.remote_host or line.remote_model) and not self._may_be_remote:
             self._fail(PrivacyViolated(row="O01"))
         elif line.error is not None:
             of_cloud = line.cloud_status is not None
             self._fail(classify(said_in_line(line.error, of_cloud=of_cloud)))
-        elif word in _OF_LOADING:
+        elif line.done_reason in _OF_LOADING:
             self._fail(ProviderProtocolError(row="O03"))
-        elif line.done or word:
+        elif line.done is True or line.done_reason:
             self._last = line
+            is_plain = is_plain and isinstance(line.done_reason, str | None)
             self.ending.mark(is_plain=is_plain)
-            if line.done and is_plain:
+            if line.done is True and is_plain:
                 self.ending.frame()
         elif not self.ending.is_believed:
             self._fail(ProviderFailed(row="O02"))
@@ -322,24 +316,23 @@ class Reading:
         self._repeats = self._repeats + equal if goes_on else equal
         self._latest = latest
 
-    def _finish_reason(self, word: str, last: Line) -> FinishReason:
-        reason = _WORDS.get(word, FinishReason.OTHER) if word else FinishReason.STOP
+    def _finish_reason(self, word: object, usage: Usage) -> FinishReason:
+        if not word:
+            return FinishReason.STOP
+        reason = (
+            _WORDS.get(word, FinishReason.OTHER) if isinstance(word, str) else FinishReason.OTHER
+        )
         if reason is FinishReason.MAX_TOKENS and self._window_tokens is not None:
-            used_tokens = (last.prompt_eval_count or 0) + (last.eval_count or 0)
+            used_tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
             if used_tokens >= self._window_tokens:
                 return FinishReason.CONTEXT_LENGTH
         return reason
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
-    """Return a length that Ollama gave; None where it gave none, or nonsense."""
-    return nanoseconds / 1e9 if nanoseconds is not None and nanoseconds >= 0 else None
-
-
 def _is_special(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot path's
     """Return whether a line is more than a piece of an answer: its end, or no part of one."""
     return bool(
-        line.done
+        line.done is True
         or line.done_reason
         or line.error is not None
         or ((line.remote_host or line.remote_model) and not may_be_remote)

@@ -63,21 +63,25 @@ class Content(msgspec.Struct, frozen=True, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One object of an answer, as far as we read it. `cloud_status` comes from the vendor's cloud."""
+    """One object of an answer, as far as we read it. `cloud_status` comes from the vendor's cloud.
+
+    What the answer needs is typed: its content. The rest is taken as it comes and looked at later, so
+    that no odd extra breaks an answer.
+    """
 
     message: Content | None = None
-    done: bool | None = None
-    done_reason: str | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
-    prompt_eval_cached_count: int | None = None
-    load_duration: int | None = None
-    prompt_eval_duration: int | None = None
-    eval_duration: int | None = None
+    done: object = None
+    done_reason: object = None
+    prompt_eval_count: object = None
+    eval_count: object = None
+    prompt_eval_cached_count: object = None
+    load_duration: object = None
+    prompt_eval_duration: object = None
+    eval_duration: object = None
     error: object = None
     cloud_status: object = msgspec.field(name="StatusCode", default=None)
-    remote_host: str | None = None
-    remote_model: str | None = None
+    remote_host: object = None
+    remote_model: object = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -236,8 +236,11 @@ class Reading:
             self._fail(ProviderFailed(row="P11"))
         elif choice is not None and choice.finish_reason:
             has_text = self._has_text or bool(self._texts)
-            self.ending.mark(is_plain=has_text and not has_content and not self._calls)
-            self._word, self._stop = choice.finish_reason, choice.stop_reason
+            word = choice.finish_reason
+            is_word = isinstance(word, str)
+            self.ending.mark(is_plain=has_text and is_word and not has_content and not self._calls)
+            self._word = word if isinstance(word, str) else ""
+            self._stop = choice.stop_reason
 
     def _meant(self, data: bytes) -> ProviderError:
         return classify(said_in_answer(data), is_local=self._is_local)
@@ -264,7 +267,7 @@ class Reading:
         said = content.content or ""
         text, thinks = (said, False) if isinstance(said, str) else read_parts(said)
         lives = bool(thinks or content.reasoning or content.reasoning_content)
-        if content.refusal:
+        if isinstance(content.refusal, str) and content.refusal:
             text += content.refusal
             self._refuses = True
         if content.tool_calls or content.function_call:

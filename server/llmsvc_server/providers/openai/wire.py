@@ -55,7 +55,7 @@ class Content(msgspec.Struct, frozen=True, gc=False):
     """
 
     content: object = None
-    refusal: str | None = ""
+    refusal: object = None
     reasoning: object = None
     reasoning_content: object = None
     tool_calls: object = None
@@ -68,7 +68,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     index: object = 0
     delta: Content | None = None
     message: Content | None = None
-    finish_reason: str | None = None
+    finish_reason: object = None
     stop_reason: object = None
 
     @property

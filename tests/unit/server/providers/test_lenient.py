@@ -23,6 +23,7 @@ Document = dict[str, object]
         (b'{"a":"x\ty"}', "x\ty"),
         (b'{"a":-Infinity}', -float("inf")),
         (b'{"a":1e400}', float("inf")),
+        (b'{"a":' + b"1" * 5_000 + b"}", float("inf")),
     ],
 )
 def test_reads_what_a_strict_decoder_refuses(data: bytes, expected: object) -> None:
@@ -33,7 +34,6 @@ def test_reads_what_a_strict_decoder_refuses(data: bytes, expected: object) -> N
     "data",
     [
         *(b"", b"{", b"[]", b"5", b"<html>", b"{} {}", b'{"a":"\\ud8"}', b"[" * 100_000),
-        b'{"a":' + b"1" * 5_000 + b"}",
     ],
 )
 def test_refuses_what_is_no_such_document(data: bytes) -> None:

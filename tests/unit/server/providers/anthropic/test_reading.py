@@ -124,85 +124,6 @@ def test_knows_an_event_without_a_name_by_its_type() -> None:
     assert Outcome(TEXT, done=ended()) == outcome_of([nameless])
 
 
-@pytest.mark.parametrize(
-    "after", [b"data: <html>\n\n", b"data: {\n\n", b"event: message_stop\ndata: x\n\n", b"data: {"]
-)
-def test_minds_nothing_after_the_end_that_is_no_content(after: bytes) -> None:
-    assert Outcome("a", done=ended()) == outcome_of([begin() + said("a") + END + after])
-
-
-@pytest.mark.parametrize("content", [said("b"), thought("hm"), opened(text="b")])
-@pytest.mark.parametrize("end", [marker(), END])
-def test_content_after_the_end_takes_it_back(end: bytes, content: bytes) -> None:
-    body = begin() + said("a") + end + content
-
-    assert "C07" == outcome_of([body]).row
-    assert ended() == outcome_of([body + END]).done
-    assert "C07" == outcome_of([body + said("c") + STOP]).row
-
-
-def test_a_taken_back_reason_is_not_told() -> None:
-    reads = [begin(), said("a"), marker("max_tokens"), said("b"), marker("stop_sequence"), STOP]
-
-    assert ended(FinishReason.STOP_SEQUENCE, "stop_sequence") == outcome_of(reads).done
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        *(b"data: [DONE]\n\n", b"data: [done] \n\n", b"event: done\ndata: [DONE]\n\n"),
-        *(b"data:\n\n", b"data: null\n\n", b"data: \r\n\r\n" + STOP),
-        *(b"data: {broken\n\n", b"data: [DO"),
-    ],
-)
-def test_needs_no_last_event_as_the_protocol_has_it(end: bytes) -> None:
-    assert Outcome("a", done=ended()) == outcome_of([begin() + said("a") + marker() + end])
-
-
-@pytest.mark.parametrize("nothing", [b"data:\n\n", b"data:  \n\n", b"data: null\n\n"])
-def test_passes_over_empty_data_anywhere(nothing: bytes) -> None:
-    body = nothing + begin() + nothing + said("a") + nothing + said("b") + nothing + END + nothing
-
-    assert Outcome("ab", done=ended()) == outcome_of([body])
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        ([begin(), said("a"), marker()], True),
-        ([begin(), marker()], False),
-        ([begin(), thought("hm"), marker()], False),
-        ([begin(), marker(), said("a"), marker()], False),
-        ([begin(), marker(), said("a"), END], True),
-        ([begin(), said("a"), marker(), said("b")], False),
-        ([begin(), END], True),
-    ],
-)
-def test_believes_a_reason_by_silence_that_came_alone_behind_text(
-    events: list[bytes], *, expected: bool
-) -> None:
-    reading = Reading()
-    for event in events:
-        reading.take(event)
-
-    assert expected == reading.ending.is_believed
-
-
-def test_is_believed_with_the_stop_reason_and_over_with_the_body() -> None:
-    reading = Reading()
-    reading.take(begin() + said("a") + marker(None))
-    before = (reading.ending.is_believed, reading.over)
-    reading.take(marker())
-    between = (reading.ending.is_believed, reading.over)
-    reading.take(STOP)
-    framed = (reading.ending.is_framed, reading.over)
-    reading.take(b"")
-
-    assert [(False, False), (True, False)] == [before, between]
-    assert (True, False) == framed
-    assert reading.over
-
-
 @pytest.mark.parametrize("body", [begin() + said("a") + marker(), TRANSCRIPT[:-1]])
 def test_a_stop_reason_is_enough_at_the_bodys_end(body: bytes) -> None:
     assert ended() == outcome_of([body]).done
@@ -302,6 +223,23 @@ def test_odd_usage_does_not_break_an_answer(usage: object) -> None:
 
     assert "a" == outcome_of(reads).text
     assert outcome_of(reads).done is not None
+
+
+@pytest.mark.parametrize("odd", [5, True, {"type": "x"}, ["end_turn"]])
+def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: object) -> None:
+    reading = Reading()
+    reading.take(begin() + said("a") + marker(odd, odd))
+    is_believed = reading.ending.is_believed
+    reading.take(b"")
+
+    assert not is_believed
+    assert ended(FinishReason.OTHER, "other") == reading.end()
+
+
+def test_minds_nothing_odd_about_a_beginning() -> None:
+    odd = begin(content="", stop_reason=5, model=7, role=[], type=None)
+
+    assert ended() == outcome_of([odd, opened(kind="text", text=None), said("a"), END]).done
 
 
 @pytest.mark.parametrize("odd", [*("", "secret words", "x" * 129, "a\n"), 5, None, ["msg_1"]])

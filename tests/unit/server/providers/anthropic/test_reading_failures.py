@@ -57,7 +57,6 @@ A = begin() + said("a")
         pytest.param(
             begin() + event_of("content_block_start", {}), Outcome("", row="C08"), id="no block"
         ),
-        pytest.param(A + marker(5), Outcome("a", row="C08", phase="stream"), id="odd reason"),
         pytest.param(
             b"event: message_start\ndata: " + b'{"message":' * 100_000 + b"\n\n",
             Outcome("", row="C08"),

@@ -234,6 +234,43 @@ def test_tells_a_full_window_from_a_reached_limit(
     assert expected == done.finish_reason
 
 
+ODD = [12.0, "12", True, 1e300, -1, None, [], {"a": 1}, 10**30, "1" * 5_000]
+FIGURES = [
+    *("prompt_eval_count", "eval_count", "prompt_eval_cached_count", "total_duration"),
+    *("load_duration", "prompt_eval_duration", "eval_duration", "created_at", "model"),
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_odd_figure_costs_an_answer(odd: object) -> None:
+    assert Outcome("a", done=STOP) == outcome_of(
+        [line("a"), last("stop", "", **dict.fromkeys(FIGURES, odd))]
+    )
+
+
+@pytest.mark.parametrize("literal", [b"1e400", b"-Infinity", b"NaN", b'"\\ud83d"', b"1" * 5_000])
+def test_no_odd_literal_in_a_figure_costs_an_answer(literal: bytes) -> None:
+    end = last(eval_count=4711).replace(b"4711", literal)
+    outcome = outcome_of([line("a"), end])
+
+    assert ("a", True) == (outcome.text, outcome.done is not None)
+
+
+@pytest.mark.parametrize("odd", [5, True, {"a": 1}, ["stop"]])
+def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: object) -> None:
+    *_, done = events_of([line("a"), line(done=True, done_reason=odd)])
+
+    assert isinstance(done, Done)
+    assert (FinishReason.OTHER, "") == (done.finish_reason, done.provider_finish_reason)
+
+
+def test_minds_nothing_odd_beside_the_text() -> None:
+    message = {"role": 5, "content": "a", "thinking": True}
+    odd = line(message=message, logprobs="x", remote_host=[], done="no", done_reason={})
+
+    assert Outcome("a", done=STOP) == outcome_of([odd, last()])
+
+
 def test_reports_counts_that_came_and_no_others() -> None:
     *_, done = events_of([last(eval_count=7)])
 

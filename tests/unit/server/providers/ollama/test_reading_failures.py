@@ -39,11 +39,6 @@ STOP = Done(finish_reason=FinishReason.STOP, provider_finish_reason="stop", usag
             line("a") + b"\xff\n" + line("b"), Outcome("a", row="C08", phase="stream"), id="later"
         ),
         pytest.param(
-            line("a") + b'{"eval_count":"5","done":true}\n',
-            Outcome("a", row="C08", phase="stream"),
-            id="wrong type",
-        ),
-        pytest.param(
             line("a") + line(message={"content": 5}) + line("b"),
             Outcome("a", row="C08", phase="stream"),
             id="content that is none",

@@ -82,7 +82,6 @@ def test_fails_without_a_reason(body: bytes) -> None:
         b'data: {"choices":[{"delta":{"content":5}}]}\n\n',
         b'data: {"choices":[{"delta":{"content":[5]}}]}\n\n',
         b'data: {"choices":[{"delta":{"content":[{"type":"text","text":5}]}}]}\n\n',
-        b'data: {"choices":[{"finish_reason":7}]}\n\n',
         b'data: "\xff"\n\n',
         b"data: " + b"[" * 100_000 + b"\n\n",
     ],

@@ -1,0 +1,96 @@
+"""When an answer has ended, and what of its last words counts: failover.md 3.3, ADR-026."""
+
+import pytest
+
+from llmsvc_server.chat.usage import FinishReason
+from llmsvc_server.providers.anthropic.reading import Reading
+from tests.unit.server.providers.anthropic.outcomes import Outcome, ended, outcome_of
+from tests.unit.server.providers.anthropic.transcripts import (
+    STOP,
+    begin,
+    marker,
+    opened,
+    said,
+    thought,
+)
+
+END = marker() + STOP
+
+
+@pytest.mark.parametrize(
+    "after", [b"data: <html>\n\n", b"data: {\n\n", b"event: message_stop\ndata: x\n\n", b"data: {"]
+)
+def test_minds_nothing_after_the_end_that_is_no_content(after: bytes) -> None:
+    assert Outcome("a", done=ended()) == outcome_of([begin() + said("a") + END + after])
+
+
+@pytest.mark.parametrize("content", [said("b"), thought("hm"), opened(text="b")])
+@pytest.mark.parametrize("end", [marker(), END])
+def test_content_after_the_end_takes_it_back(end: bytes, content: bytes) -> None:
+    body = begin() + said("a") + end + content
+
+    assert "C07" == outcome_of([body]).row
+    assert ended() == outcome_of([body + END]).done
+    assert "C07" == outcome_of([body + said("c") + STOP]).row
+
+
+def test_a_taken_back_reason_is_not_told() -> None:
+    reads = [begin(), said("a"), marker("max_tokens"), said("b"), marker("stop_sequence"), STOP]
+
+    assert ended(FinishReason.STOP_SEQUENCE, "stop_sequence") == outcome_of(reads).done
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(b"data: [DONE]\n\n", b"data: [done] \n\n", b"event: done\ndata: [DONE]\n\n"),
+        *(b"data:\n\n", b"data: null\n\n", b"data: \r\n\r\n" + STOP),
+        *(b"data: {broken\n\n", b"data: [DO"),
+    ],
+)
+def test_needs_no_last_event_as_the_protocol_has_it(end: bytes) -> None:
+    assert Outcome("a", done=ended()) == outcome_of([begin() + said("a") + marker() + end])
+
+
+@pytest.mark.parametrize("nothing", [b"data:\n\n", b"data:  \n\n", b"data: null\n\n"])
+def test_passes_over_empty_data_anywhere(nothing: bytes) -> None:
+    body = nothing + begin() + nothing + said("a") + nothing + said("b") + nothing + END + nothing
+
+    assert Outcome("ab", done=ended()) == outcome_of([body])
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([begin(), said("a"), marker()], True),
+        ([begin(), marker()], False),
+        ([begin(), thought("hm"), marker()], False),
+        ([begin(), marker(), said("a"), marker()], False),
+        ([begin(), marker(), said("a"), END], True),
+        ([begin(), said("a"), marker(), said("b")], False),
+        ([begin(), END], True),
+    ],
+)
+def test_believes_a_reason_by_silence_that_came_alone_behind_text(
+    events: list[bytes], *, expected: bool
+) -> None:
+    reading = Reading()
+    for event in events:
+        reading.take(event)
+
+    assert expected == reading.ending.is_believed
+
+
+def test_is_believed_with_the_stop_reason_and_over_with_the_body() -> None:
+    reading = Reading()
+    reading.take(begin() + said("a") + marker(None))
+    before = (reading.ending.is_believed, reading.over)
+    reading.take(marker())
+    between = (reading.ending.is_believed, reading.over)
+    reading.take(STOP)
+    framed = (reading.ending.is_framed, reading.over)
+    reading.take(b"")
+
+    assert [(False, False), (True, False)] == [before, between]
+    assert (True, False) == framed
+    assert reading.over
