@@ -223,3 +223,41 @@ async def test_no_odd_figure_costs_an_answer(protocol: Protocol, odd: object) ->
         assert given.response is not None
         assert llm_pb2.TOKEN_COUNT_METHOD_REPORTED != given.response.usage.output_method
         assert llm_pb2.FINISH_REASON_STOP == given.response.finish_reason
+
+
+FAILURES = {
+    Protocol.OLLAMA: b'{"error":"maximum pending requests @"}\n',
+    Protocol.OPENAI: b'data: {"error":{"message":"@","param":"@","code":"insufficient_quota"}}\n\n',
+    Protocol.ANTHROPIC: b'event: error\ndata: {"error":{"type":"rate_limit_error","message":"@"}}\n\n',
+}
+
+
+@EACH
+@pytest.mark.parametrize("half", [rb"\ud83d", b"\xff", b"\xed\xa0\xbd"])
+async def test_half_a_character_hides_no_error(protocol: Protocol, half: bytes) -> None:
+    said = FAILURES[protocol].replace(b"@", half)
+
+    for given in await answers(protocol, Raw(said), End()):
+        assert "RESOURCE_EXHAUSTED" == given.code
+
+
+@EACH
+async def test_half_a_character_in_a_refusal_hides_no_error(protocol: Protocol) -> None:
+    wrong = FAILURES[protocol].replace(b"@", rb"\ud83d")
+    body = wrong[wrong.index(b"{") :]
+
+    for given in await answers(protocol, Refuse(503 if protocol is Protocol.OLLAMA else 400, body)):
+        assert "RESOURCE_EXHAUSTED" == given.code
+
+
+@EACH
+async def test_half_a_character_in_a_name_or_a_reason_costs_nothing(protocol: Protocol) -> None:
+    ends = {
+        Protocol.OLLAMA: b'{"model":"@","message":{"role":"@","content":""},"done":true,"done_reason":"@"}\n',
+        Protocol.OPENAI: b'data: {"id":"@","choices":[{"delta":{},"finish_reason":"@"}]}\n\n',
+        Protocol.ANTHROPIC: b'event: message_delta\ndata: {"id":"@","delta":{"stop_reason":"@"}}\n\n',
+    }
+    last = Raw(ends[protocol].replace(b"@", rb"\ud83d"))
+
+    for given in await answers(protocol, Begin(), written(protocol, b"a"), last, End()):
+        assert ("OK", "a") == (given.code, given.text)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
-import msgspec
-
+from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.statuses import status_in
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -99,7 +99,7 @@ def _said(status: int | None, error: object, traits: Trait, retry_after_s: float
 
 def _inner(error: object) -> Mapping[str, object]:
     """Return the engine's own error: newer servers pass its JSON on inside a string."""
-    document = _decoded(error.encode()) if isinstance(error, str) else error
+    document = _decoded(error.encode(errors="surrogatepass")) if isinstance(error, str) else error
     if not isinstance(document, dict):
         return {}
     nested = document.get("error", document)
@@ -108,8 +108,8 @@ def _inner(error: object) -> Mapping[str, object]:
 
 def _decoded(data: bytes) -> object:
     try:
-        document: object = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document: object = read_leniently(data, object)
+    except ProviderProtocolError:
         return None
     return document
 

@@ -6,8 +6,8 @@ Shapes: facts/providers.md 1.6.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
+from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.overflows import Overflow, overflow_in
 from llmsvc_server.providers.statuses import status_in
 
@@ -134,8 +134,8 @@ def _texts(document: object) -> Iterator[str]:
 
 def _decoded(data: bytes) -> object:
     try:
-        document: object = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document: object = read_leniently(data, object)
+    except ProviderProtocolError:
         return None
     if isinstance(document, list) and len(document) == 1:
         return document[0]  # so does Google wrap its refusals
