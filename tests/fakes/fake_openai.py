@@ -54,6 +54,7 @@ class FakeOpenai(FakeServer):
         models: Sequence[str] = (),
         api_key: str = "",
         documents: Mapping[str, Json] | None = None,
+        window: int | None = None,
     ) -> None:
         """Describe a server; it runs inside `async with`.
 
@@ -61,12 +62,15 @@ class FakeOpenai(FakeServer):
             models: What it lists and answers for.
             api_key: The key that every request must carry; empty for none.
             documents: Path -> what is answered there.
+            window: Tokens that a prompt, of which each has 30, and the answer's limit may have
+                together; a larger limit is refused in the words of vLLM 0.11. None: any number.
         """
         super().__init__()
         self.answer = "An answer in several pieces."
         self.documents = dict(documents or {})
         self._models = models
         self._api_key = api_key
+        self._window = window
         self._scripts: list[_Scripted] = []
 
     @property
@@ -120,6 +124,18 @@ class FakeOpenai(FakeServer):
                 code="model_not_found",
             )
             await missing(stage)
+            return
+        limit = asked.get("max_tokens") or asked.get("max_completion_tokens")
+        if self._window is not None and isinstance(limit, int) and limit + 30 > self._window:
+            too_large = refuse(
+                400,
+                f"'max_tokens' or 'max_completion_tokens' is too large: {limit}. This model's"
+                f" maximum context length is {self._window} tokens and your request has 30 input"
+                f" tokens ({limit} > {self._window} - 30).",
+                type="BadRequestError",
+                code=400,
+            )
+            await too_large(stage)
             return
         if not asked.get("stream"):
             message = {"role": "assistant", "content": self.answer}

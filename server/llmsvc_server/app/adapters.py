@@ -19,18 +19,21 @@ from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 
 USER_AGENT = f"llmsvc/{__version__}"
+USUAL_TOKENS = 8_192
+"""Most tokens of an answer where nobody set a limit and the provider needs one, or runs on."""
 
 Entry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
 
 
-def adapters(name: str, entry: Entry, most_tokens: int) -> Mapping[str, ChatProvider]:
+def adapters(name: str, entry: Entry, limit: int | None) -> Mapping[str, ChatProvider]:
     """Return the adapters of one provider, by the names of its endpoints, not opened yet.
 
     Args:
         name: The provider's, which its only endpoint has too.
         entry: Its settings.
-        most_tokens: The server's limit on the tokens of an answer.
+        limit: The operator's limit on the tokens of an answer; None for what suits the kind.
     """
+    most_tokens = USUAL_TOKENS if limit is None else limit
     match entry:
         case MockSettings():
             return {name: MockProvider(name, model=entry.model, max_output_tokens=most_tokens)}
@@ -42,7 +45,7 @@ def adapters(name: str, entry: Entry, most_tokens: int) -> Mapping[str, ChatProv
                 endpoint: _ollama(name, url, entry, most_tokens) for endpoint, url in named.items()
             }
         case OpenaiSettings():
-            return {name: _openai(name, entry, most_tokens)}
+            return {name: _openai(name, entry, limit)}
         case AnthropicSettings():
             return {name: _anthropic(name, entry, most_tokens)}
 
@@ -62,7 +65,7 @@ def _ollama(name: str, url: str, entry: OllamaSettings, most_tokens: int) -> Cha
     )
 
 
-def _openai(name: str, entry: OpenaiSettings, most_tokens: int) -> ChatProvider:
+def _openai(name: str, entry: OpenaiSettings, most_tokens: int | None) -> ChatProvider:
     from llmsvc_server.providers.openai.chat import OpenaiProvider  # noqa: PLC0415  see above
 
     return OpenaiProvider(
@@ -73,7 +76,9 @@ def _openai(name: str, entry: OpenaiSettings, most_tokens: int) -> ChatProvider:
         networks=Networks(entry.local_networks) if entry.local else None,
         temperature=entry.temperature,
         max_output_tokens=most_tokens,
+        window_tokens=entry.context_length,
         token_limit_field=entry.token_limit_field,
+        stream_options=entry.stream_options,
         sends_store=entry.sends_store,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,

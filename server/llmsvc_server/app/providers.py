@@ -144,8 +144,8 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     """
     llm = settings.llm
     entries = {**llm.candidates, **llm.others}
-    most_tokens = settings.limits.max_output_tokens
-    made = {name: adapters(name, entry, most_tokens) for name, entry in entries.items()}
+    limit = settings.limits.max_output_tokens
+    made = {name: adapters(name, entry, limit) for name, entry in entries.items()}
     for of_one in made.values():
         for adapter in of_one.values():
             if isinstance(adapter, AbstractAsyncContextManager):

@@ -64,6 +64,33 @@ class Sampling:
     max_output_tokens: int | None = None
     stop_sequences: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
+    def limit(self, most_tokens: int | None) -> int | None:
+        """Return the output tokens to ask a model for: the caller's, but not more than `most_tokens`.
+
+        None stands for no limit, of the server's or at all.
+        """
+        asked = self.max_output_tokens
+        if asked is None or most_tokens is None:
+            return most_tokens if asked is None else asked
+        return min(asked, most_tokens)
+
+    def limited_to(self, sent: int | None) -> tuple[Adjustment, ...]:
+        """Return what it changed that a model was asked for `sent` tokens, for no number if None.
+
+        One adjustment where that is not what the caller asked for.
+        """
+        asked = self.max_output_tokens
+        if asked is None or asked == sent:
+            return ()
+        how = "Left to the model" if sent is None else f"Brought down to {sent}"
+        why = "whose window has room for less." if sent is None else "the limit for the model."
+        clamped = Adjustment(
+            field="generation_config.max_output_tokens",
+            action=Action.CLAMPED,
+            description=f"{how}, {why}",
+        )
+        return (clamped,)
+
     def output_limit(self, most_tokens: int) -> tuple[int, tuple[Adjustment, ...]]:
         """Return the output tokens to ask a model for, and what that changed.
 
@@ -75,16 +102,8 @@ class Sampling:
             none; and one adjustment if a larger value was brought down.
         """
         asked = self.max_output_tokens
-        if asked is None:
-            return most_tokens, ()
-        if asked <= most_tokens:
-            return asked, ()
-        clamped = Adjustment(
-            field="generation_config.max_output_tokens",
-            action=Action.CLAMPED,
-            description=f"Brought down to {most_tokens}, the server's limit for the model.",
-        )
-        return most_tokens, (clamped,)
+        tokens = most_tokens if asked is None else min(asked, most_tokens)
+        return tokens, self.limited_to(tokens)
 
 
 @value

@@ -101,6 +101,11 @@ class OpenaiSettings(Section):
             "x-default": "`max_completion_tokens` for OpenAI and Azure, else `max_tokens`"
         },
     )
+    stream_options: bool = Field(
+        default=True,
+        description="Ask by `stream_options` for the tokens that an answer took. A server that"
+        " refuses the key is asked without it from then on.",
+    )
     hidden_thinking: bool = Field(
         default_factory=_thinks_unseen,
         description="Its model thinks without showing it, so that a long silence is no fault: the"

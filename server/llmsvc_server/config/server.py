@@ -72,12 +72,13 @@ class LimitsSettings(Section):
         le=268_435_456,
         description="Largest gRPC message in bytes, in both directions.",
     )
-    max_output_tokens: int = Field(
-        default=8_192,
+    max_output_tokens: int | None = Field(
+        default=None,
         ge=1,
         le=1_000_000,
         description="Most tokens of one answer. A request for more is cut to it, and the response"
-        " says so.",
+        " says so. null: 8192; for a provider of kind `openai` none, since its server knows best"
+        " what the model's window has room for.",
     )
     deadline_cap_s: float = Field(
         default=1_800.0,

@@ -25,15 +25,17 @@ class Answer:
     Attributes:
         status: HTTP status.
         headers: Names in any case.
+        requests: How many requests it took, one that was lost or refused before included.
     """
 
-    __slots__ = ("_content", "_response", "headers", "status")
+    __slots__ = ("_content", "_response", "headers", "requests", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         """Take over `response`; whoever holds the answer closes or releases it."""
         self._response = response
         self._content = response.content
         self.status = response.status
+        self.requests = 1
         self.headers: CIMultiDictProxy[str] = response.headers
 
     @property

@@ -191,12 +191,35 @@ class Upstream:
             raise _translated(error, attempt) from None
         attempt = _Attempt()
         try:
-            return await self._send(hdrs.METH_POST, path, body, attempt)
+            answer = await self._send(hdrs.METH_POST, path, body, attempt)
         except FAULTS as error:
             lost = _translated(error, attempt)
             lost.called = True  # the connection that died may have taken the request along
             lost.requests += 1
             raise lost from None
+        answer.requests += 1
+        return answer
+
+    async def post_instead(self, path: str, body: bytes, refused: Answer) -> Answer:
+        """Send what a refusal of its form says a request should have been; once, like `post`.
+
+        Args:
+            path: Below the root, with a slash in front.
+            body: JSON.
+            refused: The refusal, of which nothing more is read.
+
+        Raises:
+            ProviderError: No answer. It counts the refused request too.
+        """
+        refused.close()
+        try:
+            answer = await self.post(path, body, may_repeat=False)
+        except ProviderError as error:
+            error.called = True
+            error.requests += refused.requests
+            raise
+        answer.requests += refused.requests
+        return answer
 
     async def get(self, path: str) -> Answer:
         """Ask for a document and return the answer once its headers have come.

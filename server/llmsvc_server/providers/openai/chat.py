@@ -10,9 +10,10 @@ from typing import Self
 
 from yarl import URL
 
+from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Done
-from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
     ProviderError,
@@ -24,10 +25,12 @@ from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.openai.asking import REFUSED, Asking, Way, corrected
 from llmsvc_server.providers.openai.engine import loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
 from llmsvc_server.providers.openai.reading import Reading
-from llmsvc_server.providers.openai.refused import OK, refusal
+from llmsvc_server.providers.openai.refusals import MAX_REFUSAL_BYTES
+from llmsvc_server.providers.openai.refused import OK, refusal_in
 from llmsvc_server.providers.openai.wire import encode_chat, left_out
 from llmsvc_server.providers.rest import Rest
 
@@ -55,8 +58,10 @@ class OpenaiProvider:
         locality: Locality,
         networks: Networks | None,
         temperature: float | None,
-        max_output_tokens: int,
+        max_output_tokens: int | None,
+        window_tokens: int | None,
         token_limit_field: str,
+        stream_options: bool,
         sends_store: bool,
         connect_timeout_s: float,
         user_agent: str,
@@ -71,8 +76,10 @@ class OpenaiProvider:
             locality: Whether it is in the operator's network.
             networks: Where connections may lead; None for anywhere.
             temperature: For requests that set none; None leaves it to the model.
-            max_output_tokens: Most tokens of one answer, at least 1.
+            max_output_tokens: Most tokens of one answer, at least 1; None for no limit of ours.
+            window_tokens: Context window of its models; None if unknown.
             token_limit_field: "max_completion_tokens" or "max_tokens", as the server knows it.
+            stream_options: Whether to ask for an answer's usage by that name.
             sends_store: Whether to ask the vendor not to keep answers.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
@@ -82,7 +89,9 @@ class OpenaiProvider:
         self._is_local = locality is Locality.LOCAL
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
-        self._token_limit_field = token_limit_field
+        self._asking = Asking(
+            limit_field=token_limit_field, has_usage=stream_options, window_tokens=window_tokens
+        )
         self._sends_store = sends_store
 
         def upstream_at(url: str) -> Upstream:
@@ -134,24 +143,20 @@ class OpenaiProvider:
         try:
             if self._models.leads_outside(request.model):
                 raise RouteForbidden(called=False)
-            most_tokens, clamped = request.sampling.output_limit(self._max_output_tokens)
-            body = self._encoded(request, most_tokens)
-            # No silent second request to a cloud: a retry is the course's, and in the receipt.
-            may_repeat = budget.may_repeat and self._is_local
-            answer = await self._upstream.post(_CHAT, body, may_repeat=may_repeat)
+            answer, way = await self._asked(request, budget)
             done: Done | None = None
             try:
-                await self._check(answer)
-                reading.identify(answer.headers.get("x-request-id"))
-                if answer.content_type == _WHOLE:
-                    reading.expect_whole()
+                _begin(reading, answer)
                 rest = Rest(answer, reading.ending)
                 while not reading.over:
                     data = await rest.read()
                     if (delta := reading.take(data)) is not None:
                         yield delta
-                done = reading.end((*clamped, *left_out(request.sampling, is_local=self._is_local)))
+                done = reading.end(self._told(request.sampling, way))
                 yield done
+            except ProviderError as error:
+                error.requests = answer.requests
+                raise
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
                 if done is None:
@@ -190,26 +195,70 @@ class OpenaiProvider:
     async def unload(self, model: str) -> None:
         """Do nothing: no such provider frees a model's memory on request."""
 
-    def _encoded(self, request: ChatRequest, most_tokens: int) -> bytes:
+    async def _asked(self, request: ChatRequest, budget: Budget) -> tuple[Answer, Way]:
+        """Return the response that is to be an answer, and how the request was put.
+
+        Where a refusal says how to ask, the request is put so, once: it ran nothing.
+
+        Raises:
+            ProviderError: There is no such response.
+        """
+        way = self._asking.way(request, request.sampling.limit(self._max_output_tokens))
+        # No silent second run in a cloud: a retry is the course's, and in the receipt.
+        may_repeat = budget.may_repeat and self._is_local
+        answer = await self._upstream.post(
+            _CHAT, self._encoded(request, way), may_repeat=may_repeat
+        )
+        if answer.status == OK:
+            return answer, way
+        error, better = await self._refused(answer, way)
+        if better is None or not budget.may_repeat or answer.requests > 1:
+            raise error
+        answer = await self._upstream.post_instead(_CHAT, self._encoded(request, better), answer)
+        if answer.status != OK:
+            error, _ = await self._refused(answer, better)
+            raise error
+        self._asking.learn(request.model, better)
+        return answer, better
+
+    async def _refused(self, answer: Answer, way: Way) -> tuple[ProviderError, Way | None]:
+        """Return what a refusal means, and how it wants the request put; None if unsaid."""
+        try:
+            body = await answer.read_some(MAX_REFUSAL_BYTES)
+        finally:
+            answer.close()
+        error = refusal_in(answer, body, is_local=self._is_local)
+        error.requests = answer.requests
+        return error, corrected(way, body) if answer.status in REFUSED else None
+
+    def _told(self, sampling: Sampling, way: Way) -> tuple[Adjustment, ...]:
+        """Return what was not sent as the caller asked."""
+        left = left_out(sampling, is_local=self._is_local)
+        return (*sampling.limited_to(way.most_tokens), *left)
+
+    def _encoded(self, request: ChatRequest, way: Way) -> bytes:
         return encode_chat(
             request,
-            most_tokens=most_tokens,
-            token_limit_field=self._token_limit_field,
+            most_tokens=way.most_tokens,
+            token_limit_field=way.limit_field,
+            has_usage=way.has_usage,
             temperature=self._temperature,
             sends_store=self._sends_store,
             is_local=self._is_local,
         )
 
-    async def _check(self, answer: Answer) -> None:
-        """Return if a response can be an answer.
 
-        Raises:
-            ProviderError: What it is instead.
-        """
-        if answer.status != OK:
-            raise await refusal(answer, is_local=self._is_local)
-        if answer.content_type not in {_STREAM, _WHOLE}:
-            raise ProviderProtocolError(row="C08", status=OK)
+def _begin(reading: Reading, answer: Answer) -> None:
+    """Tell `reading` what kind of answer comes.
+
+    Raises:
+        ProviderProtocolError: None that could be one.
+    """
+    if answer.content_type not in {_STREAM, _WHOLE}:
+        raise ProviderProtocolError(row="C08", status=OK)
+    reading.identify(answer.headers.get("x-request-id"))
+    if answer.content_type == _WHOLE:
+        reading.expect_whole()
 
 
 def _authority(base_url: str, api_key: str | None) -> Mapping[str, str]:

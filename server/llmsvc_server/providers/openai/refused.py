@@ -18,6 +18,16 @@ async def refusal(answer: Answer, *, is_local: bool) -> ProviderError:
         answer: The response.
         is_local: Whether the provider is in the operator's network.
     """
-    body = await answer.read_some(MAX_REFUSAL_BYTES)
+    return refusal_in(answer, await answer.read_some(MAX_REFUSAL_BYTES), is_local=is_local)
+
+
+def refusal_in(answer: Answer, body: bytes, *, is_local: bool) -> ProviderError:
+    """Return the same, of a response whose body was read.
+
+    Args:
+        answer: The response.
+        body: Its beginning, at most `MAX_REFUSAL_BYTES`.
+        is_local: Whether the provider is in the operator's network.
+    """
     wait_s = retry_after_s(answer.headers, datetime.now(UTC))
     return classify(said(answer.status, body, retry_after_s=wait_s), is_local=is_local)

@@ -4,16 +4,19 @@ Fields and types: facts/providers.md 1.1 to 1.5. What the answer needs is typed.
 more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.request import ChatRequest, Role, Sampling
+from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
 from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.turns import alternating, spoken, system_text
 
 NEW_LIMIT_FIELD = "max_completion_tokens"
 """The field for a bound on the answer's tokens; older servers know `max_tokens` only."""
+
+OLD_LIMIT_FIELD = "max_tokens"
 
 _ONLY_LOCAL = ("top_k", "min_p", "repeat_penalty")
 """What vLLM and llama.cpp take; hosted services refuse unknown fields, or ignore them in silence."""
@@ -32,7 +35,7 @@ class _Request(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc
     model: str
     messages: list[_Message]
     stream: bool
-    stream_options: _StreamOptions
+    stream_options: _StreamOptions | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
     store: bool | None = None
@@ -101,6 +104,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
         return bool(self.remote_host or self.remote_model)
 
 
+_USAGE = _StreamOptions(include_usage=True)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Chunk)
 
@@ -108,18 +112,20 @@ _decoder = msgspec.json.Decoder(Chunk)
 def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
     request: ChatRequest,
     *,
-    most_tokens: int,
+    most_tokens: int | None,
     token_limit_field: str,
+    has_usage: bool,
     temperature: float | None,
     sends_store: bool,
     is_local: bool,
 ) -> bytes:
-    """Return the body that asks for a streamed answer with its usage.
+    """Return the body that asks for a streamed answer.
 
     Args:
         request: What to run; `model` in the provider's spelling.
-        most_tokens: Most tokens of the answer, at least 1.
+        most_tokens: Most tokens of the answer, at least 1; None for no limit.
         token_limit_field: "max_completion_tokens" or "max_tokens"; never both are sent.
+        has_usage: Whether to ask for the answer's usage.
         temperature: For requests that set none; None leaves it to the model.
         sends_store: Whether to ask the vendor not to keep the answer.
         is_local: Whether it is an engine such as vLLM or llama.cpp, which samples in more ways.
@@ -128,9 +134,9 @@ def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
     has_new_limit = token_limit_field == NEW_LIMIT_FIELD
     document = _Request(
         model=request.model,
-        messages=list(_messages(request)),
+        messages=list(_messages(request.messages, is_local=is_local)),
         stream=True,
-        stream_options=_StreamOptions(include_usage=True),
+        stream_options=_USAGE if has_usage else None,
         max_completion_tokens=most_tokens if has_new_limit else None,
         max_tokens=None if has_new_limit else most_tokens,
         store=False if sends_store else None,
@@ -164,14 +170,20 @@ def left_out(sampling: Sampling, *, is_local: bool) -> tuple[Adjustment, ...]:
     )
 
 
-def _messages(request: ChatRequest) -> Iterator[_Message]:
-    """Yield the turns, all system messages first, as one: some servers accept no other."""
-    rules = [one.text for one in request.messages if one.role is Role.SYSTEM]
-    if rules:
-        yield _Message(Role.SYSTEM.value, "\n\n".join(rules))
-    for one in request.messages:
-        if one.role is not Role.SYSTEM:
-            yield _Message(one.role.value, one.text)
+def _messages(messages: Sequence[Message], *, is_local: bool) -> Iterator[_Message]:
+    """Yield the turns, all system messages first, as one: some servers accept no other.
+
+    Engines render turns by a model's own template, and many of those refuse two of one role.
+    """
+    if rules := system_text(messages):
+        yield _Message(Role.SYSTEM.value, rules)
+    turns = spoken(messages)
+    if is_local:
+        for role, text in alternating(turns):
+            yield _Message(role.value, text)
+        return
+    for one in turns:
+        yield _Message(one.role.value, one.text)
 
 
 def decode_chunk(data: bytes) -> Chunk:

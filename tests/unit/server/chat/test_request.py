@@ -26,7 +26,7 @@ def test_a_larger_limit_is_brought_down_and_that_is_told() -> None:
     clamped = Adjustment(
         field="generation_config.max_output_tokens",
         action=Action.CLAMPED,
-        description="Brought down to 100, the server's limit for the model.",
+        description="Brought down to 100, the limit for the model.",
     )
 
     assert (100, (clamped,)) == Sampling(max_output_tokens=101).output_limit(100)

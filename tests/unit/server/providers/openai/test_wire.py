@@ -30,6 +30,7 @@ def sent(
         ),
         most_tokens=100,
         token_limit_field=token_limit_field,
+        has_usage=True,
         temperature=temperature,
         sends_store=sends_store,
         is_local=is_local,

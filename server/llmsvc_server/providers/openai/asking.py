@@ -1,0 +1,155 @@
+"""How a server wants to be asked: what its entry says, and what its refusals teach.
+
+A refusal of a request's form ran nothing, so it is answered by one more try, put as the refusal
+says. What then worked is remembered. The texts are data; no other module looks at them.
+
+Source: refusals of the servers named, as quoted in their public issue trackers up to 2026-11.
+"""
+
+import contextlib
+import dataclasses
+import re
+
+import msgspec
+
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.value import value
+from llmsvc_server.providers.openai.wire import NEW_LIMIT_FIELD, OLD_LIMIT_FIELD
+from llmsvc_server.providers.room import REMEMBERED_MODELS, Room, Rooms, room_in
+
+REFUSED = frozenset({400, 413, 422})
+"""Statuses of refusals that may be about a request's form."""
+
+_MOST_CHARACTERS = 4_096
+
+_WINDOW = r"context length (?:is|of) (?P<window>\d{1,9}) tokens"
+_ROOM = tuple(
+    re.compile(f"{before}{after}")
+    for before, after in (
+        # vLLM 0.12 and newer stop counting as soon as it is too much: the prompt is longer.
+        (_WINDOW, r".{1,20}you requested \d{1,9} output tokens and your prompt contains at least"),
+        # vLLM 0.9 to 0.11, and 0.15.
+        (_WINDOW, r".{1,20}your request has (?P<prompt>\d{1,9}) input tokens"),
+        # OpenAI, Azure, older vLLM, OpenRouter.
+        (
+            _WINDOW,
+            r".{1,20}you requested (?:about )?\d{1,9} tokens \((?P<prompt>\d{1,9}) (?:in|of) ",
+        ),
+        # SGLang.
+        (_WINDOW, r".{1,60}: (?P<prompt>\d{1,9}) tokens from the input messages"),
+        # Text Generation Inference, Together.
+        (
+            r"`max_new_tokens` must be <= (?P<window>\d{1,9})",
+            r".{1,20} (?P<prompt>\d{1,9}) `inputs`",
+        ),
+        # Cerebras.
+        (r"current length is (?P<total>\d{1,9})", r" while limit is (?P<window>\d{1,9})"),
+        # OpenAI.
+        (r"supports at most (?P<answer>\d{1,9})", " completion tokens"),
+        # DeepSeek, DashScope and others.
+        (r"max_?(?:completion_)?tokens", r"\b.{1,40}\[\d, ?(?P<answer>\d{1,9})\]"),
+        # Groq.
+        (r"max_(?:completion_)?tokens", r"` must be less than or equal to `?(?P<answer>\d{1,9})"),
+        # Ark.
+        (r"max_(?:completion_)?tokens", r"`.{1,120} <= (?P<answer>\d{1,9})"),
+        # Anthropic and Bedrock behind gateways.
+        (r"max_tokens: \d{1,9} > (?P<answer>\d{1,9})", ", which is the maximum"),
+        (
+            r"max_tokens` exceed context limit: (?P<prompt>\d{1,9})",
+            r" \+ \d{1,9} > (?P<window>\d{1,9})",
+        ),
+        (r"requested exceeds the model limit", r" of (?P<answer>\d{1,9})"),
+    )
+)
+"""Texts about a limit on the answer's tokens that is too high."""
+
+_UNKNOWN = r"(?:extra|unknown|unrecognized|unsupported|unexpected|not permitted|not supported)"
+_NO_USAGE = re.compile(rf"stream_options.{{0,200}}{_UNKNOWN}|{_UNKNOWN}.{{0,200}}stream_options")
+_FIELDS = {
+    NEW_LIMIT_FIELD: re.compile(
+        r"max_tokens.{1,80}use '?\"?max_completion_tokens"
+        rf"|{_UNKNOWN}.{{0,60}}[^_a-z]max_tokens\b"
+    ),
+    OLD_LIMIT_FIELD: re.compile(
+        rf"{_UNKNOWN}.{{0,60}}max_completion_tokens|max_completion_tokens.{{0,60}}{_UNKNOWN}"
+    ),
+}
+"""Field for a limit -> texts of servers that want it instead of the other."""
+
+
+@value
+class Way:
+    """How one request is put to a server.
+
+    Attributes:
+        most_tokens: Limit on the answer's tokens; None for none.
+        limit_field: The limit's key.
+        has_usage: Whether usage is asked for, by `stream_options`.
+        room: What the refusal of the try before said of tokens; None if nothing.
+    """
+
+    most_tokens: int | None
+    limit_field: str
+    has_usage: bool
+    room: Room | None = None
+
+
+class Asking:
+    """How one server wants to be asked, and each of its models."""
+
+    def __init__(self, *, limit_field: str, has_usage: bool, window_tokens: int | None) -> None:
+        """Know what the configuration says; see `Way`."""
+        self._limit_field = limit_field
+        self._has_usage = has_usage
+        self._rooms = Rooms(window_tokens)
+        self._limit_fields: dict[str, str] = {}
+
+    def way(self, request: ChatRequest, most_tokens: int | None) -> Way:
+        """Return how to put a request.
+
+        Args:
+            request: `model` in the provider's spelling.
+            most_tokens: The caller's limit or the operator's, whichever is less; None for none.
+        """
+        limit = None if most_tokens is None else self._rooms.fitted(request, most_tokens)
+        field = self._limit_fields.get(request.model, self._limit_field)
+        return Way(most_tokens=limit, limit_field=field, has_usage=self._has_usage)
+
+    def learn(self, model: str, way: Way) -> None:
+        """Remember how a second try was put that was answered."""
+        self._has_usage = way.has_usage
+        if way.room is not None:
+            self._rooms.learn(model, way.room)
+        if way.limit_field != self._limit_field and len(self._limit_fields) < REMEMBERED_MODELS:
+            self._limit_fields[model] = way.limit_field
+
+
+def corrected(way: Way, body: bytes) -> Way | None:
+    """Return how a refusal wants a request put; None if it does not say.
+
+    Args:
+        way: How the refused request was put.
+        body: The refusal's. Anything may be in it.
+    """
+    text = _words(body)
+    if way.has_usage and _NO_USAGE.search(text):
+        return dataclasses.replace(way, has_usage=False)
+    limit = way.most_tokens
+    if limit is None:
+        return None
+    if (room := room_in(text, _ROOM)) is not None:
+        left = room.left(limit)
+        # Without a limit the server gives what is left, which is less than was asked for.
+        is_less = left is None or 0 < left < limit
+        return dataclasses.replace(way, most_tokens=left, room=room) if is_less else None
+    for field, pattern in _FIELDS.items():
+        if field != way.limit_field and pattern.search(text):
+            return dataclasses.replace(way, limit_field=field)
+    return None
+
+
+def _words(body: bytes) -> str:
+    """Return a body's beginning in lower case, its JSON without escapes."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = msgspec.json.encode(msgspec.json.decode(body))
+    return body[:_MOST_CHARACTERS].decode(errors="replace").lower()

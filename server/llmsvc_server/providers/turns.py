@@ -1,0 +1,36 @@
+"""A conversation as strict servers take it: no blank turns, and roles that alternate."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from llmsvc_server.chat.request import Message, Role
+
+
+def spoken(messages: Sequence[Message]) -> list[Message]:
+    """Return the turns without the system's, and without blank ones before the last.
+
+    Our own empty answer, sent back, is such a one. The last says what is asked for: it stays.
+    """
+    last = messages[-1]
+    return [
+        one
+        for one in messages
+        if one.role is not Role.SYSTEM and (one is last or not is_blank(one.text))
+    ]
+
+
+def alternating(messages: Sequence[Message]) -> Iterator[tuple[Role, str]]:
+    """Yield role and text of each turn, neighbours of one role joined by a blank line."""
+    for role, turns in groupby(messages, key=lambda one: one.role):
+        yield role, "\n\n".join(one.text for one in turns)
+
+
+def system_text(messages: Sequence[Message]) -> str:
+    """Return the system's messages as one, joined by a blank line; "" if they say nothing."""
+    texts = [one.text for one in messages if one.role is Role.SYSTEM]
+    return "\n\n".join(text for text in texts if not is_blank(text))
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text holds nothing but white space."""
+    return not text or text.isspace()
