@@ -6,12 +6,13 @@ from tests.fakes.fake_anthropic import KEY
 MODEL = "claude-haiku-4-5"
 
 
-def anthropic_at(
+def anthropic_at(  # noqa: PLR0913  the adapter's own settings
     base_url: str,
     *,
     api_key: str = KEY,
     temperature: float | None = 0.7,
     max_output_tokens: int = 8_192,
+    window_tokens: int | None = None,
     connect_timeout_s: float = 2.0,
 ) -> AnthropicProvider:
     """Return an adapter for a server at `base_url`."""
@@ -21,6 +22,7 @@ def anthropic_at(
         api_key=api_key,
         temperature=temperature,
         max_output_tokens=max_output_tokens,
+        window_tokens=window_tokens,
         connect_timeout_s=connect_timeout_s,
         user_agent="llmsvc/test",
     )

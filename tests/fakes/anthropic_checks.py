@@ -61,8 +61,11 @@ def _faults(asked: Json, fields: Collection[str]) -> Iterator[str]:
     for place, message in enumerate(messages):
         if message["role"] not in {"user", "assistant"}:
             yield f'messages: Unexpected role "{message["role"]}"'
-        if not message["content"]:
-            yield f"messages.{place}: all messages must have non-empty content"
+        if not message["content"].strip():
+            yield f"messages.{place}: text content blocks must contain non-whitespace text"
+    stop = asked.get("stop_sequences")
+    if isinstance(stop, list) and not all(one.strip() for one in stop):
+        yield "stop_sequences: each stop sequence must contain non-whitespace"
     yield from _sampling_faults(asked)
 
 

@@ -97,6 +97,7 @@ def _anthropic(name: str, entry: AnthropicSettings, most_tokens: int) -> ChatPro
         api_key=_secret(entry) or "",
         temperature=entry.temperature,
         max_output_tokens=most_tokens,
+        window_tokens=entry.context_length,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
     )

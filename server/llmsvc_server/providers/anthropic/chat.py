@@ -6,18 +6,22 @@ Sends, reads, translates; waits for nothing but connections and, at an answer's 
 from types import TracebackType
 from typing import Self
 
+from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderProtocolError
 from llmsvc_server.providers.answer import Answer
+from llmsvc_server.providers.anthropic.asking import REFUSED, room_for
 from llmsvc_server.providers.anthropic.reading import Reading
-from llmsvc_server.providers.anthropic.refused import OK, refusal
+from llmsvc_server.providers.anthropic.refusals import MAX_REFUSAL_BYTES
+from llmsvc_server.providers.anthropic.refused import OK, refusal_in
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.rest import Rest
+from llmsvc_server.providers.room import Room, Rooms
 
 VENDOR_URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"
@@ -44,6 +48,7 @@ class AnthropicProvider:
         api_key: str,
         temperature: float | None,
         max_output_tokens: int,
+        window_tokens: int | None,
         connect_timeout_s: float,
         user_agent: str,
     ) -> None:
@@ -55,12 +60,14 @@ class AnthropicProvider:
             api_key: Our key.
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1.
+            window_tokens: Context window of its models; None if unknown.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
         """
         self._info = ProviderInfo(name=name, kind=ProviderKind.ANTHROPIC, locality=Locality.REMOTE)
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
+        self._rooms = Rooms(window_tokens)
         self._upstream = Upstream(
             base_url,
             connect_timeout_s=connect_timeout_s,
@@ -88,36 +95,30 @@ class AnthropicProvider:
         """Who this is."""
         return self._info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:  # noqa: ARG002  the seam's
+    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
         """Run one chat; see `ChatProvider`. `request.model` is the provider's spelling.
 
-        A request is sent once: where a connection dies, only the server knows whether it is paid.
+        A request is run once: where a connection dies, only the server knows whether it is paid.
 
         Raises:
             ProviderError: The provider did not answer, or not well.
         """
-        settings = settings_for(
-            request.model,
-            request.sampling,
-            temperature=self._temperature,
-            most_tokens=self._max_output_tokens,
-        )
         reading = Reading(request.sampling.stop_sequences)
         try:
-            body = encode_chat(request, settings)
-            answer = await self._upstream.post(_CHAT, body, may_repeat=False)
+            answer, adjustments = await self._asked(request, budget)
             done: Done | None = None
             try:
-                await _check(answer)
-                if answer.content_type == _WHOLE:
-                    reading.expect_whole()
+                _begin(reading, answer)
                 rest = Rest(answer, reading.ending)
                 while not reading.over:
                     data = await rest.read()
                     if (delta := reading.take(data)) is not None:
                         yield delta
-                done = reading.end(settings.adjustments)
+                done = reading.end(adjustments)
                 yield done
+            except ProviderError as error:
+                error.requests = answer.requests
+                raise
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
                 if done is None:
@@ -130,14 +131,58 @@ class AnthropicProvider:
                 error.phase = error.phase or reading.phase
             raise
 
+    async def _asked(
+        self, request: ChatRequest, budget: Budget
+    ) -> tuple[Answer, tuple[Adjustment, ...]]:
+        """Return the response that is to be an answer, and what was not sent as it was asked.
 
-async def _check(answer: Answer) -> None:
-    """Return if a response can be an answer.
+        Where a refusal says which limit the model takes, that is asked for, once: it ran nothing.
+
+        Raises:
+            ProviderError: There is no such response.
+        """
+        most_tokens, _ = request.sampling.output_limit(self._max_output_tokens)
+        limit = self._rooms.fitted(request, most_tokens)
+        body, adjustments = self._encoded(request, limit)
+        answer = await self._upstream.post(_CHAT, body, may_repeat=False)
+        if answer.status == OK:
+            return answer, adjustments
+        error, room = await _refused(answer, limit)
+        if room is None or not budget.may_repeat:
+            raise error
+        body, adjustments = self._encoded(request, room.left(limit) or limit)
+        answer = await self._upstream.post_instead(_CHAT, body, answer)
+        if answer.status != OK:
+            error, _ = await _refused(answer, limit)
+            raise error
+        self._rooms.learn(request.model, room)
+        return answer, adjustments
+
+    def _encoded(self, request: ChatRequest, limit: int) -> tuple[bytes, tuple[Adjustment, ...]]:
+        settings = settings_for(
+            request.model, request.sampling, temperature=self._temperature, max_tokens=limit
+        )
+        return encode_chat(request, settings), settings.adjustments
+
+
+async def _refused(answer: Answer, limit: int) -> tuple[ProviderError, Room | None]:
+    """Return what a refusal means, and what it says of tokens where it refuses `limit`."""
+    try:
+        body = await answer.read_some(MAX_REFUSAL_BYTES)
+    finally:
+        answer.close()
+    error = refusal_in(answer, body)
+    error.requests = answer.requests
+    return error, room_for(limit, body) if answer.status in REFUSED else None
+
+
+def _begin(reading: Reading, answer: Answer) -> None:
+    """Tell `reading` what kind of answer comes.
 
     Raises:
-        ProviderError: What it is instead.
+        ProviderProtocolError: None that could be one.
     """
-    if answer.status != OK:
-        raise await refusal(answer)
     if answer.content_type not in {_STREAM, _WHOLE}:
         raise ProviderProtocolError(row="C08", status=OK)
+    if answer.content_type == _WHOLE:
+        reading.expect_whole()

@@ -24,11 +24,12 @@ class Settings:
     temperature: float | None
     top_p: float | None
     top_k: int | None
+    stop_sequences: tuple[str, ...]
     adjustments: tuple[Adjustment, ...]
 
 
 def settings_for(
-    model: str, sampling: Sampling, *, temperature: float | None, most_tokens: int
+    model: str, sampling: Sampling, *, temperature: float | None, max_tokens: int
 ) -> Settings:
     """Return what to send.
 
@@ -36,9 +37,8 @@ def settings_for(
         model: In the provider's spelling.
         sampling: What the caller asks for.
         temperature: For requests that set none; None leaves it to the model.
-        most_tokens: The server's limit on the tokens of an answer, at least 1.
+        max_tokens: The answer's limit, at least 1.
     """
-    max_tokens, clamped = sampling.output_limit(most_tokens)
     steering = steering_of(model)
     takes_both = steering is Steering.ALL
     takes_any = steering is not Steering.NONE
@@ -52,7 +52,8 @@ def settings_for(
         temperature=_at_most_one(temperature) if takes_any else None,
         top_p=sampling.top_p if takes_top_p else None,
         top_k=sampling.top_k if takes_any else None,
-        adjustments=(*clamped, *_told(sampling, steering)),
+        stop_sequences=_speaking(sampling),
+        adjustments=(*sampling.limited_to(max_tokens), *_told(sampling, steering)),
     )
 
 
@@ -60,9 +61,20 @@ def _at_most_one(temperature: float | None) -> float | None:
     return None if temperature is None else min(temperature, MOST_TEMPERATURE)
 
 
+def _speaking(sampling: Sampling) -> tuple[str, ...]:
+    """Return the stop sequences that are sent: the provider refuses blank ones."""
+    return tuple(one for one in sampling.stop_sequences if not one.isspace())
+
+
 def _told(sampling: Sampling, steering: Steering) -> Iterator[Adjustment]:
     """Yield an adjustment for each setting of the caller's that is not sent as it is."""
     yield from _ignored(sampling, _UNKNOWN, "The provider has no such setting.")
+    if len(_speaking(sampling)) < len(sampling.stop_sequences):
+        yield Adjustment(
+            field="generation_config.stop_sequences",
+            action=Action.IGNORED,
+            description="The provider takes none that is white space only.",
+        )
     if steering is Steering.NONE:
         yield from _ignored(sampling, _STEERING, "The model takes no such setting.")
         return

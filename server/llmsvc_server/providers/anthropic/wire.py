@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from llmsvc_server.chat.request import ChatRequest, Role
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.errors import ProviderProtocolError, ProviderRejected
 from llmsvc_server.providers.anthropic.settings import Settings
 from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.sse import ServerEvent
+from llmsvc_server.providers.turns import alternating, is_blank, spoken, system_text
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -136,27 +137,30 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
     """Return the body that asks for a streamed answer.
 
-    The system messages, wherever they stand, become the one text that there is a place for. Turns
-    of one role in a row stay: the server joins them.
+    The system messages, wherever they stand, become the one text that there is a place for. Blank
+    turns are left out, since the server refuses the request for one, and what then are neighbours
+    of one role is joined.
 
     Args:
         request: What to run; `model` in the provider's spelling.
         settings: What to send of its sampling.
+
+    Raises:
+        ProviderRejected: The last turn says nothing.
     """
+    turns = [_Message(role.value, text) for role, text in alternating(spoken(request.messages))]
+    if is_blank(turns[-1].content):
+        raise ProviderRejected(param="messages", called=False)
     document = _Request(
         model=request.model,
         max_tokens=settings.max_tokens,
-        messages=[
-            _Message(one.role.value, one.text)
-            for one in request.messages
-            if one.role is not Role.SYSTEM
-        ],
+        messages=turns,
         stream=True,
-        system="\n\n".join(one.text for one in request.messages if one.role is Role.SYSTEM),
+        system=system_text(request.messages),
         temperature=settings.temperature,
         top_p=settings.top_p,
         top_k=settings.top_k,
-        stop_sequences=request.sampling.stop_sequences,
+        stop_sequences=settings.stop_sequences,
     )
     return _encoder.encode(document)
 

@@ -24,7 +24,12 @@ def encoded(
         sampling=sampling or Sampling(),
         delivery=Delivery.WHOLE,
     )
-    settings = settings_for(model, request.sampling, temperature=temperature, most_tokens=8192)
+    settings = settings_for(
+        model,
+        request.sampling,
+        temperature=temperature,
+        max_tokens=request.sampling.output_limit(8192)[0],
+    )
     decoded: dict[str, object] = json.loads(encode_chat(request, settings))
     return decoded
 
@@ -72,7 +77,7 @@ def test_passes_on_what_there_is_a_field_for() -> None:
     assert expected == encoded(sampling)
 
 
-def test_makes_one_text_of_the_system_messages_and_sends_the_rest_as_it_is() -> None:
+def test_makes_one_text_of_the_system_messages_and_one_turn_of_neighbours() -> None:
     messages = (
         Message(role=Role.SYSTEM, parts=("be", " brief")),
         Message(role=Role.USER, parts=('ü 🌊 "<&>" \u2028\n',)),
@@ -82,8 +87,7 @@ def test_makes_one_text_of_the_system_messages_and_sends_the_rest_as_it_is() -> 
         Message(role=Role.USER, parts=("go",)),
     )
     expected = [
-        {"role": "user", "content": 'ü 🌊 "<&>" \u2028\n'},
-        {"role": "user", "content": "and"},
+        {"role": "user", "content": 'ü 🌊 "<&>" \u2028\n\n\nand'},
         {"role": "assistant", "content": "ok"},
         {"role": "user", "content": "go"},
     ]
