@@ -105,19 +105,42 @@ def _root(text: str, words: str, endpoints: re.Pattern[str]) -> str:
     except ValueError:
         raise refused("is not an address", f"write {words}") from None
     if parts.scheme not in {"http", "https"}:
-        raise refused("does not start with http:// or https://", f"write {words}")
+        is_quoted = text[0] in "\"'`"
+        what = (
+            "stands in quotation marks" if is_quoted else "does not start with http:// or https://"
+        )
+        raise refused(what, f"write {words}")
     if "@" in parts.netloc:
         raise refused("carries a user name or password", "remove it: logs would show it")
     if "?" in text or "#" in text:
         raise refused("has a query or a fragment", "end it before the ? or #")
-    if port == 0 or not _has_host(parts):
-        raise refused("names no host or no usable port", f"write {words}")
+    _check_host(parts, port, words)
     path = parts.path.rstrip("/")
     root = f"{parts.scheme}://{parts.netloc}"
     if endpoint := endpoints.search(path):
         what = f"ends in {endpoint[0]}, and the server adds the path itself"
         raise refused(what, f"write {root}{path[: endpoint.start()]}")
     return f"{root}{path}"
+
+
+def _check_host(parts: SplitResult, port: int | None, words: str) -> None:
+    """Return if an address names somebody who can be asked."""
+    if port == 0 or not _has_host(parts):
+        raise refused("names no host or no usable port", f"write {words}")
+    if _is_unspecified(parts.hostname or ""):
+        own = "[::1]" if parts.netloc.startswith("[") else "127.0.0.1"
+        place = own if port is None else f"{own}:{port}"
+        what = "is where a server listens on every address, and none that can be asked"
+        raise refused(what, f"write {parts.scheme}://{place}{parts.path}")
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_unspecified
 
 
 def _ollama_root(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
+from pydantic_core import PydanticCustomError
 
 from llmsvc_server.config.entry import clean_key
 from llmsvc_server.config.files import read_bytes
@@ -12,6 +13,7 @@ from llmsvc_server.config.providers import AnthropicSettings, OpenaiSettings, Pr
 from llmsvc_server.config.settings import Settings
 
 _MAX_BYTES = 65_536
+_ALONE = "put the key there, and nothing else"
 
 
 def with_keys(
@@ -41,13 +43,12 @@ def with_keys(
         place = (*ENTRIES, name, "api_key")
         if path := entry.api_key_file:
             source, place_of_source = path, (*ENTRIES, name, "api_key_file")
-            key, what = _from_file(path)
+            key, what, remedy = _from_file(path)
             blamed = where(place_of_source)
         else:
             source, place_of_source, blamed = entry.key_variable, place, entry.key_variable
-            key, what = _checked(environ.get(source, ""))
+            key, what, remedy = _checked(environ.get(source, ""))
         if what:
-            remedy = "put the key there, and nothing else"
             dotted = ".".join(place_of_source)
             problems.append(Problem(where=blamed, path=dotted, what=what, remedy=remedy))
         elif key:
@@ -57,23 +58,24 @@ def with_keys(
     return settings.model_copy(update={"llm": llm}), sources, problems
 
 
-def _from_file(path: str) -> tuple[str, str]:
-    """Return a file's key, and what is wrong with it; one of both is empty."""
+def _from_file(path: str) -> tuple[str, str, str]:
+    """Return a file's key, or "" with what is wrong and the remedy."""
     try:
         text = read_bytes(path, _MAX_BYTES).decode()
     except UnicodeDecodeError:
-        return "", f"{path} is not text"
+        return "", f"{path} is not text", _ALONE
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return "", f"{path} can't be read: {reason}"
-    key, what = _checked(text)
+        return "", f"{path} can't be read: {reason}", _ALONE
+    key, what, remedy = _checked(text)
     if what:
-        return "", f"{path} {what}"
-    return (key, "") if key else ("", f"{path} is empty")
+        return "", f"{path} {what}", remedy
+    return (key, "", "") if key else ("", f"{path} is empty", _ALONE)
 
 
-def _checked(text: str) -> tuple[str, str]:
+def _checked(text: str) -> tuple[str, str, str]:
     try:
-        return clean_key(text) or "", ""
-    except ValueError as error:
-        return "", str(error)
+        return clean_key(text) or "", "", ""
+    except PydanticCustomError as error:
+        facts = error.context or {}
+        return "", facts["what"], facts["remedy"]

@@ -1,5 +1,6 @@
 """Settings that entries of several kinds have, each with its bounds and its meaning."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -11,7 +12,27 @@ DAY_S = 86_400
 COLD_S = 300.0
 
 _LONGEST_KEY = 8_192
-_NO_KEY = "holds what no key has"
+_QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+_NO_KEYS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(rf"[{_QUOTATION_MARKS}].*|.*[{_QUOTATION_MARKS}]", re.DOTALL),
+        "stands in quotation marks; write it without them: env files and secrets keep them",
+    ),
+    (re.compile(r"(?i:bearer)\s.*", re.DOTALL), "begins with the word Bearer; write the key alone"),
+    (
+        re.compile(r"(?:export\s+)?[A-Z][A-Z0-9_]*_KEY\s*=.*", re.DOTALL),
+        "is a whole assignment; write what stands behind the =",
+    ),
+    (
+        re.compile(r"\$(?:\w+|\{.*\}|\(.*\))"),
+        "is the name of a variable; write its value: nothing is filled in here",
+    ),
+    (
+        re.compile(r".*[^!-~].*", re.DOTALL),
+        "holds what no key has; write the key alone, as the vendor gave it",
+    ),
+)
+"""What people give instead of a key, and what to do about it. The first that fits counts."""
 
 ModelName = Annotated[
     str,
@@ -83,21 +104,19 @@ def clean_key(text: str) -> str | None:
     """Return a key without the space around it; None for a blank one.
 
     Raises:
-        ValueError: No key looks so. It does not quote it.
+        PydanticCustomError: No key looks so. It does not quote it.
     """
     key = text.strip()
-    if len(key) > _LONGEST_KEY or not all("!" <= character <= "~" for character in key):
-        raise ValueError(_NO_KEY)
+    if len(key) > _LONGEST_KEY:
+        raise refused(*_NO_KEYS[-1][1].split("; ", 1))
+    for pattern, words in _NO_KEYS:
+        if pattern.fullmatch(key):
+            raise refused(*words.split("; ", 1))
     return key or None
 
 
 def _checked_key(given: object) -> object:
-    if not isinstance(given, str):
-        return given
-    try:
-        return clean_key(given)
-    except ValueError:
-        raise refused(_NO_KEY, "write the key alone, as the vendor gave it") from None
+    return clean_key(given) if isinstance(given, str) else given
 
 
 def _checked_path(text: str) -> str:

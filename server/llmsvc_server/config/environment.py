@@ -30,6 +30,9 @@ CONFIG_FILE = "LLMSVC_CONFIG"
 _OTHERS = re.compile(r"LLMSVC_(CONFIG|(LIVE|CLIENT)_.*)")
 """Ours, but no settings of the server: the tests' and the client's."""
 
+_QUOTED = re.compile(r"\s*(?:\".*\"|'.*'|\u201c.*\u201d|\u2018.*\u2019)\s*", re.DOTALL)
+"""A value in quotation marks: no setting is one."""
+
 _SERVICE_LINK = re.compile(
     r"LLMSVC(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"
 )
@@ -85,6 +88,9 @@ def read_environment(environ: Mapping[str, str]) -> Variables:
                 problems.append(_unknown(name, path))
             continue
         shape = list if is_list(field) else dict if is_map(field) else None
+        if shape is None and _QUOTED.fullmatch(text):
+            problems.append(_quoted(name, path))
+            continue
         value = _plain(text) if shape is None else _json(text, shape)
         if isinstance(value, _NotInShape):
             problems.append(_not_json(name, path, field))
@@ -92,6 +98,12 @@ def read_environment(environ: Mapping[str, str]) -> Variables:
         values[path] = value
         names[path] = name
     return Variables(values=values, names=names, problems=tuple(problems))
+
+
+def _quoted(name: str, path: Path) -> Problem:
+    what = "stands in quotation marks, which belong to the value here"
+    remedy = "write it without them: docker --env-file keeps them, unlike a shell"
+    return Problem(where=name, path=".".join(path), what=what, remedy=remedy)
 
 
 class _NotInShape:

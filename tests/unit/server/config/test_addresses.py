@@ -48,6 +48,7 @@ URLS = {
 NO_SCHEME = "does not start with http:// or https://"
 NO_HOST = "names no host or no usable port"
 NO_CHARACTERS = "holds characters that no address has"
+EVERY = "is where a server listens on every address, and none that can be asked"
 NO_URLS = {
     "localhost:11434": NO_SCHEME,
     "localhost": NO_SCHEME,
@@ -65,6 +66,12 @@ NO_URLS = {
     "http://localhost:0": NO_HOST,
     "http://-x": NO_HOST,
     "http://300.1.1.1": NO_HOST,
+    "http://0.0.0.0:11434": f"{EVERY}; write http://127.0.0.1:11434",
+    "https://0.0.0.0/a": f"{EVERY}; write https://127.0.0.1/a",
+    "http://[::]:8000/": f"{EVERY}; write http://[::1]:8000/",
+    "http://[0:0:0:0:0:0:0:0]": f"{EVERY}; write http://[::1]",
+    "http://[::ffff:0.0.0.0]:1": f"{EVERY}; write http://[::1]:1",
+    "`http://localhost`": "stands in quotation marks; write an address such as",
     "http://[::1": "is not an address",
     "http://[zz]": "is not an address",
     "http://localhost:99999": "is not an address",

@@ -1,5 +1,6 @@
 """Keys: where they come from, and that nobody ever sees one."""
 
+import json
 import os
 from pathlib import Path
 
@@ -123,10 +124,47 @@ def test_what_no_key_is_is_refused_and_not_repeated(tmp_path: Path, key: str) ->
     what = "holds what no key has"
     place = "llm.providers.openai.api_key"
     assert [f"{ours}: {place}: {what}; write the key alone, as the vendor gave it"] == setting
-    assert [f"OPENAI_API_KEY: {place}: {what}; put the key there, and nothing else"] == variable
     assert [
-        f"settings.yaml:3: {place}_file: key {what}; put the key there, and nothing else"
+        f"OPENAI_API_KEY: {place}: {what}; write the key alone, as the vendor gave it"
+    ] == variable
+    assert [
+        f"settings.yaml:3: {place}_file: key {what}; write the key alone, as the vendor gave it"
     ] == file
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (f'"{KEY}"', "stands in quotation marks; write it without them"),
+        (f"'{KEY}'", "stands in quotation marks; write it without them"),
+        (f"`{KEY}`", "stands in quotation marks; write it without them"),
+        (f"\u201c{KEY}\u201d", "stands in quotation marks; write it without them"),
+        (f'"{KEY}', "stands in quotation marks; write it without them"),
+        ('""', "stands in quotation marks; write it without them"),
+        (f"Bearer {KEY}", "begins with the word Bearer; write the key alone"),
+        (f"OPENAI_API_KEY={KEY}", "is a whole assignment; write what stands behind the ="),
+        (f'export OPENAI_API_KEY="{KEY}', "is a whole assignment; write what stands behind the ="),
+        ("${OPENAI_API_KEY}", "is the name of a variable; write its value"),
+        ("$OPENAI_API_KEY", "is the name of a variable; write its value"),
+    ],
+)
+def test_a_key_with_something_around_it_is_refused_with_the_remedy(
+    tmp_path: Path, given: str, what: str
+) -> None:
+    path = tmp_path / "key"
+    path.write_text(f"{given}\n", encoding="utf-8")
+    (yaml_file,) = problems(tmp_path, text(f"{{model: m, api_key: {json.dumps(given)}}}"))
+    (variable,) = problems(tmp_path, text("{model: m}"), {"OPENAI_API_KEY": given})
+    (file,) = problems(tmp_path, text(f"{{model: m, api_key_file: {path}}}"))
+    (ours,) = problems(
+        tmp_path, text("{model: m}"), {"LLMSVC_LLM__PROVIDERS__OPENAI__API_KEY": given}
+    )
+
+    for line in (yaml_file, variable, file):
+        assert what in line
+        assert KEY not in line
+    assert what.partition(";")[0] in ours
+    assert KEY not in ours
 
 
 def test_a_file_without_a_key_is_refused_with_its_path(tmp_path: Path) -> None:

@@ -11,6 +11,14 @@ from llmsvc_server.config.keys import environment_name, is_list, is_map, keys
 from llmsvc_server.config.sources import load
 from tests.unit.server.config.loading import loaded, problems, refusal
 
+QUOTED = {
+    "LLMSVC_SERVER__LISTEN": '"127.0.0.1:50051"',
+    "LLMSVC_LLM__PROVIDERS__OLLAMA__BASE_URL": "'http://gpu-1:11434'",
+    "LLMSVC_LLM__PROVIDERS__OLLAMA__MODEL": '"phi3:mini"',
+    "LLMSVC_LLM__PROVIDERS__OPENAI__MODEL": " \u201cgpt-4o\u201d",
+    "LLMSVC_LLM__PROVIDERS__OLLAMA__NUM_CTX": '"2048"',
+    "LLMSVC_OBSERVABILITY__LOG_LEVEL": '""',
+}
 INJECTED = {
     "LLMSVC_SERVICE_HOST": "10.0.0.7",
     "LLMSVC_SERVICE_PORT": "50051",
@@ -215,3 +223,12 @@ def test_any_name_is_taken_or_refused(rest: str) -> None:
     name = f"LLMSVC_{rest}"
 
     assert all(line.startswith(f"{name}: ") for line in refusal(None, {name: "x"}))
+
+
+@pytest.mark.parametrize(("name", "value"), QUOTED.items())
+def test_a_value_in_quotation_marks_is_refused_with_the_remedy(name: str, value: str) -> None:
+    (line,) = refusal(None, {name: value})
+
+    assert line.startswith(f"{name}: ")
+    assert "stands in quotation marks" in line
+    assert "docker --env-file" in line
