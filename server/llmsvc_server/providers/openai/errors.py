@@ -113,7 +113,7 @@ _BY_CODE: tuple[Row, ...] = (
         error=RegionRejected,
         codes={"unsupported_country_region_territory", "data_residency_mismatch"},
     ),
-    Row(name="P06", error=CredentialRejected, codes={"invalid_api_key"}),
+    Row(name="P06", error=CredentialRejected, codes={"invalid_api_key", "API_KEY_INVALID"}),
     Row(name="P07", error=CapabilityMissing, codes={"unsupported_parameter", "unsupported_value"}),
     Row(name="P08", error=ModelOutputInvalid, codes={"tool_use_failed"}, cause="toolCall"),
     # Events inside an answer have no status that could say it.

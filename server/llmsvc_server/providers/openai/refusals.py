@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.lenient import read_leniently
+from llmsvc_server.providers.openai import google
 from llmsvc_server.providers.overflows import Overflow, overflow_in
 from llmsvc_server.providers.statuses import status_in
 
@@ -23,7 +24,7 @@ class Said:
 
     Attributes:
         status: HTTP status, or what an error inside an answer tells as such; None without either.
-        codes: `code`, then Azure's inner one, where they are words.
+        codes: `code`, then Azure's inner one, where they are words, then Google's reasons.
         kind: The error's `type`.
         text: Its message in lower case.
         param: The field it is about, in the provider's terms.
@@ -32,7 +33,7 @@ class Said:
         is_overflow: Whether it has a server's words for a prompt that is too long.
         has_reasons: Whether it tells why it refuses the content (OpenRouter's moderation).
         context_length, input_tokens: Facts of an overflow.
-        retry_after_s: From the headers.
+        retry_after_s: From the headers, else from Google's details.
     """
 
     status: int | None
@@ -101,7 +102,7 @@ def _said(
         has_reasons=bool(_object(fields.get("metadata")).get("reasons")),
         context_length=told.context_length or _count(fields.get("n_ctx")),
         input_tokens=_count(fields.get("n_prompt_tokens")) or told.input_tokens,
-        retry_after_s=retry_after_s,
+        retry_after_s=google.retry_delay_s(error) if retry_after_s is None else retry_after_s,
     )
 
 
@@ -116,6 +117,7 @@ def _codes(error: Mapping[str, object]) -> Iterator[str]:
         code = _text(place.get("code"))
         if code and not code.isdecimal():  # else it is a status
             yield code
+    yield from google.reasons(error)
 
 
 def _texts(document: object) -> Iterator[str]:
