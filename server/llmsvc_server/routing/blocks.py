@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ErrorKind, ProviderError
 from llmsvc_server.reports import TransitionState
-from llmsvc_server.routing.policy import POLICY, Scope
+from llmsvc_server.routing.policy import MOST_TOLD_S, POLICY, Scope
 
 RATE_LIMIT_S = (2.0, 60.0)
-TOLD_S = (0.5, 900.0)
+TOLD_S = (0.5, MOST_TOLD_S)
 LENGTHS_S: dict[ErrorKind, tuple[float, ...]] = {
     ErrorKind.QUOTA: (300.0, 900.0),
     ErrorKind.CREDENTIAL: (300.0,),

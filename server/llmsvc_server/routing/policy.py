@@ -32,6 +32,10 @@ class Retry(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
+MOST_TOLD_S = 900.0
+"""Longest block by a rate limit whose end the provider told, in seconds (failover.md 6)."""
+
+
 class Scope(StrEnum):
     """What a block keeps requests away from."""
 
@@ -136,8 +140,13 @@ POLICY: dict[ErrorKind, Policy] = {
 
 
 def advised_wait_s(error: ProviderError) -> float | None:
-    """Return when asking again may help, in seconds; None where waiting does not."""
+    """Return when asking again may help, in seconds; None where waiting does not.
+
+    That is never later than a block for it ends.
+    """
     advice_s = POLICY[error.kind].retry_after_s
     if advice_s is None or error.retry_after_s is None:
         return advice_s
+    if error.kind is ErrorKind.RATE_LIMIT:
+        return min(error.retry_after_s, MOST_TOLD_S)
     return error.retry_after_s

@@ -75,6 +75,7 @@ def test_only_what_counts_can_be_slow(kind: ErrorKind) -> None:
         (ProviderFailed(), 1.0),
         (ProviderFailed(retry_after_s=7.0), 7.0),
         (ProviderRateLimited(retry_after_s=0.0), 0.0),
+        (ProviderRateLimited(retry_after_s=3_600.0), 900.0),
         (QuotaExhausted(retry_after_s=7.0), None),
         (CredentialRejected(), None),
     ],
