@@ -15,8 +15,17 @@ def server_options(*, max_message_bytes: int, longest_call_s: float) -> ChannelO
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
-        # Makes clients with connection scaling open another connection instead of queueing.
+        # Calls above it wait in the client, or on another connection where it scales them. 100 is
+        # also what clients take for the limit until they are told (RFC 9113, 6.5.2).
         ("grpc.max_concurrent_streams", 100),
+        # gRPC's core counts calls that are over until Python has let go of them, and refuses bare
+        # what comes above the limit. So many more is room for those; it also holds floods of calls
+        # that are begun and reset at once (DESIGN.md, ADR-025).
+        ("grpc.http2.max_deallocating_streams", 400),
+        # The same over all connections: calls that Python has not looked at yet. Above the first
+        # figure a share of them is cancelled bare, above the second each.
+        ("grpc.server.max_pending_requests", 5_000),
+        ("grpc.server.max_pending_requests_hard_limit", 10_000),
         # A long prefill is silent; without pings a middlebox takes the connection for dead.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 10_000),

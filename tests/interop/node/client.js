@@ -4,7 +4,7 @@ import grpc from '@grpc/grpc-js';
 import protoLoader from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 
-const [what, address, protos] = process.argv.slice(2);
+const [what, address, protos, callers, calls] = process.argv.slice(2);
 const PATIENCE_MS = 30_000;
 
 const { llmsvc } = grpc.loadPackageDefinition(
@@ -93,6 +93,21 @@ function health(name) {
   });
 }
 
+// Many callers, each with one call after the other: how many calls ended how.
+async function crowd(call, isAnswer) {
+  const ends = {};
+  let left = Number(calls);
+  const caller = async () => {
+    while (left-- > 0) {
+      const said = await call();
+      const end = isAnswer(said) ? 'OK' : (said.reason ?? said.code ?? 'cut');
+      ends[end] = (ends[end] ?? 0) + 1;
+    }
+  };
+  await Promise.all(Array.from({ length: Number(callers) }, caller));
+  return ends;
+}
+
 const run = {
   chat: () => chat(question),
   stream: () => stream(() => {}),
@@ -100,6 +115,8 @@ const run = {
   leave: () => stream((call) => call.cancel()),
   ready: () => health('readiness'),
   unknown: () => health('no-such-name'),
+  chats: () => crowd(() => chat(question), (said) => said.text),
+  streams: () => crowd(() => stream(() => {}), (said) => said.kind),
 };
 console.log(JSON.stringify(await run[what]()));
 service.close();
