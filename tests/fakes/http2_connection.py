@@ -41,6 +41,10 @@ class Http2Connection:
         self._reader, self._writer = reader, writer
         self._next_stream = 1
 
+    def ping(self) -> None:
+        """Send a ping."""
+        self._send(Kind.PING, 0, 0, bytes(8))
+
     def call(self, method: str, request: bytes) -> int:
         """Begin a gRPC call with its only message; return its stream."""
         stream, self._next_stream = self._next_stream, self._next_stream + 2
@@ -51,6 +55,20 @@ class Http2Connection:
     def reset(self, stream: int) -> None:
         """Reset a stream."""
         self._send(Kind.RST_STREAM, 0, stream, struct.pack(">I", _CANCEL))
+
+    async def ping_steadily(self, *, every_s: float, times: int) -> int:
+        """Send so many pings; return how many were answered before the server left."""
+        answered = 0
+        self.ping()
+        async for frame in self.frames():
+            if frame.kind != Kind.PING or not frame.is_ack:
+                continue
+            answered += 1
+            if answered == times:
+                break
+            await asyncio.sleep(every_s)
+            self.ping()
+        return answered
 
     async def drain(self) -> None:
         """Wait until the server takes more.

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.fakes import crowd
-from tests.fakes.http2_connection import Http2Connection, http2_connection
+from tests.fakes.http2_connection import Http2Connection, Kind, http2_connection
 from tests.fakes.requests import chat_message
 from tests.fakes.server_process import ServerProcess, config_file, server_process
 
@@ -105,6 +105,15 @@ async def test_a_flood_of_calls_begun_and_reset_at_once_is_held(
 
     assert {"OK"} == ends.keys()
     assert max(largest) - largest[0] < MOST_GROWTH_BYTES
+
+
+async def test_pings_without_a_pause_end_their_connection(server: ServerProcess) -> None:
+    async with http2_connection(server.address) as connection:
+        for _ in range(4):  # two are forgiven, and the first is none too many
+            connection.ping()
+        goodbyes = [one.payload async for one in connection.frames() if one.kind == Kind.GOAWAY]
+
+    assert [b"too_many_pings"] == [goodbye[8:] for goodbye in goodbyes]
 
 
 async def _discard(connection: Http2Connection) -> None:

@@ -1,10 +1,13 @@
-"""Many callers on one connection, in Go and Node."""
+"""Many callers on one connection, in Go and Node, and connections that ping while they are idle."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from grpc_health.v1 import health_pb2
 
+from tests.fakes.http2_connection import http2_connection
 from tests.interop.go_workshop import GoWorkshop
 from tests.interop.programs import ROOT, missing, program
 from tests.interop.running import Ran, run
@@ -12,6 +15,8 @@ from tests.interop.running import Ran, run
 pytestmark = pytest.mark.interop
 
 CALLS = 600
+PING_EVERY_S = 5.5  # shorter than the 10 s of many clients, so that theirs may come early
+PINGS = 5  # gRPC's core forgives two that come too soon, and answers the one it leaves at
 
 
 def ends(ran: Ran) -> dict[str, int]:
@@ -59,3 +64,15 @@ async def test_node(mocked: str, kind: str, callers: int) -> None:
     )
 
     assert {"OK": CALLS} == ends(ran)
+
+
+async def test_pings_of_a_connection_without_data_are_answered(mocked: str) -> None:
+    async with http2_connection(mocked) as idle, http2_connection(mocked) as silent:
+        watch = health_pb2.HealthCheckRequest().SerializeToString()
+        silent.call("/grpc.health.v1.Health/Watch", watch)
+
+        answered = await asyncio.gather(
+            *(one.ping_steadily(every_s=PING_EVERY_S, times=PINGS) for one in (idle, silent))
+        )
+
+    assert [PINGS, PINGS] == answered
