@@ -35,6 +35,7 @@ from tests.bench.row import Row
 _PACED_200, _PACED_20 = processor.paced(200, aim=1.0), processor.paced(20, aim=0.8)
 MEASURES: dict[str, Callable[[Lab], list[Row]]] = {
     "unary": functools.partial(processor.compare, work=processor.UNARY),
+    "one-connection": functools.partial(processor.compare, work=processor.TOGETHER),
     "bulk": functools.partial(processor.compare, work=processor.BULK),
     "paced-200": functools.partial(processor.compare, work=_PACED_200),
     "paced-20": functools.partial(processor.compare, work=_PACED_20),

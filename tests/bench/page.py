@@ -14,7 +14,7 @@ Written by `make bench`. Figures belong to the machine that made them; compare o
 """
 _TAIL = """
 ## How it is measured
-- One server process in front of a fake Ollama, OpenAI and Anthropic of raw bytes, under a compiled load client, each in its own process, on loopback without TLS. Everything that a default start has on is on; only `max_chats` and `max_in_flight_per_model` are raised. At least one connection per 100 streams.
+- One server process in front of a fake Ollama, OpenAI and Anthropic of raw bytes, under a compiled load client, each in its own process, on loopback without TLS. Everything that a default start has on is on; only `max_chats` and `max_in_flight_per_model` are raised. At least one connection per 100 streams, but where a row says one.
 - Processor time is user and system time of the whole process from the kernel's own clock, read by the load client at both ends of its window. Two figures mean two passes, each from fresh processes, floor and ours in turn; the ratio is that of the means. What comes before a window is thrown away. A window in which other processes took over 5 % of a core is repeated once.
 - Starts of streams are spread, phases are random, each token has a jitter of a fifth of its interval either way. The fake upstream sends each token by itself, to the microsecond.
 - Floor of a unary call: a grpc.aio method on uvloop that does nothing, plus an aiohttp POST of the same answer. Floor of a token at pace: a bare grpc.aio stream on uvloop, one ready-made message per token, plus bare aiohttp reads. Of a token in bulk: one message of such a stream at full speed. Of memory: one process of uvloop, grpc.aio and aiohttp that relays without a look.

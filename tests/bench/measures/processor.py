@@ -46,6 +46,15 @@ UNARY = Work(
     flags={"callers": 8},
     upstream_job="post",
 )
+TOGETHER = Work(
+    title="processor time per unary Chat, 200 callers on one connection",
+    must=1.7,
+    aim=1.4,
+    mode="unary",
+    unit="calls",
+    flags={"callers": 200, "together": True},
+    upstream_job="post",
+)
 BULK = Work(
     title="processor time per token, 8 streams of 200 tokens, upstream faster than us",
     must=0.6,

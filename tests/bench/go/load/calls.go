@@ -62,7 +62,12 @@ func (o order) policy() *llmsvcv1.RoutingPolicy {
 
 // Connect returns enough connected clients for that many calls at once.
 func connect(target string, calls int) []llmsvcv1.LLMServiceClient {
-	clients := make([]llmsvcv1.LLMServiceClient, (calls+streamsPerConnection-1)/streamsPerConnection)
+	return connectBy(target, (calls+streamsPerConnection-1)/streamsPerConnection)
+}
+
+// ConnectBy returns one connected client for each of so many connections.
+func connectBy(target string, connections int) []llmsvcv1.LLMServiceClient {
+	clients := make([]llmsvcv1.LLMServiceClient, connections)
 	for i := range clients {
 		conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {

@@ -7,13 +7,17 @@ import (
 	"sync/atomic"
 )
 
-// UnaryMode runs Chat from a few callers, each one call after the other.
+// UnaryMode runs Chat from some callers, each one call after the other.
 func unaryMode(flags *flag.FlagSet) func() any {
 	target := flags.String("target", "", "host:port")
 	callers := flags.Int("callers", 8, "calls at a time")
+	together := flags.Bool("together", false, "all on one connection, where some may wait")
 	span := spanFlags(flags)
 	return func() any {
 		clients := connect(*target, *callers)
+		if *together {
+			clients = connectBy(*target, 1)
+		}
 		var results outcomes
 		var calls atomic.Int64
 		var group sync.WaitGroup
