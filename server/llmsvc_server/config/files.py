@@ -15,6 +15,8 @@ def read_bytes(path: str, most_bytes: int) -> bytes:
         OSError: It can't be read.
         ValueError: It is no file, or too large; says so for people.
     """
+    if "\0" in path:  # each Python has words of its own for it
+        raise ValueError("its name holds a null byte")
     file = Path(path)
     mode = file.stat().st_mode
     if stat.S_ISDIR(mode):

@@ -111,7 +111,7 @@ def test_the_variable_that_named_a_missing_file_is_told() -> None:
     [
         (".", "it is a directory"),
         ("/dev/null", "it is not a file"),
-        ("a\0b", "embedded null byte"),
+        ("a\0b", "its name holds a null byte"),
         ("x" * 300, "File name too long"),
     ],
 )
