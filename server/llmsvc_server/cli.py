@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         environ: Environment variables; None for this process's own.
 
     Returns:
-        The exit code: 0 done or drained, 1 no room for the answer, 2 wrong configuration, 3 cannot
-        bind, 130 Ctrl-C. A defect ends in a traceback, which makes it 1; wrong usage in
-        SystemExit(2), help and --version in SystemExit(0).
+        The exit code: 0 done or drained, 1 no room for the answer, 2 wrong configuration or a
+        missing package, 3 cannot bind, 130 Ctrl-C. A defect ends in a traceback, which makes it 1;
+        wrong usage in SystemExit(2), help and --version in SystemExit(0).
     """
     try:
         options = _parser().parse_args(arguments)
@@ -57,6 +57,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         return run(options.config, os.environ if environ is None else environ)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package.startswith("llmsvc") or package in sys.stdlib_module_names:
+            raise
+        _complain(f"{package} is missing: install the server's extra, pip install 'llmsvc[server]'")
+        return EXIT_CONFIGURATION
 
 
 def _parser() -> "argparse.ArgumentParser":

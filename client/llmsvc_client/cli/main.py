@@ -5,7 +5,6 @@ import signal
 import sys
 from typing import Final
 
-_EXTRA: Final = frozenset({"grpc_health", "rich", "typer"})
 _USAGE: Final = 2
 
 
@@ -20,10 +19,13 @@ def main() -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         return _run(sys.argv[1:])
-    except ImportError as error:
-        if error.name not in _EXTRA:
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package.startswith("llmsvc") or package in sys.stdlib_module_names:
             raise
-        sys.stderr.write("llmsvc: the commands need an extra: pip install 'llmsvc[cli]'\n")
+        sys.stderr.write(
+            f"llmsvc: {package} is missing: install the commands' extra, pip install 'llmsvc[cli]'\n"
+        )
         return _USAGE
 
 

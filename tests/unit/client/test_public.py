@@ -8,10 +8,14 @@ import pytest
 import llmsvc_client
 
 
-def python(code: str) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run code in a fresh interpreter."""
     return subprocess.run(  # noqa: S603  our own interpreter and code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
 
 
@@ -67,16 +71,17 @@ def test_health_without_the_extra_says_what_to_install() -> None:
 
 COMMAND_WITHOUT_EXTRA = """
 import sys
-sys.modules["typer"] = None
+sys.modules[sys.argv.pop()] = None
 from llmsvc_client.cli.main import main
 sys.exit(main())
 """
 
 
-def test_the_command_without_the_extra_says_what_to_install() -> None:
-    result = python(COMMAND_WITHOUT_EXTRA)
+@pytest.mark.parametrize("package", ["typer", "annotated_doc", "shellingham"])
+def test_the_command_without_a_package_of_the_extra_says_what_to_install(package: str) -> None:
+    result = python(COMMAND_WITHOUT_EXTRA, package)
 
-    assert (2, "llmsvc: the commands need an extra: pip install 'llmsvc[cli]'\n") == (
-        result.returncode,
-        result.stderr,
-    )
+    assert (
+        2,
+        f"llmsvc: {package} is missing: install the commands' extra, pip install 'llmsvc[cli]'\n",
+    ) == (result.returncode, result.stderr)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -10,11 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.architecture.command import run
+from tests.architecture.command import ROOT, run
 from tests.fakes.eventually import eventually
 
 SERVER = Path(sys.executable).with_name("llmsvc-server")
+PROGRAM = shlex.quote(str(SERVER))
 HEAVY = ("grpc", "aiohttp", "pydantic", "structlog", "uvloop", "yaml")
+EXTRA = (
+    *("aiohttp", "google", "grpc", "grpc_reflection", "msgspec", "multidict", "pydantic"),
+    *("pydantic_core", "pydantic_settings", "structlog", "yaml", "yarl"),
+)
 NO_VARIABLES = {"PATH": os.environ["PATH"]}
 
 
@@ -36,9 +42,49 @@ def test_the_module_is_the_program_too() -> None:
     assert result.stdout.startswith("llmsvc-server ")
 
 
+def test_without_any_package_it_names_the_extra(tmp_path: Path) -> None:
+    about = tmp_path / "llmsvc-0.1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: llmsvc\nVersion: 0.1\n")
+    bare = {**NO_VARIABLES, "PYTHONPATH": f"{ROOT / 'server'}{os.pathsep}{tmp_path}"}
+    result = run(sys.executable, "-S", "-m", "llmsvc_server", "serve", env=bare)
+
+    assert (2, "", 1) == (result.returncode, result.stdout, result.stderr.count("\n"))
+    assert "is missing: install the server's extra, pip install 'llmsvc[server]'" in result.stderr
+
+
+@pytest.mark.parametrize("package", EXTRA)
+def test_without_one_package_of_the_extra_it_names_both(package: str) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from llmsvc_server.cli import main\n"
+        "sys.exit(main(['serve', '--config', 'deploy/config/dev.yaml']))"
+    )
+    result = run(sys.executable, "-c", script, env=NO_VARIABLES)
+
+    assert (2, "") == (result.returncode, result.stdout)
+    assert (
+        f"llmsvc-server: {package} is missing:"
+        " install the server's extra, pip install 'llmsvc[server]'\n" == result.stderr
+    )
+
+
+def test_a_package_that_is_ours_ends_in_a_traceback() -> None:
+    script = (
+        "import sys; sys.modules['llmsvc_server.config.sources'] = None\n"
+        "from llmsvc_server.cli import main\n"
+        "main(['serve'])"
+    )
+    result = run(sys.executable, "-c", script, env=NO_VARIABLES)
+
+    assert "Traceback" in result.stderr
+
+
 @pytest.mark.parametrize("streams", [">&- 2>&-", "2>/dev/full"])
 def test_streams_that_lead_nowhere_change_no_exit_code(streams: str) -> None:
-    result = run("sh", "-c", f"{SERVER} config check --config /nowhere {streams}", env=NO_VARIABLES)
+    result = run(
+        "sh", "-c", f"{PROGRAM} config check --config /nowhere {streams}", env=NO_VARIABLES
+    )
 
     assert result.returncode == 2
 
