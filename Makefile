@@ -3,20 +3,24 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-BIN := .venv/bin
-PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
 ASK ?= Why is the sky blue?
 PYTEST := $(BIN)/pytest --quiet
-FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress
+FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/architecture/test_setup.py
 export ASK
 
-# One line that says why PYTHON will not do; empty where it does. Asked only when it is needed.
-python_problem = $(shell sh .ci/python-problem.sh "$(PYTHON)")
+# The Python that is named; else the environment's own, else python3.
+python = $(or $(PYTHON),$(shell $(BIN)/python -c 'print("$(BIN)/python")' 2>/dev/null),python3)
+# One line that says why that will not do; empty where it does.
+python_problem = $(shell sh .ci/python-problem.sh "$(chosen)")
 
-.venv/.installed: .ci/locks/dev.txt pyproject.toml
-	$(if $(python_problem),$(error $(python_problem)))
-	@bash .ci/setup.sh "$(PYTHON)"
-	@touch $@
+# $(call prepare,LOCK) makes the environment hold a lock, and says nothing where it does.
+define prepare
+$(eval chosen := $(python))$(if $(python_problem),$(error $(python_problem)))
+@"$(chosen)" .ci/setup.py $(1) $(VENV)
+endef
 
 .PHONY: help
 help: ## Show this help
@@ -24,26 +28,33 @@ help: ## Show this help
 
 ##@ Everyday
 
-.PHONY: setup run chat test clean
-setup: .venv/.installed ## Create .venv from the lock, or bring it up to date
+.PHONY: setup setup-run run chat test test-unit clean
+setup: ## Create .venv with all that tests and checks need, or bring it up to date
+	$(call prepare,dev.txt)
 
-run: setup ## Serve on localhost:50051 with deploy/config/dev.yaml; Ctrl-C stops
+setup-run: ## The same with what `make run` and `make chat` need, no more
+	$(call prepare,server.txt)
+
+run: setup-run ## Serve on localhost:50051 with deploy/config/dev.yaml; Ctrl-C stops
 	@exec $(BIN)/llmsvc-server serve --config deploy/config/dev.yaml
 
-chat: setup ## Ask the running server: make chat ASK="Why is the sky blue?"
+chat: setup-run ## Ask the running server: make chat ASK="Why is the sky blue?"
 	@$(BIN)/llmsvc chat "$$ASK"
 
 test: setup ## Run the tests that need no other program, in about three minutes
 	@$(PYTEST) $(FAST)
 
+test-unit: setup ## Run the part of them that needs nothing but Python
+	@$(PYTEST) tests/unit
+
 clean: ## Remove .venv, caches and everything else that was made here, but not .tools
-	@rm -rf .venv dist .coverage .coverage.* .hypothesis .*_cache
+	@rm -rf $(VENV) .venv-newest dist .coverage .coverage.* .hypothesis .*_cache
 	@find . -name __pycache__ -not -path './.tools/*' -prune -exec rm -rf {} +
 
 ##@ Checks
 
-.PHONY: check fmt lint types layers protos-check docs-check deploy-check cov scorecard-check test-invariants test-egress test-interop test-live
-check: lint types layers protos-check docs-check deploy-check cov scorecard-check test-invariants test-egress test-interop test-live ## Run what CI runs; needs no network after `make setup tools`
+.PHONY: check fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-interop test-live
+check: lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-interop test-live ## Run what CI runs
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -53,7 +64,7 @@ fmt: setup ## Format sources and contract
 lint: setup ## Check style and scripts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/shellcheck .ci/run .ci/*.sh
+	@bash .ci/shellcheck.sh
 
 types: setup ## Check types
 	@$(BIN)/mypy
@@ -71,6 +82,10 @@ deploy-check: setup ## Check deploy/: Dockerfile, manifests, configuration
 	@bash .ci/deploy-check.sh
 	@$(PYTEST) tests/deploy
 
+locks-check: setup ## Check set-up, and ask the index whether the locks install where they are to
+	@$(PYTEST) tests/architecture/test_setup.py
+	@$(BIN)/python .ci/locks_check.py
+
 cov: setup ## Run the tests of `make test` and hold the coverage floors
 	@$(PYTEST) $(FAST) --cov --cov-report=json:.coverage.json --cov-report=
 	@$(BIN)/python .ci/coverage_floors.py .coverage.json
@@ -84,7 +99,7 @@ test-invariants: setup ## Run the tests of docs/invariants.md that need the whol
 test-egress: setup ## Run them under local_only where there is no network but loopback
 	@$(PYTEST) tests/egress
 
-test-interop: setup ## Call the server with the programs of `make tools`
+test-interop: setup ## Call the server with the programs of `make test-tools`
 	@$(PYTEST) -m interop
 
 test-live: setup ## Run against a real Ollama; LLMSVC_LIVE_BASE_URL names your own
@@ -92,9 +107,12 @@ test-live: setup ## Run against a real Ollama; LLMSVC_LIVE_BASE_URL names your o
 
 ##@ Upkeep
 
-.PHONY: tools protos docs scorecard lock bench
-tools: setup ## Fetch the Go and npm programs that interop and live tests run
+.PHONY: tools test-tools protos docs scorecard lock bench
+tools: ## Build grpcurl and grpc-health-probe into .tools/bin; needs Go
 	@bash .ci/tools.sh
+
+test-tools: ## Fetch all that interop and live tests run, an ollama too; needs Go, npm and C++
+	@bash .ci/tools.sh tests
 
 protos: setup ## Regenerate the stubs and the descriptor set from llm.proto
 	@bash .ci/protos.sh protos

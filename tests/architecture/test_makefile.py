@@ -57,19 +57,19 @@ def test_no_recipe_has_more_than_three_commands(makefile: str) -> None:
 
 @pytest.mark.parametrize(
     ("exists", "said"),
-    [(True, "python-old is 3.9.2"), (False, "python-old was not found")],
+    [(True, "python old is 3.9.2"), (False, "python old was not found")],
     ids=["too old", "missing"],
 )
 def test_setup_says_in_one_line_which_python_it_needs(
     said: str, root: Path, tmp_path: Path, *, exists: bool
 ) -> None:
     if exists:
-        python = tmp_path / "python-old"
+        python = tmp_path / "python old"
         # Tells its version, and answers every other question with "no".
         python.write_text('#!/bin/sh\ncase "$2" in *print*) echo 3.9.2;; *) exit 1;; esac\n')
         python.chmod(0o755)
     done = run(
-        *("make", "-f", root / "Makefile", "setup", "PYTHON=python-old"),
+        *("make", "-f", root / "Makefile", "setup", "PYTHON=python old"),
         cwd=project_without_environment(root, tmp_path),
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )
@@ -89,6 +89,6 @@ def project_without_environment(root: Path, folder: Path) -> Path:
     """Return a fresh folder that holds what `make setup` reads, and no .venv."""
     project = folder / "project"
     (project / ".ci/locks").mkdir(parents=True)
-    for name in (".ci/python-problem.sh", ".ci/locks/dev.txt", "pyproject.toml"):
+    for name in (".ci/python-problem.sh", ".ci/setup.py", "pyproject.toml"):
         (project / name).write_bytes((root / name).read_bytes())
     return project
