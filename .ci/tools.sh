@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Fetches what interop and live tests run, with the ordinary Go and npm clients: programs into
-# .tools/bin, the packages of the two small clients to where those look. Quick where all is there.
+# Builds what a person wants to call the server with into .tools/bin. With `tests` as its argument
+# it also fetches what interop and live tests run, with the ordinary Go and npm clients: programs,
+# and the packages of the two small clients to where those look. Quick where all is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=$PWD/.tools/bin
 
-programs=( # path of the program, path of its module, version
+# path of the program, path of its module, version
+programs=(
     "github.com/fullstorydev/grpcurl/cmd/grpcurl github.com/fullstorydev/grpcurl v1.9.4"
     "github.com/grpc-ecosystem/grpc-health-probe github.com/grpc-ecosystem/grpc-health-probe v0.4.62"
+)
+of_tests=(
     "google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/protobuf v1.36.12"
     "google.golang.org/grpc/cmd/protoc-gen-go-grpc google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.2"
     "github.com/ollama/ollama github.com/ollama/ollama v0.10.1"
@@ -27,9 +31,12 @@ installed() { # module and version, as the program itself tells
 }
 
 need go "Go 1.26 or newer"
-need npm "Node.js 20 or newer with npm"
-read -r compiler _ <<<"$(go env CXX)" # flags may follow
-need "$compiler" "a C++ compiler, which ollama's engine is built with"
+if [[ ${1:-} == tests ]]; then
+    programs+=("${of_tests[@]}")
+    need npm "Node.js 20 or newer with npm"
+    read -r compiler _ <<<"$(go env CXX)" # flags may follow
+    need "$compiler" "a C++ compiler, which ollama's engine is built with"
+fi
 
 mkdir -p "$bin"
 for program in "${programs[@]}"; do
@@ -39,6 +46,11 @@ for program in "${programs[@]}"; do
     echo "tools: building $name $version"
     GOBIN=$bin go install "$path@$version" || fail "$name $version could not be built"
 done
+
+if [[ ${1:-} != tests ]]; then
+    echo "tools: grpcurl and grpc-health-probe are in .tools/bin"
+    exit
+fi
 
 go -C tests/interop/go mod download || fail "the Go client's modules could not be fetched"
 

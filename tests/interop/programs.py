@@ -1,4 +1,4 @@
-"""Programs that tests call: those of `make tools`, else those of the environment or on PATH."""
+"""Programs that tests call: those of `make test-tools`, else those of the environment or on PATH."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ SEARCHED = os.pathsep.join((str(TOOLS), str(Path(sys.executable).parent), os.env
 
 def missing(what: str) -> NoReturn:
     """Skip the test that needs `what`; where the variable CI is set, fail it."""
-    reason = f"{what} not there: `make tools` fetches what interop and live tests run"
+    reason = f"{what} not there: `make test-tools` fetches what interop and live tests run"
     if os.environ.get("CI", "").lower() in {"", "0", "false"}:
         pytest.skip(reason)
     pytest.fail(reason, pytrace=False)

@@ -1,4 +1,4 @@
-"""`make tools` as a person meets it."""
+"""`make tools` and `make test-tools` as a person meets them."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ async def test_a_missing_tool_is_named_in_one_line(
 ) -> None:
     for name in there:
         fake(path, name, "c++-absent")  # what `go env CXX` says
-    ran = await run("bash", SCRIPT, environment={"PATH": str(path)})
+    ran = await run("bash", SCRIPT, "tests", environment={"PATH": str(path)})
 
     assert 1 == ran.code
     assert "" == ran.out
@@ -43,10 +43,20 @@ async def test_a_missing_tool_is_named_in_one_line(
     assert f"tools: {missing}" in line
 
 
+async def test_what_a_person_wants_needs_go_only(path: Path) -> None:
+    for name in ("awk", "mkdir"):
+        (path / name).symlink_to(str(shutil.which(name)))
+    fake(path, "go", "built")
+    ran = await run("bash", SCRIPT, environment={"PATH": str(path)})
+
+    assert (0, "") == (ran.code, ran.err)
+    assert "ollama" not in ran.out
+
+
 @pytest.mark.interop
 async def test_nothing_is_done_twice() -> None:
     program("ollama")
-    ran = await run("bash", SCRIPT, within_s=10)
+    ran = await run("bash", SCRIPT, "tests", within_s=10)
 
     assert ("tools: all there\n", "", 0) == (ran.out, ran.err, ran.code)
 
