@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,9 +35,11 @@ def main() -> None:
     """Bring the environment up to date, one process at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lock", choices=[USERS, DEVELOPERS])
-    parser.add_argument("venv", type=Path)
+    parser.add_argument("venv")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    if not re.fullmatch(r"\.venv[A-Za-z0-9._-]*", options.venv):
+        fail(f"VENV={options.venv}: name a folder of this clone that begins with .venv")
     venv = ROOT / options.venv
     with Path(__file__).open("rb") as turnstile:
         take_turn(turnstile.fileno())

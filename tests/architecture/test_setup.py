@@ -80,12 +80,12 @@ class Clone:
         """Write a lock."""
         (self.folder / ".ci/locks" / name).write_text("".join(lines))
 
-    def set_up(self, lock: str) -> CompletedProcess[str]:
+    def set_up(self, lock: str, venv: str = ".venv") -> CompletedProcess[str]:
         """Run the script as `make` does."""
         environment = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1"}
         environment |= {"PIP_FIND_LINKS": str(self._index), "PIP_NO_CACHE_DIR": "1"}
         script = self.folder / ".ci/setup.py"
-        return run(sys.executable, script, lock, ".venv", cwd=self.folder, env=environment)
+        return run(sys.executable, script, lock, venv, cwd=self.folder, env=environment)
 
     def installed(self) -> set[str]:
         """Return what the environment holds of our packages, with versions."""
@@ -117,6 +117,17 @@ def test_the_development_lock_is_laid_over_it(clone: Clone) -> None:
     assert {"served-1.0", "measured-1.0", "counted-1.0", "llmsvc-1.0"} == clone.installed()
     assert "" == clone.set_up("server.txt").stdout
     assert "" == clone.set_up("dev.txt").stdout
+
+
+@pytest.mark.parametrize("venv", ["mine", "/mine", ".venv/../mine", "..", ""])
+def test_only_what_is_an_environment_of_ours_may_be_removed(clone: Clone, venv: str) -> None:
+    mine = clone.folder / "mine"
+    mine.mkdir(exist_ok=True)
+    done = clone.set_up("server.txt", str(mine) if venv == "/mine" else venv)
+
+    assert 1 == done.returncode
+    assert "begins with .venv" in done.stderr
+    assert mine.exists()
 
 
 def kill_half_way(clone: Clone) -> str:
