@@ -53,7 +53,8 @@ async def test_completes_what_a_shell_asks(shell: str, typed: dict[str, str]) ->
 
 async def test_bash_takes_its_completion() -> None:
     """A shell that read the script completes the name of a command."""
-    process = await begun("--show-completion", address="", environment={"SHELL": "/bin/bash"})
+    # --show-completion prints the same, but looks for the shell among the processes above it.
+    process = await begun(address="", environment={"_LLMSVC_COMPLETE": "source_bash"})
     script = (await ended(process)).out
     read = await asyncio.create_subprocess_exec(
         *("bash", "-c", f"{script}\ncomplete -p llmsvc"), stdout=subprocess.PIPE
