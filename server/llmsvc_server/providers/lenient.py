@@ -45,6 +45,15 @@ def read_leniently(data: bytes, kind: type[T]) -> T:
         raise ProviderProtocolError(row="C08") from None
 
 
+def read_anything(data: bytes) -> object:
+    """Return the document in `data`, of any shape; None where `read_leniently` refuses it."""
+    try:
+        document: object = read_leniently(data, object)
+    except ProviderProtocolError:
+        return None
+    return document
+
+
 def read_several(data: bytes, kind: type[T]) -> list[T]:
     """Return the documents that stand one behind another in `data`, whatever their line breaks.
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmsvc_server.providers.untyped import MOST_TOKENS
+
 _HEAD_CHARACTERS = 512
 """How much of a message is looked at: proxies put about 200 in front."""
-
-_MOST_TOKENS = 2**31 - 1
 
 _BEGINNING = (
     r"(?:^"
@@ -154,5 +154,5 @@ def _overflow(message: str) -> Overflow | None:
 def _numbers(found: list[re.Match[str]], name: str) -> Iterator[int]:
     for match in found:
         number = int((match.groupdict().get(name) or "0").replace(",", ""))
-        if 0 < number <= _MOST_TOKENS:
+        if 0 < number <= MOST_TOKENS:
             yield number

@@ -10,6 +10,7 @@ import msgspec
 
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.model_names import looks_remote
+from llmsvc_server.providers.untyped import text_of
 
 _MOST_BYTES = 2**63 - 1
 
@@ -32,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def spelling(self) -> str:
         """How the server calls it; empty if it does not."""
-        return text(self.model) or text(self.name)
+        return text_of(self.model) or text_of(self.name)
 
     @property
     def size_bytes(self) -> int:
@@ -46,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True):
     def is_remote(self) -> bool:
         """Whether it says, in whatever form, that it runs somewhere else than on the server."""
         places = (self.remote_host, self.remote_model)
-        names = (text(self.model), text(self.name))
+        names = (text_of(self.model), text_of(self.name))
         return any(map(is_told, places)) or any(map(looks_remote, names))
 
 
@@ -85,11 +86,6 @@ def is_elsewhere(fields: object) -> bool:
     if not isinstance(fields, Mapping):
         return False
     return any(is_told(fields.get(key)) for key in ("remote_host", "remote_model"))
-
-
-def text(value: object) -> str:
-    """Return a value that is a text; empty if it is none."""
-    return value if isinstance(value, str) else ""
 
 
 def _read(raw: msgspec.Raw) -> Entry | None:

@@ -6,10 +6,10 @@ Shapes: facts/providers.md 2.6.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.lenient import read_leniently
+from llmsvc_server.providers.lenient import read_anything
 from llmsvc_server.providers.overflows import Overflow, overflow_in
 from llmsvc_server.providers.statuses import status_in
+from llmsvc_server.providers.untyped import fields_of, text_of
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one says nothing."""
@@ -49,15 +49,15 @@ def said(status: int | None, body: bytes, *, retry_after_s: float | None = None)
         body: Its body, or an event's data. Anything may be in it.
         retry_after_s: From its headers.
     """
-    outer = _object(_decoded(body))
-    error = _object(outer.get("error"))
+    outer = fields_of(read_anything(body))
+    error = fields_of(outer.get("error"))
     texts = list(_texts(outer))
     overflow = overflow_in(*texts)
     told = overflow or Overflow()
     return Said(
         status=status_in(error, outer) if status is None else status,
-        code=_text(_object(error.get("details")).get("error_code")),
-        kind=_text(error.get("type")),
+        code=text_of(fields_of(error.get("details")).get("error_code")),
+        kind=text_of(error.get("type")),
         text=next(iter(texts), ""),
         in_answer=status is None,
         is_overflow=overflow is not None,
@@ -70,22 +70,6 @@ def said(status: int | None, body: bytes, *, retry_after_s: float | None = None)
 def _texts(outer: Mapping[str, object]) -> Iterator[str]:
     """Yield whatever may be the message, in lower case; a proxy's stand elsewhere than theirs."""
     error = outer.get("error")
-    for text in (_object(error).get("message"), error, outer.get("message"), outer.get("detail")):
+    for text in (fields_of(error).get("message"), error, outer.get("message"), outer.get("detail")):
         if isinstance(text, str) and text:
             yield text.lower()
-
-
-def _decoded(data: bytes) -> object:
-    try:
-        document: object = read_leniently(data, object)
-    except ProviderProtocolError:
-        return None
-    return document
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

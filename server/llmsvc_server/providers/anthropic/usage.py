@@ -3,9 +3,8 @@
 Source: facts/providers.md 2.4.
 """
 
-from collections.abc import Mapping
-
 from llmsvc_server.chat.usage import Usage
+from llmsvc_server.providers.untyped import count_of, fields_of
 
 _MOST_TOKENS = 10**9
 _INPUT = "input_tokens"
@@ -45,12 +44,8 @@ class Counts:
         )
 
     def _take(self, usage: object, names: tuple[str, ...]) -> None:
-        said: Mapping[str, object] = usage if isinstance(usage, dict) else {}
+        said = fields_of(usage)
         for name in names:
-            count = said.get(name)
-            if (
-                isinstance(count, int)
-                and not isinstance(count, bool)
-                and 0 <= count <= _MOST_TOKENS
-            ):
+            count = count_of(said.get(name), _MOST_TOKENS)
+            if count is not None:
                 self._latest[name] = count

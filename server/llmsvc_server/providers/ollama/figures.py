@@ -6,17 +6,17 @@ Anything may stand in these fields. Source: facts/ollama.md section 3.
 from llmsvc_server.chat.events import Timings
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.providers.ollama.wire import Line
+from llmsvc_server.providers.untyped import count_of
 
-_MOST_TOKENS = 2**31 - 1
 _MOST_NS = 10**18
 
 
 def usage_in(line: Line) -> Usage:
     """Return the tokens that a line counts; None where it counts none."""
     return Usage(
-        input_tokens=_count(line.prompt_eval_count, _MOST_TOKENS),
-        output_tokens=_count(line.eval_count, _MOST_TOKENS),
-        cached_input_tokens=_count(line.prompt_eval_cached_count, _MOST_TOKENS),
+        input_tokens=count_of(line.prompt_eval_count),
+        output_tokens=count_of(line.eval_count),
+        cached_input_tokens=count_of(line.prompt_eval_cached_count),
     )
 
 
@@ -29,12 +29,6 @@ def timings_in(line: Line) -> Timings:
     )
 
 
-def _count(value: object, most: int) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
-        return value
-    return None
-
-
 def _seconds(nanoseconds: object) -> float | None:
-    count = _count(nanoseconds, _MOST_NS)
+    count = count_of(nanoseconds, _MOST_NS)
     return None if count is None else count / 1e9

@@ -26,7 +26,8 @@ from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.model_names import Name, is_plain, looks_remote, parse, wanted
 from llmsvc_server.providers.ollama.refused import OK, refusal
-from llmsvc_server.providers.tags import UNREADABLE, Entry, read_tags, text
+from llmsvc_server.providers.tags import UNREADABLE, Entry, read_tags
+from llmsvc_server.providers.untyped import text_of
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 LOOK_LIMIT_S = 1.8
@@ -108,13 +109,13 @@ class OllamaModels:
             remote=self._remote,
             loaded=None if memory is None else _in_memory(shown, memory),
             stamps={
-                name.identity: f"{text(entry.digest)} {text(entry.modified_at)}"
+                name.identity: f"{text_of(entry.digest)} {text_of(entry.modified_at)}"
                 for name, entry in named
             },
             sizes_bytes={
                 name.identity: size for name, entry in named if (size := entry.size_bytes)
             },
-            busy_until={name.identity: text(entry.expires_at) for name, entry in memory or ()},
+            busy_until={name.identity: text_of(entry.expires_at) for name, entry in memory or ()},
             version=self._version,
         )
 
@@ -191,9 +192,9 @@ def _in_memory(
     listed: Iterable[tuple[Name, Entry]], memory: Iterable[tuple[Name, Entry]]
 ) -> frozenset[str]:
     """Return the identities in memory, by name or, for other names of theirs, by digest."""
-    digests = {digest for _, entry in memory if (digest := text(entry.digest))}
+    digests = {digest for _, entry in memory if (digest := text_of(entry.digest))}
     by_name = {name.identity for name, _ in memory}
-    by_digest = {name.identity for name, entry in listed if text(entry.digest) in digests}
+    by_digest = {name.identity for name, entry in listed if text_of(entry.digest) in digests}
     return frozenset(by_name | by_digest)
 
 

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
-from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.lenient import read_leniently
+from llmsvc_server.providers.lenient import read_anything
 from llmsvc_server.providers.statuses import status_in
+from llmsvc_server.providers.untyped import count_of, fields_of
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one has no text."""
-
-_MOST_TOKENS = 2**31 - 1
 
 
 class Trait(Flag):
@@ -59,8 +57,7 @@ def said(status: int, body: bytes, *, retry_after_s: float | None = None) -> Sai
         body: Its body. Anything may be in it.
         retry_after_s: From its headers.
     """
-    document = _decoded(body)
-    outer = document if isinstance(document, dict) else {}
+    outer = fields_of(read_anything(body))
     traits = Trait.NONE if body.strip() else Trait.EMPTY
     if "signin_url" in outer:
         traits |= Trait.SIGN_IN
@@ -91,30 +88,18 @@ def _said(status: int | None, error: object, traits: Trait, retry_after_s: float
         text=text.lower() if isinstance(text, str) else "",
         kind=str(inner.get("type") or ""),
         traits=traits,
-        context_length=_count(inner.get("n_ctx")),
-        input_tokens=_count(inner.get("n_prompt_tokens")),
+        context_length=count_of(inner.get("n_ctx")) or None,
+        input_tokens=count_of(inner.get("n_prompt_tokens")) or None,
         retry_after_s=retry_after_s,
     )
 
 
 def _inner(error: object) -> Mapping[str, object]:
     """Return the engine's own error: newer servers pass its JSON on inside a string."""
-    document = _decoded(error.encode(errors="surrogatepass")) if isinstance(error, str) else error
+    document = (
+        read_anything(error.encode(errors="surrogatepass")) if isinstance(error, str) else error
+    )
     if not isinstance(document, dict):
         return {}
     nested = document.get("error", document)
-    return nested if isinstance(nested, dict) else {}
-
-
-def _decoded(data: bytes) -> object:
-    try:
-        document: object = read_leniently(data, object)
-    except ProviderProtocolError:
-        return None
-    return document
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_TOKENS:
-        return value
-    return None
+    return fields_of(nested)

@@ -6,16 +6,14 @@ Shapes: facts/providers.md 1.6.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.lenient import read_leniently
+from llmsvc_server.providers.lenient import read_anything
 from llmsvc_server.providers.openai import google
 from llmsvc_server.providers.overflows import Overflow, overflow_in
 from llmsvc_server.providers.statuses import status_in
+from llmsvc_server.providers.untyped import count_of, fields_of, text_of
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one says nothing."""
-
-_MOST_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ def said_in_answer(data: bytes) -> Said:
     """
     document = _decoded(data)
     # In an event whose name alone makes it an error, the data are the error.
-    status = status_in(_object(_error_in(document)), _object(document))
+    status = status_in(fields_of(_error_in(document)), fields_of(document))
     return _said(status, document, in_answer=True)
 
 
@@ -85,36 +83,36 @@ def _said(
     in_answer: bool = False,
     retry_after_s: float | None = None,
 ) -> Said:
-    error = _object(_error_in(document))
-    fields = error or _object(document)  # beside a message that stands alone
+    error = fields_of(_error_in(document))
+    fields = error or fields_of(document)  # beside a message that stands alone
     texts = list(_texts(document))
     overflow = overflow_in(*texts)
     told = overflow or Overflow()
     return Said(
         status=status,
         codes=tuple(_codes(fields)),
-        kind=_text(fields.get("type")),
+        kind=text_of(fields.get("type")),
         text=next(iter(texts), ""),
-        param=_text(fields.get("param")),
+        param=text_of(fields.get("param")),
         has_error=in_answer or bool(error),
         in_answer=in_answer,
         is_overflow=overflow is not None,
-        has_reasons=bool(_object(fields.get("metadata")).get("reasons")),
-        context_length=told.context_length or _count(fields.get("n_ctx")),
-        input_tokens=_count(fields.get("n_prompt_tokens")) or told.input_tokens,
+        has_reasons=bool(fields_of(fields.get("metadata")).get("reasons")),
+        context_length=told.context_length or count_of(fields.get("n_ctx")) or None,
+        input_tokens=count_of(fields.get("n_prompt_tokens")) or told.input_tokens,
         retry_after_s=google.retry_delay_s(error) if retry_after_s is None else retry_after_s,
     )
 
 
 def _error_in(document: object) -> object:
     """Return a body's error, usually an object; vLLM's older form is one itself."""
-    outer = _object(document)
+    outer = fields_of(document)
     return outer.get("error") or (outer if outer.get("object") == "error" else None)
 
 
 def _codes(error: Mapping[str, object]) -> Iterator[str]:
-    for place in (error, _object(error.get("innererror"))):
-        code = _text(place.get("code"))
+    for place in (error, fields_of(error.get("innererror"))):
+        code = text_of(place.get("code"))
         if code and not code.isdecimal():  # else it is a status
             yield code
     yield from google.reasons(error)
@@ -122,37 +120,22 @@ def _codes(error: Mapping[str, object]) -> Iterator[str]:
 
 def _texts(document: object) -> Iterator[str]:
     """Yield whatever may be the message, in lower case, the likeliest first."""
-    outer = _object(document)
+    outer = fields_of(document)
     for place in (outer.get("error"), outer, outer.get("detail")):
-        fields = _object(place)
+        fields = fields_of(place)
         for text in (place, fields.get("message"), fields.get("error")):
             if isinstance(text, str) and text:
                 yield text.lower()
-    raw = _object(_object(outer.get("error")).get("metadata")).get("raw")  # OpenRouter's upstream
+    raw = fields_of(fields_of(outer.get("error")).get("metadata")).get(
+        "raw"
+    )  # OpenRouter's upstream
     for text in (raw, document):
         if isinstance(text, str):
             yield text.lower()
 
 
 def _decoded(data: bytes) -> object:
-    try:
-        document: object = read_leniently(data, object)
-    except ProviderProtocolError:
-        return None
+    document = read_anything(data)
     if isinstance(document, list) and len(document) == 1:
         return document[0]  # so does Google wrap its refusals
     return document
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_TOKENS:
-        return value
-    return None

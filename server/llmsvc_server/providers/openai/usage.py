@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from llmsvc_server.chat.events import Timings
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.providers.openai.wire import Chunk
+from llmsvc_server.providers.untyped import count_of, fields_of
 
-_MOST_TOKENS = 2**31 - 1
 _MOST_MS = 1e9
 
 
 def usage_in(chunk: Chunk) -> Usage | None:
     """Return the usage that a chunk carries, Groq's place for it included; None without one."""
-    usage = _object(chunk.usage) or _object(_object(chunk.x_groq).get("usage"))
+    usage = fields_of(chunk.usage) or fields_of(fields_of(chunk.x_groq).get("usage"))
     return _usage(usage) if usage else None
 
 
 def timings_in(chunk: Chunk) -> Timings | None:
     """Return the timings that a chunk of llama.cpp carries; None without any."""
-    timings = _object(chunk.timings)
+    timings = fields_of(chunk.timings)
     if not timings:
         return None
     return Timings(
@@ -31,31 +31,21 @@ def timings_in(chunk: Chunk) -> Timings | None:
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
-    of_input = _object(usage.get("prompt_tokens_details"))
-    of_output = _object(usage.get("completion_tokens_details"))
-    input_tokens = _count(usage.get("prompt_tokens"))
-    output_tokens = _count(usage.get("completion_tokens"))
-    thinking_tokens = _count(of_output.get("reasoning_tokens"))
+    of_input = fields_of(usage.get("prompt_tokens_details"))
+    of_output = fields_of(usage.get("completion_tokens_details"))
+    input_tokens = count_of(usage.get("prompt_tokens"))
+    output_tokens = count_of(usage.get("completion_tokens"))
+    thinking_tokens = count_of(of_output.get("reasoning_tokens"))
     if None not in {input_tokens, output_tokens, thinking_tokens}:
         total = (input_tokens or 0) + (output_tokens or 0) + (thinking_tokens or 0)
-        if total == _count(usage.get("total_tokens")):  # Thinking is not in the output yet.
+        if total == count_of(usage.get("total_tokens")):  # Thinking is not in the output yet.
             output_tokens = (output_tokens or 0) + (thinking_tokens or 0)
     return Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cached_input_tokens=_count(of_input.get("cached_tokens")),
-        cache_write_input_tokens=_count(of_input.get("cache_write_tokens")),
+        cached_input_tokens=count_of(of_input.get("cached_tokens")),
+        cache_write_input_tokens=count_of(of_input.get("cache_write_tokens")),
     )
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
-        return value
-    return None
 
 
 def _seconds(milliseconds: object) -> float | None:

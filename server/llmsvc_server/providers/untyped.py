@@ -1,0 +1,23 @@
+"""Values out of documents that may hold anything: each as what it is wanted for, or as nothing."""
+
+from collections.abc import Mapping
+
+MOST_TOKENS = 2**31 - 1
+"""Largest number of tokens that is believed: what the contract's int32 holds."""
+
+
+def fields_of(value: object) -> Mapping[str, object]:
+    """Return an object's fields; none where it is no object."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(value: object) -> str:
+    """Return a text; "" where it is none."""
+    return value if isinstance(value, str) else ""
+
+
+def count_of(value: object, most: int = MOST_TOKENS) -> int | None:
+    """Return a whole number from 0 to `most`; None where it is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+        return value
+    return None
