@@ -3,10 +3,17 @@
 import re
 from collections.abc import Iterable
 
+import msgspec
+
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
 
+REFUSED = frozenset({400, 413, 422})
+"""Statuses of refusals that may be about a request's form."""
+
 REMEMBERED_MODELS = 256
+
+_MOST_CHARACTERS = 4_096
 
 _LETTERS_PER_TOKEN = 3
 _TOKENS_PER_TURN = 16
@@ -37,6 +44,21 @@ class Room:
         if self.window is None or prompt is None:
             return self.answer
         return self.window - prompt
+
+
+def words_of(body: bytes, *, only_json: bool) -> str:
+    """Return a refusal's beginning in lower case, its JSON without escapes.
+
+    Args:
+        body: Anything may be in it.
+        only_json: Whether what is no JSON has no words.
+    """
+    try:
+        body = msgspec.json.encode(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if only_json:
+            return ""
+    return body[:_MOST_CHARACTERS].decode(errors="replace").lower()
 
 
 def room_in(text: str, patterns: Iterable[re.Pattern[str]]) -> Room | None:

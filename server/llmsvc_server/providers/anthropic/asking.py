@@ -8,14 +8,8 @@ Source: facts/providers.md 2.6, and refusals quoted in public issue trackers up 
 
 import re
 
-import msgspec
+from llmsvc_server.providers.room import Room, room_in, words_of
 
-from llmsvc_server.providers.room import Room, room_in
-
-REFUSED = frozenset({400, 413, 422})
-"""Statuses of refusals that may be about a limit."""
-
-_MOST_CHARACTERS = 4_096
 _ROOM = (
     re.compile(r"max_tokens: \d{1,9} > (?P<answer>\d{1,9}), which is the maximum"),
     re.compile(r"exceed context limit: (?P<prompt>\d{1,9}) \+ \d{1,9} > (?P<window>\d{1,9})"),
@@ -29,10 +23,6 @@ def room_for(limit: int, body: bytes) -> Room | None:
         limit: What was asked for.
         body: The refusal's. Anything may be in it.
     """
-    try:
-        text = msgspec.json.encode(msgspec.json.decode(body))[:_MOST_CHARACTERS]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    room = room_in(text.decode(errors="replace").lower(), _ROOM)
+    room = room_in(words_of(body, only_json=True), _ROOM)
     left = None if room is None else room.left(limit)
     return room if left is not None and 0 < left < limit else None

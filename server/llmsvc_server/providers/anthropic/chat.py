@@ -13,7 +13,7 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderProtocolError
 from llmsvc_server.providers.answer import Answer
-from llmsvc_server.providers.anthropic.asking import REFUSED, room_for
+from llmsvc_server.providers.anthropic.asking import room_for
 from llmsvc_server.providers.anthropic.reading import Reading
 from llmsvc_server.providers.anthropic.refusals import MAX_REFUSAL_BYTES
 from llmsvc_server.providers.anthropic.refused import OK, refusal_in
@@ -21,7 +21,7 @@ from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.rest import Rest
-from llmsvc_server.providers.room import Room, Rooms
+from llmsvc_server.providers.room import REFUSED, Room, Rooms
 
 VENDOR_URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"

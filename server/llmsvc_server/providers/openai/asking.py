@@ -6,21 +6,13 @@ says. What then worked is remembered. The texts are data; no other module looks 
 Source: refusals of the servers named, as quoted in their public issue trackers up to 2026-11.
 """
 
-import contextlib
 import dataclasses
 import re
-
-import msgspec
 
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
 from llmsvc_server.providers.openai.wire import NEW_LIMIT_FIELD, OLD_LIMIT_FIELD
-from llmsvc_server.providers.room import REMEMBERED_MODELS, Room, Rooms, room_in
-
-REFUSED = frozenset({400, 413, 422})
-"""Statuses of refusals that may be about a request's form."""
-
-_MOST_CHARACTERS = 4_096
+from llmsvc_server.providers.room import REMEMBERED_MODELS, Room, Rooms, room_in, words_of
 
 _WINDOW = r"context length (?:is|of) (?P<window>\d{1,9}) tokens"
 _ROOM = tuple(
@@ -131,7 +123,7 @@ def corrected(way: Way, body: bytes) -> Way | None:
         way: How the refused request was put.
         body: The refusal's. Anything may be in it.
     """
-    text = _words(body)
+    text = words_of(body, only_json=False)
     if way.has_usage and _NO_USAGE.search(text):
         return dataclasses.replace(way, has_usage=False)
     limit = way.most_tokens
@@ -146,10 +138,3 @@ def corrected(way: Way, body: bytes) -> Way | None:
         if field != way.limit_field and pattern.search(text):
             return dataclasses.replace(way, limit_field=field)
     return None
-
-
-def _words(body: bytes) -> str:
-    """Return a body's beginning in lower case, its JSON without escapes."""
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = msgspec.json.encode(msgspec.json.decode(body))
-    return body[:_MOST_CHARACTERS].decode(errors="replace").lower()

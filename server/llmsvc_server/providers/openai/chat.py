@@ -25,7 +25,7 @@ from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.networks import Networks
-from llmsvc_server.providers.openai.asking import REFUSED, Asking, Way, corrected
+from llmsvc_server.providers.openai.asking import Asking, Way, corrected
 from llmsvc_server.providers.openai.engine import loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
 from llmsvc_server.providers.openai.reading import Reading
@@ -33,6 +33,7 @@ from llmsvc_server.providers.openai.refusals import MAX_REFUSAL_BYTES
 from llmsvc_server.providers.openai.refused import OK, refusal_in
 from llmsvc_server.providers.openai.wire import encode_chat, left_out
 from llmsvc_server.providers.rest import Rest
+from llmsvc_server.providers.room import REFUSED
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free."""
@@ -204,7 +205,7 @@ class OpenaiProvider:
             ProviderError: There is no such response.
         """
         way = self._asking.way(request, request.sampling.limit(self._max_output_tokens))
-        # No silent second run in a cloud: a retry is the course's, and in the receipt.
+        # A lost request may be paid in a cloud: there a retry is the course's, and in the receipt.
         may_repeat = budget.may_repeat and self._is_local
         answer = await self._upstream.post(
             _CHAT, self._encoded(request, way), may_repeat=may_repeat
