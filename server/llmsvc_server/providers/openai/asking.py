@@ -70,8 +70,8 @@ _FIELDS = {
 
 
 @value
-class Way:
-    """How one request is put to a server.
+class RequestForm:
+    """How one request is put to a server: its limit and its optional keys.
 
     Attributes:
         most_tokens: Limit on the answer's tokens; None for none.
@@ -90,13 +90,13 @@ class Asking:
     """How one server wants to be asked, and each of its models."""
 
     def __init__(self, *, limit_field: str, has_usage: bool, window_tokens: int | None) -> None:
-        """Know what the configuration says; see `Way`."""
+        """Know what the configuration says; see `RequestForm`."""
         self._limit_field = limit_field
         self._has_usage = has_usage
         self._rooms = Rooms(window_tokens)
         self._limit_fields: dict[str, str] = {}
 
-    def way(self, request: ChatRequest, most_tokens: int | None) -> Way:
+    def form(self, request: ChatRequest, most_tokens: int | None) -> RequestForm:
         """Return how to put a request.
 
         Args:
@@ -105,36 +105,36 @@ class Asking:
         """
         limit = None if most_tokens is None else self._rooms.fitted(request, most_tokens)
         field = self._limit_fields.get(request.model, self._limit_field)
-        return Way(most_tokens=limit, limit_field=field, has_usage=self._has_usage)
+        return RequestForm(most_tokens=limit, limit_field=field, has_usage=self._has_usage)
 
-    def learn(self, model: str, way: Way) -> None:
+    def learn(self, model: str, form: RequestForm) -> None:
         """Remember how a second try was put that was answered."""
-        self._has_usage = way.has_usage
-        if way.room is not None:
-            self._rooms.learn(model, way.room)
-        if way.limit_field != self._limit_field and len(self._limit_fields) < REMEMBERED_MODELS:
-            self._limit_fields[model] = way.limit_field
+        self._has_usage = form.has_usage
+        if form.room is not None:
+            self._rooms.learn(model, form.room)
+        if form.limit_field != self._limit_field and len(self._limit_fields) < REMEMBERED_MODELS:
+            self._limit_fields[model] = form.limit_field
 
 
-def corrected(way: Way, body: bytes) -> Way | None:
+def corrected(form: RequestForm, body: bytes) -> RequestForm | None:
     """Return how a refusal wants a request put; None if it does not say.
 
     Args:
-        way: How the refused request was put.
+        form: How the refused request was put.
         body: The refusal's. Anything may be in it.
     """
     text = words_of(body, only_json=False)
-    if way.has_usage and _NO_USAGE.search(text):
-        return dataclasses.replace(way, has_usage=False)
-    limit = way.most_tokens
+    if form.has_usage and _NO_USAGE.search(text):
+        return dataclasses.replace(form, has_usage=False)
+    limit = form.most_tokens
     if limit is None:
         return None
     if (room := room_in(text, _ROOM)) is not None:
         left = room.left(limit)
         # Without a limit the server gives what is left, which is less than was asked for.
         is_less = left is None or 0 < left < limit
-        return dataclasses.replace(way, most_tokens=left, room=room) if is_less else None
+        return dataclasses.replace(form, most_tokens=left, room=room) if is_less else None
     for field, pattern in _FIELDS.items():
-        if field != way.limit_field and pattern.search(text):
-            return dataclasses.replace(way, limit_field=field)
+        if field != form.limit_field and pattern.search(text):
+            return dataclasses.replace(form, limit_field=field)
     return None

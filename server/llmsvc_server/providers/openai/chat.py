@@ -25,7 +25,7 @@ from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.networks import Networks
-from llmsvc_server.providers.openai.asking import Asking, Way, corrected
+from llmsvc_server.providers.openai.asking import Asking, RequestForm, corrected
 from llmsvc_server.providers.openai.engine import loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
 from llmsvc_server.providers.openai.reading import Reading
@@ -144,7 +144,7 @@ class OpenaiProvider:
         try:
             if self._models.leads_outside(request.model):
                 raise RouteForbidden(called=False)
-            answer, way = await self._asked(request, budget)
+            answer, form = await self._asked(request, budget)
             done: Done | None = None
             try:
                 _begin(reading, answer)
@@ -153,7 +153,7 @@ class OpenaiProvider:
                     data = await rest.read()
                     if (delta := reading.take(data)) is not None:
                         yield delta
-                done = reading.end(self._told(request.sampling, way))
+                done = reading.end(self._told(request.sampling, form))
                 yield done
             except ProviderError as error:
                 error.requests = answer.requests
@@ -196,7 +196,7 @@ class OpenaiProvider:
     async def unload(self, model: str) -> None:
         """Do nothing: no such provider frees a model's memory on request."""
 
-    async def _asked(self, request: ChatRequest, budget: Budget) -> tuple[Answer, Way]:
+    async def _asked(self, request: ChatRequest, budget: Budget) -> tuple[Answer, RequestForm]:
         """Return the response that is to be an answer, and how the request was put.
 
         Where a refusal says how to ask, the request is put so, once: it ran nothing.
@@ -204,15 +204,15 @@ class OpenaiProvider:
         Raises:
             ProviderError: There is no such response.
         """
-        way = self._asking.way(request, request.sampling.limit(self._max_output_tokens))
+        form = self._asking.form(request, request.sampling.limit(self._max_output_tokens))
         # A lost request may be paid in a cloud: there a retry is the course's, and in the receipt.
         may_repeat = budget.may_repeat and self._is_local
         answer = await self._upstream.post(
-            _CHAT, self._encoded(request, way), may_repeat=may_repeat
+            _CHAT, self._encoded(request, form), may_repeat=may_repeat
         )
         if answer.status == OK:
-            return answer, way
-        error, better = await self._refused(answer, way)
+            return answer, form
+        error, better = await self._refused(answer, form)
         if better is None or not budget.may_repeat or answer.requests > 1:
             raise error
         answer = await self._upstream.post_instead(_CHAT, self._encoded(request, better), answer)
@@ -222,7 +222,9 @@ class OpenaiProvider:
         self._asking.learn(request.model, better)
         return answer, better
 
-    async def _refused(self, answer: Answer, way: Way) -> tuple[ProviderError, Way | None]:
+    async def _refused(
+        self, answer: Answer, form: RequestForm
+    ) -> tuple[ProviderError, RequestForm | None]:
         """Return what a refusal means, and how it wants the request put; None if unsaid."""
         try:
             body = await answer.read_some(MAX_REFUSAL_BYTES)
@@ -230,19 +232,19 @@ class OpenaiProvider:
             answer.close()
         error = refusal_in(answer, body, is_local=self._is_local)
         error.requests = answer.requests
-        return error, corrected(way, body) if answer.status in REFUSED else None
+        return error, corrected(form, body) if answer.status in REFUSED else None
 
-    def _told(self, sampling: Sampling, way: Way) -> tuple[Adjustment, ...]:
+    def _told(self, sampling: Sampling, form: RequestForm) -> tuple[Adjustment, ...]:
         """Return what was not sent as the caller asked."""
         left = left_out(sampling, is_local=self._is_local)
-        return (*sampling.limited_to(way.most_tokens), *left)
+        return (*sampling.limited_to(form.most_tokens), *left)
 
-    def _encoded(self, request: ChatRequest, way: Way) -> bytes:
+    def _encoded(self, request: ChatRequest, form: RequestForm) -> bytes:
         return encode_chat(
             request,
-            most_tokens=way.most_tokens,
-            token_limit_field=way.limit_field,
-            has_usage=way.has_usage,
+            most_tokens=form.most_tokens,
+            token_limit_field=form.limit_field,
+            has_usage=form.has_usage,
             temperature=self._temperature,
             sends_store=self._sends_store,
             is_local=self._is_local,
