@@ -40,6 +40,18 @@ async def test_replaces_a_kept_connection_that_dies_before_any_byte() -> None:
         assert fake.chats[1].body == fake.chats[2].body
 
 
+async def test_a_failure_counts_the_request_that_was_lost_before_it() -> None:
+    async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
+        await run(provider)
+        fake.close_on_reuse()
+        fake.will(token("a"), end(End.CUT))
+
+        with pytest.raises(ProviderFailed) as caught:
+            await run(provider)
+
+        assert (2, 2) == (caught.value.requests, len(fake.chats) - 1)
+
+
 async def test_replaces_it_with_a_large_request_too() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         fake.world.bytes_per_token = 4_000

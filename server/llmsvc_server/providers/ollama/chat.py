@@ -132,6 +132,9 @@ class OllamaProvider:
                         yield delta
                 done = reading.end(adjustments)
                 yield done
+            except ProviderError as error:
+                error.requests = answer.requests
+                raise
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
                 if done is None:
