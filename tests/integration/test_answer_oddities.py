@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_server.providers.ending import MOST_EXCUSED
+from llmsvc_server.providers.lenient import MOST_BYTES
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Answer, Way, staged
 from tests.scenarios.steps import Begin, End, Frame, Marker, Raw, Refuse, Step
@@ -261,3 +263,26 @@ async def test_half_a_character_in_a_name_or_a_reason_costs_nothing(protocol: Pr
 
     for given in await answers(protocol, Begin(), written(protocol, b"a"), last, End()):
         assert ("OK", "a") == (given.code, given.text)
+
+
+@EACH
+async def test_what_can_not_be_read_behind_an_end_is_passed_over_so_often(
+    protocol: Protocol,
+) -> None:
+    piece = b"<\nnull\n\n" if protocol is Protocol.OLLAMA else b"data: <\n\n"
+    last = () if protocol is Protocol.OLLAMA else (Frame(),)
+    steps = (Begin(), written(protocol, b"a"), Marker())
+
+    assert {("OK", "a")} == await texts(protocol, *steps, Raw(piece * MOST_EXCUSED), *last, End())
+    given = await answers(protocol, *steps, Raw(piece * (MOST_EXCUSED + 1)), *last, End())
+    assert ["INTERNAL", "ABORTED"] == [one.code for one in given]
+
+
+@EACH
+async def test_a_large_last_piece_needs_nothing_behind_it(protocol: Protocol) -> None:
+    text = b"x" * MOST_BYTES
+    unended = Raw(written(protocol, text).data.rstrip(b"\n"))
+    steps = (Begin(), Marker(), unended) if protocol is Protocol.OLLAMA else (Begin(), unended)
+    given = await answers(protocol, *steps, End())
+
+    assert [text.decode()] == [one.text for one in given if one.text]

@@ -3,6 +3,9 @@
 Rules: failover.md 3.3, and ADR-026 for what servers do that end too early.
 """
 
+MOST_EXCUSED = 1_000
+"""How much that can't be read is passed over: each piece is read twice, and everybody waits."""
+
 
 class Ending:
     """What one answer has said of its end.
@@ -11,13 +14,14 @@ class Ending:
         is_marked: Whether the answer has said why it ended, and no content came since.
     """
 
-    __slots__ = ("_is_doubtful", "_is_framed", "is_marked")
+    __slots__ = ("_excused", "_is_doubtful", "_is_framed", "is_marked")
 
     def __init__(self) -> None:
         """Have heard nothing."""
         self.is_marked = False
         self._is_framed = False
         self._is_doubtful = False
+        self._excused = 0
 
     @property
     def is_framed(self) -> bool:
@@ -47,6 +51,9 @@ class Ending:
 
         Content is always in an object. Behind a reason that is believed not even that matters.
         """
+        self._excused += 1
+        if self._excused > MOST_EXCUSED:
+            return False
         return self.is_believed or (self.is_marked and not data.lstrip().startswith(b"{"))
 
     def frame(self) -> None:

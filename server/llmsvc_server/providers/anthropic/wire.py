@@ -4,6 +4,7 @@ Fields and types: facts/providers.md 2.1 to 2.4. What the answer needs is typed.
 more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -223,8 +224,10 @@ def decode_message(body: bytes) -> Message:
 
 def is_json(data: bytes) -> bool:
     """Return whether an event's data are JSON, and so not cut in the middle."""
-    try:
+    with contextlib.suppress(*_UNREADABLE):
+        _kind_decoder.decode(data)
+        return True
+    with contextlib.suppress(ProviderProtocolError):
         read_leniently(data, _Kind)
-    except ProviderProtocolError:
-        return False
-    return True
+        return True
+    return False

@@ -39,6 +39,8 @@ _PLAIN_WORD = re.compile(r"[a-z_]{1,32}")
 """A reason that we do not know is passed on if it can be nothing but a word."""
 
 _OF_LOADING = ("load", "unload")
+_NOTHING = frozenset({b"", b"null"})
+"""Lines that say nothing: so many fit into one read that each must cost next to nothing."""
 
 
 class Reading:
@@ -188,7 +190,9 @@ class Reading:
 
     def _gather(self, data: bytes) -> None:
         """Keep a body that is no lines: a proxy may have put it in other ones."""
-        self._gathered = (self._gathered or bytearray()) + data
+        if self._gathered is None:
+            self._gathered = bytearray()
+        self._gathered += data
         if len(self._gathered) > MAX_LINE_BYTES:
             self._fail(ProviderProtocolError(row="C08"))
 
@@ -250,6 +254,8 @@ class Reading:
             if self._may_be_indented(line):
                 self._gather(b"\n".join(lines[number:]) + self._buffer.rest())
                 break
+            if line.strip() in _NOTHING:
+                continue
             if (delta := self._add_line(line)) is not None:
                 deltas.append(delta)
             if self.over:
@@ -262,7 +268,7 @@ class Reading:
         try:
             return self._add(self._lines_in(line), len(line))
         except ProviderProtocolError as error:
-            if line.strip() != b"null" and not self.ending.excuses(line):
+            if not self.ending.excuses(line):
                 self._fail(error)
             return None
 

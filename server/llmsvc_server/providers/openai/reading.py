@@ -190,7 +190,7 @@ class Reading:
         for event in self._buffer.rest():
             try:
                 if not (event.is_end or event.says_nothing):
-                    read_leniently(event.data, Chunk)
+                    _read(event.data)
                 whole.append(event)
             except ProviderProtocolError:
                 if not self.ending.excuses(event.data):
@@ -319,3 +319,11 @@ class Reading:
             return reason_with_calls(reason)
         is_ours = isinstance(self._stop, str) and self._stop in self._stops
         return FinishReason.STOP_SEQUENCE if is_ours and self._word == "stop" else reason
+
+
+def _read(data: bytes) -> Chunk:
+    """Return what an event's data hold, leniently read where need be."""
+    try:
+        return decode_chunk(data)
+    except ProviderProtocolError:
+        return read_leniently(data, Chunk)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.lenient import Seam, read_leniently, read_several
+from llmsvc_server.providers.lenient import MOST_BYTES, Seam, read_leniently, read_several
 
 Document = dict[str, object]
 
@@ -34,6 +34,7 @@ def test_reads_what_a_strict_decoder_refuses(data: bytes, expected: object) -> N
     "data",
     [
         *(b"", b"{", b"[]", b"5", b"<html>", b"{} {}", b'{"a":"\\ud8"}', b"[" * 100_000),
+        b"{}" + b" " * MOST_BYTES,
     ],
 )
 def test_refuses_what_is_no_such_document(data: bytes) -> None:
@@ -50,7 +51,7 @@ def test_reads_documents_whatever_their_line_breaks() -> None:
     assert [] == read_several(b" \n", Document)
 
 
-@pytest.mark.parametrize("data", [b'{"a":1}{', b"{} x", b"[]", b'{"a":1}\n5'])
+@pytest.mark.parametrize("data", [b'{"a":1}{', b"{} x", b"[]", b'{"a":1}\n5', b"{}\n" * MOST_BYTES])
 def test_refuses_documents_of_which_one_is_none(data: bytes) -> None:
     with pytest.raises(ProviderProtocolError):
         read_several(data, Document)
