@@ -57,6 +57,16 @@ async def test_lists_what_a_hosted_service_has() -> None:
         assert [MODELS] == [one.path for one in fake.exchanges]
 
 
+async def test_lists_what_stands_in_no_object() -> None:
+    async with (
+        FakeOpenai() as fake,
+        openai_at(fake.base_url, locality=Locality.REMOTE) as provider,
+    ):
+        fake.will(reply([{"id": "m", "type": "chat"}, None, {"id": 5}]), path=MODELS)
+
+        assert {"m": "m"} == (await provider.catalogue()).models
+
+
 async def test_compares_the_names_of_a_hosted_service_as_they_are() -> None:
     provider = openai_at("https://api.example.org/v1", locality=Locality.REMOTE)
 

@@ -56,7 +56,10 @@ class _Listing(msgspec.Struct, frozen=True):
     data: list[msgspec.Raw] | None
 
 
-_listing = msgspec.json.Decoder(_Listing)
+# Together lists without an object around it.
+_listing: msgspec.json.Decoder[_Listing | list[msgspec.Raw]] = msgspec.json.Decoder(
+    _Listing | list[msgspec.Raw]
+)
 _entry = msgspec.json.Decoder(_Entry)
 
 _ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooLong)
@@ -158,10 +161,11 @@ class OpenaiModels:
         finally:
             answer.close()
         try:
-            listed = _listing.decode(body).data or ()
+            listing = _listing.decode(body)
         except UNREADABLE:
             raise ProviderProtocolError(row="C08", status=OK) from None
-        entries = filter(None, map(_read, listed))
+        listed = listing if isinstance(listing, list) else listing.data
+        entries = filter(None, map(_read, listed or ()))
         return [one for one in entries if one.id.strip() and is_plain(one.id.strip())]
 
     async def _document(self, answer: Answer) -> bytes:
