@@ -143,3 +143,29 @@ async def test_a_bad_last_word_costs_nothing(protocol: Protocol, word: bytes) ->
         given = [await stage.ask(way) for way in Way]
 
     assert [("OK", "a")] * 2 == [(one.code, one.text) for one in given]
+
+
+def marked(protocol: Protocol, word: str) -> Step:
+    """Return a piece of an answer with this text for a reason why it ended."""
+    data = _data(piece(protocol, " w", ends=True))
+    for usual in (b'"stop"', b'"end_turn"'):
+        data = data.replace(usual, json.dumps(word).encode())
+    return Raw(data)
+
+
+def _data(step: Step) -> bytes:
+    assert isinstance(step, Raw)
+    return step.data
+
+
+@pytest.mark.parametrize("word", ["null", "None", ""])
+async def test_null_that_is_a_text_is_no_end(protocol: Protocol, way: Way, word: str) -> None:
+    pieces = [marked(protocol, word)] * 2
+    async with staged(protocol, alone=True) as stage:
+        stage.primary.always([*pieces, End()])
+        part = await stage.ask(way)
+        stage.primary.always([*pieces, piece(protocol, ends=True), frame(protocol), End()])
+        whole = await stage.ask(way)
+
+    assert "OK" != part.code
+    assert ("OK", " w w") == (whole.code, whole.text)

@@ -286,3 +286,16 @@ async def test_a_large_last_piece_needs_nothing_behind_it(protocol: Protocol) ->
     given = await answers(protocol, *steps, End())
 
     assert [text.decode()] == [one.text for one in given if one.text]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'event: message_start\ndata: {"message":null}\n\n',
+        b'event: message_delta\ndata: {"delta":null,"usage":{"output_tokens":1}}\n\n',
+    ],
+)
+async def test_null_in_what_surrounds_anthropics_content_says_nothing(event: bytes) -> None:
+    steps = ended(Protocol.ANTHROPIC, Raw(event), written(Protocol.ANTHROPIC, b"a"), Raw(event))
+
+    assert {("OK", "a")} == await texts(Protocol.ANTHROPIC, *steps)

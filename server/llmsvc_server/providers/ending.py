@@ -3,6 +3,8 @@
 Rules: failover.md 3.3, and ADR-026 for what servers do that end too early.
 """
 
+_NO_REASONS = frozenset({"null", "none", "undefined"})
+
 MOST_EXCUSED = 1_000
 """How much that can't be read is passed over: each piece is read twice, and everybody waits."""
 
@@ -64,3 +66,10 @@ class Ending:
         """Forget the reason: something followed it, and another one is needed."""
         self.is_marked = self._is_framed = False
         self._is_doubtful = True
+
+
+def is_reason(word: object) -> bool:
+    """Return whether an answer says by `word` that it ended: some write null as a text."""
+    if isinstance(word, str):
+        return bool(word) and word.lower() not in _NO_REASONS
+    return bool(word)

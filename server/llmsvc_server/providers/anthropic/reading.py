@@ -33,7 +33,7 @@ from llmsvc_server.providers.anthropic.wire import (
     is_json,
     reread_event,
 )
-from llmsvc_server.providers.ending import Ending
+from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
@@ -215,11 +215,12 @@ class Reading:
             case BlockStart(block):
                 self._open(block)
             case MessageStart(message):
-                self._identify(message)
-                self._counts.begin(message.usage)
+                opening = message or Opening()
+                self._identify(opening)
+                self._counts.begin(opening.usage)
             case MessageDelta(stop, usage):
                 self._counts.go_on(usage)
-                self._close(stop)
+                self._close(stop or Stop())
             case MessageStop():
                 self._frame()
             case Failure():
@@ -281,7 +282,7 @@ class Reading:
 
     def _close(self, stop: Stop) -> None:
         """Take why the answer ended, if it has."""
-        if not stop.stop_reason:
+        if not is_reason(stop.stop_reason):
             return
         has_text = self._has_text or bool(self._texts)
         is_word = isinstance(stop.stop_reason, str)

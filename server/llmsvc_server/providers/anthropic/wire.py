@@ -78,7 +78,7 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
 class MessageStart(msgspec.Struct, frozen=True, gc=False):
     """The first event of an answer."""
 
-    message: Opening = Opening()
+    message: Opening | None = None
 
 
 class BlockStart(msgspec.Struct, frozen=True, gc=False):
@@ -96,7 +96,7 @@ class BlockDelta(msgspec.Struct, frozen=True, gc=False):
 class MessageDelta(msgspec.Struct, frozen=True, gc=False):
     """What has become known of the answer as a whole; usage counts from its beginning."""
 
-    delta: Stop = Stop()
+    delta: Stop | None = None
     usage: object = None
 
 

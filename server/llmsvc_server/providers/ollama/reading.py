@@ -17,7 +17,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
 )
-from llmsvc_server.providers.ending import Ending
+from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_several
 from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 from llmsvc_server.providers.ollama.errors import classify
@@ -287,7 +287,7 @@ class Reading:
             self._fail(classify(said_in_line(line.error, of_cloud=of_cloud)))
         elif line.done_reason in _OF_LOADING:
             self._fail(ProviderProtocolError(row="O03"))
-        elif line.done is True or line.done_reason:
+        elif line.done is True or is_reason(line.done_reason):
             self._last = line
             is_plain = is_plain and isinstance(line.done_reason, str | None)
             self.ending.mark(is_plain=is_plain)
@@ -323,7 +323,7 @@ class Reading:
         self._latest = latest
 
     def _finish_reason(self, word: object, usage: Usage) -> FinishReason:
-        if not word:
+        if not is_reason(word):
             return FinishReason.STOP
         reason = (
             _WORDS.get(word, FinishReason.OTHER) if isinstance(word, str) else FinishReason.OTHER
@@ -339,7 +339,7 @@ def _is_special(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the h
     """Return whether a line is more than a piece of an answer: its end, or no part of one."""
     return bool(
         line.done is True
-        or line.done_reason
+        or (line.done_reason and is_reason(line.done_reason))
         or line.error is not None
         or ((line.remote_host or line.remote_model) and not may_be_remote)
         or (line.message is None and line.done is None)

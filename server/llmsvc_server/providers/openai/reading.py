@@ -17,7 +17,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
 )
-from llmsvc_server.providers.ending import Ending
+from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.errors import classify
@@ -234,7 +234,7 @@ class Reading:
             self._fail(self._meant(data))
         elif choice is not None and choice.finish_reason == _BROKEN:
             self._fail(ProviderFailed(row="P11"))
-        elif choice is not None and choice.finish_reason:
+        elif choice is not None and is_reason(choice.finish_reason):
             has_text = self._has_text or bool(self._texts)
             word = choice.finish_reason
             is_word = isinstance(word, str)
