@@ -299,3 +299,14 @@ async def test_null_in_what_surrounds_anthropics_content_says_nothing(event: byt
     steps = ended(Protocol.ANTHROPIC, Raw(event), written(Protocol.ANTHROPIC, b"a"), Raw(event))
 
     assert {("OK", "a")} == await texts(Protocol.ANTHROPIC, *steps)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_proxy_of_ollamas_kind_says_an_overflow_in_anothers_words(status: int) -> None:
+    words = (
+        "The number of tokens to keep from the initial prompt is greater than the context length"
+    )
+    refusal = Refuse(status, json.dumps({"error": words}).encode())
+
+    for given in await answers(Protocol.OLLAMA, refusal):
+        assert "CONTEXT_LENGTH_EXCEEDED" == given.reason

@@ -141,6 +141,13 @@ ROWS: tuple[Row, ...] = (
         where=_BOTH,
     ),
     Row(
+        name="O08",
+        error=ContextTooLong,
+        statuses={400, 413, 422, *range(500, 600)},
+        traits=Trait.OVERFLOW,
+        where=_BOTH,
+    ),
+    Row(
         name="O09",
         error=CapabilityMissing,
         statuses={400},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
 from llmsvc_server.providers.lenient import read_anything
+from llmsvc_server.providers.overflows import Overflow, overflow_in
 from llmsvc_server.providers.statuses import status_in
 from llmsvc_server.providers.untyped import count_of, fields_of
 
@@ -23,6 +24,8 @@ class Trait(Flag):
     """It sends people to the vendor's cloud."""
     CLOUD_STATUS = auto()
     """A status of the vendor's cloud, passed on."""
+    OVERFLOW = auto()
+    """It says, in some server's words, that a prompt is too long: proxies pass on what they get."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +85,17 @@ def _said(status: int | None, error: object, traits: Trait, retry_after_s: float
     if isinstance(error, str):
         traits |= Trait.ERROR_TEXT
     inner = _inner(error)
-    text = inner.get("message") or error
+    found = inner.get("message") or error
+    text = found.lower() if isinstance(found, str) else ""
+    overflow = overflow_in(text)
+    told = overflow or Overflow()
     return Said(
         status=status,
-        text=text.lower() if isinstance(text, str) else "",
+        text=text,
         kind=str(inner.get("type") or ""),
-        traits=traits,
-        context_length=count_of(inner.get("n_ctx")) or None,
-        input_tokens=count_of(inner.get("n_prompt_tokens")) or None,
+        traits=traits | (Trait.OVERFLOW if overflow else Trait.NONE),
+        context_length=count_of(inner.get("n_ctx")) or told.context_length,
+        input_tokens=count_of(inner.get("n_prompt_tokens")) or told.input_tokens,
         retry_after_s=retry_after_s,
     )
 

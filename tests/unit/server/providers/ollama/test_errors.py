@@ -33,6 +33,9 @@ from tests.unit.server.providers.ollama.failing import (
     error,
 )
 
+OVERFLOW = "prompt is too long: 210000 tokens > 200000 maximum"
+"""Of another server, which a proxy passes on."""
+
 
 def verdict(failure: ProviderError) -> tuple[str, type[ProviderError]]:
     """Return what a test asks for: row and class."""
@@ -80,6 +83,10 @@ def verdict(failure: ProviderError) -> tuple[str, type[ProviderError]]:
         ("O08", ContextTooLong, 400, error("request exceeds the available context size, try")),
         ("O08", ContextTooLong, 500, error("Context size has been exceeded.")),
         ("O08", ContextTooLong, 400, error("prompt too long; exceeded max context length by 1")),
+        ("O08", ContextTooLong, 400, error(f"litellm.BadRequestError: {OVERFLOW}")),
+        ("O08", ContextTooLong, 500, error(OVERFLOW)),
+        ("O06", ProviderRateLimited, 429, error(OVERFLOW)),
+        ("O10", ProviderRejected, 400, error(f"you said: {OVERFLOW}")),
         ("O09", CapabilityMissing, 400, error('"m" does not support thinking')),
         ("O09", CapabilityMissing, 400, error("into Go struct field ChatRequest.think of type")),
         ("O09", CapabilityMissing, 400, error('invalid think value: "loud"')),
@@ -136,6 +143,8 @@ def test_knows_what_a_refusal_means(
         ("O06", CredentialRejected, {"message": "x", "status": 401.0}),
         ("O04", ModelNotFound, {"message": "x", "code": 404}),
         ("O08", ContextTooLong, {"message": "the prompt is longer than the context length"}),
+        ("O08", ContextTooLong, {"message": OVERFLOW, "code": "400"}),
+        ("O08", ContextTooLong, OVERFLOW),
         ("O11", LoadFailed, {"message": "unable to load model: /x", "code": 503}),
         *(("O12", ProviderFailed, {"message": "x", "code": code}) for code in ("1301", 302, None)),
         ("O12", ProviderFailed, 5),
