@@ -26,6 +26,7 @@ BUILD = "build.txt"  # what builds the project; it does not stay
 USERS = "server.txt"
 DEVELOPERS = "dev.txt"  # holds all of the users' lock, in the same versions
 RECORD = "setup.json"
+ELSEWHERE = {"PIP_DRY_RUN", "PIP_PREFIX", "PIP_PYTHON", "PIP_ROOT", "PIP_TARGET"}
 COSTS = {USERS: "about 20 seconds", DEVELOPERS: "about a minute"}
 
 Facts = dict[str, str]
@@ -81,6 +82,8 @@ def bring_up_to_date(venv: Path, lock: str) -> None:
         install(venv, "--no-compile", "--require-hashes", "-r", str(LOCKS / lock))
     if record.get("project") != wanted["project"]:
         install_project(venv)
+    if not any(venv.glob("lib/*/site-packages/llmsvc-*.dist-info")):
+        fail("pip installed to another place: `pip config list` says where it was told to")
     run(*pip(venv), "check", "--quiet")
     done = record | wanted
     if lock == DEVELOPERS:
@@ -154,8 +157,9 @@ def pip(venv: Path) -> list[str]:
 
 def run(*command: str, path: str = "") -> None:
     """Run a program to its end; where it fails, so does the set-up, after the program's own words."""
-    # A person's settings for pip that mean other installs: they would end ours.
-    environment = os.environ | {"PIP_USER": "0", "PIP_REQUIRE_HASHES": "0", "PYTHONPATH": path}
+    # A person's settings for pip that mean other installs: they would end ours, or lead it away.
+    environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+    environment |= {"PIP_USER": "0", "PIP_REQUIRE_HASHES": "0", "PYTHONPATH": path}
     try:
         subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL)  # noqa: S603  our own
     except subprocess.CalledProcessError as error:

@@ -80,10 +80,11 @@ class Clone:
         """Write a lock."""
         (self.folder / ".ci/locks" / name).write_text("".join(lines))
 
-    def set_up(self, lock: str, venv: str = ".venv") -> CompletedProcess[str]:
-        """Run the script as `make` does."""
+    def set_up(self, lock: str, venv: str = ".venv", **variables: str) -> CompletedProcess[str]:
+        """Run the script as `make` does, with further variables in the environment."""
         environment = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1"}
         environment |= {"PIP_FIND_LINKS": str(self._index), "PIP_NO_CACHE_DIR": "1"}
+        environment |= variables
         script = self.folder / ".ci/setup.py"
         return run(sys.executable, script, lock, venv, cwd=self.folder, env=environment)
 
@@ -168,6 +169,37 @@ def test_what_does_not_fit_is_made_anew_and_said_so(clone: Clone, change: object
     assert f"setup: making .venv anew: {reason}" in done.stdout.splitlines()[0]
     assert not (clone.folder / ".venv/left-over").exists()
     assert {"served-1.0", "llmsvc-1.0"} == clone.installed()
+
+
+def forget_what_is_installed(clone: Clone) -> None:
+    path = clone.folder / ".venv/setup.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({name: record[name] for name in ("place", "python")}))
+    for about in (clone.folder / ".venv").glob("lib/*/site-packages/*-1.0.dist-info"):
+        shutil.rmtree(about)
+
+
+def test_variables_for_other_installs_do_not_lead_it_elsewhere(
+    clone: Clone, tmp_path: Path
+) -> None:
+    forget_what_is_installed(clone)
+    elsewhere = str(tmp_path / "elsewhere")
+    variables = {f"PIP_{name}": elsewhere for name in ("PREFIX", "PYTHON", "ROOT", "TARGET")}
+    done = clone.set_up("server.txt", PIP_DRY_RUN="1", PIP_USER="1", **variables)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert {"served-1.0", "llmsvc-1.0"} == clone.installed()
+
+
+def test_an_install_that_went_elsewhere_is_not_taken_for_done(clone: Clone, tmp_path: Path) -> None:
+    forget_what_is_installed(clone)
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text(f"[install]\ntarget = {tmp_path / 'elsewhere'}\n")
+    done = clone.set_up("server.txt", PIP_CONFIG_FILE=str(configuration))
+
+    assert 1 == done.returncode
+    assert "`pip config list` says where" in done.stderr
+    assert not (clone.folder / ".venv/setup.json").exists()
 
 
 def test_the_locks_agree(root: Path) -> None:
