@@ -179,7 +179,7 @@ class Client:
             from llmsvc_client.health import check  # noqa: PLC0415  its dependency is an extra
         except ModuleNotFoundError as error:
             hint = "health needs an extra: pip install 'llmsvc[cli]'"
-            raise ImportError(hint, name=error.name) from error
+            raise ModuleNotFoundError(hint, name=error.name) from error
         return await check(self._open(), name, CallOptions(timeout_s, None))
 
     def _open(self) -> grpc.aio.Channel:

@@ -77,9 +77,19 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("package", ["typer", "annotated_doc", "shellingham"])
-def test_the_command_without_a_package_of_the_extra_says_what_to_install(package: str) -> None:
-    result = python(COMMAND_WITHOUT_EXTRA, package)
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        ((), "typer"),
+        ((), "annotated_doc"),
+        ((), "shellingham"),
+        (("health",), "grpc_health"),  # asked without typer
+    ],
+)
+def test_the_command_without_a_package_of_the_extra_says_what_to_install(
+    arguments: tuple[str, ...], package: str
+) -> None:
+    result = python(COMMAND_WITHOUT_EXTRA, *arguments, package)
 
     assert (
         2,
