@@ -302,21 +302,24 @@ class _Planner:
             info = target.provider.info
             if self._forbids(info):
                 continue
-            if not target.is_listed:
-                names.append(target.default_model)
-            elif not target.configured_only:
+            if target.is_listed and not target.configured_only:
                 names += self._inventory.models(info.name, remote=target.allows_remote)
+            else:
+                names += [own for own in _own(target) if self._has_listed(target, own)]
         return names
 
     def _has(self, target: Target, model: str) -> bool:
-        if self._is_configured(target, model):
-            return True
+        return self._is_configured(target, model) or (
+            target.is_listed and self._has_listed(target, model)
+        )
+
+    def _has_listed(self, target: Target, model: str) -> bool:
+        """Return whether a target has a model as far as it tells."""
         name = target.provider.info.name
-        return target.is_listed and self._inventory.spelling(name, model) is not None
+        return not target.is_listed or self._inventory.spelling(name, model) is not None
 
     def _is_configured(self, target: Target, model: str) -> bool:
-        own = (target.default_model, *target.aliases.values())
-        return any(self._same(target, model, configured) for configured in own)
+        return any(self._same(target, model, configured) for configured in _own(target))
 
     def _same(self, target: Target, one: str, other: str) -> bool:
         """Return whether two names mean one model to a target."""
@@ -329,6 +332,11 @@ class _Planner:
 
     def _forbidden(self, info: ProviderInfo, model: str) -> ProviderError:
         return _fact(RouteForbidden(called=False, cause=self._cause), info, model)
+
+
+def _own(target: Target) -> tuple[str, ...]:
+    """Return the models that the configuration names for a target."""
+    return (target.default_model, *target.aliases.values())
 
 
 def _fact(error: ProviderError, info: ProviderInfo, model: str) -> ProviderError:

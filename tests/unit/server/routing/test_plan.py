@@ -79,6 +79,16 @@ async def test_a_missing_configured_model_comes_with_its_name_to_pull() -> None:
     assert "phi3" == missing.pull_hint
 
 
+async def test_a_missing_model_comes_with_what_could_be_named_instead() -> None:
+    pool = local("ollama", "phi3", "llama3")
+    narrow = local("spare", "qwen", "gemma", aliases={"a": "gone"}, configured_only=True)
+    hosted = cloud("openai", "gpt", aliases={"b": "gpt-b"})
+    missing, *_ = (await planned(pool, narrow, hosted, model="typo")).outcomes
+
+    assert isinstance(missing, ModelNotFound)
+    assert ["phi3", "llama3", "qwen", "gpt", "gpt-b"] == list(missing.present)
+
+
 async def test_before_the_first_look_nothing_is_sent() -> None:
     (unknown,) = (await planned(local("ollama", "phi3"), looked=False)).outcomes
 
