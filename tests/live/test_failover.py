@@ -25,7 +25,7 @@ SLOTS = 4
 WORDS = 20
 SEVERAL = 12
 LIMIT_S = 30.0
-ENGINE_BACK_S = 25.0
+ENGINE_BACK_S = 45.0  # calls that Ollama leaves hanging are silence: a pause of 30 s, and a tenth
 BACK_WITHIN_S = 15.0
 TEXTS = {
     "ollama": "".join(ENDLESS.script.words[:WORDS]).strip(),
