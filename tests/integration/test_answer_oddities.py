@@ -230,7 +230,7 @@ async def test_no_odd_figure_costs_an_answer(protocol: Protocol, odd: object) ->
 FAILURES = {
     Protocol.OLLAMA: b'{"error":"maximum pending requests @"}\n',
     Protocol.OPENAI: b'data: {"error":{"message":"@","param":"@","code":"insufficient_quota"}}\n\n',
-    Protocol.ANTHROPIC: b'event: error\ndata: {"error":{"type":"rate_limit_error","message":"@"}}\n\n',
+    Protocol.ANTHROPIC: b'event: error\ndata: {"error":{"type":"billing_error","message":"@"}}\n\n',
 }
 
 
