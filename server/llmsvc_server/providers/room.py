@@ -7,6 +7,7 @@ import msgspec
 
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
+from llmsvc_server.providers.untyped import UNREADABLE
 
 REFUSED = frozenset({400, 413, 422})
 """Statuses of refusals that may be about a request's form."""
@@ -55,7 +56,7 @@ def words_of(body: bytes, *, only_json: bool) -> str:
     """
     try:
         body = msgspec.json.encode(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         if only_json:
             return ""
     return body[:_MOST_CHARACTERS].decode(errors="replace").lower()

@@ -10,12 +10,9 @@ import msgspec
 
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.model_names import looks_remote
-from llmsvc_server.providers.untyped import text_of
+from llmsvc_server.providers.untyped import UNREADABLE, text_of
 
 _MOST_BYTES = 2**63 - 1
-
-# Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -2,8 +2,14 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 MOST_TOKENS = 2**31 - 1
 """Largest number of tokens that is believed: what the contract's int32 holds."""
+
+# Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no document of the kind that is wanted."""
 
 
 def fields_of(value: object) -> Mapping[str, object]:

@@ -16,6 +16,7 @@ from llmsvc_server.providers.anthropic.settings import Settings
 from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.sse import ServerEvent
 from llmsvc_server.providers.turns import alternating, is_blank, spoken, system_text
+from llmsvc_server.providers.untyped import UNREADABLE
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -131,9 +132,6 @@ _decoders: Mapping[bytes, msgspec.json.Decoder[Event]] = {
 _ERROR = b"error"
 _SILENT = frozenset({b"ping", b"content_block_stop"})
 
-# Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 
 def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
     """Return the body that asks for a streamed answer.
@@ -190,7 +188,7 @@ def decode_event(event: ServerEvent) -> Event | None:
                 return Failure()
             decoder = _decoders.get(named)
         return None if decoder is None else decoder.decode(data)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise ProviderProtocolError(row="C08") from None
 
 
@@ -218,13 +216,13 @@ def decode_message(body: bytes) -> Message:
     """
     try:
         return _message_decoder.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise ProviderProtocolError(row="C08") from None
 
 
 def is_json(data: bytes) -> bool:
     """Return whether an event's data are JSON, and so not cut in the middle."""
-    with contextlib.suppress(*_UNREADABLE):
+    with contextlib.suppress(*UNREADABLE):
         _kind_decoder.decode(data)
         return True
     with contextlib.suppress(ProviderProtocolError):

@@ -26,8 +26,8 @@ from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.model_names import Name, is_plain, looks_remote, parse, wanted
 from llmsvc_server.providers.ollama.refused import OK, refusal
-from llmsvc_server.providers.tags import UNREADABLE, Entry, read_tags
-from llmsvc_server.providers.untyped import text_of
+from llmsvc_server.providers.tags import Entry, read_tags
+from llmsvc_server.providers.untyped import UNREADABLE, text_of
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 LOOK_LIMIT_S = 1.8

@@ -9,6 +9,7 @@ import msgspec
 
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.untyped import UNREADABLE
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -158,6 +159,5 @@ def decode_lines(block: bytes) -> Sequence[Line]:
     """
     try:
         return _decoder.decode_lines(block)
-    # Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise ProviderProtocolError(row="C08") from None

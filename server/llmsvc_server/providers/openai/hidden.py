@@ -17,7 +17,8 @@ from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.model_names import parse
 from llmsvc_server.providers.openai.refused import OK, refusal
-from llmsvc_server.providers.tags import UNREADABLE, Entry, read_tags
+from llmsvc_server.providers.tags import Entry, read_tags
+from llmsvc_server.providers.untyped import UNREADABLE
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 

@@ -29,7 +29,8 @@ from llmsvc_server.providers.openai.hidden import (
     ollama_identity,
 )
 from llmsvc_server.providers.openai.refused import OK, refusal
-from llmsvc_server.providers.tags import UNREADABLE, is_elsewhere, is_told
+from llmsvc_server.providers.tags import is_elsewhere, is_told
+from llmsvc_server.providers.untyped import UNREADABLE
 
 LOOK_LIMIT_S = 1.8
 """Longest look, all questions together. Whoever wants it waits 2 s (architecture.md 10)."""

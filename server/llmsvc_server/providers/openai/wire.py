@@ -12,6 +12,7 @@ from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.turns import alternating, spoken, system_text
+from llmsvc_server.providers.untyped import UNREADABLE
 
 NEW_LIMIT_FIELD = "max_completion_tokens"
 """The field for a bound on the answer's tokens; older servers know `max_tokens` only."""
@@ -194,6 +195,5 @@ def decode_chunk(data: bytes) -> Chunk:
     """
     try:
         return _decoder.decode(data)
-    # Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise ProviderProtocolError(row="C08") from None
