@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?=
 ASK ?= Why is the sky blue?
 PYTEST := $(BIN)/pytest --quiet
-FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/architecture/test_setup.py
+FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
 export ASK
 
 # The Python that is named; else the environment's own, else python3.
@@ -53,8 +53,8 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-interop test-live
-check: lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-interop test-live ## Run what CI runs
+.PHONY: check fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-interop test-live
+check: lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-interop test-live ## Run what CI runs
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -98,6 +98,9 @@ test-invariants: setup ## Run the tests of docs/invariants.md that need the whol
 
 test-egress: setup ## Run them under local_only where there is no network but loopback
 	@$(PYTEST) tests/egress
+
+test-hostile: setup ## Measure what hostile callers and upstreams cost, and hold the bounds
+	@$(PYTEST) tests/hostile
 
 test-interop: setup ## Call the server with the programs of `make test-tools`
 	@$(PYTEST) -m interop

@@ -6,14 +6,16 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 20.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class ServerProcess:
@@ -62,15 +64,25 @@ def config_file(folder: Path, tree: Mapping[str, object]) -> Path:
 
 
 @asynccontextmanager
-async def server_process(config: Path) -> AsyncIterator[ServerProcess]:
-    """Start the server with a file, wait until it has started or ended; end it in the end."""
+async def server_process(
+    config: Path, *, around: Sequence[str] = (), environ: Mapping[str, str] = NOTHING
+) -> AsyncIterator[ServerProcess]:
+    """Start the server with a file, wait until it has started or ended; end it in the end.
+
+    Args:
+        config: Its configuration.
+        around: Program and arguments that the server's command line is handed to.
+        environ: Variables besides this process's own.
+    """
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("LLMSVC_")}
     process = await asyncio.create_subprocess_exec(
+        *around,
         Path(sys.executable).with_name("llmsvc-server"),
         "serve",
         "--config",
         config,
         stderr=PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith("LLMSVC_")},
+        env={**ours, **environ},
     )
     server = ServerProcess(process)
     async with asyncio.TaskGroup() as group:
