@@ -22,6 +22,7 @@ from tests.bench.measures import (
     failover,
     first,
     half_open,
+    hour,
     memory,
     outage,
     processor,
@@ -66,6 +67,7 @@ EXTRAS: dict[str, Callable[[Lab], list[Row]]] = {
         opened=lambda lab: lab.go_relay(),
         works=(processor.UNARY, processor.BULK, _PACED_200, _PACED_20),
     ),
+    "hour": hour.hour,
 }
 
 

@@ -32,6 +32,7 @@ _TAIL = """
 make bench                                                    # everything, and this page
 .venv/bin/python -m tests.bench --quick                       # two minutes, rough
 .venv/bin/python -m tests.bench --only paced-20 --only unary  # some rows
+.venv/bin/python -m tests.bench --only hour                   # memory over an hour, by hand
 .venv/bin/python -m tests.bench --ours --server-env GRPC_CPU_COUNT=1
 .venv/bin/python -m tests.bench --floors --floor-option grpc.http2.bdp_probe=0
 ```

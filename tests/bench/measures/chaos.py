@@ -24,7 +24,7 @@ def chaos(lab: Lab) -> list[Row]:
     count = lab.effort.chaos_calls
     title = f"{count:,} calls, random faults of three kinds of provider"
     try:
-        with ThreadPoolExecutor() as pool, lab.ours(_llm(lab)) as subject:
+        with ThreadPoolExecutor() as pool, lab.ours(three_kinds(lab)) as subject:
             pending = pool.submit(_floor, lab)
             before, idle_before = subject.usage(), lab.ledger().connections
             _, first = _run(lab, subject, lab.effort.chaos_warm)
@@ -95,7 +95,7 @@ def chaos(lab: Lab) -> list[Row]:
     ]
 
 
-def _llm(lab: Lab) -> dict[str, object]:
+def three_kinds(lab: Lab) -> dict[str, object]:
     """Return three providers, and twins that get the faults that block for minutes too."""
     makers = {"ollama": ollama, "openai": openai, "anthropic": anthropic}
     entries = {name: make(lab.upstream_url, timeout=_SILENCE_S) for name, make in makers.items()}

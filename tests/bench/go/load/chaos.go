@@ -32,6 +32,7 @@ func chaosMode(flags *flag.FlagSet) func() any {
 	callers := flags.Int("callers", 32, "calls at a time")
 	count := flags.Int("count", 200_000, "calls")
 	faulty := flags.Float64("faulty", 0.06, "share of upstream requests that get a fault")
+	every := flags.Duration("every", 0, "time between the starts of one caller's calls; 0 for none")
 	return func() any {
 		clients := connect(*target, 2**callers)
 		var begun, over atomic.Int64
@@ -40,7 +41,9 @@ func chaosMode(flags *flag.FlagSet) func() any {
 		var group sync.WaitGroup
 		for caller := range *callers {
 			group.Go(func() {
+				turns := turns(*every)
 				for id := begun.Add(1); id <= int64(*count); id = begun.Add(1) {
+					<-turns
 					o := order{mode: "whole", tokens: chaosTokens, id: id, faulty: *faulty, targets: drawTargets()}
 					err, wrong := chaosOne(clients[caller%len(clients)], o)
 					results.add(err)
@@ -63,6 +66,17 @@ func chaosMode(flags *flag.FlagSet) func() any {
 			}
 		}
 	}
+}
+
+// Turns returns what one caller takes a turn from before each call: at a steady
+// pace, or at once if there is none.
+func turns(every time.Duration) <-chan time.Time {
+	if every > 0 {
+		return time.Tick(every)
+	}
+	always := make(chan time.Time)
+	close(always)
+	return always
 }
 
 // DrawTargets returns all three kinds, each as likely as the others to be first.
