@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         missing package, 3 cannot bind, 130 Ctrl-C. A defect ends in a traceback, which makes it 1;
         wrong usage in SystemExit(2), help and --version in SystemExit(0).
     """
+    _open_standard_descriptors()
     try:
         options = _parser().parse_args(arguments)
         run: Command = options.run
@@ -63,6 +64,20 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
             raise
         _complain(f"{package} is missing: install the server's extra, pip install 'llmsvc[server]'")
         return EXIT_CONFIGURATION
+
+
+def _open_standard_descriptors() -> None:
+    """Lead those of 0 to 2 that were closed nowhere: else the first sockets get their numbers.
+
+    What is then written to standard error by number, as by a crash, would go to a peer.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  a descriptor, for good
 
 
 def _parser() -> "argparse.ArgumentParser":

@@ -14,6 +14,7 @@ def main() -> int:
     Returns:
         The exit code, where the command line does not exit by itself.
     """
+    open_standard_descriptors()
     die_of_ctrl_c()
     # gRPC writes log lines of its own to standard error, such as one for each lost connection.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -41,6 +42,17 @@ def _run(arguments: list[str]) -> int:
 
             app(prog_name="llmsvc")
             return 0
+
+
+def open_standard_descriptors() -> None:
+    """Lead those of 0 to 2 that were closed nowhere: else the first sockets get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  a descriptor, for good
 
 
 def die_of_ctrl_c() -> None:
