@@ -33,7 +33,7 @@ EXIT_CANNOT_BIND = 3
 
 
 class StopSignals:
-    """SIGTERM and SIGINT as events: the first asks to stop, the second to stop at once."""
+    """SIGTERM, SIGINT, SIGHUP as events: the first asks to stop, the second to stop at once."""
 
     def __init__(self) -> None:
         """Wait for the first."""
@@ -53,12 +53,15 @@ class StopSignals:
     def installed(self) -> Iterator[None]:
         """Listen while the block runs."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        heard = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+            heard.append(signal.SIGHUP)
+        for number in heard:
             loop.add_signal_handler(number, self.received, number)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in heard:
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.SIG_IGN)  # all has ended: one more changes nothing
 

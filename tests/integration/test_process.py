@@ -54,6 +54,40 @@ async def test_ctrl_c_skips_the_wait_and_sigterm_keeps_it(tmp_path: Path) -> Non
     assert took_s[signal.SIGINT] < 1.4 < took_s[signal.SIGTERM]
 
 
+async def test_a_terminal_that_goes_away_is_told_as_kubernetes_tells_it(tmp_path: Path) -> None:
+    gate = Gate()
+    async with FakeOllama(models=("phi3:mini",)) as fake:
+        fake.will(token("a"), gate, token("b"), done())
+        config = config_file(tmp_path, {"llm": over_ollama(fake), "drain": {"pre_drain_s": 0}})
+        async with (
+            server_process(config) as server,
+            grpc.aio.insecure_channel(server.address) as channel,
+        ):
+            stream = llm_pb2_grpc.LLMServiceStub(channel).ChatStream(chat_message())
+            await gate.reached()
+            server.send(signal.SIGHUP)
+            await eventually(lambda: bool(server.events("drain.changed")))
+            gate.open()
+            text = "".join([event.delta.text async for event in stream])
+
+            assert 0 == await server.exit_code()
+
+    assert "ab" == text
+
+
+async def test_under_nohup_a_terminal_that_goes_away_changes_nothing(tmp_path: Path) -> None:
+    around = ("sh", "-c", 'trap \'\' HUP; exec "$0" "$@"')
+    config = config_file(tmp_path, {"llm": MOCK_ALONE, "drain": {"pre_drain_s": 0}})
+    async with server_process(config, around=around) as server:
+        server.send(signal.SIGHUP)
+        answer = await ask(server)
+        assert not server.events("drain.changed")
+        server.send(signal.SIGTERM)
+
+        assert 0 == await server.exit_code()
+    assert "mock" == answer.route.provider
+
+
 async def test_a_second_ctrl_c_ends_a_running_stream_with_a_status(tmp_path: Path) -> None:
     gate = Gate()
     async with FakeOllama(models=("phi3:mini",)) as fake:

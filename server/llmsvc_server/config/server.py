@@ -126,7 +126,7 @@ class DrainSettings(Section):
         ge=0,
         le=300,
         description="Seconds between NOT_SERVING and the first refused call, in which load"
-        " balancers look elsewhere. SIGTERM keeps them, Ctrl-C skips them.",
+        " balancers look elsewhere. SIGTERM and SIGHUP keep them, Ctrl-C skips them.",
     )
     grace_s: float = Field(
         default=100.0,
