@@ -15,13 +15,15 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(%\w+)?\]|[A-Za-z0-9._-]+):(\d{1,
 _MAX_PORT = 65_535
 
 # One call more, and only where nothing was delivered: the server's pushback of -1 stops it
-# whenever an upstream was called. gRFC A6: at most 5 attempts.
+# whenever an upstream was called. gRFC A6: at most 5 attempts. CANCELLED is what gRPC's core makes of
+# calls that a server has not looked at when it stops (grpc/grpc#41785); our own cancel ends a call
+# for good.
 _RETRY: Final = {
     "maxAttempts": 2,
     "initialBackoff": "0.2s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 _RETRIED: Final = [
     {"service": "llmsvc.v1.LLMService", "method": "Chat"},

@@ -14,6 +14,7 @@ _MEANINGS: Final = {
     r"errors resolving|DNS resolution failed": "the host's name can't be resolved",
     r"No such file or directory": "there is no such socket",
     r"REFUSED_STREAM|GOAWAY": "the server takes no further call on this connection",
+    r"RST_STREAM with error code 8": "the other side cancelled the call",
     r"Received message larger than max": "the answer is larger than 16 MiB, the most that this"
     " client takes",
     r"Socket closed|Connection reset|Broken pipe|keepalive|ping timeout": "the connection was lost",

@@ -34,7 +34,6 @@ _REQUEST_ID_KEY: Final = "x-request-id"
 _INTERRUPTED: Final = "STREAM_INTERRUPTED"
 
 _PLAIN: Final[dict[Code, type[LlmsvcError]]] = {
-    Code.CANCELLED: LlmsvcError,
     Code.UNAUTHENTICATED: AccessDeniedError,
     Code.PERMISSION_DENIED: AccessDeniedError,
     Code.FAILED_PRECONDITION: PreconditionError,
@@ -131,7 +130,7 @@ def _failure(
         info = error_details_pb2.ErrorInfo()
     request = _find(status, error_details_pb2.RequestInfo) or error_details_pb2.RequestInfo()
     retry = _find(status, error_details_pb2.RetryInfo)
-    code, text = Code[error.code().name], error.details() or ""
+    code, text = _code(error), error.details() or ""
     return Failure(
         code=code,
         message=text if text and info.reason else in_words(code, text, timeout_s),
@@ -141,6 +140,15 @@ def _failure(
         metadata=dict(info.metadata),
         route=_route(status, shown),
     )
+
+
+def _code(error: grpc.aio.AioRpcError) -> Code:
+    """Return the status; UNAVAILABLE for a CANCELLED, which a cancel of ours never comes as.
+
+    gRPC's core cancels the calls that a server has not looked at when it stops (grpc/grpc#41785).
+    """
+    code = Code[error.code().name]
+    return Code.UNAVAILABLE if code is Code.CANCELLED else code
 
 
 def _route(status: status_pb2.Status, shown: Shown | None) -> Route | None:

@@ -5,12 +5,13 @@ import signal
 import sys
 import threading
 
+import grpc
 import pytest
 
 from llmsvc_client import BlockingClient, HealthStatus, StreamInterruptedError
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
-from tests.fakes.scripted_answers import completed, piece, response, started
+from tests.fakes.scripted_answers import Failing, completed, piece, response, started
 from tests.fakes.scripted_service import ScriptedService
 
 
@@ -21,6 +22,16 @@ def streamed(address: str) -> list[str]:
 
 async def test_chats(service: ScriptedService) -> None:
     service.scripts = [[response("Hello")]]
+
+    def ask() -> str:
+        with BlockingClient(service.address) as client:
+            return client.chat("hi", timeout_s=5).text
+
+    assert "Hello" == await asyncio.to_thread(ask)
+
+
+async def test_a_cancel_from_the_other_side_is_repeated(service: ScriptedService) -> None:
+    service.scripts = [[Failing(grpc.StatusCode.CANCELLED)], [response("Hello")]]
 
     def ask() -> str:
         with BlockingClient(service.address) as client:

@@ -138,6 +138,17 @@ async def test_a_refusal_ends_with_1(service: ScriptedService) -> None:
     assert (1, "", 1) == (result.code, result.out, result.err.count("\n"))
 
 
+async def test_a_cancel_from_the_other_side_ends_as_an_unreachable_server_does(
+    service: ScriptedService,
+) -> None:
+    service.scripts = [[Failing(grpc.StatusCode.CANCELLED)]]
+
+    result = await asked(service)
+
+    assert (3, "", 1) == (result.code, result.out, result.err.count("\n"))
+    assert "[UNAVAILABLE]" in result.err
+
+
 async def test_an_answer_that_breaks_off_ends_with_5(service: ScriptedService) -> None:
     interrupted = rich(grpc.StatusCode.ABORTED, "STREAM_INTERRUPTED", pushback_ms=-1)
     service.scripts = [[started(), piece("half an ans"), interrupted]]

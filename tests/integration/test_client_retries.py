@@ -63,6 +63,33 @@ async def test_pushback_stops_the_second_call(
     assert 1 == len(service.calls)
 
 
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [(whole, [response("Hello")]), (streamed, [started(), piece("Hello"), completed()])],
+)
+async def test_a_cancel_that_is_not_ours_is_repeated_too(
+    service: ScriptedService, client: Client, ask: Ask, answer: list[Step]
+) -> None:
+    service.scripts = [[Failing(grpc.StatusCode.CANCELLED)], answer]
+
+    text = await ask(client)
+
+    assert "Hello" == text
+
+
+@both
+async def test_a_cancel_that_is_not_ours_means_unavailable(
+    service: ScriptedService, client: Client, ask: Ask
+) -> None:
+    service.scripts = [[Failing(grpc.StatusCode.CANCELLED)]]
+
+    with pytest.raises(UnavailableError) as caught:
+        await ask(client)
+
+    assert caught.value.retryable
+    assert 2 == len(service.calls)
+
+
 async def test_pushback_sets_the_pause(service: ScriptedService, client: Client) -> None:
     draining = rich(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING", pushback_ms=100)
     service.scripts = [[draining], [response("Hello")]]

@@ -25,6 +25,10 @@ CONNECTING = "failed to connect to all addresses; last error: "
         ("keepalive watchdog timeout", "connection was lost"),
         (f"{CONNECTING}UNKNOWN: Connection timed out", "network does not lead there"),
         ("Stream refused (REFUSED_STREAM)", "no further call"),
+        (
+            "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))",
+            "other side cancelled",
+        ),
         ("CLIENT: Received message larger than max (17 vs. 16)", "larger than 16 MiB"),
         ("Method not found!", "no such call"),
         ("what a proxy says", "what a proxy says"),

@@ -55,7 +55,6 @@ def delay(seconds: int, nanos: int = 0) -> error_details_pb2.RetryInfo:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (StatusCode.CANCELLED, LlmsvcError),
         (StatusCode.UNKNOWN, ServerError),
         (StatusCode.INVALID_ARGUMENT, InvalidRequestError),
         (StatusCode.DEADLINE_EXCEEDED, DeadlineExceededError),
@@ -84,6 +83,12 @@ def test_a_plain_status_has_its_class(code: StatusCode, kind: type[LlmsvcError])
         error.request_id,
         error.retry_after_s,
     )
+
+
+def test_a_cancel_from_the_other_side_means_unavailable() -> None:
+    error = to_error(rpc_error(StatusCode.CANCELLED), request_id=None)
+
+    assert (UnavailableError, Code.UNAVAILABLE, True) == (type(error), error.code, error.retryable)
 
 
 def test_a_status_without_text_gets_one() -> None:
