@@ -13,7 +13,7 @@ from llmsvc_server.config.cautions import warnings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError, place_of
 from llmsvc_server.observability.log_sink import LogSink
-from llmsvc_server.observability.logging import Logger, configure
+from llmsvc_server.observability.logging import Logger, logging_to
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.rpc.server import CannotBind
 
@@ -76,15 +76,16 @@ async def serve(loaded: Loaded) -> int:
     as_json = settings.observability.log_format == "json" or (
         settings.observability.log_format == "auto" and not sys.stderr.isatty()
     )
-    logger = configure(level=settings.observability.log_level, as_json=as_json, stream=sys.stderr)
-    try:
-        return await _live(loaded, logger)
-    except Exception as error:  # noqa: BLE001  the last place that can say where, without the text
-        first = _innermost(error)
-        logger.error(  # noqa: TRY400  as above
-            "server.crashed", exception=type(first).__name__, at=place_of(first)
-        )
-        return EXIT_DEFECT
+    level = settings.observability.log_level
+    with logging_to(sys.stderr, level=level, as_json=as_json) as logger:
+        try:
+            return await _live(loaded, logger)
+        except Exception as error:  # noqa: BLE001  the last place that can say where, without the text
+            first = _innermost(error)
+            logger.error(  # noqa: TRY400  as above
+                "server.crashed", exception=type(first).__name__, at=place_of(first)
+            )
+            return EXIT_DEFECT
 
 
 async def _live(loaded: Loaded, logger: Logger) -> int:

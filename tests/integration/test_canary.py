@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from llmsvc_server.observability.log_sink import LogSink
-from llmsvc_server.observability.logging import configure
+from llmsvc_server.observability.logging import logging_to
 from tests.fakes.eventually import eventually
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService
@@ -90,15 +90,15 @@ def logged(service: RunningService) -> str:
     """Return every log line of the reports so far, at the most talkative level, and their reprs."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw)
-    sink = LogSink(configure(level="debug", as_json=True, stream=stream))
     reporter = service.reporter
-    for attempt in reporter.attempts:
-        sink.attempt_failed(attempt)
-    for change in reporter.changes:
-        sink.changed(change)
-    for report in reporter.rpcs:
-        sink.rpc_finished(report)
-    stream.flush()
+    with logging_to(stream, level="debug", as_json=True) as logger:
+        sink = LogSink(logger)
+        for attempt in reporter.attempts:
+            sink.attempt_failed(attempt)
+        for change in reporter.changes:
+            sink.changed(change)
+        for report in reporter.rpcs:
+            sink.rpc_finished(report)
     seen = [repr(reporter.rpcs), repr(reporter.attempts), repr(reporter.changes)]
     seen += [repr(vars(attempt.error)) for attempt in reporter.attempts]
     seen += [repr(attempt.error) + str(attempt.error) for attempt in reporter.attempts]

@@ -1,9 +1,10 @@
 """Logging set-up, called once at the edge. Everything goes to one stream, one line an event."""
 
 import contextlib
+import io
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,36 +12,48 @@ from typing import TextIO
 
 import msgspec
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import FilteringBoundLogger
 from typing_extensions import override
 
 from llmsvc_server.errors import place_of
+from llmsvc_server.observability.log_writer import LogWriter
 
 Logger = FilteringBoundLogger
-"""What `configure` returns, for those who must not know structlog."""
+"""What `logging_to` yields, for those who must not know structlog."""
 
+
+Render = Callable[[object, str, MutableMapping[str, object]], bytes]
+"""Makes one line of an event, structlog's way."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The call that a line belongs to. One variable: structlog's own ones cost each call 5 us."""
 
 
-def configure(*, level: str, as_json: bool, stream: TextIO) -> FilteringBoundLogger:
-    """Set logging up for this process, other libraries' included; return the logger.
+@contextlib.contextmanager
+def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[FilteringBoundLogger]:
+    """Set logging up for this process while the block runs; yield the logger.
+
+    Nothing that logs waits for the stream: other libraries' lines go the same way, and so does what
+    else Python writes to standard error, such as warnings. At the end what is left is written, as
+    far as its reader takes it.
 
     Args:
+        stream: Where to write; text is coloured if it is a terminal.
         level: Least level that is written: "debug", "info", "warning" or "error".
         as_json: One JSON object a line, else text for people.
-        stream: Where to write; coloured if it is a terminal.
     """
     render = _json if as_json else _text(colours=stream.isatty())
-    structlog.configure(
-        processors=[_of_call, render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda: _Output(stream),
-    )
-    logger: FilteringBoundLogger = structlog.get_logger().bind()  # not the lazy proxy
-    logging.basicConfig(handlers=[_Forward(logger)], level=logging.WARNING, force=True)
-    return logger
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    with LogWriter(raw, lambda count: _told(render, count)) as writer:
+        structlog.configure(
+            processors=[_of_call, render],
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            logger_factory=lambda: _Output(writer),
+        )
+        logger: FilteringBoundLogger = structlog.get_logger().bind()  # not the lazy proxy
+        logging.basicConfig(handlers=[_Forward(logger)], level=logging.WARNING, force=True)
+        with contextlib.redirect_stderr(_StandardError(writer.put)):
+            yield logger
 
 
 def _of_call(
@@ -51,12 +64,16 @@ def _of_call(
     return event
 
 
+def _told(render: Render, count: int) -> bytes:
+    return render(None, "warning", {"event": "log.dropped", "count": count})
+
+
 def _json(_logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
     line = {"timestamp": _now(), "level": method, "event": event.pop("event", ""), **event}
     return msgspec.json.encode(line) + b"\n"
 
 
-def _text(*, colours: bool) -> Processor:
+def _text(*, colours: bool) -> Render:
     render = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
 
     def rendered(logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
@@ -77,21 +94,26 @@ def _to_the_second(at_s: int) -> str:
 
 
 class _Output:
-    """Writes whole lines, unbuffered.
+    """Where structlog puts lines."""
 
-    Where the log's reader is gone or the disk is full, lines are lost: no call fails for that.
-    """
+    def __init__(self, writer: LogWriter) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = writer.put
 
-    def __init__(self, stream: TextIO) -> None:
-        # Unbuffered also because what a dead pipe leaves in a buffer fails again at exit.
-        self._stream = getattr(stream.buffer, "raw", stream.buffer)
 
-    def msg(self, line: bytes) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while line:
-                line = line[self._stream.write(line) or len(line) :]
+class _StandardError(io.TextIOBase):
+    """Standard error for all who don't log: written directly, their lines would wait for its reader."""
 
-    debug = info = warning = error = critical = msg
+    def __init__(self, put: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._put = put
+        self._begun = ""
+
+    @override
+    def write(self, text: str, /) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._put(line.encode(errors="backslashreplace") + b"\n")
+        return len(text)
 
 
 class _Forward(logging.Handler):

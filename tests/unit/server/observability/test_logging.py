@@ -2,7 +2,9 @@ import io
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from llmsvc_server.chat.route import (
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import ErrorKind, PrivacyViolated, ProviderFailed, ProviderRateLimited
 from llmsvc_server.observability.log_sink import LogSink
-from llmsvc_server.observability.logging import configure, request_id
+from llmsvc_server.observability.logging import logging_to, request_id
 from llmsvc_server.reports import (
     AttemptReport,
     RpcReport,
@@ -39,9 +41,14 @@ class Written:
     def __init__(self, *, level: str = "info", as_json: bool = True) -> None:
         self._raw = io.BytesIO()
         self._stream = io.TextIOWrapper(self._raw)
-        self.sink = LogSink(configure(level=level, as_json=as_json, stream=self._stream))
+        self._stack = ExitStack()
+        self.sink = LogSink(
+            self._stack.enter_context(logging_to(self._stream, level=level, as_json=as_json))
+        )
 
     def text(self) -> str:
+        """Return what was written until now; what comes later is not."""
+        self._stack.close()
         return self._raw.getvalue().decode()
 
     def lines(self) -> list[dict[str, Any]]:
@@ -233,10 +240,18 @@ def test_a_log_whose_reader_is_gone_loses_lines_and_fails_no_call() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w", encoding="utf-8") as stream:  # noqa: PTH123  a descriptor
-        sink = LogSink(configure(level="info", as_json=True, stream=stream))
-        sink.rpc_finished(report_of())
+        with logging_to(stream, level="info", as_json=True) as logger:
+            LogSink(logger).rpc_finished(report_of())
         closed = stream
 
-    sink.rpc_finished(report_of())
+    LogSink(logger).rpc_finished(report_of())
 
     assert closed.closed
+
+
+def test_what_does_not_log_goes_the_same_way() -> None:
+    written = Written()
+    sys.stderr.write("half a ")
+    sys.stderr.write("line\nand a whole one\n")
+
+    assert "half a line\nand a whole one\n" == written.text()
