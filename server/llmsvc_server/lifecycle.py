@@ -136,7 +136,8 @@ async def drain(
     """End the service in the order that loses no call.
 
     Health turns first, and calls are still taken for `pre_drain_s` while balancers notice; then
-    the gate closes and what runs has `grace_s` to finish; then each call left ends with a status
+    the gate closes, and who is refused is told so behind the word that this connection ends
+    (`rpc/farewell.py`); what runs has `grace_s` to finish; then each call left ends with a status
     of its own. A second signal skips the waits.
     """
     _tell(reporter, TransitionState.DRAINING, f"{len(app.in_flight)} calls run")
@@ -145,7 +146,10 @@ async def drain(
     await _within(stop.insisted.wait(), pre_drain_s)
     app.admission.close()
     app.providers.close()
+    await app.in_flight.farewell.quiet()
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
+    await asyncio.sleep(0)  # it has begun, and connections are told
+    app.in_flight.farewell.release()
     await _within(app.in_flight.empty(), grace_s)
     _expire_what_is_left(app, reporter)
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.

@@ -8,12 +8,14 @@ import pytest
 from llmsvc_server.config.providers import OllamaSettings
 from llmsvc_server.config.sources import load
 from llmsvc_server.health.verdict import Require, verdict
-from llmsvc_server.lifecycle import STOP_SLACK_S
+from llmsvc_server.lifecycle import LAST_WORDS_S, STOP_SLACK_S
+from llmsvc_server.observability.log_writer import FLUSH_S
+from llmsvc_server.rpc.farewell import MOST_HELD_S
 from tests.architecture.command import ROOT, run
 from tests.deploy.conftest import Document
 
 PROBES = {"startupProbe": "liveness", "livenessProbe": "liveness", "readinessProbe": "readiness"}
-SLACK_S = 5  # close connections, write the last lines
+SLACK_S = 2  # close connections, leave
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +79,11 @@ def test_a_pod_has_time_for_its_whole_drain(
     steps_s = (
         container["lifecycle"]["preStop"]["sleep"]["seconds"],
         drain.pre_drain_s,
+        MOST_HELD_S,
         drain.grace_s,
         STOP_SLACK_S,
+        LAST_WORDS_S,
+        FLUSH_S,
         SLACK_S,
     )
 

@@ -162,6 +162,33 @@ async def test_afterwards_calls_are_refused() -> None:
     assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
 
 
+async def test_who_calls_without_a_pause_is_refused_once_and_then_has_no_connection() -> None:
+    gate = Gate()
+    async with FakeOllama(models=("phi3:mini",)) as fake:
+        fake.will(token("a"), gate, done())
+        async with running_service(over_ollama(fake)) as service, asyncio.TaskGroup() as group:
+            running = group.create_task(text_of(service))
+            await gate.reached()
+            callers = [group.create_task(_refusals(service)) for _ in range(20)]
+            ending = group.create_task(draining(service, StopSignals()))
+            refusals = [await caller for caller in callers]
+            gate.open()
+            await ending
+
+    assert [["SERVER_DRAINING"]] * 20 == refusals
+    assert "a" == await running
+
+
+async def _refusals(service: RunningService) -> list[str]:
+    """Call again and again; return the reasons of all refusals until there is no connection."""
+    refusals: list[str] = []
+    while True:
+        error = await _failure_of(service.stub.Chat(chat_message()))
+        if rpc_status.from_call(error) is None:  # type: ignore[arg-type]  # as above
+            return refusals
+        refusals.append(told(error)[1])
+
+
 async def _failure_of(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call

@@ -109,6 +109,8 @@ class Guard(grpc.aio.ServerInterceptor):
                     trail=failure.trail,
                     detail=_defect(failure, error),
                 )
+                if failure.reason == "SERVER_DRAINING":
+                    await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
                 await _abort(context, failure, call.request_id)
             trail = call.route.trail if call.route is not None else None
             self._report(call, code="OK", trail=trail)

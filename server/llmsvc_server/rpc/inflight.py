@@ -5,13 +5,19 @@ from types import TracebackType
 
 from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.farewell import Farewell
 
 
 class InFlight:
-    """`server.stop` knows of connections, not of coroutines; this registry does."""
+    """`server.stop` knows of connections, not of coroutines; this registry does.
+
+    Attributes:
+        farewell: Keeps back the refusals of a drain.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
+        self.farewell = Farewell()
         self._limits = Limits()
         self._calls: dict[CallLimit, Call] = {}
         self._empty = asyncio.Event()
@@ -51,6 +57,7 @@ class InFlight:
     def expire(self) -> None:
         """End every call that runs, or still comes, with a status of its own."""
         self._expired = True
+        self.farewell.release()
         for limit, call in self._calls.items():
             _expire(call, limit)
 

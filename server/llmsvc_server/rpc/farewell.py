@@ -1,0 +1,54 @@
+"""The refusals of a server that drains, each told behind the word that its connection ends.
+
+Who is refused before that calls again on the same connection: into the next refusal, or into the
+moment of `server.stop`, in which gRPC's core cancels what it has not handed over yet, bare
+(grpc/grpc#41785). Who waits for a refusal meanwhile calls nowhere, so that the moment finds nothing.
+"""
+
+import asyncio
+import contextlib
+
+MOST_HELD_S = 1.0
+"""Also the longest that a drain waits for quiet: some callers do not wait for answers."""
+
+MOST_HELD = 1000
+"""Each keeps its request in memory; who comes above that is told at once."""
+
+QUIET_S = 0.1
+
+
+class Farewell:
+    """Keeps refusals back until it is released."""
+
+    def __init__(self) -> None:
+        """Keep back what comes."""
+        self._released = asyncio.Event()
+        self._came = 0
+        self._held = 0
+
+    async def wait(self, most_s: float) -> None:
+        """Return when a refusal may be told: once released, or after `MOST_HELD_S` or `most_s`."""
+        self._came += 1
+        if self._held < MOST_HELD:
+            self._held += 1
+            try:
+                await self._release_within(min(MOST_HELD_S, most_s))
+            finally:
+                self._held -= 1
+
+    async def quiet(self) -> None:
+        """Return when nobody came for `QUIET_S`; at once when released, late after `MOST_HELD_S`."""
+        for _ in range(round(MOST_HELD_S / QUIET_S)):
+            before = self._came
+            await self._release_within(QUIET_S)
+            if self._came == before or self._released.is_set():
+                return
+
+    def release(self) -> None:
+        """Let all be told, those that still come included."""
+        self._released.set()
+
+    async def _release_within(self, most_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._released.wait()
