@@ -87,16 +87,44 @@ async def test_a_part_that_said_it_was_all_is_no_answer(
     assert given.text in {"", "".join(WORDS[:3])}
 
 
-async def test_content_behind_the_last_word_is_not_lost(protocol: Protocol, way: Way) -> None:
+async def test_content_behind_the_last_word_is_no_part_of_the_answer(
+    protocol: Protocol, way: Way
+) -> None:
     ended = [piece(protocol, "a"), piece(protocol, ends=True), frame(protocol)]
+    evil = [piece(protocol, " EVIL"), piece(protocol, ends=True), frame(protocol), Pause(0.02)]
+    at_once = Raw(b"".join(map(_data, [*ended, *evil[:3]])))
     async with staged(protocol, alone=True) as stage:
-        stage.primary.always([*ended, piece(protocol, "b"), *ended, End()])
-        whole = await stage.ask(way)
-        stage.primary.always([*ended, piece(protocol, "b"), End()])
-        cut = await stage.ask(way)
+        given = []
+        for behind in ([*ended, *evil * 10_000], [at_once, *evil * 10_000]):
+            stage.primary.always([*behind, End()])
+            given.append(await stage.ask(way))
 
-    assert ("OK", "aba") == (whole.code, whole.text)
-    assert "OK" != cut.code
+    assert [("OK", "a")] * 2 == [(one.code, one.text) for one in given]
+
+
+async def test_content_behind_a_reason_alone_needs_another(protocol: Protocol, way: Way) -> None:
+    evil = [piece(protocol, "a"), piece(protocol, ends=True), piece(protocol, " EVIL")]
+    async with staged(protocol, alone=True) as stage:
+        stage.primary.always([*evil, End()])
+        given = await stage.ask(way)
+
+    assert "OK" != given.code
+
+
+async def test_an_answer_with_a_reason_and_no_end_behind_it_is_over(protocol: Protocol) -> None:
+    """Signs of life without content: for two seconds they may still say what the answer took."""
+    sign = {
+        Protocol.OLLAMA: Raw(b'{"message":{"content":""},"done":false}\n'),
+        Protocol.OPENAI: Raw(b": still here\n\n"),
+        Protocol.ANTHROPIC: Raw(_sse({"type": "ping"}, "ping")),
+    }[protocol]
+    async with staged(protocol, alone=True) as stage:
+        ended = [piece(protocol, "a"), piece(protocol, ends=True)]
+        stage.primary.always([*ended, *[sign, Pause(0.02)] * 10_000, End()])
+        async with asyncio.timeout(REST_WAIT_S + 5):
+            given = await asyncio.gather(*(stage.ask(way) for way in Way))
+
+    assert [("OK", "a")] * 2 == [(one.code, one.text) for one in given]
 
 
 @pytest.mark.parametrize("rest", [End(), Cut(), Silence()], ids=["end", "cut", "silence"])

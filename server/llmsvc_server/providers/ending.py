@@ -1,6 +1,7 @@
 """Whether an answer has ended: by its own word, as long as nothing follows it.
 
-Rules: failover.md 3.3, and ADR-026 for what servers do that end too early.
+Rules: failover.md 3.3, and ADR-026 for what servers do that end too early. A word that nothing
+follows is taken at once by whoever reads (ADR-037).
 """
 
 _NO_REASONS = frozenset({"null", "none", "undefined"})
@@ -16,19 +17,13 @@ class Ending:
         is_marked: Whether the answer has said why it ended, and no content came since.
     """
 
-    __slots__ = ("_excused", "_is_doubtful", "_is_framed", "is_marked")
+    __slots__ = ("_excused", "_is_doubtful", "is_marked")
 
     def __init__(self) -> None:
         """Have heard nothing."""
         self.is_marked = False
-        self._is_framed = False
         self._is_doubtful = False
         self._excused = 0
-
-    @property
-    def is_framed(self) -> bool:
-        """Whether it has also said that nothing follows."""
-        return self._is_framed
 
     @property
     def is_believed(self) -> bool:
@@ -36,7 +31,7 @@ class Ending:
 
         The end of the body does in any case: then nothing follows.
         """
-        return self.is_marked and (self._is_framed or not self._is_doubtful)
+        return self.is_marked and not self._is_doubtful
 
     def mark(self, *, is_plain: bool) -> None:
         """Take a reason why the answer ended.
@@ -58,13 +53,9 @@ class Ending:
             return False
         return self.is_believed or (self.is_marked and not data.lstrip().startswith(b"{"))
 
-    def frame(self) -> None:
-        """Take the word that nothing follows."""
-        self._is_framed = True
-
     def take_back(self) -> None:
         """Forget the reason: something followed it, and another one is needed."""
-        self.is_marked = self._is_framed = False
+        self.is_marked = False
         self._is_doubtful = True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from llmsvc_server.errors import ProviderFailed
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.ending import Ending
+from llmsvc_server.providers.lines import MAX_LINE_BYTES
 
 REST_WAIT_S = 2.0
 """How long a complete answer may take to say the rest: its usage, or that nothing follows.
@@ -14,8 +15,8 @@ REST_WAIT_S = 2.0
 Source: failover.md 3.3.
 """
 
-END_WAIT_S = 0.05
-"""How long the body may stay open once the answer has said that nothing follows."""
+MOST_REST_BYTES = 2 * MAX_LINE_BYTES
+"""How much of it is read: more than the longest event, and no stream without an end."""
 
 
 class Rest:
@@ -26,6 +27,7 @@ class Rest:
         self._answer = answer
         self._ending = ending
         self._until_s = math.inf
+        self._left_bytes = MOST_REST_BYTES
 
     def read(self) -> Awaitable[bytes]:
         """Return what has arrived; empty at the end of what matters.
@@ -42,10 +44,13 @@ class Rest:
         return self._read_rest()
 
     async def _read_rest(self) -> bytes:
-        wait_s = END_WAIT_S if self._ending.is_framed else REST_WAIT_S
-        self._until_s = min(self._until_s, asyncio.get_running_loop().time() + wait_s)
+        if math.isinf(self._until_s):  # the first since the answer is complete
+            self._until_s = asyncio.get_running_loop().time() + REST_WAIT_S
+            self._left_bytes = MOST_REST_BYTES
         try:
             async with asyncio.timeout_at(self._until_s):
-                return await self._answer.read()
+                data = await self._answer.read()
         except (TimeoutError, ProviderFailed):
             return b""
+        self._left_bytes -= len(data)
+        return data if self._left_bytes >= 0 else b""

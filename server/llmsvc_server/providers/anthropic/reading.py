@@ -1,8 +1,8 @@
 """One answer, from the bytes of its body to events. Pure: no socket, no clock.
 
 Two markers end an answer (failover.md 3.3): a stop reason makes it complete, `message_stop` says
-that nothing follows. Content that comes all the same takes both back. What comes out depends on the
-bytes only, not on where the network cut them.
+that nothing follows, and nothing behind it is looked at. Content behind a reason alone takes that
+back. What comes out depends on the bytes only, not on where the network cut them.
 """
 
 import re
@@ -222,7 +222,7 @@ class Reading:
                 self._counts.go_on(usage)
                 self._close(stop or Stop())
             case MessageStop():
-                self._frame()
+                self.over = True
             case Failure():
                 self._fail(classify(said(None, event.data)))
             case None:
@@ -244,12 +244,6 @@ class Reading:
             raise
         self._seam = self._seam or Seam()
         return reread
-
-    def _frame(self) -> None:
-        if self.ending.is_marked:
-            self.ending.frame()
-        else:
-            self.over = True
 
     def _open(self, block: Block) -> None:
         if block.type == _TEXT:

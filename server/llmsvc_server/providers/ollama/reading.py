@@ -1,7 +1,8 @@
 """One answer of /api/chat, from the bytes of its body to events. Pure: no socket, no clock.
 
-Rules: facts/ollama.md section 3. Content that comes after the last line takes the end back. What
-comes out depends on the bytes only, not on where the network cut them.
+Rules: facts/ollama.md section 3. Nothing behind a last line that stands alone is looked at; content
+behind any other takes the end back. What comes out depends on the bytes only, not on where the
+network cut them.
 """
 
 import re
@@ -60,6 +61,7 @@ class Reading:
         "_gathered",
         "_has_begun",
         "_has_text",
+        "_is_framed",
         "_last",
         "_latest",
         "_may_be_remote",
@@ -84,6 +86,7 @@ class Reading:
         self._buffer = LineBuffer()
         self._has_begun = False
         self._has_text = False
+        self._is_framed = False
         self._seam: Seam | None = None
         self._gathered: bytearray | None = None
         self._empty_lines = 0
@@ -211,7 +214,7 @@ class Reading:
             if _is_special(line, self._may_be_remote):
                 has_text = self._has_text or bool(texts)
                 self._settle(line, is_plain=has_text and not lives and not self._calls)
-            if self._failure is not None:
+            if self._failure is not None or self._is_framed:
                 break
         return self._news(texts, thinks=thinks, lines=len(lines), size_bytes=size_bytes)
 
@@ -292,7 +295,7 @@ class Reading:
             is_plain = is_plain and isinstance(line.done_reason, str | None)
             self.ending.mark(is_plain=is_plain)
             if line.done is True and is_plain:
-                self.ending.frame()
+                self.over = self._is_framed = True
         elif not self.ending.is_believed:
             self._fail(ProviderFailed(row="O02"))
 

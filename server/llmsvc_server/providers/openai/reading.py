@@ -202,15 +202,9 @@ class Reading:
         if event.data.startswith(_OBJECT) or is_error:
             self._add_chunk(event.data, is_error=is_error)
         elif event.is_end:
-            self._frame()
+            self.over = True  # without a reason, as after an error of vLLM's, never well
         elif not event.says_nothing:
             self._add_chunk(event.data)
-
-    def _frame(self) -> None:
-        if self.ending.is_marked:
-            self.ending.frame()
-        else:
-            self.over = True  # as after an error of vLLM's, and never well
 
     def _add_chunk(self, data: bytes, *, is_error: bool = False) -> None:
         try:

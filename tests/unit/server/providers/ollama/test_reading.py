@@ -57,16 +57,29 @@ def test_minds_nothing_after_the_end_that_is_no_content(after: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [line("b"), thought("hm")])
-@pytest.mark.parametrize("end", [last(), last(text="x"), line(done_reason="stop")])
-def test_content_after_the_end_takes_it_back(end: bytes, content: bytes) -> None:
+@pytest.mark.parametrize("end", [last(text="x"), line(done_reason="stop")])
+def test_content_after_a_reason_takes_it_back(end: bytes, content: bytes) -> None:
     body = line("a") + end + content
 
     assert "C07" == outcome_of([body]).row
     assert STOP == outcome_of([body, last()]).done
 
 
+@pytest.mark.parametrize(
+    "after", [line("b"), thought("hm"), line(message={"tool_calls": [{}]}), b'{"error":"EOF"}\n']
+)
+def test_nothing_after_a_last_line_that_stands_alone_is_looked_at(after: bytes) -> None:
+    expected = Outcome("a", done=STOP)
+
+    assert expected == outcome_of([line("a") + last() + after + last("length")])
+    assert expected == outcome_of([line("a"), last(), after, last("length")])
+    assert expected == outcome_of([line("a") + last() + after + b"<html>\n"])
+    assert expected == outcome_of([line("a") + (last() + after).rstrip()])
+
+
 def test_a_taken_back_reason_is_not_told() -> None:
-    *_, done = events_of([line("a"), last("length", eval_count=1), line("b"), last(eval_count=2)])
+    early = line(done_reason="length", eval_count=1)
+    *_, done = events_of([line("a"), early, line("b"), last(eval_count=2)])
 
     assert isinstance(done, Done)
     assert (FinishReason.STOP, 2) == (done.finish_reason, done.usage.output_tokens)
@@ -89,8 +102,7 @@ def test_reads_on_where_every_line_says_that_it_is_the_last() -> None:
         ([last(text="a")], False),
         ([line("a", done_reason="stop")], False),
         ([line("a", done_reason="stop"), line("b", done_reason="stop")], False),
-        ([line("a", done_reason="stop"), last()], True),
-        ([line("a"), last(), line("b")], False),
+        ([line("a"), line(done_reason="stop"), line("b")], False),
     ],
 )
 def test_believes_an_end_by_silence_that_came_alone_behind_text(
@@ -167,8 +179,8 @@ def test_an_empty_list_of_tool_calls_is_none(none: object) -> None:
     assert STOP == outcome_of([line(message={"content": "a", "tool_calls": none}), last()]).done
 
 
-def test_a_tool_call_behind_the_end_takes_it_back() -> None:
-    assert "C07" == outcome_of([line("a"), last(), called()]).row
+def test_a_tool_call_behind_a_reason_takes_it_back() -> None:
+    assert "C07" == outcome_of([line("a"), line(done_reason="stop"), called()]).row
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ STOP = Done(finish_reason=FinishReason.STOP, provider_finish_reason="stop", usag
             id="cut behind an end that is doubtful",
         ),
         pytest.param(
-            line("a") + last() + b'{"error":"unexpected EOF"}\n',
+            line("a") + line(done_reason="stop") + b'{"error":"unexpected EOF"}\n',
             Outcome("a", row="O11", phase="stream"),
             id="error behind the end",
         ),

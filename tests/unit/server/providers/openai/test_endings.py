@@ -40,9 +40,8 @@ def test_minds_nothing_behind_the_end_that_is_no_content(after: bytes) -> None:
         finish("", delta={"content": "b"}),
     ],
 )
-@pytest.mark.parametrize("end", [finish(), finish() + DONE])
-def test_content_behind_the_end_takes_it_back(end: bytes, content: bytes) -> None:
-    body = text("a") + end + content
+def test_content_behind_a_reason_takes_it_back(content: bytes) -> None:
+    body = text("a") + finish() + content
 
     assert "C07" == outcome_of(body).row
     assert "C07" == outcome_of(body + DONE).row
@@ -95,9 +94,7 @@ LAST = finish(delta={"content": "b"})
         ([chunk({"reasoning": "hm"}), finish()], False),
         ([text("a"), LAST], False),
         ([text("a"), LAST, finish()], False),
-        ([text("a"), LAST, DONE], True),
         ([text("a"), finish(), text("b")], False),
-        ([finish(), DONE], True),
     ],
 )
 def test_believes_a_reason_by_silence_that_came_alone_behind_text(
@@ -124,15 +121,11 @@ def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: objec
     assert Usage() == done.usage
 
 
-def test_is_framed_by_the_last_event_and_over_with_the_body() -> None:
+def test_is_over_with_the_word_that_nothing_follows() -> None:
     reading = Reading(is_local=False)
     reading.take(text("a") + finish())
     before = (reading.ending.is_believed, reading.over)
-
-    reading.take(DONE)
-    framed = (reading.ending.is_framed, reading.over)
-    reading.take(b"")
+    delta = reading.take(DONE + text("b") + finish() + DONE)
 
     assert (True, False) == before
-    assert (True, False) == framed
-    assert reading.over
+    assert (None, True) == (delta, reading.over)
