@@ -38,6 +38,7 @@ from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
 from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
+from llmsvc_server.providers.untyped import text_of
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
@@ -246,18 +247,20 @@ class Reading:
         return reread
 
     def _open(self, block: Block) -> None:
-        if block.type == _TEXT:
+        kind = text_of(block.type)
+        if kind == _TEXT:
             self._say(block.text)
-        elif block.type in _THINKING:
+        elif kind in _THINKING:
             self._live()
-        elif block.type in _CALLS:
+        elif kind in _CALLS:
             self._calls = True
             self._live()
 
     def _go_on(self, piece: Piece) -> None:
-        if piece.type == _TEXT_DELTA:
+        kind = text_of(piece.type)
+        if kind == _TEXT_DELTA:
             self._say(piece.text)
-        elif piece.type in _SIGNS:
+        elif kind in _SIGNS:
             self._live()
 
     def _say(self, text: object) -> None:

@@ -7,7 +7,7 @@ from enum import Flag, auto
 from llmsvc_server.providers.lenient import read_anything
 from llmsvc_server.providers.overflows import Overflow, overflow_in
 from llmsvc_server.providers.statuses import status_in
-from llmsvc_server.providers.untyped import count_of, fields_of
+from llmsvc_server.providers.untyped import count_of, fields_of, text_of
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one has no text."""
@@ -86,13 +86,13 @@ def _said(status: int | None, error: object, traits: Trait, retry_after_s: float
         traits |= Trait.ERROR_TEXT
     inner = _inner(error)
     found = inner.get("message") or error
-    text = found.lower() if isinstance(found, str) else ""
+    text = text_of(found)[:MAX_REFUSAL_BYTES].lower()
     overflow = overflow_in(text)
     told = overflow or Overflow()
     return Said(
         status=status,
         text=text,
-        kind=str(inner.get("type") or ""),
+        kind=text_of(inner.get("type")),
         traits=traits | (Trait.OVERFLOW if overflow else Trait.NONE),
         context_length=count_of(inner.get("n_ctx")) or told.context_length,
         input_tokens=count_of(inner.get("n_prompt_tokens")) or told.input_tokens,

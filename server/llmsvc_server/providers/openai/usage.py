@@ -49,6 +49,6 @@ def _usage(usage: Mapping[str, object]) -> Usage:
 
 
 def _seconds(milliseconds: object) -> float | None:
-    if isinstance(milliseconds, int | float) and 0 <= milliseconds <= _MOST_MS:
-        return milliseconds / 1e3
-    return None
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    return milliseconds / 1e3 if 0 <= milliseconds <= _MOST_MS else None
