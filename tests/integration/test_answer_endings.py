@@ -91,19 +91,21 @@ async def test_content_behind_the_last_word_is_no_part_of_the_answer(
     protocol: Protocol, way: Way
 ) -> None:
     ended = [piece(protocol, "a"), piece(protocol, ends=True), frame(protocol)]
-    evil = [piece(protocol, " EVIL"), piece(protocol, ends=True), frame(protocol), Pause(0.02)]
+    evil: list[Step] = [piece(protocol, " EVIL"), piece(protocol, ends=True), frame(protocol)]
+    evil.append(Pause(0.02))
     at_once = Raw(b"".join(map(_data, [*ended, *evil[:3]])))
+    scripts: list[list[Step]] = [[*ended, *evil * 10_000], [at_once, *evil * 10_000]]
     async with staged(protocol, alone=True) as stage:
         given = []
-        for behind in ([*ended, *evil * 10_000], [at_once, *evil * 10_000]):
-            stage.primary.always([*behind, End()])
+        for script in scripts:
+            stage.primary.always([*script, End()])
             given.append(await stage.ask(way))
 
     assert [("OK", "a")] * 2 == [(one.code, one.text) for one in given]
 
 
 async def test_content_behind_a_reason_alone_needs_another(protocol: Protocol, way: Way) -> None:
-    evil = [piece(protocol, "a"), piece(protocol, ends=True), piece(protocol, " EVIL")]
+    evil: list[Step] = [piece(protocol, "a"), piece(protocol, ends=True), piece(protocol, "b")]
     async with staged(protocol, alone=True) as stage:
         stage.primary.always([*evil, End()])
         given = await stage.ask(way)
@@ -120,7 +122,8 @@ async def test_an_answer_with_a_reason_and_no_end_behind_it_is_over(protocol: Pr
     }[protocol]
     async with staged(protocol, alone=True) as stage:
         ended = [piece(protocol, "a"), piece(protocol, ends=True)]
-        stage.primary.always([*ended, *[sign, Pause(0.02)] * 10_000, End()])
+        endless: list[Step] = [sign, Pause(0.02)] * 10_000
+        stage.primary.always([*ended, *endless, End()])
         async with asyncio.timeout(REST_WAIT_S + 5):
             given = await asyncio.gather(*(stage.ask(way) for way in Way))
 

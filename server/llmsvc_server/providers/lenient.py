@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.untyped import is_overgrown
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ def read_several(data: bytes, kind: type[T]) -> list[T]:
 
 
 def _check_size(data: bytes) -> None:
-    if len(data) > MOST_BYTES:
+    if len(data) > MOST_BYTES or is_overgrown(data):
         raise ProviderProtocolError(row="C08")
 
 

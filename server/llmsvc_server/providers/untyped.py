@@ -12,6 +12,22 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no document of the kind that is wanted."""
 
 
+MOST_VALUES = 100_000
+"""How many values one document may hold. No answer has so many, and each has to be made."""
+
+_SHORT_BYTES = 64 * 1024
+
+
+def is_overgrown(data: bytes) -> bool:
+    """Return whether a document may hold too many values: to decode it would hold up everybody.
+
+    Counts what stands between values and what begins them, in texts as well: this has to be quick.
+    """
+    if len(data) <= _SHORT_BYTES:
+        return False
+    return sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES
+
+
 def fields_of(value: object) -> Mapping[str, object]:
     """Return an object's fields; none where it is no object."""
     return value if isinstance(value, dict) else {}

@@ -16,7 +16,7 @@ from llmsvc_server.providers.anthropic.settings import Settings
 from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.sse import ServerEvent
 from llmsvc_server.providers.turns import alternating, is_blank, spoken, system_text
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -170,7 +170,7 @@ def decode_event(event: ServerEvent) -> Event | None:
     Its name decides, and the `type` in its data where the name is none of those we know.
 
     Raises:
-        ProviderProtocolError: Its data are no JSON, or not such an event's.
+        ProviderProtocolError: Its data are no JSON, or not such an event's, or hold too much.
     """
     name, data = event
     if name in _SILENT:
@@ -179,6 +179,8 @@ def decode_event(event: ServerEvent) -> Event | None:
         return Failure()  # whatever its data are
     if not data.startswith(b"{") and (event.is_end or event.says_nothing):
         return MessageStop() if event.is_end else None  # of proxies for OpenAI's clients too
+    if is_overgrown(data):
+        raise ProviderProtocolError(row="C08")
     decoder = _decoders.get(name)
     try:
         if decoder is None:
@@ -212,8 +214,10 @@ def decode_message(body: bytes) -> Message:
     """Return the answer that came in one body.
 
     Raises:
-        ProviderProtocolError: There is none.
+        ProviderProtocolError: There is none, or it holds more than any answer.
     """
+    if is_overgrown(body):
+        raise ProviderProtocolError(row="C08")
     try:
         return _message_decoder.decode(body)
     except UNREADABLE:
@@ -222,6 +226,8 @@ def decode_message(body: bytes) -> Message:
 
 def is_json(data: bytes) -> bool:
     """Return whether an event's data are JSON, and so not cut in the middle."""
+    if is_overgrown(data):
+        return False
     with contextlib.suppress(*UNREADABLE):
         _kind_decoder.decode(data)
         return True

@@ -9,7 +9,7 @@ import msgspec
 
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -155,8 +155,10 @@ def decode_lines(block: bytes) -> Sequence[Line]:
     """Return the objects of whole lines; blank lines hold none.
 
     Raises:
-        ProviderProtocolError: One of them is no such object.
+        ProviderProtocolError: One of them is no such object, or holds more than any answer.
     """
+    if is_overgrown(block):
+        raise ProviderProtocolError(row="C08")
     try:
         return _decoder.decode_lines(block)
     except UNREADABLE:

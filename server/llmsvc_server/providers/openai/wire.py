@@ -12,7 +12,7 @@ from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.turns import alternating, spoken, system_text
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
 
 NEW_LIMIT_FIELD = "max_completion_tokens"
 """The field for a bound on the answer's tokens; older servers know `max_tokens` only."""
@@ -191,8 +191,10 @@ def decode_chunk(data: bytes) -> Chunk:
     """Return the object in an event's data, or in a whole body.
 
     Raises:
-        ProviderProtocolError: There is none.
+        ProviderProtocolError: There is none, or it holds more than any answer.
     """
+    if is_overgrown(data):
+        raise ProviderProtocolError(row="C08")
     try:
         return _decoder.decode(data)
     except UNREADABLE:
