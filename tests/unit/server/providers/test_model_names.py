@@ -2,6 +2,7 @@ import pytest
 
 from llmsvc_server.providers.model_names import (
     Source,
+    ending,
     is_plain,
     looks_remote,
     parse,
@@ -110,3 +111,13 @@ def test_calls_a_name_plain_that_is_nothing_but_a_name(text: str) -> None:
 )
 def test_calls_a_name_plain_only_if_nothing_is_around_it(text: str) -> None:
     assert not is_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Phi3", "phi3:Mini", "me/phi3", "host.x:80/me/Phi3:q4", "a://h/n/m", "h/n/m:t"]
+)
+def test_the_ending_of_a_name_is_that_of_its_identity(text: str) -> None:
+    name = parse(text)
+
+    assert name is not None
+    assert name.identity.rpartition("/")[2] == ending(text) == ending(name.identity)
