@@ -55,6 +55,7 @@ class Subject(StrEnum):
 
     HEALTH = "health"
     PROVIDER = "provider"
+    MODELS = "models"
     QUEUE = "queue"
     BREAKER = "breaker"
     BLOCK = "block"
@@ -69,6 +70,8 @@ class TransitionState(StrEnum):
     NOT_SERVING = "NOT_SERVING"
     REACHABLE = "reachable"
     UNKNOWN = "unknown"
+    LEFT_OUT = "left out"
+    COMPLETE = "complete"
     QUEUEING = "queueing"
     CLOSED = "closed"
     OPEN = "open"

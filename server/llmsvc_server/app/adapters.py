@@ -17,6 +17,7 @@ from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.mock import MockProvider
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.ollama.chat import OllamaProvider
+from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
 
 USER_AGENT = f"llmsvc/{__version__}"
 USUAL_TOKENS = 8_192
@@ -25,13 +26,16 @@ USUAL_TOKENS = 8_192
 Entry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
 
 
-def adapters(name: str, entry: Entry, limit: int | None) -> Mapping[str, ChatProvider]:
+def adapters(
+    name: str, entry: Entry, limit: int | None, bound: Bound = USUAL_BOUND
+) -> Mapping[str, ChatProvider]:
     """Return the adapters of one provider, by the names of its endpoints, not opened yet.
 
     Args:
         name: The provider's, which its only endpoint has too.
         entry: Its settings.
         limit: The operator's limit on the tokens of an answer; None for what suits the kind.
+        bound: Which models are known of a long list.
     """
     most_tokens = USUAL_TOKENS if limit is None else limit
     match entry:
@@ -42,15 +46,18 @@ def adapters(name: str, entry: Entry, limit: int | None) -> Mapping[str, ChatPro
             if len(entry.urls) > 1:
                 named = {f"{name}#{place}": url for place, url in enumerate(entry.urls, 1)}
             return {
-                endpoint: _ollama(name, url, entry, most_tokens) for endpoint, url in named.items()
+                endpoint: _ollama(name, url, entry, most_tokens, bound)
+                for endpoint, url in named.items()
             }
         case OpenaiSettings():
-            return {name: _openai(name, entry, limit)}
+            return {name: _openai(name, entry, limit, bound)}
         case AnthropicSettings():
             return {name: _anthropic(name, entry, most_tokens)}
 
 
-def _ollama(name: str, url: str, entry: OllamaSettings, most_tokens: int) -> ChatProvider:
+def _ollama(
+    name: str, url: str, entry: OllamaSettings, most_tokens: int, bound: Bound
+) -> ChatProvider:
     return OllamaProvider(
         name,
         base_url=url,
@@ -62,10 +69,13 @@ def _ollama(name: str, url: str, entry: OllamaSettings, most_tokens: int) -> Cha
         user_agent=USER_AGENT,
         networks=Networks(entry.local_networks),
         allows_remote=entry.allow_remote_models,
+        bound=bound,
     )
 
 
-def _openai(name: str, entry: OpenaiSettings, most_tokens: int | None) -> ChatProvider:
+def _openai(
+    name: str, entry: OpenaiSettings, most_tokens: int | None, bound: Bound
+) -> ChatProvider:
     from llmsvc_server.providers.openai.chat import OpenaiProvider  # noqa: PLC0415  see above
 
     return OpenaiProvider(
@@ -82,7 +92,8 @@ def _openai(name: str, entry: OpenaiSettings, most_tokens: int | None) -> ChatPr
         sends_store=entry.sends_store,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
-        configured_models=tuple(filter(None, (entry.model, *entry.aliases.values()))),
+        configured_models=configured_models(entry),
+        bound=bound,
     )
 
 
@@ -101,6 +112,16 @@ def _anthropic(name: str, entry: AnthropicSettings, most_tokens: int) -> ChatPro
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
     )
+
+
+def configured_models(entry: Entry) -> tuple[str, ...]:
+    """Return the models that an entry names, as it spells them."""
+    names = [entry.model or ""]
+    if not isinstance(entry, MockSettings):
+        names += entry.aliases.values()
+    if isinstance(entry, OllamaSettings):
+        names += entry.warm_on_start
+    return tuple(filter(None, names))
 
 
 def _secret(entry: OpenaiSettings | AnthropicSettings) -> str | None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import cast
 
-from llmsvc_server.app.adapters import Entry, adapters
+from llmsvc_server.app.adapters import Entry, adapters, configured_models
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
@@ -18,6 +19,7 @@ from llmsvc_server.errors import ProviderError, ProviderMisconfigured, RouteForb
 from llmsvc_server.health.refresh import Standing
 from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsModels
 from llmsvc_server.providers.base import ChatProvider
+from llmsvc_server.providers.shortlist import Bound
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.budget import Patience
@@ -145,7 +147,10 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     llm = settings.llm
     entries = {**llm.candidates, **llm.others}
     limit = settings.limits.max_output_tokens
-    made = {name: adapters(name, entry, limit) for name, entry in entries.items()}
+    bound = Bound(
+        settings.health.max_models, frozenset(chain(*map(configured_models, entries.values())))
+    )
+    made = {name: adapters(name, entry, limit, bound) for name, entry in entries.items()}
     for of_one in made.values():
         for adapter in of_one.values():
             if isinstance(adapter, AbstractAsyncContextManager):

@@ -263,6 +263,7 @@ class Inventory:
         self.age += 1
         watched.looked.set()
         self._tell(endpoint, before, watched.look)
+        self._tell_left_out(endpoint, before, watched.look)
         return seen
 
     async def keep_fresh(
@@ -290,6 +291,21 @@ class Inventory:
         self._reporter.changed(
             Transition(subject=Subject.PROVIDER, name=endpoint, state=state, detail=version)
         )
+
+    def _tell_left_out(self, endpoint: str, before: Look, after: Look) -> None:
+        """Tell once that a list is longer than what is known of it, and once that it no longer is."""
+        left_out = _left_out(after)
+        if (left_out == 0) == (_left_out(before) == 0):
+            return
+        state = TransitionState.LEFT_OUT if left_out else TransitionState.COMPLETE
+        detail = f"{left_out} beyond health.max_models" if left_out else ""
+        self._reporter.changed(
+            Transition(subject=Subject.MODELS, name=endpoint, state=state, detail=detail)
+        )
+
+
+def _left_out(look: Look) -> int:
+    return 0 if look.catalogue is None else look.catalogue.left_out
 
 
 def _missed(before: Look, problem: ProviderError, *, busy: bool) -> Look:

@@ -151,6 +151,14 @@ class HealthSettings(Section):
         le=300,
         description="Seconds between two looks at what each provider has, give or take a tenth.",
     )
+    max_models: int = Field(
+        default=2_000,
+        ge=1,
+        le=10_000,
+        description="Most models that are known of one provider's list, and most that health names."
+        " Those that this file names are known wherever they stand; any other beyond the bound is"
+        " not there, and the log says how many.",
+    )
 
 
 class ObservabilitySettings(Section):

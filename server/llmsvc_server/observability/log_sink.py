@@ -23,6 +23,7 @@ GOOD_STATES = frozenset(
     (
         TransitionState.SERVING,
         TransitionState.REACHABLE,
+        TransitionState.COMPLETE,
         TransitionState.CLOSED,
         TransitionState.HALF_OPEN,
         TransitionState.FREE,

@@ -18,6 +18,7 @@ class Catalogue:
         busy_until: Identity of a model in memory -> what moves whenever work on it is done.
         version: What the provider calls its version. Empty if unknown.
         is_listed: Whether the provider listed anything; else `models` are those that are configured.
+        left_out: How many entries of its list are about models beyond the bound on them.
     """
 
     models: Mapping[str, str]
@@ -28,6 +29,7 @@ class Catalogue:
     busy_until: Mapping[str, str] = field(default_factory=dict)
     version: str
     is_listed: bool = True
+    left_out: int = 0
 
 
 class ListsModels(Protocol):

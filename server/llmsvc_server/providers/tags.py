@@ -4,15 +4,27 @@ Source: facts/ollama.md sections 6.2, 7 and 11. Servers that pass for an Ollama 
 and leave keys out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.listing import read_list
 from llmsvc_server.providers.model_names import looks_remote
 from llmsvc_server.providers.untyped import UNREADABLE, text_of
 
 _MOST_BYTES = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is kept of one model: texts that are empty, and a size on disk that is 0, if untold."""
+
+    spelling: str
+    digest: str
+    modified_at: str
+    expires_at: str
+    size_bytes: int
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -41,6 +53,17 @@ class Entry(msgspec.Struct, frozen=True):
         return int(size) if 0 < size <= _MOST_BYTES else 0
 
     @property
+    def facts(self) -> Facts:
+        """All of it that is worth keeping. The rest may be of any size and shape."""
+        return Facts(
+            self.spelling,
+            text_of(self.digest),
+            text_of(self.modified_at),
+            text_of(self.expires_at),
+            self.size_bytes,
+        )
+
+    @property
     def is_remote(self) -> bool:
         """Whether it says, in whatever form, that it runs somewhere else than on the server."""
         places = (self.remote_host, self.remote_model)
@@ -56,8 +79,8 @@ _listing = msgspec.json.Decoder(_Listing)
 _entry = msgspec.json.Decoder(Entry)
 
 
-def read_tags(body: bytes) -> tuple[Sequence[Entry], bool]:
-    """Return the models of a list that have a name, and whether others were passed over.
+def read_tags(body: bytes) -> Iterator[Sequence[Entry | None]]:
+    """Yield the models of a list, some at a time; None for each that can't be read or named.
 
     Args:
         body: What `/api/tags` or `/api/ps` answered.
@@ -65,12 +88,8 @@ def read_tags(body: bytes) -> tuple[Sequence[Entry], bool]:
     Raises:
         ProviderProtocolError: It is no such list.
     """
-    try:
-        listed = _listing.decode(body).models or ()
-    except UNREADABLE:
-        raise ProviderProtocolError(row="C08", status=200) from None
-    entries = [entry for raw in listed if (entry := _read(raw)) is not None and entry.spelling]
-    return entries, len(entries) < len(listed)
+    for entries in read_list(body, "models", _listed):
+        yield list(map(_read, entries))
 
 
 def is_told(value: object) -> bool:
@@ -85,8 +104,13 @@ def is_elsewhere(fields: object) -> bool:
     return any(is_told(fields.get(key)) for key in ("remote_host", "remote_model"))
 
 
+def _listed(body: bytes) -> Sequence[msgspec.Raw]:
+    return _listing.decode(body).models or ()
+
+
 def _read(raw: msgspec.Raw) -> Entry | None:
     try:
-        return _entry.decode(raw)
+        entry = _entry.decode(raw)
     except UNREADABLE:
         return None
+    return entry if entry.spelling else None

@@ -27,6 +27,7 @@ from llmsvc_server.providers.ollama.refusals import MAX_REFUSAL_BYTES, said_in_l
 from llmsvc_server.providers.ollama.refused import OK, refusal
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat, encode_residency
 from llmsvc_server.providers.rest import Rest
+from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free (failover.md 3.3)."""
@@ -54,6 +55,7 @@ class OllamaProvider:
         user_agent: str,
         networks: Networks | None = None,
         allows_remote: bool = False,
+        bound: Bound = USUAL_BOUND,
     ) -> None:
         """Connect to nothing yet.
 
@@ -68,6 +70,7 @@ class OllamaProvider:
             user_agent: What we call ourselves.
             networks: Where connections may lead; None for anywhere.
             allows_remote: Whether models that the server would have run elsewhere may be asked.
+            bound: Which models are known of a long list.
         """
         self._info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
         self._temperature = temperature
@@ -80,7 +83,11 @@ class OllamaProvider:
             user_agent=user_agent,
             networks=networks,
         )
-        self._models = OllamaModels(self._upstream, allows_remote=allows_remote)
+        self._models = OllamaModels(
+            self._upstream,
+            allows_remote=allows_remote,
+            bound=bound,
+        )
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""

@@ -5,8 +5,8 @@ Source: facts/ollama.md sections 6.2, 7 and 11.
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -24,12 +24,16 @@ from llmsvc_server.errors import (
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.model_names import Name, is_plain, looks_remote, parse, wanted
+from llmsvc_server.providers.listing import MAX_LIST_BYTES, LastRead
+from llmsvc_server.providers.model_names import Name, ending, is_plain, looks_remote, parse, wanted
 from llmsvc_server.providers.ollama.refused import OK, refusal
-from llmsvc_server.providers.tags import Entry, read_tags
-from llmsvc_server.providers.untyped import UNREADABLE, text_of
+from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound, Shortlist
+from llmsvc_server.providers.tags import Facts, read_tags
+from llmsvc_server.providers.untyped import UNREADABLE
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_FACT_BYTES = 64 * 1024
+"""Longest document that is no list."""
+
 LOOK_LIMIT_S = 1.8
 """Longest look, all questions together. Whoever wants it waits 2 s (architecture.md 10)."""
 
@@ -49,7 +53,6 @@ class _Status(msgspec.Struct, frozen=True):
     cloud: _Cloud = _Cloud()
 
 
-_T = TypeVar("_T")
 _version = msgspec.json.Decoder(_Version)
 _status = msgspec.json.Decoder(_Status)
 
@@ -68,18 +71,28 @@ class OllamaModels:
         upstream: Upstream,
         *,
         allows_remote: bool = False,
+        bound: Bound = USUAL_BOUND,
         look_limit_s: float = LOOK_LIMIT_S,
         memory_limit_s: float = MEMORY_LIMIT_S,
     ) -> None:
-        """Look through `upstream`, at most so many seconds, and so many for what is in memory.
+        """Look through `upstream`.
 
-        With `allows_remote`, models that the server would have run elsewhere are listed too.
+        Args:
+            upstream: The server.
+            allows_remote: Whether models that it would have run elsewhere are listed too.
+            bound: Which models are known of a long list.
+            look_limit_s: Longest wait for the server's answers, in seconds.
+            memory_limit_s: Longest wait for what is in memory.
         """
         self._upstream = upstream
         self._allows_remote = allows_remote
-        self._remote: frozenset[str] = frozenset()
+        self._most = bound.most
+        self._wanted = frozenset(map(self.identity, bound.wanted))
         self._look_limit_s = look_limit_s
         self._memory_limit_s = memory_limit_s
+        self._last_list: LastRead[_Listed] = LastRead()
+        self._last_memory: LastRead[Mapping[str, Facts]] = LastRead()
+        self._remote: frozenset[str] = frozenset()
         self._version = ""
 
     async def catalogue(self) -> Catalogue:
@@ -88,36 +101,11 @@ class OllamaModels:
         Raises:
             ProviderError: It cannot be reached in time, or it is no Ollama.
         """
-        end_s = asyncio.get_running_loop().time() + self._look_limit_s
         try:
-            listed, _ = await self._get("/api/tags", read_tags, end_s)
+            return await self._look()
         except ProviderError:
             self._version = ""  # Another one may be there when it is back.
             raise
-        if not self._version:
-            self._version = await self._ask_version(end_s)
-        named = list(_named(listed))
-        self._remote = frozenset(name.identity for name, entry in named if _is_remote(name, entry))
-        shown = [
-            (name, entry)
-            for name, entry in named
-            if self._allows_remote or name.identity not in self._remote
-        ]
-        memory = await self._ask_memory(end_s)
-        return Catalogue(
-            models={name.identity: entry.spelling for name, entry in reversed(shown)},
-            remote=self._remote,
-            loaded=None if memory is None else _in_memory(shown, memory),
-            stamps={
-                name.identity: f"{text_of(entry.digest)} {text_of(entry.modified_at)}"
-                for name, entry in named
-            },
-            sizes_bytes={
-                name.identity: size for name, entry in named if (size := entry.size_bytes)
-            },
-            busy_until={name.identity: text_of(entry.expires_at) for name, entry in memory or ()},
-            version=self._version,
-        )
 
     def identity(self, name: str) -> str | None:
         """Return what two names of one model have in common; None if it names none."""
@@ -136,43 +124,122 @@ class OllamaModels:
         """
         end_s = asyncio.get_running_loop().time() + self._look_limit_s
         try:
-            return not (await self._get("/api/status", _status.decode, end_s)).cloud.disabled
+            body = await self._get("/api/status", MAX_FACT_BYTES, end_s)
+            return not _status.decode(body).cloud.disabled
         except (ProviderUnreachable, ProviderTimeout):
             raise
-        except ProviderError:
+        except (ProviderError, *UNREADABLE):
             return True
+
+    async def _look(self) -> Catalogue:
+        end_s = asyncio.get_running_loop().time() + self._look_limit_s
+        body = await self._get("/api/tags", MAX_LIST_BYTES, end_s)
+        if not self._version:
+            self._version = await self._ask_version(end_s)
+        in_memory = await self._ask_memory(end_s)
+        # Reading takes turns with others, so it is no part of the time for answers.
+        listed = await self._last_list.of([body], lambda: self._read_list(body))
+        self._remote = listed.catalogue.remote
+        memory = None if in_memory is None else await self._read_memory(in_memory)
+        return replace(
+            listed.catalogue,
+            loaded=None if memory is None else _loaded(listed.digests, memory),
+            busy_until={name: one.expires_at for name, one in (memory or {}).items()},
+            version=self._version,
+        )
 
     async def _ask_version(self, end_s: float) -> str:
         try:
-            version = (await self._get("/api/version", _version.decode, end_s)).version
-        except ProviderError:
+            body = await self._get("/api/version", MAX_FACT_BYTES, end_s)
+            version = _version.decode(body).version
+        except (ProviderError, *UNREADABLE):
             return ""
         return version if _PLAIN_VERSION.fullmatch(version) else ""
 
-    async def _ask_memory(self, end_s: float) -> list[tuple[Name, Entry]] | None:
-        """Return what is in memory; None where the server does not say in time."""
+    async def _ask_memory(self, end_s: float) -> bytes | None:
+        """Return the list of what is in memory; None where the server does not say in time."""
         end_s = min(end_s, asyncio.get_running_loop().time() + self._memory_limit_s)
         try:
-            listed, _ = await self._get("/api/ps", read_tags, end_s)
+            return await self._get("/api/ps", MAX_LIST_BYTES, end_s)
         except ProviderError:
             return None
-        return [(name, entry) for name, entry in _named(listed) if not _is_remote(name, entry)]
 
-    async def _get(self, path: str, read: Callable[[bytes], _T], end_s: float) -> _T:
+    async def _read_list(self, body: bytes) -> "_Listed":
+        models, shortlist = await self._models(body, keeps_remote=self._allows_remote)
+        return _Listed(
+            Catalogue(
+                models={identity: one.spelling for identity, one in models.items()},
+                remote=frozenset(shortlist.remote),
+                loaded=None,
+                stamps={name: f"{one.digest} {one.modified_at}" for name, one in models.items()},
+                sizes_bytes={
+                    name: one.size_bytes for name, one in models.items() if one.size_bytes
+                },
+                version="",
+                left_out=shortlist.left_out,
+            ),
+            {name: one.digest for name, one in models.items() if one.digest},
+        )
+
+    async def _read_memory(self, body: bytes) -> Mapping[str, Facts] | None:
+        async def read() -> Mapping[str, Facts]:
+            models, _ = await self._models(body, keeps_remote=False)
+            return models
+
+        try:
+            return await self._last_memory.of([body], read)
+        except ProviderProtocolError:
+            return None
+
+    async def _models(
+        self, body: bytes, *, keeps_remote: bool
+    ) -> tuple[Mapping[str, Facts], Shortlist]:
+        """Return the known models of a list by their identities, and how they were chosen.
+
+        A name that is not plain is passed over: its spelling would be shown and logged as it is.
+        """
+        shortlist = Shortlist(self._most, self._wanted, keeps_remote=keeps_remote)
+        models: dict[str, Facts] = {}
+        endings = {ending(identity) for identity in self._wanted if identity}
+        for entries in read_tags(body):
+            for entry in filter(None, entries):
+                is_remote = entry.is_remote
+                if shortlist.is_full and not is_remote and ending(entry.spelling) not in endings:
+                    shortlist.left_out += 1  # without its name taken apart, which takes longest
+                elif (name := _plain(entry.spelling)) is not None:
+                    identity = name.identity
+                    if shortlist.takes(identity, is_remote=is_remote or name.runs_remotely):
+                        models[identity] = entry.facts
+                        endings.add(ending(identity))
+            await asyncio.sleep(0)
+        return {identity: models[identity] for identity in shortlist.known}, shortlist
+
+    async def _get(self, path: str, most_bytes: int, end_s: float) -> bytes:
         try:
             async with asyncio.timeout_at(end_s):
                 answer = await self._upstream.get(path)
                 try:
-                    return read(await _document(answer))
+                    return await _document(answer, most_bytes)
                 finally:
                     answer.close()
         except TimeoutError:
             raise ProviderTimeout(phase="connect") from None
-        except UNREADABLE:
-            raise ProviderProtocolError(row="C08", status=OK) from None
 
 
-async def _document(answer: Answer) -> bytes:
+def _plain(spelling: str) -> Name | None:
+    """Return a name that can be shown as it is spelt, taken apart."""
+    return parse(spelling) if is_plain(spelling) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What was read from a list: all but what is in memory, and the known digests by identity."""
+
+    catalogue: Catalogue
+    digests: Mapping[str, str]
+
+
+async def _document(answer: Answer, most_bytes: int) -> bytes:
     """Return a body that claims to be JSON.
 
     Raises:
@@ -185,32 +252,11 @@ async def _document(answer: Answer) -> bytes:
         raise error
     if answer.content_type != "application/json":
         raise ProviderMisconfigured(status=OK)
-    return await answer.read_all(MAX_BODY_BYTES)
+    return await answer.read_all(most_bytes)
 
 
-def _in_memory(
-    listed: Iterable[tuple[Name, Entry]], memory: Iterable[tuple[Name, Entry]]
-) -> frozenset[str]:
+def _loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> frozenset[str]:
     """Return the identities in memory, by name or, for other names of theirs, by digest."""
-    digests = {digest for _, entry in memory if (digest := text_of(entry.digest))}
-    by_name = {name.identity for name, _ in memory}
-    by_digest = {name.identity for name, entry in listed if text_of(entry.digest) in digests}
-    return frozenset(by_name | by_digest)
-
-
-def _named(entries: Iterable[Entry]) -> Iterator[tuple[Name, Entry]]:
-    """Yield the models with their names taken apart.
-
-    A name that is not plain is passed over: its spelling would be shown and logged as it is.
-    """
-    for entry in entries:
-        if not is_plain(entry.spelling):
-            continue
-        name = parse(entry.spelling)
-        if name is not None:
-            yield name, entry
-
-
-def _is_remote(name: Name, entry: Entry) -> bool:
-    """Return whether a model runs somewhere else than on the server itself."""
-    return name.runs_remotely or entry.is_remote
+    there = {one.digest for one in memory.values()}
+    by_digest = {identity for identity, digest in digests.items() if digest in there}
+    return frozenset(memory.keys() | by_digest)

@@ -34,6 +34,7 @@ from llmsvc_server.providers.openai.refused import OK, refusal_in
 from llmsvc_server.providers.openai.wire import encode_chat, left_out
 from llmsvc_server.providers.rest import Rest
 from llmsvc_server.providers.room import REFUSED
+from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free."""
@@ -67,6 +68,7 @@ class OpenaiProvider:
         connect_timeout_s: float,
         user_agent: str,
         configured_models: Collection[str] = (),
+        bound: Bound = USUAL_BOUND,
     ) -> None:
         """Connect to nothing yet.
 
@@ -85,6 +87,7 @@ class OpenaiProvider:
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
             configured_models: What it is asked for although it lists nothing.
+            bound: Which models are known of a long list.
         """
         self._info = ProviderInfo(name=name, kind=ProviderKind.OPENAI, locality=locality)
         self._is_local = locality is Locality.LOCAL
@@ -110,7 +113,12 @@ class OpenaiProvider:
             (str(URL(base_url).origin()), base_url.removesuffix("/v1")) if self._is_local else ()
         )
         self._roots = tuple(map(upstream_at, dict.fromkeys(roots)))
-        self._models = OpenaiModels(self._upstream, self._roots, configured=configured_models)
+        self._models = OpenaiModels(
+            self._upstream,
+            self._roots,
+            configured=configured_models,
+            bound=bound,
+        )
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

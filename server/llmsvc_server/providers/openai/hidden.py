@@ -7,20 +7,24 @@ denies that there is one proves the contrary; a server that fails, cuts its answ
 asked later says neither, and then nobody knows.
 """
 
+import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.model_names import parse
+from llmsvc_server.providers.listing import MAX_LIST_BYTES
+from llmsvc_server.providers.model_names import ending, parse
 from llmsvc_server.providers.openai.refused import OK, refusal
+from llmsvc_server.providers.shortlist import MOST_REMOTE
 from llmsvc_server.providers.tags import Entry, read_tags
 from llmsvc_server.providers.untyped import UNREADABLE
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_FACT_BYTES = 64 * 1024
+"""Longest document that is no list."""
 
 _NOT_IMPLEMENTED = 501
 _ASK_LATER = frozenset({408, 425, 429})
@@ -43,13 +47,13 @@ class HiddenOllama:
 
     Attributes:
         version: Its version; empty where its own word for it is not fit to be shown.
-        remote: Names of the models that it has run elsewhere.
-        known: Identities of all models that it tells of.
+        remote: Name of each model that it has run elsewhere -> its identity, None if it has none.
+        known: Identities of those models that it was asked about and tells of.
         tells_all: Whether every entry of its list could be read.
     """
 
     version: str
-    remote: Sequence[str]
+    remote: Mapping[str, str | None]
     known: frozenset[str]
     tells_all: bool
 
@@ -58,27 +62,76 @@ class HiddenOllama:
         return self.tells_all or ollama_identity(name) in self.known
 
 
-async def hidden_ollama(roots: Iterable[Upstream]) -> HiddenOllama | None:
-    """Return the Ollama at one of `roots`; None where another server answers.
+async def ask_roots(roots: Iterable[Upstream]) -> Sequence[tuple[str, bytes]]:
+    """Return version and list of each Ollama at one of `roots`; none where other servers answer.
 
     Raises:
         ProviderError: Nobody says, so what follows from it is not known either.
     """
-    found: HiddenOllama | None = None
+    told: list[tuple[str, bytes]] = []
     for root in roots:
         version = await _ask_version(root)
-        body = None if version is None else await _document(root, "/api/tags", _DENIALS)
-        if version is None or body is None:
-            continue
-        entries, is_odd = read_tags(body)
-        before = found.remote if found else ()
-        found = HiddenOllama(
-            version=version if _PLAIN_VERSION.fullmatch(version) else "",
-            remote=[*before, *(entry.spelling for entry in entries if entry.is_remote)],
-            known=_identities(entries) | (found.known if found else frozenset()),
-            tells_all=not is_odd and (found is None or found.tells_all),
-        )
-    return found
+        body = None
+        if version is not None:
+            body = await _document(root, "/api/tags", _DENIALS, MAX_LIST_BYTES)
+        if version is not None and body is not None:
+            told.append((version, body))
+    return told
+
+
+async def hidden_ollama(
+    told: Sequence[tuple[str, bytes]], models: Collection[str | None]
+) -> HiddenOllama | None:
+    """Return what an Ollama tells; None where there is none. Takes turns with others.
+
+    Args:
+        told: What `ask_roots` returned.
+        models: Identities of the models that are asked about.
+
+    Raises:
+        ProviderProtocolError: It is no list, or none that an Ollama has.
+    """
+    if not told:
+        return None
+    found = _Found(models)
+    for _, body in told:
+        for entries in read_tags(body):
+            found.add(entries)
+            await asyncio.sleep(0)
+    version = told[-1][0]
+    return HiddenOllama(
+        version=version if _PLAIN_VERSION.fullmatch(version) else "",
+        remote=found.remote,
+        known=frozenset(found.known),
+        tells_all=found.tells_all,
+    )
+
+
+class _Found:
+    """What has been read of an Ollama's lists; see `HiddenOllama`."""
+
+    def __init__(self, models: Collection[str | None]) -> None:
+        self._models = models
+        self._endings = {ending(model) for model in models if model}
+        self.remote: dict[str, str | None] = {}
+        self.known: set[str] = set()
+        self.tells_all = True
+
+    def add(self, entries: Iterable[Entry | None]) -> None:
+        for entry in entries:
+            if entry is None:
+                self.tells_all = False
+                continue
+            is_remote = entry.is_remote
+            if not is_remote and ending(entry.spelling) not in self._endings:
+                continue  # without its name taken apart, which takes longest
+            identity = ollama_identity(entry.spelling)
+            if is_remote:
+                self.remote[entry.spelling] = identity
+            if identity is not None and identity in self._models:
+                self.known.add(identity)
+        if len(self.remote) > MOST_REMOTE:
+            raise ProviderProtocolError(row="C08", status=OK)
 
 
 def ollama_identity(name: str) -> str | None:
@@ -87,13 +140,9 @@ def ollama_identity(name: str) -> str | None:
     return None if parsed is None else parsed.identity
 
 
-def _identities(entries: Iterable[Entry]) -> frozenset[str]:
-    names = (ollama_identity(entry.spelling) for entry in entries)
-    return frozenset(name for name in names if name is not None)
-
-
 async def _ask_version(root: Upstream) -> str | None:
-    body = await _document(root, "/api/version", _DENIALS | frozenset(_REDIRECTS))
+    denials = _DENIALS | frozenset(_REDIRECTS)
+    body = await _document(root, "/api/version", denials, MAX_FACT_BYTES)
     if body is None:
         return None
     try:
@@ -104,7 +153,9 @@ async def _ask_version(root: Upstream) -> str | None:
         raise ProviderProtocolError(row="C08", status=OK) from None
 
 
-async def _document(root: Upstream, path: str, denials: frozenset[int]) -> bytes | None:
+async def _document(
+    root: Upstream, path: str, denials: frozenset[int], most_bytes: int
+) -> bytes | None:
     """Return a JSON document; None where the server has another page there, or none."""
     answer = await root.get(path)
     try:
@@ -114,6 +165,6 @@ async def _document(root: Upstream, path: str, denials: frozenset[int]) -> bytes
             raise await refusal(answer, is_local=True)
         if answer.content_type != "application/json":
             return None
-        return await answer.read_all(MAX_BODY_BYTES)
+        return await answer.read_all(most_bytes)
     finally:
         answer.close()

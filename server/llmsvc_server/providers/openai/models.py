@@ -5,7 +5,8 @@ believed to be there.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,21 +15,22 @@ from llmsvc_server.errors import (
     ContextTooLong,
     ModelNotFound,
     ProviderMisconfigured,
-    ProviderProtocolError,
     ProviderRejected,
     ProviderTimeout,
 )
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.listing import ENTRIES_AT_ONCE, MAX_LIST_BYTES, LastRead, read_list
 from llmsvc_server.providers.model_names import is_plain, looks_remote
 from llmsvc_server.providers.openai.hidden import (
-    MAX_BODY_BYTES,
     HiddenOllama,
+    ask_roots,
     hidden_ollama,
     ollama_identity,
 )
 from llmsvc_server.providers.openai.refused import OK, refusal
+from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.tags import is_elsewhere, is_told
 from llmsvc_server.providers.untyped import UNREADABLE
 
@@ -67,6 +69,25 @@ _ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooL
 """What no such provider says to a question without a body."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What was read from a provider's list.
+
+    Attributes:
+        names: The known models, as the provider spells them.
+        asked: What an Ollama knows them by.
+        told: Identities of those that it says to run elsewhere.
+        has_any: Whether it lists any model at all.
+        left_out: How many entries are about models beyond the bound on them.
+    """
+
+    names: Sequence[str] = ()
+    asked: frozenset[str | None] = frozenset()
+    told: frozenset[str] = frozenset()
+    has_any: bool = False
+    left_out: int = 0
+
+
 class OpenaiModels:
     """Looks at one provider."""
 
@@ -76,20 +97,28 @@ class OpenaiModels:
         roots: Sequence[Upstream],
         *,
         configured: Collection[str] = (),
+        bound: Bound = USUAL_BOUND,
         look_limit_s: float = LOOK_LIMIT_S,
     ) -> None:
-        """Look through `upstream`, at most so many seconds.
+        """Look through `upstream`.
 
-        `roots` are where an Ollama's own interface would be, if a local provider is one; none
-        where the provider is not local. `configured` are the models that it is asked for although
-        it lists none.
+        Args:
+            upstream: The provider.
+            roots: Where an Ollama's own interface would be, if a local provider is one; none where
+                the provider is not local.
+            configured: Models that it is asked for although it lists none.
+            bound: Which models are known of a long list.
+            look_limit_s: Longest wait for the provider's answers, in seconds.
         """
         self._upstream = upstream
         self._configured = configured
         self._roots = roots
+        self._most = bound.most
+        self._wanted = frozenset(map(self.identity, (*configured, *bound.wanted)))
         self._look_limit_s = look_limit_s
+        self._last: LastRead[Catalogue] = LastRead()
         self._remote: frozenset[str] = frozenset()
-        self._told: frozenset[str | None] = frozenset()
+        self._told: frozenset[str] = frozenset()
 
     async def catalogue(self) -> Catalogue:
         """Return what the provider lists now.
@@ -99,26 +128,14 @@ class OpenaiModels:
         """
         try:
             async with asyncio.timeout(self._look_limit_s):
-                entries = await self._listed()
-                hidden = await hidden_ollama(self._roots)
+                body = await self._list()
+                told = await ask_roots(self._roots)
         except TimeoutError:
             raise ProviderTimeout(phase="connect") from None
-        names = [entry.id.strip() for entry in entries]
-        self._told = frozenset(
-            self.identity(name)
-            for name, entry in zip(names, entries, strict=True)
-            if entry.is_remote
-        )
-        if hidden is not None:  # one that once was an Ollama is not trusted more for keeping silent
-            self._remote = frozenset(filter(None, map(ollama_identity, hidden.remote)))
-        remote = {self.identity(name) for name in (hidden.remote if hidden else ())} | self._told
-        return Catalogue(
-            models=dict(self._local(names or self._believed(hidden), hidden)),
-            remote=frozenset(filter(None, remote)),
-            loaded=None,
-            version=hidden.version if hidden else "",
-            is_listed=bool(names),
-        )
+        # Reading takes turns with others, so it is no part of the time for answers.
+        bodies = [] if body is None else [body]
+        bodies += [part for version, tags in told for part in (version.encode(), tags)]
+        return await self._last.of(bodies, lambda: self._read(body, told))
 
     def identity(self, name: str) -> str | None:
         """Return what two names of one model have in common; None if `name` names none.
@@ -137,14 +154,37 @@ class OpenaiModels:
         is_told = self.identity(name) in self._told
         return is_told or looks_remote(name) or ollama_identity(name) in self._remote
 
-    def _local(
-        self, names: Collection[str], hidden: HiddenOllama | None
-    ) -> Iterator[tuple[str, str]]:
-        for name in names:
+    async def _read(self, body: bytes | None, told: Sequence[tuple[str, bytes]]) -> Catalogue:
+        listed = _Listed() if body is None else await self._read_list(body)
+        hidden = await hidden_ollama(
+            told, listed.asked | set(map(ollama_identity, self._configured))
+        )
+        self._told = listed.told
+        if hidden is not None:  # one that once was an Ollama is not trusted more for keeping silent
+            self._remote = frozenset(filter(None, hidden.remote.values()))
+        remote = {self.identity(name) for name in (hidden.remote if hidden else ())} | self._told
+        return Catalogue(
+            models=await self._local(
+                listed.names if listed.has_any else self._believed(hidden), hidden
+            ),
+            remote=frozenset(filter(None, remote)),
+            loaded=None,
+            version=hidden.version if hidden else "",
+            is_listed=listed.has_any,
+            left_out=listed.left_out,
+        )
+
+    async def _local(self, names: Collection[str], hidden: HiddenOllama | None) -> dict[str, str]:
+        """Return the models that run on the provider itself, by their identities."""
+        models: dict[str, str] = {}
+        for at, name in enumerate(names, 1):
             identity = self.identity(name)
             is_known = hidden is None or hidden.vouches_for(name)
             if identity is not None and is_known and not self.leads_outside(name):
-                yield identity, name
+                models[identity] = name
+            if at % ENTRIES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return models
 
     def _believed(self, hidden: HiddenOllama | None) -> Collection[str]:
         """Return what a server that lists nothing is asked for; an Ollama lists what it has."""
@@ -152,22 +192,40 @@ class OpenaiModels:
             return self._configured
         return [name for name in self._configured if ollama_identity(name) in hidden.known]
 
-    async def _listed(self) -> Sequence[_Entry]:
-        """Return what can be read of the provider's list; nothing where it has none."""
+    async def _list(self) -> bytes | None:
+        """Return the provider's list; None where it has none."""
         answer = await self._upstream.get("/models")
         try:
             if answer.status in _NO_LIST and self._configured:
-                return ()
-            body = await self._document(answer)
+                return None
+            return await self._document(answer)
         finally:
             answer.close()
-        try:
-            listing = _listing.decode(body)
-        except UNREADABLE:
-            raise ProviderProtocolError(row="C08", status=OK) from None
-        listed = listing if isinstance(listing, list) else listing.data
-        entries = filter(None, map(_read, listed or ()))
-        return [one for one in entries if one.id.strip() and is_plain(one.id.strip())]
+
+    async def _read_list(self, body: bytes) -> _Listed:
+        """Return what can be read of a list. Takes turns with others."""
+        shortlist = Shortlist(self._most, self._wanted)
+        names: dict[str, str] = {}
+        asked: set[str | None] = set()
+        has_any = False
+        for entries in read_list(body, "data", _entries):
+            for entry in filter(None, map(_read, entries)):
+                name = entry.id.strip()
+                identity = self.identity(name) if is_plain(name) else None
+                if identity is None:
+                    continue
+                has_any = True
+                if shortlist.takes(identity, is_remote=entry.is_remote):
+                    names[identity] = name
+                    asked.add(ollama_identity(name))
+            await asyncio.sleep(0)
+        return _Listed(
+            [names[identity] for identity in shortlist.known],
+            frozenset(asked),
+            frozenset(shortlist.remote),
+            has_any,
+            shortlist.left_out,
+        )
 
     async def _document(self, answer: Answer) -> bytes:
         """Return a body that claims to be JSON.
@@ -182,7 +240,12 @@ class OpenaiModels:
             raise error
         if answer.content_type != "application/json":
             raise ProviderMisconfigured(status=OK)
-        return await answer.read_all(MAX_BODY_BYTES)
+        return await answer.read_all(MAX_LIST_BYTES)
+
+
+def _entries(body: bytes) -> Sequence[msgspec.Raw]:
+    listing = _listing.decode(body)
+    return (listing if isinstance(listing, list) else listing.data) or ()
 
 
 def _read(raw: msgspec.Raw) -> _Entry | None:

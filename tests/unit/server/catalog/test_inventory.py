@@ -321,3 +321,21 @@ async def test_only_changes_are_told_with_their_cause() -> None:
 
     assert expected == told
     assert {Subject.PROVIDER} == {change.subject for change in reporter.changes}
+
+
+async def test_a_list_that_is_cut_is_told_once_and_once_when_it_no_longer_is() -> None:
+    provider, reporter = ScriptedProvider(), ListeningReporter()
+    inventory = watching(provider, reporter)
+    for left_out in (0, 7, 9, None, 8, 0, 0):
+        whole = catalogue_of(["phi3"])
+        cut = None if left_out is None else replace(whole, left_out=left_out)
+        provider.listing = cut or ProviderUnreachable()
+        await inventory.refresh("ollama", "ollama")
+    told = [
+        (change.name, change.state, change.detail)
+        for change in reporter.changes
+        if change.subject is Subject.MODELS
+    ]
+
+    expected = [("ollama", "left out", "7 beyond health.max_models"), ("ollama", "complete", "")]
+    assert expected == told

@@ -179,6 +179,7 @@ def test_a_wait_that_was_told_has_no_artefacts() -> None:
 LOUD = {
     TransitionState.NOT_SERVING,
     TransitionState.UNKNOWN,
+    TransitionState.LEFT_OUT,
     TransitionState.QUEUEING,
     TransitionState.OPEN,
     TransitionState.BLOCKED,
