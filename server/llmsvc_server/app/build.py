@@ -33,6 +33,7 @@ class App:
     port: int
     board: Board
     require: Require
+    max_models: int
     in_flight: InFlight
     admission: Admission
     providers: Providers
@@ -60,9 +61,8 @@ class App:
         self._publish()
 
     def _publish(self) -> None:
-        self.board.publish(
-            verdict(facts(self.providers.standings, self.providers.inventory), self.require)
-        )
+        known = facts(self.providers.standings, self.providers.inventory)
+        self.board.publish(verdict(known, self.require, max_models=self.max_models))
 
     async def _publish_often(self, every_s: float) -> None:
         """Let time show: breakers turn and blocks end without any look or call."""
@@ -140,6 +140,7 @@ async def build(
         port=bind(server, settings.server.listen),
         board=board,
         require=require,
+        max_models=settings.health.max_models,
         in_flight=in_flight,
         admission=admission,
         providers=providers,

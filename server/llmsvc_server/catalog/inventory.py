@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.deadline import Clock
@@ -161,6 +161,21 @@ class Inventory:
                     and (remote or identity not in watched.look.catalogue.remote)
                 }
         return tuple(names.values())
+
+    def places(self, provider: str) -> Mapping[str, Sequence[str]]:
+        """Return every model of `models`, and the endpoints that are up and have it."""
+        names: dict[str, str] = {}
+        there: dict[str, list[str]] = {}
+        for endpoint, watched in self._providers[provider].items():
+            if watched.look.catalogue is None:
+                continue
+            for identity, name in watched.look.catalogue.models.items():
+                if identity not in watched.denied:
+                    names[identity] = name
+                    at = there.setdefault(identity, [])
+                    if watched.look.reachable:
+                        at.append(endpoint)
+        return {name: there[identity] for identity, name in names.items()}
 
     def same_model(self, provider: str, one: str, other: str) -> bool:
         """Return whether two names mean one model to `provider`."""

@@ -1,13 +1,12 @@
 """From what is known of the providers to the facts that health is judged by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.health.verdict import ProviderFacts
 from llmsvc_server.routing.blocks import Blocks
-from llmsvc_server.routing.breaker import State
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.plan import Target
 
@@ -35,9 +34,9 @@ def facts(standings: Iterable[Standing], inventory: Inventory) -> list[ProviderF
 
 def _facts(standing: Standing, inventory: Inventory) -> ProviderFacts:
     target, info = standing.target, standing.target.provider.info
-    models: tuple[str, ...] = ()
+    models: Mapping[str, bool] = {}
     if info.locality is Locality.LOCAL:
-        models = inventory.models(info.name)
+        models = _models(standing, inventory)
         up = inventory.look(info.name).reachable
         model = inventory.spelling(info.name, target.default_model)
     else:
@@ -51,8 +50,22 @@ def _facts(standing: Standing, inventory: Inventory) -> ProviderFacts:
         serves_default=serves and _passes(standing, model or "", overlooked_s=0.0),
         ready=serves and _passes(standing, model or "", overlooked_s=OVERLOOKED_S),
         default_model=target.default_model,
-        models={name: up and _passes(standing, name, overlooked_s=0.0) for name in models},
+        models=models,
     )
+
+
+def _models(standing: Standing, inventory: Inventory) -> Mapping[str, bool]:
+    """Return whether each model can be run now. There may be thousands, and they are asked often."""
+    places = inventory.places(standing.target.provider.info.name)
+    if not standing.endpoints:
+        return {model: bool(there) for model, there in places.items()}
+    takers = {one.name: one for one in standing.endpoints if _takes_calls(standing, one, "", 0.0)}
+    return {
+        model: any(
+            name in takers and not takers[name].is_held_up(model, for_s=0.0) for name in there
+        )
+        for model, there in places.items()
+    }
 
 
 def _passes(standing: Standing, model: str, *, overlooked_s: float) -> bool:
@@ -60,11 +73,11 @@ def _passes(standing: Standing, model: str, *, overlooked_s: float) -> bool:
     if not standing.endpoints:
         return True
     return any(
-        endpoint.knows(model)
-        and not (standing.blocks is not None and standing.blocks.stops_serving(endpoint.name))
-        and not any(
-            breaker.state is State.OPEN and breaker.open_for_s() >= overlooked_s
-            for breaker in endpoint.breakers(model)
-        )
+        endpoint.knows(model) and _takes_calls(standing, endpoint, model, overlooked_s)
         for endpoint in standing.endpoints
     )
+
+
+def _takes_calls(standing: Standing, endpoint: Endpoint, model: str, overlooked_s: float) -> bool:
+    is_blocked = standing.blocks is not None and standing.blocks.stops_serving(endpoint.name)
+    return not is_blocked and not endpoint.is_held_up(model, for_s=overlooked_s)

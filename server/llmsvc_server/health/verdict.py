@@ -9,6 +9,7 @@ from llmsvc_server.chat.route import Locality, ProviderInfo
 LIVENESS = "liveness"
 READINESS = "readiness"
 READINESS_NAMES = ("", READINESS, "llmsvc.v1.LLMService")
+MOST_MODELS = 2_000
 
 
 class Require(StrEnum):
@@ -38,12 +39,15 @@ class ProviderFacts:
     models: Mapping[str, bool]
 
 
-def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bool]:
+def verdict(
+    facts: Sequence[ProviderFacts], require: Require, *, max_models: int = MOST_MODELS
+) -> Mapping[str, bool]:
     """Return the whole health table: name -> whether it is SERVING.
 
     Args:
         facts: What is known of each provider, the primary first.
         require: The operator's choice, `health.require`.
+        max_models: Most models that have a name there, besides every provider's default model.
     """
     table = {LIVENESS: True}
     ready = require is Require.NONE or any(
@@ -55,7 +59,19 @@ def verdict(facts: Sequence[ProviderFacts], require: Require) -> Mapping[str, bo
     table |= dict.fromkeys(READINESS_NAMES, ready)
     for fact in facts:
         table[f"provider/{fact.info.name}"] = fact.can_be_called
-        named = {fact.default_model: fact.serves_default, **fact.models}
-        for model, has in named.items():
-            table[f"model/{model}"] = has or table.get(f"model/{model}", False)
+    table |= {f"model/{name}": has for name, has in _models(facts, max_models).items()}
     return table
+
+
+def _models(facts: Sequence[ProviderFacts], most: int) -> Mapping[str, bool]:
+    """Return whether anybody runs a model now, for the default ones and as many others."""
+    models: dict[str, bool] = {}
+    for fact in facts:
+        name = fact.default_model
+        models[name] = models.get(name, False) or fact.models.get(name, fact.serves_default)
+    most += len(models)
+    for fact in facts:
+        for name, has in fact.models.items():
+            if name in models or len(models) < most:
+                models[name] = has or models.get(name, False)
+    return models

@@ -168,6 +168,16 @@ class Endpoint:
             breaker = self._models[model] = self._breaker(model)
         return self._connecting, breaker
 
+    def is_held_up(self, model: str, *, for_s: float) -> bool:
+        """Return whether a breaker that its calls pass has been open for so many seconds.
+
+        Unlike `breakers` it makes none: health asks about every model there is.
+        """
+        return any(
+            one is not None and one.state is State.OPEN and one.open_for_s() >= for_s
+            for one in (self._connecting, self._models.get(model))
+        )
+
     def refusal(self, model: str, *, sole: bool) -> ProviderError | None:
         """Return why no call for `model` may go there now, whatever is free; None if one may."""
         blocked = self._blocks.refusal(self.name, model)

@@ -197,3 +197,15 @@ def test_a_provider_without_breakers_serves_as_long_as_it_is_there() -> None:
         fact.ready,
         fact.in_sequence,
     )
+
+
+async def test_asking_about_models_makes_no_breakers_and_loses_none() -> None:
+    names = [f"m{number}" for number in range(1_000)]
+    watched = local("phi3", *names)
+    await watched.look()
+    watched.trip("phi3")
+    used = watched.endpoint.breakers("m0")[1]
+    _, fact = watched.facts(), watched.facts()
+
+    assert (False, True) == (fact.models["phi3"], fact.models["m999"])
+    assert used is watched.endpoint.breakers("m0")[1]

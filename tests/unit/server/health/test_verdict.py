@@ -129,3 +129,12 @@ def test_a_model_that_two_have_serves_as_long_as_one_can_be_called(
     known: list[ProviderFacts],
 ) -> None:
     assert verdict(known, Require.ANY)["model/phi3:mini"]
+
+
+def test_names_no_more_models_than_it_may_and_the_default_ones_first() -> None:
+    many = {f"m{number}": True for number in range(10)}
+    known = [replace(UP, models=many), replace(DOWN, default_model="last", models={"m9": False})]
+    table = verdict(known, Require.ANY, max_models=3)
+    models = {name.removeprefix("model/") for name in table if name.startswith("model/")}
+
+    assert {UP.default_model, "last", "m0", "m1", "m2"} == models
