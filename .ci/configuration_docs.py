@@ -117,7 +117,10 @@ rules all of them out. An entry that is ruled out is never constructed; the loca
 with `allow_remote_models` stay.
 
 A local provider connects to loopback, to the private ranges and to its `local_networks`, whatever
-its name resolves to. A `base_url` with another address in it is refused at start.
+its name resolves to, and never to an address at which a cloud hands out credentials. A `base_url`
+with another address in it is refused at start. So are `local_networks` that together hold more of the
+internet than an operator's own networks do: more than four times /8 of IPv4, or one /16 of IPv6,
+besides the private ranges.
 
 ## Time
 

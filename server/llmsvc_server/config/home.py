@@ -11,16 +11,21 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, refused
-
-_HOME = tuple(
-    map(
-        ipaddress.ip_network,
-        ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
-    )
+from llmsvc_server.providers.networks import (
+    Networks,
+    as_dialled,
+    beyond_home,
+    hands_out_credentials,
+    mapped_ipv4,
 )
-# Metadata services of clouds answer there, and hand out credentials.
-_NEVER = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fd00:ec2::254")))
+
 _WORDS = "a range of addresses such as 100.64.0.0/10"
+_MOST_IPV4 = 2**26
+_MOST_IPV6 = 2**112
+"""Addresses that may count as one operator's own: four blocks of /8, a 64th of all; a /16.
+
+Hardly anybody has been given as many, and no list that means the internet is as short.
+"""
 
 
 def _checked_network(text: str) -> str:
@@ -28,22 +33,23 @@ def _checked_network(text: str) -> str:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise refused("is no range of addresses", f"write {_WORDS}") from None
-    if network.prefixlen == 0:
-        raise refused("holds every address there is", "name the operator's own networks")
-    if any(_is_inside(network, never) for never in _NEVER):
-        what = "holds addresses at which clouds hand out credentials"
-        raise refused(what, "remove it: no local provider is there")
     if "/" in text and str(network) != str(ipaddress.ip_interface(text)):
         raise refused("is an address inside of a range", f"write {network}")
+    if meant := mapped_ipv4(network):
+        raise refused("is IPv4 in the form of IPv6, which is dialled as IPv4", f"write {meant}")
+    if hands_out_credentials(network):
+        what = "holds addresses at which clouds hand out credentials"
+        raise refused(what, "remove it: no local provider is there")
     return str(network)
 
 
-def _is_inside(
-    inner: ipaddress.IPv4Network | ipaddress.IPv6Network,
-    outer: ipaddress.IPv4Network | ipaddress.IPv6Network,
-) -> bool:
-    first, last = inner.network_address, inner.broadcast_address
-    return first in outer and last in outer
+def _checked_together(texts: tuple[str, ...]) -> tuple[str, ...]:
+    ipv4, ipv6 = beyond_home(texts)
+    if ipv4 > _MOST_IPV4 or ipv6 > _MOST_IPV6:
+        what = "hold more of the internet together than an operator's own networks do"
+        remedy = "name those in which the servers stand, at most four times /8 and one /16 of IPv6"
+        raise refused(what, remedy)
+    return texts
 
 
 LocalNetworks = Annotated[
@@ -52,9 +58,12 @@ LocalNetworks = Annotated[
     Field(
         max_length=64,
         description="Networks that count as the operator's own besides loopback and the private"
-        " ranges (RFC 1918, RFC 4193). A local provider connects to no other address.",
+        " ranges (RFC 1918, RFC 4193), together no more than four times /8 of IPv4 and one /16 of"
+        " IPv6. A local provider connects to no other address, and never to one at which a cloud"
+        " hands out credentials.",
         examples=[["100.64.0.0/10"]],
     ),
+    AfterValidator(_checked_together),
     Expected("a list of ranges of addresses such as [100.64.0.0/10]"),
 ]
 
@@ -68,18 +77,14 @@ def foreign(urls: Mapping[tuple[str, ...], str], networks: Sequence[str]) -> Ite
         urls: Addresses by their places in the entry.
         networks: Its `local_networks`.
     """
-    allowed = (*_HOME, *map(ipaddress.ip_network, networks))
+    allowed = Networks(networks)
     for place, url in urls.items():
-        host = (urlsplit(url).hostname or "").partition("%")[0]
-        try:
-            ip = ipaddress.ip_address(host)
-        except ValueError:
+        ip = as_dialled(urlsplit(url).hostname or "")
+        if ip is None or allowed.holds(str(ip)):
             continue
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        if any(ip in network for network in _NEVER):
+        if hands_out_credentials(ipaddress.ip_network(ip)):
             what = "is an address at which clouds hand out credentials"
             yield place, refused(what, "write the provider's own address")
-        elif not any(ip in network for network in allowed):
+        else:
             what = "lies outside of the operator's network"
             yield place, refused(what, f"if {ip} is the operator's own, add it to local_networks")

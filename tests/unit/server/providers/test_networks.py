@@ -57,13 +57,46 @@ def test_holds_what_the_operator_adds() -> None:
     assert not networks.holds("2001:db9::1")
 
 
-@pytest.mark.parametrize("network", ["0.0.0.0/0", "169.254.0.0/16", "::/0"])
-def test_never_holds_the_metadata_services_of_clouds(network: str) -> None:
-    networks = Networks([network])
+METADATA = (
+    "169.254.169.254",
+    "169.254.170.2",  # roles of containers at AWS
+    "168.63.129.16",
+    "100.100.100.200",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd00:ec2::23",  # roles of pods at AWS
+    "fd20:ce::254",
+    "fd20:00ce:0:0:0:0:0:254%eth0",
+    "fd00:c1::a9fe:a9fe",
+    "fd00:42::42",
+    "fd00:100::100:200",
+    "fd00:a9fe:a9fe::1",
+    "fe80::a9fe:a9fe%eth0",
+    "::ffff:169.254.169.254",
+    "::ffff:100.100.100.200",
+    "::169.254.169.254",
+    "::ffff:0:169.254.169.254",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b::a83f:8110",  # 168.63.129.16
+    "64:ff9b:1::169.254.169.254",
+    "64:ff9b:1:abcd::6464:64c8",  # 100.100.100.200
+    "2002:a9fe:a9fe::1",
+    "2002:6464:64c8:1:2:3:4:5",
+)
 
-    assert not networks.holds("169.254.169.254")
-    assert not networks.holds("::ffff:169.254.169.254")
-    assert not networks.holds("fd00:ec2::254")
+
+@pytest.mark.parametrize("address", METADATA)
+def test_never_holds_the_metadata_services_of_clouds(address: str) -> None:
+    assert not Networks(["0.0.0.0/0", "::/0", "169.254.0.0/16", "100.64.0.0/10"]).holds(address)
+
+
+def test_holds_the_neighbours_of_metadata_services_where_the_operator_says_so() -> None:
+    networks = Networks(["100.64.0.0/10", "64:ff9b::/96", "fe80::/10"])
+
+    assert networks.holds("100.100.100.201")
+    assert networks.holds("64:ff9b::100.100.100.201")
+    assert networks.holds("fe80::1%eth0")
+    assert networks.holds("fd20:ce::253")
 
 
 @pytest.mark.parametrize("network", ["example.org", "10.0.0.1/8", "10.0.0.0/33", ""])
