@@ -116,6 +116,11 @@ with `allow_remote_models: true`. It counts as named without a key too. `llm.pri
 rules all of them out. An entry that is ruled out is never constructed; the local models of an Ollama
 with `allow_remote_models` stay.
 
+`llm.privacy: local_only` in the file is a ceiling: `LLMSVC_LLM__PRIVACY=null` does not lift it. The
+server starts with the file's word and warns that the variable is not followed; the start line's
+`privacy_source` says who set it. The variable can set `local_only` where the file does not. Everything
+else a stronger source may change, and none of it loosens a ceiling that stands.
+
 A local provider connects to loopback, to the private ranges and to its `local_networks`, whatever
 its name resolves to, and never to an address at which a cloud hands out credentials. A `base_url`
 with another address in it is refused at start. So are `local_networks` that together hold more of the

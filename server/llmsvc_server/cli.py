@@ -148,7 +148,7 @@ def _check(config_path: str | None, environ: Mapping[str, str], *, strict: bool 
     from llmsvc_server.config.cautions import warnings  # noqa: PLC0415  see the module's docstring
     from llmsvc_server.config.show import summary  # noqa: PLC0415  the same
 
-    cautions = [f"warning: {text}" for text in warnings(loaded.settings)]
+    cautions = [f"warning: {text}" for text in warnings(loaded)]
     if cautions:
         _complain(*cautions)
     if cautions and strict:

@@ -107,7 +107,7 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
                 return EXIT_CANNOT_BIND
             await app.start(refresh_s=settings.health.refresh_s)
             logger.info("server.started", **started(loaded, app.port))
-            for warning in warnings(settings):
+            for warning in warnings(loaded):
                 logger.warning("server.warning", detail=warning)
             _ = app.background.start(_tell_findings(logger, app))
             _ = app.background.start(_warn_of_clouds(logger, app))

@@ -150,6 +150,27 @@ async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path) -> Non
     assert "without TLS" in str(server.events("server.warning"))
 
 
+async def test_the_files_ceiling_holds_and_the_log_says_whose_it_is(tmp_path: Path) -> None:
+    cloud = {"kind": "anthropic", "model": "m", "api_key": "k"}
+    llm = {
+        "providers": {"mock": {"enabled": True}, "claude": cloud},
+        "default_provider": "mock",
+        "fallback_sequence": ["claude"],
+        "privacy": "local_only",
+    }
+    config = config_file(tmp_path, {"llm": llm})
+    async with server_process(config, environ={"LLMSVC_LLM__PRIVACY": "null"}) as server:
+        answer = await ask(server)
+        await eventually(lambda: len(server.events("server.warning")) == 2)
+        (started,) = server.events("server.started")
+
+    assert llm_pb2.PRIVACY_MODE_LOCAL_ONLY == answer.route.effective_privacy_mode
+    assert ("local_only", str(config)) == (started["privacy"], started["privacy_source"])
+    unfollowed, left_out = (str(line["detail"]) for line in server.events("server.warning"))
+    assert unfollowed.startswith("LLMSVC_LLM__PRIVACY is not followed")
+    assert left_out.startswith("claude is left out")
+
+
 async def test_a_missing_model_is_named_with_its_remedy(tmp_path: Path) -> None:
     async with FakeOllama(models=("other",)) as fake:
         config = config_file(tmp_path, {"llm": over_ollama(fake)})

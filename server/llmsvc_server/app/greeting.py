@@ -23,6 +23,9 @@ PROBLEMS = {
     ErrorKind.REMOTE_REFUSED: "its address lies outside the operator's network: see local_networks",
 }
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
+SEQUENCE = "who is in the sequence"
+"""Where the operator's privacy follows from if nobody set it."""
+
 INSTALL = {ProviderKind.OLLAMA: "install it with: ollama pull {model}"}
 
 
@@ -43,6 +46,7 @@ def started(loaded: Loaded, port: int) -> dict[str, object]:
         "listen": f"{host}:{port}",
         "configuration": loaded.source,
         "privacy": settings.llm.operator_privacy,
+        "privacy_source": loaded.origins["llm.privacy"] if settings.llm.privacy else SEQUENCE,
         "providers": [_in_short(name, entry) for name, entry in settings.llm.candidates.items()],
     }
 

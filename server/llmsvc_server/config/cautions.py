@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from llmsvc_server.chat.route import Privacy
-from llmsvc_server.config.settings import Settings
+from llmsvc_server.config.sources import Loaded
 
 
-def warnings(settings: Settings) -> Iterator[str]:
+def warnings(loaded: Loaded) -> Iterator[str]:
     """Yield what the operator should know before anything has happened."""
+    settings = loaded.settings
+    yield from loaded.unfollowed
     if not settings.server.on_loopback:
         yield (
             "listening beyond this machine, without TLS and authentication: whoever"

@@ -28,7 +28,7 @@ def summary(loaded: Loaded) -> str:
 def show(loaded: Loaded) -> str:
     """Return the effective settings as YAML that loads as it is, each with its source behind it."""
     llm = loaded.settings.llm
-    head = [f"# {summary(loaded)}"]
+    head = [f"# {summary(loaded)}", *(f"# {text}" for text in loaded.unfollowed)]
     head += [f"# {name} is left out: it {why}" for name, why in llm.inactive.items()]
     head += [
         f"# {name} is left out: nothing may leave the operator's network"

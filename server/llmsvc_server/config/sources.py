@@ -1,6 +1,7 @@
 """Where settings come from: defaults, below a YAML file, below the environment.
 
-Keys that are no settings come last, from files and from the vendors' variables.
+What stands above beats what stands below, and yet lifts no ceiling of it. Keys that are no settings
+come last, from files and from the vendors' variables.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from llmsvc_server.config.ceilings import followed
 from llmsvc_server.config.credentials import with_keys
 from llmsvc_server.config.environment import CONFIG_FILE, Variables, read_environment
 from llmsvc_server.config.keys import ENTRIES, Path, leaves
@@ -15,6 +17,7 @@ from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.problems import ConfigInvalid, Problem, translated, unknown_key
 from llmsvc_server.config.section import is_blank
 from llmsvc_server.config.settings import Settings
+from llmsvc_server.config.words import quoted
 from llmsvc_server.config.yaml_file import FileContent, read_file
 
 BUILT_IN = "built-in defaults"
@@ -30,11 +33,13 @@ class Loaded:
         source: Path of the file, or "built-in defaults".
         origins: Dotted path of each effective setting -> "default", path of the file, or name of
             the variable; of a key also the file that holds nothing else.
+        unfollowed: What a source asked for and did not get, a sentence each.
     """
 
     settings: Settings
     source: str
     origins: Mapping[str, str]
+    unfollowed: tuple[str, ...] = ()
 
 
 def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
@@ -51,10 +56,11 @@ def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
     path = environ.get(CONFIG_FILE) if by_variable else config_path
     named_by = CONFIG_FILE if by_variable else "--config"
     file = FileContent(tree={}) if path is None else read_file(path, named_by=named_by)
-    variables = read_environment(environ)
-    problems = [*file.problems, *variables.problems]
+    asked = read_environment(environ)
+    problems = [*file.problems, *asked.problems]
     if file.tree is None:
         raise ConfigInvalid(problems)
+    variables = followed(asked, file.tree)
     for place, value in variables.values.items():
         _put(file.tree, place, value)
     said = _Said(path or "", file, variables)
@@ -68,7 +74,17 @@ def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
     origins = {
         ".".join(place): keys.get(place) or said.origin(place) for place, _ in leaves(settings)
     }
-    return Loaded(settings=settings, source=BUILT_IN if path is None else path, origins=origins)
+    return Loaded(
+        settings=settings,
+        source=BUILT_IN if path is None else path,
+        origins=origins,
+        unfollowed=tuple(
+            f"{name} is not followed: null would lift {'.'.join(place)}, which"
+            f" {quoted(said.where(place))} sets; change it there"
+            for place, name in asked.names.items()
+            if place not in variables.names
+        ),
+    )
 
 
 def _put(tree: dict[str, object], path: Path, value: object) -> None:
@@ -103,9 +119,10 @@ def _nobody(llm: LlmSettings, said: "_Said") -> Iterator[Problem]:
     """Yield what is wrong if the sequence holds nobody who may be asked."""
     if llm.candidates:
         return
+    ceiling = quoted(said.where(("llm", "privacy")))
     why = [f"{name} {llm.inactive[name]}" for name in llm.sequence if name in llm.inactive]
     why += [
-        f"{name} is a cloud, and llm.privacy is local_only"
+        f"{name} is a cloud, and llm.privacy is local_only by {ceiling}"
         for name in llm.sequence
         if name in llm.withheld_by_privacy
     ]

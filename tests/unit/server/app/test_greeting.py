@@ -122,5 +122,5 @@ def test_the_start_line_names_address_configuration_privacy_and_providers() -> N
 
     assert "127.0.0.1:50051" == facts["listen"]
     assert "built-in defaults" == facts["configuration"]
-    assert "local_only" == facts["privacy"]
+    assert ("local_only", "who is in the sequence") == (facts["privacy"], facts["privacy_source"])
     assert "phi3:mini" in str(facts["providers"])

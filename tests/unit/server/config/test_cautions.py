@@ -1,12 +1,18 @@
 from llmsvc_server.config.cautions import warnings
 from llmsvc_server.config.settings import Settings
+from llmsvc_server.config.sources import Loaded
+
+
+def of(settings: Settings) -> list[str]:
+    """Return what is said of settings that were asked for like this."""
+    return list(warnings(Loaded(settings=settings, source="x", origins={})))
 
 
 def test_listening_beyond_loopback_is_warned_of() -> None:
     everywhere = Settings.model_validate({"server": {"listen": "0.0.0.0:1"}})
 
-    assert [] == list(warnings(Settings()))
-    assert ["TLS" in text for text in warnings(everywhere)] == [True]
+    assert [] == of(Settings())
+    assert ["TLS" in text for text in of(everywhere)] == [True]
 
 
 def with_cloud(openai: dict[str, object], privacy: str | None = None) -> Settings:
@@ -26,20 +32,20 @@ ACTIVE: dict[str, object] = {"model": "m", "api_key": "k"}
 
 
 def test_who_may_leave_the_network_is_said_once_and_loudly() -> None:
-    (told,) = warnings(with_cloud(ACTIVE))
+    (told,) = of(with_cloud(ACTIVE))
 
     assert "remote_when_busy" in told
     assert "local_only" in told
 
 
 def test_who_is_left_out_is_said_with_why() -> None:
-    told = list(warnings(with_cloud({})))
+    told = of(with_cloud({}))
 
     assert any("openai is left out" in text for text in told)
 
 
 def test_who_is_left_out_by_the_ceiling_is_said() -> None:
-    (told,) = warnings(with_cloud(ACTIVE, privacy="local_only"))
+    (told,) = of(with_cloud(ACTIVE, privacy="local_only"))
 
     assert told.startswith("openai is left out")
     assert "network" in told

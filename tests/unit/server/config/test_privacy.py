@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from llmsvc_server.chat.route import Privacy
+from llmsvc_server.config.cautions import warnings
 from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.show import show
 from llmsvc_server.config.sources import load
+from llmsvc_server.config.words import quoted
 from tests.unit.server.config.loading import loaded, problems
 
 KEYS = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2"}
@@ -123,7 +125,7 @@ def test_nobody_to_ask_under_the_ceiling_is_refused(tmp_path: Path) -> None:
     assert [
         (
             "settings.yaml:2: llm.default_provider: nobody in the sequence can be asked; openai is a"
-            " cloud, and llm.privacy is local_only"
+            " cloud, and llm.privacy is local_only by settings.yaml:3"
         )
     ] == problems(tmp_path, "llm:\n  default_provider: openai\n  privacy: local_only\n", KEYS)
 
@@ -153,3 +155,75 @@ def test_the_defaults_keep_everything_inside() -> None:
 
     assert llm.operator_privacy == "local_only"
     assert llm.remote_when_busy is True
+
+
+VARIABLE = "LLMSVC_LLM__PRIVACY"
+CEILING = f"{ENTRIES}  privacy: local_only\n  fallback_sequence: [ollama, openai]\n"
+
+
+@pytest.mark.parametrize("null", ["null", "~"])
+def test_a_variable_does_not_lift_the_files_ceiling_and_that_is_said(
+    tmp_path: Path, null: str
+) -> None:
+    effective = loaded(tmp_path, CEILING, {**KEYS, VARIABLE: null})
+    said = (
+        f"{VARIABLE} is not followed: null would lift llm.privacy, which"
+        f" {quoted(f'{tmp_path}/settings.yaml:8')} sets; change it there"
+    )
+
+    assert effective.settings.llm.operator_privacy == "local_only"
+    assert ["ollama"] == list(effective.settings.llm.candidates)
+    assert effective.origins["llm.privacy"] == f"{tmp_path}/settings.yaml"
+    assert [said] == [text for text in warnings(effective) if VARIABLE in text]
+    assert f"\n# {said}\n" in show(effective)
+
+
+def test_a_variable_takes_back_no_ceiling_that_is_misspelt_either(tmp_path: Path) -> None:
+    lines = problems(tmp_path, "llm: {privacy: local-only}", {VARIABLE: "null"})
+
+    assert ["settings.yaml:1: llm.privacy: not accepted; allowed: local_only or null"] == lines
+
+
+@pytest.mark.parametrize("value", ["", "cloud_allowed", "none", "NULL", "{}", "[]", "false"])
+def test_no_other_word_lifts_it(tmp_path: Path, value: str) -> None:
+    lines = problems(tmp_path, CEILING, {**KEYS, VARIABLE: value})
+
+    assert [f"{VARIABLE}: llm.privacy: not accepted; allowed: local_only or null"] == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LLMSVC_LLM__FALLBACK_SEQUENCE", '["ollama", "claude"]'),
+        ("LLMSVC_LLM__PROVIDERS__FORWARDING__ALLOW_REMOTE_MODELS", "true"),
+        ("LLMSVC_LLM__PROVIDERS__OLLAMA__LOCAL_NETWORKS", '["100.64.0.0/10"]'),
+        ("LLMSVC_LLM__REMOTE_WHEN_BUSY", "true"),
+    ],
+)
+def test_what_a_variable_may_say_anew_loosens_no_ceiling(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    effective = loaded(tmp_path, CEILING, {**KEYS, name: value})
+
+    assert effective.settings.llm.operator_privacy == "local_only"
+    assert {"openai", "claude"} == set(effective.settings.llm.withheld_by_privacy)
+    assert () == effective.unfollowed
+
+
+@pytest.mark.parametrize("privacy", ["", "  privacy: null\n", "  privacy: ~\n"])
+def test_a_variable_may_set_a_ceiling_that_the_file_does_not(tmp_path: Path, privacy: str) -> None:
+    text = f"{ENTRIES}{privacy}  fallback_sequence: [ollama, openai]\n"
+    tightened = loaded(tmp_path, text, {**KEYS, VARIABLE: "local_only"})
+    open_ = loaded(tmp_path, text, {**KEYS, VARIABLE: "null"})
+
+    assert tightened.settings.llm.operator_privacy == "local_only"
+    assert tightened.origins["llm.privacy"] == VARIABLE
+    assert open_.settings.llm.operator_privacy == "cloud_allowed"
+    assert () == tightened.unfollowed == open_.unfollowed
+
+
+def test_nobody_to_ask_after_a_variable_was_not_followed_names_the_file(tmp_path: Path) -> None:
+    text = "llm:\n  default_provider: openai\n  privacy: local_only\n"
+    (line,) = problems(tmp_path, text, {**KEYS, VARIABLE: "null"})
+
+    assert line.endswith("; openai is a cloud, and llm.privacy is local_only by settings.yaml:3")
