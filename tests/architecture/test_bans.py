@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 # Call of one of these on a context after the end of its RPC crashes the process; callinfo.py
@@ -16,16 +17,23 @@ CONTEXT_ACCESSORS = {
 }
 
 
-def calls(root: Path, file: Path) -> Iterator[tuple[ast.Call, str, str]]:
-    """Yield each call of a file: its node, what it is called on, and the name called.
+@cache
+def calls_and_imports(file: Path) -> tuple[ast.Call | ast.Import | ast.ImportFrom, ...]:
+    """Return them in a file, which is read once however many rules ask."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    return tuple(one for one in nodes if isinstance(one, ast.Call | ast.Import | ast.ImportFrom))
+
+
+def calls(root: Path, file: Path, names: set[str]) -> Iterator[tuple[ast.Call, str, str]]:
+    """Yield each call of a name in a file: its node, what it is called on, and the name.
 
     For `asyncio.sleep(1)` that is "asyncio", "sleep"; for `f()` it is "", "f".
     """
-    for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))):
+    for node in calls_and_imports(root / file):
         match node:
-            case ast.Call(func=ast.Attribute(value=owner, attr=name)):
+            case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in names:
                 yield node, ast.unparse(owner), name
-            case ast.Call(func=ast.Name(id=name)):
+            case ast.Call(func=ast.Name(id=name)) if name in names:
                 yield node, "", name
             case _:
                 pass
@@ -39,8 +47,7 @@ def found(
         f"{file}:{node.lineno} {name}"
         for file in files
         if file.as_posix() not in but_in
-        for node, _owner, name in calls(root, file)
-        if name in names
+        for node, _owner, name in calls(root, file, names)
     ]
 
 
@@ -66,8 +73,8 @@ def test_only_app_tasks_creates_tasks(root: Path, sources: tuple[Path, ...]) -> 
         f"{file}:{node.lineno} {owner}.{name}"
         for file in below(sources, "server", "client")
         if file.as_posix() != "server/llmsvc_server/app/tasks.py"
-        for node, owner, name in calls(root, file)
-        if name in {"create_task", "ensure_future"} and not owner.endswith("group")
+        for node, owner, name in calls(root, file, {"create_task", "ensure_future"})
+        if not owner.endswith("group")
     ]
 
     assert orphans == []
@@ -79,8 +86,8 @@ def test_tests_do_not_sleep_to_wait(root: Path, sources: tuple[Path, ...]) -> No
     waiting = [
         f"{file}:{node.lineno}"
         for file in tests
-        for node, _owner, name in calls(root, file)
-        if name == "sleep" and [ast.unparse(argument) for argument in node.args] != ["0"]
+        for node, _owner, _name in calls(root, file, {"sleep"})
+        if [ast.unparse(argument) for argument in node.args] != ["0"]
     ]
 
     assert waiting == []
@@ -90,7 +97,7 @@ def test_nobody_imports_mocks(root: Path, sources: tuple[Path, ...]) -> None:
     importing = [
         f"{file}:{node.lineno}"
         for file in sources
-        for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8")))
+        for node in calls_and_imports(root / file)
         if isinstance(node, ast.Import | ast.ImportFrom)
         if "mock" in f"{ast.unparse(node)}.".replace(".", " ").split()
         and "unittest" in ast.unparse(node)
@@ -104,8 +111,8 @@ def test_tests_do_not_set_attributes_of_others(root: Path, sources: tuple[Path, 
     patched = [
         f"{file}:{node.lineno}"
         for file in tests
-        for node, owner, name in calls(root, file)
-        if owner.endswith("monkeypatch") and name in {"setattr", "setitem", "delattr"}
+        for node, owner, _name in calls(root, file, {"setattr", "setitem", "delattr"})
+        if owner.endswith("monkeypatch")
     ]
 
     assert patched == []
