@@ -9,6 +9,9 @@ PYTHON ?=
 ASK ?= Why is the sky blue?
 PYTEST := $(BIN)/pytest --quiet
 FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
+# With it set, as .ci/run does, `make test` measures coverage too, and `make cov` runs no test again.
+MEASURE_ONCE ?=
+MEASURED := --cov --cov-report=json:.coverage.json --cov-report=
 export ASK
 
 # The Python that is named; else the environment's own, else python3.
@@ -42,7 +45,7 @@ chat: setup-run ## Ask the running server: make chat ASK="Why is the sky blue?"
 	@$(BIN)/llmsvc chat "$$ASK"
 
 test: setup ## Run the tests that need no other program, in about three minutes
-	@$(PYTEST) $(FAST)
+	@$(PYTEST) $(FAST) $(if $(MEASURE_ONCE),$(MEASURED))
 
 test-unit: setup ## Run the part of them that needs nothing but Python
 	@$(PYTEST) tests/unit
@@ -87,7 +90,7 @@ locks-check: setup ## Check set-up, and ask the index whether the locks install 
 	@$(BIN)/python .ci/locks_check.py
 
 cov: setup ## Run the tests of `make test` and hold the coverage floors
-	@$(PYTEST) $(FAST) --cov --cov-report=json:.coverage.json --cov-report=
+	$(if $(MEASURE_ONCE),,@$(PYTEST) $(FAST) $(MEASURED))
 	@$(BIN)/python .ci/coverage_floors.py .coverage.json
 
 scorecard-check: setup ## Run the fault scenarios and hold docs/scorecard.md against them

@@ -7,6 +7,7 @@ Knows the layout of `coverage json` (format 3) and nothing of what the packages 
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
@@ -52,16 +53,29 @@ def package_of(path: str) -> str:
     return inner[0] if len(inner) > 1 or inner[0] in BOTTOM else "server"
 
 
+def changed_since(report: Path, files: Iterable[str]) -> list[str]:
+    """Return which files a report measured as they no longer are, or are not any more."""
+    written_s = report.stat().st_mtime
+    return [
+        name
+        for name in files
+        if not (file := Path(name)).exists() or file.stat().st_mtime > written_s
+    ]
+
+
 def main() -> int:
     """Print one row per package.
 
     Returns:
-        The exit code: 0, 1 where a package is below its floor, 2 without a report.
+        The exit code: 0, 1 where a package is below its floor, 2 without a report of this code.
     """
     try:
         report: Report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     except (IndexError, OSError, ValueError) as error:
         sys.stderr.write(f"coverage_floors.py needs the file that `coverage json` wrote: {error}\n")
+        return 2
+    if changed := changed_since(Path(sys.argv[1]), report["files"]):
+        sys.stderr.write(f"{changed[0]} changed since it was measured: run `make cov`\n")
         return 2
     covered: defaultdict[str, int] = defaultdict(int)
     wanted: defaultdict[str, int] = defaultdict(int)

@@ -1,5 +1,6 @@
 """The Makefile as a person meets it: every verb explained, no recipe a program."""
 
+import json
 import os
 import re
 import sys
@@ -92,3 +93,48 @@ def project_without_environment(root: Path, folder: Path) -> Path:
     for name in (".ci/python-problem.sh", ".ci/setup.py", "pyproject.toml"):
         (project / name).write_bytes((root / name).read_bytes())
     return project
+
+
+def recipes(verb: str, **variables: str) -> str:
+    """Return the commands of a verb that run tests or hold floors, without running them."""
+    said = run("make", "-n", verb, env={**os.environ, "MEASURE_ONCE": "", **variables}).stdout
+    return "\n".join(line for line in said.splitlines() if "pytest" in line or "floors" in line)
+
+
+def test_each_test_verb_is_complete_by_itself() -> None:
+    assert "--cov" not in recipes("test")
+    assert "pytest --quiet -m" in recipes("cov")
+    assert "--cov-report=json:.coverage.json" in recipes("cov")
+
+
+def test_ci_measures_the_tests_of_make_test_as_they_run(root: Path) -> None:
+    once = {"MEASURE_ONCE": "1"}
+
+    assert "export MEASURE_ONCE=1" in (root / ".ci/run").read_text(encoding="utf-8")
+    assert "--cov-report=json:.coverage.json" in recipes("test", **once)
+    assert recipes("cov", **once).endswith("coverage_floors.py .coverage.json")
+    assert "pytest" not in recipes("cov", **once)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [("nothing", 0), ("a later change", 2), ("the file is gone", 2)],
+)
+def test_floors_are_held_on_a_report_of_this_code_only(
+    change: str, code: int, root: Path, tmp_path: Path
+) -> None:
+    measured, report = tmp_path / "server/llmsvc_server/chat/fold.py", tmp_path / "report.json"
+    measured.parent.mkdir(parents=True)
+    counts = dict.fromkeys(("covered_lines", "num_statements", "covered_branches"), 1)
+    files = {"server/llmsvc_server/chat/fold.py": {"summary": {**counts, "num_branches": 1}}}
+    for path in (measured, report):
+        path.write_text(json.dumps({"files": files}))
+        os.utime(path, (1, 1))
+    if change == "a later change":
+        os.utime(measured, (2, 2))
+    elif change == "the file is gone":
+        measured.unlink()
+    done = run(sys.executable, root / ".ci/coverage_floors.py", "report.json", cwd=tmp_path)
+
+    assert code == done.returncode
+    assert bool(code) == ("run `make cov`" in done.stderr)
