@@ -7,7 +7,16 @@ import pytest
 
 from tests.live.ollama_process import OllamaProcess
 from tests.live.service import Service, service
-from tests.live.subject import BASE_URL, Subject, our_own, persons_own
+from tests.live.subject import (
+    BASE_URL,
+    FEW_TOKENS,
+    GREETING,
+    MANY_TOKENS,
+    STORY,
+    Subject,
+    our_own,
+    persons_own,
+)
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +38,31 @@ async def served(
     folder = tmp_path_factory.mktemp("llmsvc")
     async with service(folder, subject.base_url, model=subject.model) as running:
         yield running
+
+
+@pytest.fixture
+async def talking(subject: Subject) -> Subject:
+    """Return it if its default model greets.
+
+    A person's own is asked past the service, so that no defect of ours passes for a silent model.
+    """
+    if subject.process is None:
+        reply = await subject.api.chat(subject.model, GREETING, most_tokens=FEW_TOKENS)
+        if not reply.text.strip():
+            why = "says nothing to" if reply.done_reason == "stop" else "still thinks about"
+            tokens = reply.output_tokens
+            pytest.skip(f"{subject.model} {why} {GREETING!r} after {tokens} tokens")
+    return subject
+
+
+@pytest.fixture
+async def lasting(subject: Subject) -> Subject:
+    """Return it if its default model has more than a few tokens for a story."""
+    if subject.process is None:
+        reply = await subject.api.chat(subject.model, STORY, most_tokens=FEW_TOKENS)
+        if reply.output_tokens < MANY_TOKENS:
+            pytest.skip(f"{subject.model} ends {STORY!r} after {reply.output_tokens} tokens")
+    return subject
 
 
 @pytest.fixture

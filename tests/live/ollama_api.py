@@ -53,13 +53,14 @@ class OllamaApi:
                 last = (await answer.text()).strip().splitlines()[-1]
         assert '"success"' in last, last
 
-    async def chat(self, model: str, text: str) -> Reply:
-        """Return the answer to one message."""
+    async def chat(self, model: str, text: str, *, most_tokens: int = 100) -> Reply:
+        """Return the likeliest answer to one message."""
         body = {
             "model": model,
             "messages": [{"role": "user", "content": text}],
             "stream": False,
-            "options": {"num_predict": 100},
+            "think": False,  # as the service asks; some think all the same
+            "options": {"num_predict": most_tokens, "temperature": 0},
         }
         async with self._session() as session, session.post("/api/chat", json=body) as answer:
             answer.raise_for_status()

@@ -39,6 +39,14 @@ class Subject:
         return OllamaApi(self.base_url)
 
 
+GREETING = "Say hello."
+STORY = "Tell me a very long story."
+FEW_TOKENS = 60
+"""Enough for a greeting."""
+MANY_TOKENS = 20
+"""More than the tests let a model tell of a story that is to be cut."""
+
+
 def persons_own() -> Subject | None:
     """Return the Ollama that the environment names, if it names one.
 

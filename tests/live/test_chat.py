@@ -7,7 +7,7 @@ import pytest
 from llmsvc.v1 import llm_pb2
 from tests.fakes.requests import chat_message
 from tests.live.service import Service
-from tests.live.subject import Subject
+from tests.live.subject import FEW_TOKENS, GREETING, STORY, Subject
 from tests.live.tiny_models import PLAIN, SILENT, input_tokens
 
 pytestmark = pytest.mark.live
@@ -30,10 +30,19 @@ def text_of(answer: llm_pb2.ChatResponse) -> str:
     return "".join(part.text for part in answer.message.parts)
 
 
-async def test_a_chat_is_answered(served: Service, subject: Subject) -> None:
-    request = chat_message("Say hello.")
-    request.generation_config.max_output_tokens = 60
-    answer = await served.chat(request, within_s=ANSWERED_S)
+@pytest.fixture
+def greeting_wanted() -> llm_pb2.ChatRequest:
+    """Return what `talking` models were asked directly."""
+    request = chat_message(GREETING)
+    request.generation_config.max_output_tokens = FEW_TOKENS
+    request.generation_config.temperature = 0
+    return request
+
+
+async def test_a_chat_is_answered(
+    served: Service, talking: Subject, greeting_wanted: llm_pb2.ChatRequest
+) -> None:
+    answer = await served.chat(greeting_wanted, within_s=ANSWERED_S)
 
     assert text_of(answer).strip()
     assert llm_pb2.ROLE_ASSISTANT == answer.message.role
@@ -41,14 +50,15 @@ async def test_a_chat_is_answered(served: Service, subject: Subject) -> None:
     assert answer.usage.output_tokens > 0
     assert llm_pb2.PROVIDER_KIND_OLLAMA == answer.route.provider_kind
     assert llm_pb2.LOCALITY_LOCAL == answer.route.locality
-    assert answer.route.model.startswith(subject.model)
+    assert answer.route.model.startswith(talking.model)
 
 
-async def test_a_stream_has_its_events_in_order_and_its_whole_text(served: Service) -> None:
-    request = chat_message("Say hello.")
-    request.generation_config.max_output_tokens = 60
-    request.stream_options.final_message_included = True
-    stream = await served.stream(request, within_s=ANSWERED_S)
+@pytest.mark.usefixtures("talking")
+async def test_a_stream_has_its_events_in_order_and_its_whole_text(
+    served: Service, greeting_wanted: llm_pb2.ChatRequest
+) -> None:
+    greeting_wanted.stream_options.final_message_included = True
+    stream = await served.stream(greeting_wanted, within_s=ANSWERED_S)
 
     assert ["started", "delta", "completed"] == [
         kind for kind, _ in itertools.groupby(stream.kinds)
@@ -89,8 +99,9 @@ async def test_an_empty_answer_is_an_answer(served: Service) -> None:
     assert llm_pb2.FINISH_REASON_STOP == answer.finish_reason
 
 
+@pytest.mark.usefixtures("lasting")
 async def test_max_output_tokens_ends_an_answer(served: Service) -> None:
-    request = chat_message("Tell me a very long story.")
+    request = chat_message(STORY)
     request.generation_config.max_output_tokens = 5
     answer = await served.chat(request, within_s=ANSWERED_S)
 

@@ -12,7 +12,7 @@ from tests.fakes.llmsvc_command import begun, ended
 from tests.fakes.requests import chat_message
 from tests.live.ollama_process import Idle, cpu_s
 from tests.live.service import Service
-from tests.live.subject import Subject
+from tests.live.subject import GREETING, STORY, Subject
 
 pytestmark = pytest.mark.live
 
@@ -26,7 +26,7 @@ Call = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
 @pytest.fixture
 def story(subject: Subject) -> llm_pb2.ChatRequest:
     """Return a request whose answer goes on for long."""
-    request = chat_message("Tell me a very long story.", model=subject.talker)
+    request = chat_message(STORY, model=subject.talker)
     request.generation_config.max_output_tokens = 1_000_000
     return request
 
@@ -40,7 +40,7 @@ async def until_text(call: Call, *, times: int = 1) -> None:
 
 
 async def the_next_is_served_at_once(served: Service, subject: Subject) -> None:
-    request = chat_message("Say hello.", model=subject.talker)
+    request = chat_message(GREETING, model=subject.talker)
     request.generation_config.max_output_tokens = 5
     answer = await served.chat(request, within_s=AT_ONCE_S)
 
@@ -52,6 +52,7 @@ async def the_model_stops(subject: Subject) -> None:
         await eventually(Idle(subject.process.engines()), within_s=AT_ONCE_S)
 
 
+@pytest.mark.usefixtures("talking")
 async def test_a_cancelled_stream_stops_the_model(
     served: Service, subject: Subject, story: llm_pb2.ChatRequest
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_deadline_stops_the_model(
     await the_next_is_served_at_once(served, subject)
 
 
+@pytest.mark.usefixtures("talking")
 async def test_a_lost_connection_stops_the_model(
     served: Service, subject: Subject, story: llm_pb2.ChatRequest
 ) -> None:
@@ -104,9 +106,7 @@ async def test_a_lost_connection_stops_the_model(
 
 @pytest.mark.usefixtures("scripted")  # a person's own may be done before
 async def test_ctrl_c_in_the_command_stops_the_model(served: Service, subject: Subject) -> None:
-    command = await begun(
-        *("chat", "--model", subject.talker, "Tell me a very long story."), address=served.address
-    )
+    command = await begun(*("chat", "--model", subject.talker, STORY), address=served.address)
     assert command.stdout is not None
     async with asyncio.timeout(FIRST_WORD_S):
         await command.stdout.readexactly(1)
@@ -121,7 +121,7 @@ async def test_ctrl_c_in_the_command_stops_the_model(served: Service, subject: S
 async def test_who_waits_for_a_slot_may_leave_and_the_others_are_served_in_turn(
     served: Service, subject: Subject, story: llm_pb2.ChatRequest
 ) -> None:
-    short = chat_message("Say hello.", model=subject.talker)
+    short = chat_message(GREETING, model=subject.talker)
     short.generation_config.max_output_tokens = 5
     running = served.stub.ChatStream(story, timeout=LONG_S)
     await until_text(running)
