@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 import aiohttp
-from aiohttp import hdrs
+from aiohttp import hdrs, http_exceptions
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from multidict import CIMultiDict
@@ -28,6 +28,7 @@ from llmsvc_server.errors import (
     RouteForbidden,
 )
 from llmsvc_server.providers.answer import FAULTS, Answer
+from llmsvc_server.providers.head_guard import HeadGuard
 from llmsvc_server.providers.networks import Networks
 
 READ_BUFFER_BYTES = 64 * 1024
@@ -70,6 +71,10 @@ class _OutsideError(OSError):
     """An address outside the operator's network."""
 
 
+class _SpokeFirstError(aiohttp.ClientError):
+    """A server that says something before it is asked: no HTTP server does."""
+
+
 class _Dialler:
     """Makes sockets, for addresses that may be dialled only. Asked at every connect."""
 
@@ -91,13 +96,20 @@ class _Dialler:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells the running attempt which connection it got."""
+    """Hands out connections with nothing unread, and tells the running attempt which one it got."""
 
     @override
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
+        while not (guard := HeadGuard.of(connection)).is_quiet:
+            connection.close()
+            if not guard.has_served:
+                raise _SpokeFirstError
+            connection = await super().connect(req, traces, timeout)
+        connection.add_callback(guard.rest)
+        guard.expect()
         attempt = _attempt.get()
         if attempt is not None:
             attempt.transport = connection.transport
@@ -243,16 +255,29 @@ class Upstream:
             data = io.BytesIO(body)
         token = _attempt.set(attempt)
         try:
-            return Answer(
-                await self._session.request(
-                    method, url, data=data, headers=headers, allow_redirects=False
-                )
+            response = await self._session.request(
+                method, url, data=data, headers=headers, allow_redirects=False
             )
+            _check_framing(response)
+            return Answer(response)
         except BaseException:
             attempt.drop_unsent()
             raise
         finally:
             _attempt.reset(token)
+
+
+def _check_framing(response: aiohttp.ClientResponse) -> None:
+    """Return if the body can still come, or has come: what is behind its end is nobody's.
+
+    Raises:
+        HttpProcessingError: It broke off where the head came.
+    """
+    protocol = response.connection.protocol if response.connection is not None else None
+    fault = protocol.exception() if protocol is not None else None
+    if isinstance(fault, http_exceptions.HttpProcessingError) and not response.content.is_eof():
+        response.close()
+        raise fault
 
 
 def _died_silently(error: aiohttp.ClientConnectionError) -> bool:
@@ -279,5 +304,7 @@ def _translated(error: Exception, attempt: _Attempt) -> ProviderError:
             return ProviderUnreachable(row="C03", phase="first_token")
         case aiohttp.ClientConnectionError():
             return ProviderFailed(row="C07", phase="first_token")
+        case _SpokeFirstError():
+            return ProviderProtocolError(row="C08", phase="connect", called=False)
         case _:
             return ProviderProtocolError(row="C08", phase="first_token")

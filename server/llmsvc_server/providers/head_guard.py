@@ -1,0 +1,179 @@
+"""What a connection may say outside of an answer's body: nothing while idle, then one head.
+
+aiohttp takes whatever came on a pooled connection for the answer to the next request (its issue
+13656), and reads interim answers without end. So while no body is read, a protocol of ours stands
+in front of aiohttp's. It steps aside when the answer's head begins and comes back when the
+connection is free again: it is in the way of no token (ADR-036).
+"""
+
+import asyncio
+import re
+import select
+from enum import Enum, auto
+from typing import Self
+
+from aiohttp import http_exceptions
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from typing_extensions import override
+
+MOST_INTERIM = 16
+"""Answers like `100 Continue` and `103 Early Hints` before the one that counts."""
+
+MOST_INTERIM_BYTES = 64 * 1024
+"""Longest of them."""
+
+_VERSION = b"HTTP/"
+_STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)")
+_STATUS_LINE_BYTES = len("HTTP/1.1 200")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_SWITCHING = b"101"  # the last thing that such a server says as one of HTTP
+_TLS_ALERT = b"\x15\x03"
+"""How a server of TLS refuses what is none (RFC 8446, section 5.1)."""
+
+
+class NoAnswerError(http_exceptions.BadHttpMessage):
+    """What came is no answer of an HTTP server to what was asked."""
+
+
+class SpeaksTlsError(NoAnswerError):
+    """The server speaks TLS, and was spoken to without."""
+
+
+class _Word(Enum):
+    """What bytes in front of an answer are."""
+
+    WAIT = auto()
+    ANSWER = auto()
+    STRAY = auto()
+    WRONG = auto()
+    TLS = auto()
+
+
+class HeadGuard(asyncio.Protocol):
+    """Stands in front of one connection's protocol while no body is read from it."""
+
+    def __init__(self, transport: asyncio.Transport, behind: ResponseHandler) -> None:
+        """Stand in front of `behind`, whose connection is new.
+
+        Args:
+            transport: The connection.
+            behind: What aiohttp reads it with.
+        """
+        self._transport = transport
+        self._behind = behind
+        self._is_idle = True
+        self._has_served = False
+        self._seen = b""
+        self._interim = 0
+        self._arrivals = select.poll()
+        self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        transport.set_protocol(self)
+
+    @classmethod
+    def of(cls, connection: Connection) -> Self:
+        """Return who stands in front of a connection; a new one gets its guard here."""
+        transport, behind = connection.transport, connection.protocol
+        assert transport is not None  # noqa: S101  it was just got
+        assert behind is not None  # noqa: S101  the same
+        guard = transport.get_protocol()
+        return guard if isinstance(guard, cls) else cls(transport, behind)
+
+    @property
+    def has_served(self) -> bool:
+        """Whether the connection was used before."""
+        return self._has_served
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing came that nobody asked for; not even to this machine's kernel.
+
+        What a new connection's kernel holds may be TLS's own, of which a used one has read all.
+        """
+        return not self._behind.should_close and not (self._has_served and self._arrivals.poll(0))
+
+    def expect(self) -> None:
+        """Let one answer come."""
+        self._is_idle, self._seen, self._interim = False, b"", 0
+
+    def rest(self) -> None:
+        """Let nothing come: the answer is over."""
+        self._is_idle = self._has_served = True
+        if not self._transport.is_closing():
+            self._transport.set_protocol(self)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Pass on what may belong to the answer that is waited for; else close the connection."""
+        match self._look(data):
+            case _Word.WAIT:
+                self._behind.data_received(data)
+            case _Word.ANSWER:
+                self._transport.set_protocol(self._behind)
+                self._pass_on(data)
+            case _Word.STRAY:
+                self._transport.abort()
+            case _Word.WRONG:
+                self._refuse(NoAnswerError("no answer"))
+            case _Word.TLS:
+                self._refuse(SpeaksTlsError("TLS"))
+
+    @override
+    def eof_received(self) -> None:
+        """Pass it on."""
+        self._behind.eof_received()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass it on."""
+        self._behind.connection_lost(exc)
+
+    @override
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._behind.pause_writing()
+
+    @override
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._behind.resume_writing()
+
+    def _pass_on(self, data: bytes) -> None:
+        """Pass on the head by itself: garbage behind a whole answer would cost all of it."""
+        end = _BLANK_LINE.search(data)
+        if end is not None:
+            self._behind.data_received(data[: end.end()])
+            data = data[end.end() :]
+        if data and not self._transport.is_closing():
+            self._behind.data_received(data)
+
+    def _refuse(self, error: NoAnswerError) -> None:
+        self._behind.set_exception(error)
+        self._transport.abort()
+
+    def _look(self, data: bytes) -> _Word:
+        """Return what comes with `data`, which goes on where the last one ended."""
+        if self._is_idle:
+            return _Word.STRAY
+        self._seen = (self._seen + data).lstrip(b"\r\n")
+        while (line := _STATUS_LINE.match(self._seen)) is not None:
+            status = line[1]
+            if not status.startswith(b"1") or status == _SWITCHING:
+                return _Word.ANSWER
+            end = _BLANK_LINE.search(self._seen, line.end())
+            if end is None:
+                return _Word.WRONG if len(self._seen) > MOST_INTERIM_BYTES else _Word.WAIT
+            self._interim += 1
+            if self._interim > MOST_INTERIM:
+                return _Word.WRONG
+            self._seen = self._seen[end.end() :].lstrip(b"\r\n")
+        return self._without_status()
+
+    def _without_status(self) -> _Word:
+        """Return what it is that is no status line yet."""
+        is_short = len(self._seen) < _STATUS_LINE_BYTES
+        if is_short and _VERSION.startswith(self._seen[: len(_VERSION)]):
+            return _Word.WAIT
+        if self._has_served:
+            return _Word.STRAY  # left over from the answer before: this one has not begun
+        return _Word.TLS if self._seen.startswith(_TLS_ALERT) else _Word.WRONG
