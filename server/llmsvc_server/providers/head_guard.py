@@ -20,8 +20,8 @@ from typing_extensions import override
 MOST_INTERIM = 16
 """Answers like `100 Continue` and `103 Early Hints` before the one that counts."""
 
-MOST_INTERIM_BYTES = 64 * 1024
-"""Longest of them."""
+MOST_EARLY_BYTES = 256 * 1024
+"""What they may come to, blank lines in front of a head included."""
 
 _VERSION = b"HTTP/"
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)")
@@ -66,6 +66,7 @@ class HeadGuard(asyncio.Protocol):
         self._has_served = False
         self._seen = b""
         self._interim = 0
+        self._early_bytes = 0
         self._arrivals = select.poll()
         self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         transport.set_protocol(self)
@@ -94,7 +95,8 @@ class HeadGuard(asyncio.Protocol):
 
     def expect(self) -> None:
         """Let one answer come."""
-        self._is_idle, self._seen, self._interim = False, b"", 0
+        self._is_idle, self._seen = False, b""
+        self._interim = self._early_bytes = 0
 
     def rest(self) -> None:
         """Let nothing come: the answer is over."""
@@ -105,7 +107,7 @@ class HeadGuard(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         """Pass on what may belong to the answer that is waited for; else close the connection."""
-        match self._look(data):
+        match _Word.STRAY if self._is_idle else self._look(data):
             case _Word.WAIT:
                 self._behind.data_received(data)
             case _Word.ANSWER:
@@ -153,8 +155,6 @@ class HeadGuard(asyncio.Protocol):
 
     def _look(self, data: bytes) -> _Word:
         """Return what comes with `data`, which goes on where the last one ended."""
-        if self._is_idle:
-            return _Word.STRAY
         self._seen = (self._seen + data).lstrip(b"\r\n")
         while (line := _STATUS_LINE.match(self._seen)) is not None:
             status = line[1]
@@ -162,18 +162,23 @@ class HeadGuard(asyncio.Protocol):
                 return _Word.ANSWER
             end = _BLANK_LINE.search(self._seen, line.end())
             if end is None:
-                return _Word.WRONG if len(self._seen) > MOST_INTERIM_BYTES else _Word.WAIT
+                return self._wait(data)
             self._interim += 1
             if self._interim > MOST_INTERIM:
                 return _Word.WRONG
             self._seen = self._seen[end.end() :].lstrip(b"\r\n")
-        return self._without_status()
+        return self._without_status(data)
 
-    def _without_status(self) -> _Word:
+    def _without_status(self, data: bytes) -> _Word:
         """Return what it is that is no status line yet."""
         is_short = len(self._seen) < _STATUS_LINE_BYTES
         if is_short and _VERSION.startswith(self._seen[: len(_VERSION)]):
-            return _Word.WAIT
+            return self._wait(data)
         if self._has_served:
             return _Word.STRAY  # left over from the answer before: this one has not begun
         return _Word.TLS if self._seen.startswith(_TLS_ALERT) else _Word.WRONG
+
+    def _wait(self, data: bytes) -> _Word:
+        """Wait for more of what has no end yet, within bounds."""
+        self._early_bytes += len(data)
+        return _Word.WRONG if self._early_bytes > MOST_EARLY_BYTES else _Word.WAIT

@@ -34,6 +34,10 @@ from llmsvc_server.providers.networks import Networks
 READ_BUFFER_BYTES = 64 * 1024
 """Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""
 
+RECEIVE_BUFFER_BYTES = 64 * 1024
+"""What the kernel keeps of a connection, twice at most. libuv reads it empty, up to 32 times 256 KB,
+before anybody else has a turn; the kernel would keep megabytes for who sends fast."""
+
 MAX_HEADER_BYTES = 64 * 1024
 """Longest line of a response's head: some gateways put a whole policy into one. aiohttp takes 128
 lines, so a head has 8 MiB at most, as a body's event has."""
@@ -92,7 +96,9 @@ class _Dialler:
             raise _OutsideError
         if attempt is not None:
             attempt.leads_outside = False  # one of its addresses lies inside
-        return socket.socket(family, kind, protocol)
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        return made
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -6,9 +6,18 @@ Source: the HTML standard, section 9.2.6 "Interpreting an event stream".
 from typing import NamedTuple
 
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
+from llmsvc_server.providers.lines import (
+    BOM,
+    MAX_LINE_BYTES,
+    MOST_VALUES,
+    LineBuffer,
+    check_values,
+)
 
 MAX_EVENT_BYTES = MAX_LINE_BYTES
+MOST_DATA_LINES = MOST_VALUES
+"""In one event. Each takes more room than its bytes."""
+
 _END = b"[DONE]"
 
 
@@ -64,7 +73,7 @@ class EventBuffer:
             data: Bytes in the order of their arrival, cut anywhere.
 
         Raises:
-            ProviderProtocolError: An event is too long.
+            ProviderProtocolError: An event is too long, or holds too many values.
         """
         if b"\r" in data or self._ended_in_cr:
             data = self._with_plain_ends(data)
@@ -91,7 +100,8 @@ class EventBuffer:
         for line in lines:
             if not line:
                 if self._data:
-                    events.append(ServerEvent(self._name, b"\n".join(self._data)))
+                    data = self._data[0] if len(self._data) == 1 else self._joined()
+                    events.append(ServerEvent(self._name, data))
                 self._name, self._data, self._data_bytes = b"", [], 0
                 continue
             field, _, value = line.partition(b":")
@@ -101,8 +111,13 @@ class EventBuffer:
                 self._name = value.removeprefix(b" ")
         return events
 
+    def _joined(self) -> bytes:
+        data = b"\n".join(self._data)
+        check_values(data)
+        return data
+
     def _add(self, data: bytes) -> None:
         self._data_bytes += len(data) + 1  # its newline: even empty lines have no place for ever
-        if self._data_bytes > self._most_bytes:
+        if self._data_bytes > self._most_bytes or len(self._data) >= MOST_DATA_LINES:
             raise ProviderProtocolError(row="C08", phase="stream")
         self._data.append(data)

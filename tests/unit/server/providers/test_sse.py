@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.sse import EventBuffer, ServerEvent
+from llmsvc_server.providers.sse import MOST_DATA_LINES, EventBuffer, ServerEvent
 
 
 def fed(*pieces: bytes) -> list[ServerEvent]:
@@ -124,3 +124,15 @@ def test_keeps_events_of_the_longest_length_one_after_the_other() -> None:
     event = b"data: 345678\ndata: 90123\n\n"
 
     assert of_data(b"345678\n90123") * 3 == [*buffer.feed(event), *buffer.feed(event * 2)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b"data:\n" * (MOST_DATA_LINES + 1), b"data:[[],[],[],[]],\n" * (MOST_DATA_LINES // 8) + b"\n"],
+    ids=["lines", "values"],
+)
+def test_refuses_an_event_of_more_lines_or_values_than_an_answer_has(event: bytes) -> None:
+    buffer = EventBuffer()
+
+    with pytest.raises(ProviderProtocolError):
+        buffer.feed(event)
