@@ -1,6 +1,5 @@
 """What can go wrong, as types with fields. Nothing here knows gRPC, HTTP or what follows."""
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -390,9 +389,3 @@ class StreamInterrupted(LlmsvcError):
         self.route = route
         self.phase = phase
         self.usage = usage
-
-
-def place_of(error: BaseException) -> str:
-    """Return where an exception arose: its last three frames, never its text."""
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))

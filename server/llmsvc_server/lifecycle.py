@@ -11,10 +11,10 @@ from llmsvc_server.app.build import App, build
 from llmsvc_server.app.greeting import findings, started
 from llmsvc_server.config.cautions import warnings
 from llmsvc_server.config.sources import Loaded
-from llmsvc_server.errors import ProviderError, place_of
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState, place_of
 from llmsvc_server.rpc.server import CannotBind
 
 STOP_SLACK_S = 5.0

@@ -1,5 +1,6 @@
 """Frozen reports of what happened, and who takes them. Knows neither sinks nor wires."""
 
+import traceback
 from enum import StrEnum
 from typing import Protocol
 
@@ -118,3 +119,9 @@ class Reporter(Protocol):
     def changed(self, change: Transition) -> None:
         """Take one lasting change."""
         ...
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an exception arose: its last three frames, never its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))

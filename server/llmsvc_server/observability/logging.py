@@ -15,8 +15,8 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 from typing_extensions import override
 
-from llmsvc_server.errors import place_of
 from llmsvc_server.observability.log_writer import LogWriter
+from llmsvc_server.reports import place_of
 
 Logger = FilteringBoundLogger
 """What `logging_to` yields, for those who must not know structlog."""

@@ -25,9 +25,8 @@ from llmsvc_server.errors import (
     StreamInterrupted,
     Violation,
     ViolationReason,
-    place_of,
 )
-from llmsvc_server.reports import Reporter, RpcReport, RpcStart
+from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
 from llmsvc_server.routing.pace import estimated_tokens
 from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.callinfo import (
