@@ -13,6 +13,7 @@ from llmsvc_server.chat.usage import Usage
 class ErrorKind(StrEnum):
     """Class of a provider's failure; what follows from each is a row of routing/policy.py."""
 
+    EXHAUSTED = "exhausted"
     CONNECT = "connect"
     TRANSIENT = "transient"
     LOAD_FAILED = "load_failed"
@@ -201,6 +202,12 @@ class ProviderError(LlmsvcError):
         copy.provider = self.provider
         copy.endpoint = self.endpoint
         return copy
+
+
+class ServerExhausted(ProviderError):
+    """This process lacks what `cause` says, "descriptors" or "memory", for one more connection."""
+
+    kind = ErrorKind.EXHAUSTED
 
 
 class ProviderUnreachable(ProviderError):

@@ -134,8 +134,9 @@ class Inventory:
         if any(look.catalogue is not None for look in looks):
             return None
         problem = next((look.problem for look in looks if look.problem is not None), None)
-        kind = ProviderUnreachable if problem is None else type(problem)
-        return kind(called=False, phase="connect")
+        if problem is None:
+            return ProviderUnreachable(called=False, phase="connect")
+        return type(problem)(called=False, phase="connect", cause=problem.cause)
 
     def spelling(self, provider: str, name: str) -> str | None:
         """Return how `provider` spells the model `name`; None where no endpoint lists it."""
@@ -326,6 +327,8 @@ def _left_out(look: Look) -> int:
 def _missed(before: Look, problem: ProviderError, *, busy: bool) -> Look:
     if busy and problem.kind is ErrorKind.SILENT:
         return before
+    if problem.kind is ErrorKind.EXHAUSTED:  # nobody has looked: what was seen is still the latest
+        return before if before.catalogue is not None else replace(before, problem=problem)
     wrong_address = problem.kind is ErrorKind.MISCONFIGURED
     misses = MISSES_UNTIL_DOWN if wrong_address else before.misses + 1
     return replace(before, problem=problem, misses=misses)

@@ -1,7 +1,10 @@
 """Reports as log lines: one canonical line per call, one per failed attempt, changes once."""
 
+import time
+
 from structlog.typing import FilteringBoundLogger
 
+from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.errors import ErrorKind
 from llmsvc_server.observability.logging import request_id
@@ -38,12 +41,25 @@ GOOD_STATES = frozenset(
 )
 
 
+SHORTAGE_S = 60.0
+"""How long this process must have lacked nothing before a lack is told anew."""
+
+REMEDIES = {
+    "descriptors": "no file descriptor is left: raise the limit on open files (ulimit -n,"
+    " LimitNOFILE), or lower server.max_chats",
+    "memory": "the system has no memory left for connections: give it more, or lower"
+    " server.max_chats",
+}
+
+
 class LogSink:
     """A Reporter that writes log lines. Never prompt, answer or upstream text."""
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
-        """Write to `logger`."""
+    def __init__(self, logger: FilteringBoundLogger, clock: Clock = time.monotonic) -> None:
+        """Write to `logger`; `clock` counts seconds."""
         self._logger = logger
+        self._clock = clock
+        self._lacked_s = float("-inf")
 
     def rpc_started(self, start: RpcStart) -> None:
         """Put the request id on every line of this call."""
@@ -60,8 +76,11 @@ class LogSink:
             self._logger.info("rpc.finished", **line)
 
     def attempt_failed(self, report: AttemptReport) -> None:
-        """Write one failed attempt."""
+        """Write one failed attempt; once for all of those that this process is to blame for."""
         error = report.error
+        if error.kind is ErrorKind.EXHAUSTED:
+            self._tell_shortage(error.cause)
+            return
         facts = {
             "endpoint": error.endpoint,
             "row": error.row,
@@ -85,6 +104,12 @@ class LogSink:
             called=error.called,
             **{name: fact for name, fact in facts.items() if fact not in ("", None)},
         )
+
+    def _tell_shortage(self, lack: str) -> None:
+        now_s = self._clock()
+        if now_s - self._lacked_s >= SHORTAGE_S:
+            self._logger.error("server.exhausted", remedy=REMEDIES.get(lack, ""))
+        self._lacked_s = now_s
 
     def changed(self, change: Transition) -> None:
         """Write one lasting change."""

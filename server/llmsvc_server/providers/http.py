@@ -20,14 +20,9 @@ from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
 
-from llmsvc_server.errors import (
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-    ProviderUnreachable,
-    RouteForbidden,
-)
+from llmsvc_server.errors import ProviderError, RouteForbidden
 from llmsvc_server.providers.answer import FAULTS, Answer
+from llmsvc_server.providers.faults import SpokeFirstError, died_silently, lack_in, translated
 from llmsvc_server.providers.head_guard import HeadGuard
 from llmsvc_server.providers.networks import Networks
 
@@ -51,12 +46,19 @@ LARGE_BODY_BYTES = 1024 * 1024
 class _Attempt:
     """What became of one request's connection."""
 
-    __slots__ = ("is_new", "leads_outside", "transport")
+    __slots__ = ("is_new", "lack", "leads_outside", "transport")
 
     def __init__(self) -> None:
         self.is_new = False
         self.leads_outside = False
+        self.lack = ""
         self.transport: asyncio.Transport | None = None
+
+    def translated(self, error: Exception) -> ProviderError:
+        """Return what an error before the body means."""
+        if self.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
+            return RouteForbidden(phase="connect", called=False)
+        return translated(error, lack=self.lack)
 
     def drop_unsent(self) -> None:
         """End a connection at once that aiohttp has only asked to close.
@@ -73,10 +75,6 @@ _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 
 class _OutsideError(OSError):
     """An address outside the operator's network."""
-
-
-class _SpokeFirstError(aiohttp.ClientError):
-    """A server that says something before it is asked: no HTTP server does."""
 
 
 class _Dialler:
@@ -96,7 +94,12 @@ class _Dialler:
             raise _OutsideError
         if attempt is not None:
             attempt.leads_outside = False  # one of its addresses lies inside
-        made = socket.socket(family, kind, protocol)
+        try:
+            made = socket.socket(family, kind, protocol)
+        except OSError as error:
+            if attempt is not None:
+                attempt.lack = lack_in(error)
+            raise
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         return made
 
@@ -112,7 +115,7 @@ class _Connector(aiohttp.TCPConnector):
         while not (guard := HeadGuard.of(connection)).is_quiet:
             connection.close()
             if not guard.has_served:
-                raise _SpokeFirstError
+                raise SpokeFirstError
             connection = await super().connect(req, traces, timeout)
         connection.add_callback(guard.rest)
         guard.expect()
@@ -203,15 +206,15 @@ class Upstream:
         try:
             return await self._send(hdrs.METH_POST, path, body, attempt)
         except aiohttp.ClientConnectionError as error:
-            if attempt.is_new or not may_repeat or not _died_silently(error):
-                raise _translated(error, attempt) from None
+            if attempt.is_new or not may_repeat or not died_silently(error):
+                raise attempt.translated(error) from None
         except FAULTS as error:
-            raise _translated(error, attempt) from None
+            raise attempt.translated(error) from None
         attempt = _Attempt()
         try:
             answer = await self._send(hdrs.METH_POST, path, body, attempt)
         except FAULTS as error:
-            lost = _translated(error, attempt)
+            lost = attempt.translated(error)
             lost.called = True  # the connection that died may have taken the request along
             lost.requests += 1
             raise lost from None
@@ -249,7 +252,7 @@ class Upstream:
         try:
             return await self._send(hdrs.METH_GET, path, None, attempt)
         except FAULTS as error:
-            raise _translated(error, attempt) from None
+            raise attempt.translated(error) from None
 
     async def _send(self, method: str, path: str, body: bytes | None, attempt: _Attempt) -> Answer:
         url = self._urls.get(path)
@@ -284,33 +287,3 @@ def _check_framing(response: aiohttp.ClientResponse) -> None:
     if isinstance(fault, http_exceptions.HttpProcessingError) and not response.content.is_eof():
         response.close()
         raise fault
-
-
-def _died_silently(error: aiohttp.ClientConnectionError) -> bool:
-    """Return whether a connection that stood was lost before any byte of an answer."""
-    match error:
-        case aiohttp.ClientConnectorError() | aiohttp.ServerTimeoutError():
-            return False
-        case aiohttp.ServerDisconnectedError():
-            return isinstance(error.message, str)  # else the beginning of a response
-        case _:
-            return True
-
-
-def _translated(error: Exception, attempt: _Attempt) -> ProviderError:
-    """Return what an error before the body means."""
-    if attempt.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
-        return RouteForbidden(phase="connect", called=False)
-    match error:
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            refused = ProviderUnreachable(row="C03", phase="connect", called=False)
-            refused.requests = 1
-            return refused
-        case aiohttp.ClientConnectionError() if _died_silently(error):
-            return ProviderUnreachable(row="C03", phase="first_token")
-        case aiohttp.ClientConnectionError():
-            return ProviderFailed(row="C07", phase="first_token")
-        case _SpokeFirstError():
-            return ProviderProtocolError(row="C08", phase="connect", called=False)
-        case _:
-            return ProviderProtocolError(row="C08", phase="first_token")

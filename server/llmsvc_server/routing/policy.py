@@ -66,6 +66,10 @@ class Policy:
 
 
 POLICY: dict[ErrorKind, Policy] = {
+    # The next candidate needs a connection too, and what we lack is no reason to leave the network.
+    ErrorKind.EXHAUSTED: Policy(
+        code="RESOURCE_EXHAUSTED", reason="SERVER_OVERLOADED", next=Next.NEVER, retry_after_s=1.0
+    ),
     ErrorKind.CONNECT: Policy(
         code="UNAVAILABLE",
         reason="PROVIDER_UNREACHABLE",

@@ -67,6 +67,8 @@ class RpcFailure:
 
 
 SENTENCES: dict[ErrorKind, str] = {
+    ErrorKind.EXHAUSTED: "This server has no room for a connection to provider {provider}; try"
+    " again soon.",
     ErrorKind.CONNECT: "Provider {provider} cannot be reached.",
     ErrorKind.TRANSIENT: "Provider {provider} failed while it ran {model}.",
     ErrorKind.LOAD_FAILED: "Provider {provider} could not load {model}; see its own log.",

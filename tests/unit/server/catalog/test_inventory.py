@@ -9,6 +9,7 @@ from llmsvc_server.errors import (
     ProviderMisconfigured,
     ProviderTimeout,
     ProviderUnreachable,
+    ServerExhausted,
 )
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.reports import Subject
@@ -130,6 +131,22 @@ async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
 
     assert isinstance(unknown, ProviderMisconfigured)
     assert not unknown.called
+
+
+async def test_what_this_server_lacks_says_nothing_of_a_provider() -> None:
+    provider, reporter = ScriptedProvider(models=["phi3"]), ListeningReporter()
+    inventory = watching(provider, reporter)
+    await look(inventory, provider, ServerExhausted(cause="descriptors"))
+    unknown = inventory.unknown("ollama")
+    provider.listing = catalogue_of(["phi3"])
+    await inventory.refresh("ollama", "ollama")
+    told = len(reporter.changes)
+    await look(inventory, provider, *[ServerExhausted(cause="descriptors")] * 5)
+
+    assert unknown is not None
+    assert (ErrorKind.EXHAUSTED, "descriptors") == (unknown.kind, unknown.cause)
+    assert inventory.look("ollama").reachable
+    assert told == len(reporter.changes)
 
 
 async def test_slow_while_chats_run_means_busy_not_down() -> None:

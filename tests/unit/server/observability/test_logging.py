@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
+from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import (
     Locality,
     Privacy,
@@ -19,7 +21,13 @@ from llmsvc_server.chat.route import (
     Trail,
 )
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import ErrorKind, PrivacyViolated, ProviderFailed, ProviderRateLimited
+from llmsvc_server.errors import (
+    ErrorKind,
+    PrivacyViolated,
+    ProviderFailed,
+    ProviderRateLimited,
+    ServerExhausted,
+)
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import logging_to, request_id
 from llmsvc_server.reports import (
@@ -30,6 +38,7 @@ from llmsvc_server.reports import (
     Transition,
     TransitionState,
 )
+from tests.fakes.manual_clock import ManualClock
 
 OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
 MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
@@ -38,13 +47,14 @@ MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL
 class Written:
     """A log sink over memory, and the lines that it wrote."""
 
-    def __init__(self, *, level: str = "info", as_json: bool = True) -> None:
+    def __init__(
+        self, *, level: str = "info", as_json: bool = True, clock: Clock = time.monotonic
+    ) -> None:
         self._raw = io.BytesIO()
         self._stream = io.TextIOWrapper(self._raw)
         self._stack = ExitStack()
-        self.sink = LogSink(
-            self._stack.enter_context(logging_to(self._stream, level=level, as_json=as_json))
-        )
+        logger = self._stack.enter_context(logging_to(self._stream, level=level, as_json=as_json))
+        self.sink = LogSink(logger, clock)
 
     def text(self) -> str:
         """Return what was written until now; what comes later is not."""
@@ -80,6 +90,24 @@ def test_a_violation_is_critical() -> None:
     (line,) = written.lines()
 
     assert ("critical", "violation") == (line["level"], line["error"])
+
+
+def test_what_the_server_lacks_is_one_line_until_it_has_lacked_nothing_for_a_minute() -> None:
+    clock = ManualClock()
+    written = Written(clock=clock)
+    report = AttemptReport(
+        provider=OLLAMA,
+        model="phi3:mini",
+        error=ServerExhausted(cause="descriptors", called=False),
+        duration_s=0.01,
+        first_content_s=None,
+    )
+    for pause_s in (0, 59, 59, 61):
+        clock.advance(pause_s)
+        written.sink.attempt_failed(report)
+
+    assert ["server.exhausted"] * 2 == [line["event"] for line in written.lines()]
+    assert all("ulimit -n" in line["remedy"] for line in written.lines())
 
 
 def report_of(

@@ -13,6 +13,7 @@ from llmsvc_server.errors import (
 from llmsvc_server.routing.policy import POLICY, advised_wait_s
 
 TABLE = """
+exhausted       NEVER          NEVER         -      -               RESOURCE_EXHAUSTED   SERVER_OVERLOADED               1
 connect         AT_ONCE        ALWAYS        count  -               UNAVAILABLE          PROVIDER_UNREACHABLE            1
 transient       AFTER_A_PAUSE  ALWAYS        count  -               UNAVAILABLE          PROVIDER_ERROR                  1
 load_failed     NEVER          ALWAYS        slow   -               UNAVAILABLE          PROVIDER_ERROR                 10

@@ -33,6 +33,7 @@ from llmsvc_server.errors import (
     QuotaExhausted,
     RegionRejected,
     RouteForbidden,
+    ServerExhausted,
     ShuttingDown,
     StreamInterrupted,
     TooLittleTime,
@@ -53,6 +54,7 @@ from tests.unit.server.rpc.failures import (
 OTHERS = ("provider", "phase", "cause", "param")
 CONTEXT_FACTS = ("provider", "contextLength", "inputTokens", "countMethod")
 WAITS_S: dict[type[ProviderError], float] = {
+    ServerExhausted: 1,
     ProviderUnreachable: 1,
     ProviderFailed: 1,
     LoadFailed: 10,
@@ -64,6 +66,7 @@ WAITS_S: dict[type[ProviderError], float] = {
     ProviderBlocked: 10,
 }
 ROWS: list[tuple[type[ProviderError], str, str, tuple[str, ...]]] = [
+    (ServerExhausted, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
     (ProviderUnreachable, "UNAVAILABLE", "PROVIDER_UNREACHABLE", OTHERS),
     (ProviderFailed, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
     (LoadFailed, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),

@@ -1,0 +1,87 @@
+"""What aiohttp raises before a body comes, as an error of ours."""
+
+import errno
+import socket
+
+import aiohttp
+
+from llmsvc_server.errors import (
+    ProviderError,
+    ProviderFailed,
+    ProviderProtocolError,
+    ProviderUnreachable,
+    ServerExhausted,
+)
+
+_LACKS = {
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
+    errno.ENOBUFS: "memory",
+    errno.ENOMEM: "memory",
+}
+"""What this machine has no more of, by the system's number."""
+
+
+class SpokeFirstError(aiohttp.ClientError):
+    """A server that says something before it is asked: no HTTP server does."""
+
+
+def translated(error: Exception, *, lack: str) -> ProviderError:
+    """Return what an error before the body means.
+
+    Args:
+        error: Of aiohttp, or of the system.
+        lack: What this process had none of when it made a socket; empty if nothing.
+    """
+    match error:
+        case aiohttp.ClientConnectorError():
+            return _unconnected(error, lack)
+        case aiohttp.ConnectionTimeoutError():
+            return _unreachable()
+        case aiohttp.ClientConnectionError() if died_silently(error):
+            return ProviderUnreachable(row="C03", phase="first_token")
+        case aiohttp.ClientConnectionError():
+            return ProviderFailed(row="C07", phase="first_token")
+        case SpokeFirstError():
+            return ProviderProtocolError(row="C08", phase="connect", called=False)
+        case _:
+            return ProviderProtocolError(row="C08", phase="first_token")
+
+
+def died_silently(error: aiohttp.ClientConnectionError) -> bool:
+    """Return whether a connection that stood was lost before any byte of an answer."""
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ServerTimeoutError():
+            return False
+        case aiohttp.ServerDisconnectedError():
+            return isinstance(error.message, str)  # else the beginning of a response
+        case _:
+            return True
+
+
+def lack_in(error: OSError) -> str:
+    """Return what this process had none of, by what the system said; empty if that was not it."""
+    return _LACKS.get(error.errno or 0, "")
+
+
+def _unconnected(error: aiohttp.ClientConnectorError, lack: str) -> ProviderError:
+    lack = lack or lack_in(error.os_error)
+    if not lack and isinstance(error, aiohttp.ClientConnectorDNSError):
+        lack = _lack_now()  # the resolver hides what it lacked
+    if lack:
+        return ServerExhausted(phase="connect", cause=lack, called=False)
+    return _unreachable()
+
+
+def _unreachable() -> ProviderUnreachable:
+    unreachable = ProviderUnreachable(row="C03", phase="connect", called=False)
+    unreachable.requests = 1
+    return unreachable
+
+
+def _lack_now() -> str:
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return lack_in(error)
+    return ""
