@@ -145,10 +145,14 @@ def _check(config_path: str | None, environ: Mapping[str, str], *, strict: bool 
     loaded = _loaded(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
-    from llmsvc_server.config.cautions import warnings  # noqa: PLC0415  see the module's docstring
+    from llmsvc_server.app.open_files import (  # noqa: PLC0415  see the module's docstring
+        allow_open_files,
+    )
+    from llmsvc_server.config.cautions import files_wanted, warnings  # noqa: PLC0415  the same
     from llmsvc_server.config.show import summary  # noqa: PLC0415  the same
 
-    cautions = [f"warning: {text}" for text in warnings(loaded)]
+    open_files = allow_open_files(files_wanted(loaded.settings))
+    cautions = [f"warning: {text}" for text in warnings(loaded, open_files=open_files)]
     if cautions:
         _complain(*cautions)
     if cautions and strict:

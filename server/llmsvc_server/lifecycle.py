@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, contextmanager
 
 from llmsvc_server.app.build import App, build
 from llmsvc_server.app.greeting import findings, started
-from llmsvc_server.config.cautions import warnings
+from llmsvc_server.app.open_files import allow_open_files
+from llmsvc_server.config.cautions import files_wanted, warnings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
@@ -93,6 +94,7 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
     # The loop keeps a book of all generators that have begun, for those that nobody closes. Ours
     # are all closed by whoever opened them; the book costs each stream a KiB.
     sys.set_asyncgen_hooks(firstiter=None)
+    open_files = allow_open_files(files_wanted(settings))
     with stop.installed():
         async with AsyncExitStack() as stack:
             try:
@@ -107,7 +109,7 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
                 return EXIT_CANNOT_BIND
             await app.start(refresh_s=settings.health.refresh_s)
             logger.info("server.started", **started(loaded, app.port))
-            for warning in warnings(loaded):
+            for warning in warnings(loaded, open_files=open_files):
                 logger.warning("server.warning", detail=warning)
             _ = app.background.start(_tell_findings(logger, app))
             _ = app.background.start(_warn_of_clouds(logger, app))

@@ -1,11 +1,14 @@
-from llmsvc_server.config.cautions import warnings
+import sys
+
+from llmsvc_server.config.cautions import files_wanted, warnings
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
 
 
-def of(settings: Settings) -> list[str]:
+def of(settings: Settings, *, open_files: int = sys.maxsize) -> list[str]:
     """Return what is said of settings that were asked for like this."""
-    return list(warnings(Loaded(settings=settings, source="x", origins={})))
+    loaded = Loaded(settings=settings, source="x", origins={})
+    return list(warnings(loaded, open_files=open_files))
 
 
 def test_listening_beyond_loopback_is_warned_of() -> None:
@@ -49,3 +52,16 @@ def test_who_is_left_out_by_the_ceiling_is_said() -> None:
 
     assert told.startswith("openai is left out")
     assert "network" in told
+
+
+def test_chats_that_the_limit_on_open_files_cannot_hold_are_warned_of() -> None:
+    settings = Settings.model_validate({"server": {"max_chats": 1_000}})
+    wanted = files_wanted(settings)
+
+    (told,) = of(settings, open_files=1_024)
+
+    assert [] == of(settings, open_files=wanted)
+    assert "server.max_chats: 1000" in told
+    assert "1,024" in told
+    fitting = Settings.model_validate({"server": {"max_chats": int(told.rpartition(" ")[2])}})
+    assert [] == of(fitting, open_files=1_024)
