@@ -211,7 +211,7 @@ class ServerExhausted(ProviderError):
 
 
 class ProviderUnreachable(ProviderError):
-    """No connection, or lost before the first response byte."""
+    """No connection, or lost before the first response byte. `cause` may be a `TlsTrouble`."""
 
     kind = ErrorKind.CONNECT
 

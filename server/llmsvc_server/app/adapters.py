@@ -42,17 +42,27 @@ def adapters(
         case MockSettings():
             return {name: MockProvider(name, model=entry.model, max_output_tokens=most_tokens)}
         case OllamaSettings():
-            named = {name: entry.urls[0]}
-            if len(entry.urls) > 1:
-                named = {f"{name}#{place}": url for place, url in enumerate(entry.urls, 1)}
             return {
                 endpoint: _ollama(name, url, entry, most_tokens, bound)
-                for endpoint, url in named.items()
+                for endpoint, url in addresses(name, entry).items()
             }
         case OpenaiSettings():
             return {name: _openai(name, entry, limit, bound)}
         case AnthropicSettings():
             return {name: _anthropic(name, entry, most_tokens)}
+
+
+def addresses(name: str, entry: Entry) -> Mapping[str, str]:
+    """Return the base URLs of one provider by the names of its endpoints; none of the mock's."""
+    match entry:
+        case MockSettings():
+            return {}
+        case OllamaSettings() if len(entry.urls) > 1:
+            return {f"{name}#{place}": url for place, url in enumerate(entry.urls, 1)}
+        case OllamaSettings():
+            return {name: entry.urls[0]}
+        case _:
+            return {name: entry.base_url}
 
 
 def _ollama(

@@ -1,6 +1,6 @@
 """What the operator is told at start: where it listens, who will answer, what is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from llmsvc_server import __version__
@@ -9,6 +9,7 @@ from llmsvc_server.app.providers import Providers
 from llmsvc_server.catalog.inventory import Look
 from llmsvc_server.chat.naming import listed
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
+from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.config.keys import ENTRIES, environment_name
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
@@ -21,6 +22,17 @@ PROBLEMS = {
     ErrorKind.SILENT: "it accepts connections but does not answer",
     ErrorKind.PROTOCOL: "its answers cannot be understood: is that such a server?",
     ErrorKind.REMOTE_REFUSED: "its address lies outside the operator's network: see local_networks",
+}
+TLS_PROBLEMS: Mapping[str, str] = {
+    TlsTrouble.UNTRUSTED: "this machine trusts nobody who signed the certificate of {address}: name"
+    " its issuer's certificate with SSL_CERT_FILE, or let a known one sign it",
+    TlsTrouble.EXPIRED: "the certificate of {address} is not valid today: renew it, or set this"
+    " machine's clock",
+    TlsTrouble.OTHER_NAME: "the certificate of {address} is for another name: let base_url say a"
+    " name that it holds",
+    TlsTrouble.FAILED: "no TLS came about with {address}: does it speak plain http, or want a"
+    " certificate of ours?",
+    TlsTrouble.WANTED: "{address} speaks TLS: let base_url begin with https",
 }
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
 SEQUENCE = "who is in the sequence"
@@ -84,7 +96,8 @@ def _findings(target: Target, providers: Providers, *, first: bool) -> Iterator[
     for endpoint in providers.endpoints[info.name]:
         look = inventory.look(info.name, endpoint.name)
         if not look.reachable:
-            yield Finding(f"{endpoint.name} does not answer: {_why(look, info.kind)}", good=False)
+            why = _why(look, info.kind, providers.addresses[endpoint.name])
+            yield Finding(f"{endpoint.name} does not answer: {why}", good=False)
         elif not inventory.has(info.name, endpoint.name, model):
             models = inventory.models(info.name, endpoint.name, remote=target.allows_remote)
             yield Finding(
@@ -108,6 +121,10 @@ def _instead(info: ProviderInfo, model: str, there: str) -> str:
     return ", but " + (f"{choose}, or {install}" if install else choose)
 
 
-def _why(look: Look, kind: ProviderKind) -> str:
+def _why(look: Look, kind: ProviderKind, address: str) -> str:
+    if look.problem and look.problem.cause in TLS_PROBLEMS:
+        return TLS_PROBLEMS[look.problem.cause].format(address=address)
+    if look.problem and look.problem.kind is ErrorKind.CONNECT and look.problem.called:
+        return "something takes connections there and closes them: is that such a server?"
     problem = look.problem.kind if look.problem else ErrorKind.SILENT
     return PROBLEMS.get(problem, f"it cannot be reached: {START.get(kind, 'start it')}")

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import cast
 
-from llmsvc_server.app.adapters import Entry, adapters, configured_models
+from llmsvc_server.app.adapters import Entry, adapters, addresses, configured_models
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
@@ -53,6 +53,7 @@ class Providers:
     warm_on_start: Mapping[str, tuple[str, ...]]
     healings: Mapping[str, Healing]
     may_forward: Mapping[str, MayForward]
+    addresses: Mapping[str, str]
 
     @property
     def standings(self) -> Iterator[Standing]:
@@ -194,6 +195,11 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
             for name, of_one in made.items()
             if isinstance(entries[name], OllamaSettings)
             for endpoint, adapter in of_one.items()
+        },
+        addresses={
+            endpoint: url
+            for name, entry in entries.items()
+            for endpoint, url in addresses(name, entry).items()
         },
     )
 

@@ -303,9 +303,11 @@ class Inventory:
         state = _state(after)
         if state == _state(before):
             return
-        version = after.catalogue.version if after.catalogue and after.reachable else ""
+        problem = after.problem.cause if after.problem else ""
+        version = after.catalogue.version if after.catalogue else ""
+        detail = version if after.reachable else problem
         self._reporter.changed(
-            Transition(subject=Subject.PROVIDER, name=endpoint, state=state, detail=version)
+            Transition(subject=Subject.PROVIDER, name=endpoint, state=state, detail=detail)
         )
 
     def _tell_left_out(self, endpoint: str, before: Look, after: Look) -> None:

@@ -5,6 +5,7 @@ import socket
 
 import aiohttp
 
+from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.errors import (
     ProviderError,
     ProviderFailed,
@@ -12,6 +13,7 @@ from llmsvc_server.errors import (
     ProviderUnreachable,
     ServerExhausted,
 )
+from llmsvc_server.providers.head_guard import SpeaksTlsError
 
 _LACKS = {
     errno.EMFILE: "descriptors",
@@ -20,6 +22,15 @@ _LACKS = {
     errno.ENOMEM: "memory",
 }
 """What this machine has no more of, by the system's number."""
+
+_VERIFY_CODES = {
+    9: TlsTrouble.EXPIRED,  # not yet valid
+    10: TlsTrouble.EXPIRED,
+    62: TlsTrouble.OTHER_NAME,
+    63: TlsTrouble.OTHER_NAME,
+    64: TlsTrouble.OTHER_NAME,
+}
+"""OpenSSL's X509_V_ERR numbers; every other one says that the issuer is not trusted."""
 
 
 class SpokeFirstError(aiohttp.ClientError):
@@ -37,7 +48,7 @@ def translated(error: Exception, *, lack: str) -> ProviderError:
         case aiohttp.ClientConnectorError():
             return _unconnected(error, lack)
         case aiohttp.ConnectionTimeoutError():
-            return _unreachable()
+            return _unreachable("")
         case aiohttp.ClientConnectionError() if died_silently(error):
             return ProviderUnreachable(row="C03", phase="first_token")
         case aiohttp.ClientConnectionError():
@@ -45,7 +56,8 @@ def translated(error: Exception, *, lack: str) -> ProviderError:
         case SpokeFirstError():
             return ProviderProtocolError(row="C08", phase="connect", called=False)
         case _:
-            return ProviderProtocolError(row="C08", phase="first_token")
+            cause = TlsTrouble.WANTED if isinstance(error.__cause__, SpeaksTlsError) else ""
+            return ProviderProtocolError(row="C08", phase="first_token", cause=cause)
 
 
 def died_silently(error: aiohttp.ClientConnectionError) -> bool:
@@ -70,13 +82,24 @@ def _unconnected(error: aiohttp.ClientConnectorError, lack: str) -> ProviderErro
         lack = _lack_now()  # the resolver hides what it lacked
     if lack:
         return ServerExhausted(phase="connect", cause=lack, called=False)
-    return _unreachable()
+    return _unreachable(_tls_trouble(error))
 
 
-def _unreachable() -> ProviderUnreachable:
-    unreachable = ProviderUnreachable(row="C03", phase="connect", called=False)
+def _unreachable(cause: str) -> ProviderUnreachable:
+    unreachable = ProviderUnreachable(row="C03", phase="connect", cause=cause, called=False)
     unreachable.requests = 1
     return unreachable
+
+
+def _tls_trouble(error: aiohttp.ClientConnectorError) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            code = getattr(error.certificate_error, "verify_code", 0)
+            return _VERIFY_CODES.get(code, TlsTrouble.UNTRUSTED)
+        case aiohttp.ClientSSLError():
+            return TlsTrouble.FAILED
+        case _:
+            return ""
 
 
 def _lack_now() -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.naming import is_plain, listed
 from llmsvc_server.chat.route import ProviderKind, Route, Trail
+from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
@@ -92,6 +93,17 @@ SENTENCES: dict[ErrorKind, str] = {
     ErrorKind.PROTOCOL: "The answer of provider {provider} cannot be understood.",
     ErrorKind.OPEN: "Provider {provider} failed too often of late; calls are held back.",
     ErrorKind.NO_TIME: "Too little time was left to try provider {provider}.",
+}
+TLS_SENTENCES: dict[str, str] = {
+    TlsTrouble.UNTRUSTED: "This server does not trust who signed the certificate of provider"
+    " {provider}; its operator can add the issuer.",
+    TlsTrouble.EXPIRED: "The certificate of provider {provider} is not valid today; it must be"
+    " renewed.",
+    TlsTrouble.OTHER_NAME: "The certificate of provider {provider} is for another name than the"
+    " configured address has.",
+    TlsTrouble.FAILED: "Provider {provider} does not speak TLS with this server, as the configured"
+    " address demands.",
+    TlsTrouble.WANTED: "Provider {provider} speaks TLS; the configured address says http.",
 }
 FORBIDDEN = "The privacy policy forbids provider {provider}; nothing was sent."
 CAUSES = {ErrorKind.REGION: "region"}
@@ -254,7 +266,7 @@ def _expired(error: DeadlineExpired) -> RpcFailure:
 
 def _sentence(error: ProviderError) -> str:
     by_policy = error.kind is ErrorKind.REMOTE_REFUSED and error.cause
-    template = FORBIDDEN if by_policy else SENTENCES[error.kind]
+    template = FORBIDDEN if by_policy else TLS_SENTENCES.get(error.cause, SENTENCES[error.kind])
     sentence = template.format(
         provider=_name_of(error) or "unknown", model=error.model or "the model"
     )

@@ -1,6 +1,7 @@
 import pytest
 
 from llmsvc_server.chat.route import Trail
+from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
@@ -106,6 +107,17 @@ def test_each_provider_failure_has_its_code_reason_facts_and_wait(
 
 def test_the_rows_are_complete() -> None:
     assert {row[0] for row in ROWS} == set(provider_errors())
+
+
+@pytest.mark.parametrize("trouble", TlsTrouble)
+def test_trouble_with_tls_is_said_of_the_provider(trouble: TlsTrouble) -> None:
+    error = ProviderUnreachable(phase="connect", cause=trouble, called=False)
+    error.provider = LOCAL_OLLAMA
+    failure = to_failure(error)
+
+    assert trouble == failure.metadata["cause"]
+    assert "rovider ollama" in failure.message
+    assert ("certificate" in failure.message) == trouble.startswith("certificate")
 
 
 def test_facts_that_are_unknown_are_left_out() -> None:
