@@ -22,6 +22,7 @@ from tests.bench.measures import (
     failover,
     first,
     half_open,
+    hostile,
     hour,
     memory,
     outage,
@@ -46,6 +47,7 @@ MEASURES: dict[str, Callable[[Lab], list[Row]]] = {
     "cancel": cancel.cancel,
     "soak": soak.soak,
     "failover-refused": failover.refused,
+    "hostile": hostile.hostile,
 }
 COUNTING: dict[str, Callable[[Lab], list[Row]]] = {
     "half-open": half_open.half_open,
