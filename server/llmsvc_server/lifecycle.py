@@ -16,7 +16,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState, place_of
-from llmsvc_server.rpc.server import CannotBind
+from llmsvc_server.rpc.listening import CannotBind
 
 STOP_SLACK_S = 5.0
 """What server.stop() gets beyond the grace; the backstop, used only if calls do not end."""
@@ -99,16 +99,16 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
         async with AsyncExitStack() as stack:
             try:
                 app = await build(settings, stack, reporter)
-            except CannotBind:
+            except CannotBind as error:
                 logger.error(  # noqa: TRY400  a fact for the operator, not a defect with a trace
                     "server.cannot_bind",
-                    listen=settings.server.listen,
-                    remedy="another process has this address, or this machine does not; "
-                    "stop it, or set server.listen",
+                    listen=error.listen,
+                    address=error.address,
+                    remedy=error.remedy,
                 )
                 return EXIT_CANNOT_BIND
             await app.start(refresh_s=settings.health.refresh_s)
-            logger.info("server.started", **started(loaded, app.port))
+            logger.info("server.started", **started(loaded, app.listening))
             for warning in warnings(loaded, open_files=open_files):
                 logger.warning("server.warning", detail=warning)
             _ = app.background.start(_tell_findings(logger, app))

@@ -6,13 +6,14 @@ import sys
 
 import grpc
 
+from llmsvc_server.rpc.listening import CannotBind
 from llmsvc_server.rpc.options import server_options
-from llmsvc_server.rpc.server import CannotBind, bind
+from llmsvc_server.rpc.server import bind
 
 
 async def main(address: str, times: int) -> None:
     """Bind `address` `times` times, each with a server of its own; port 0 is taken once."""
-    outcomes: list[int | str] = []
+    outcomes: list[list[str]] = []
     servers = []
     for _ in range(times):
         server = grpc.aio.server(
@@ -20,13 +21,13 @@ async def main(address: str, times: int) -> None:
         )
         servers.append(server)
         try:
-            port = bind(server, address)
+            places = bind(server, address)
         except CannotBind as error:
-            outcomes.append(f"{type(error).__name__} {error}")
+            outcomes.append([f"{type(error).__name__} {error}"])
             continue
         await server.start()
-        outcomes.append(port)
-        address = address.rpartition(":")[0] + f":{port}"
+        outcomes.append(list(places.addresses))
+        address = address.rpartition(":")[0] + f":{places.port}"
     sys.stdout.write(json.dumps(outcomes))
     for server in servers:
         await server.stop(0)

@@ -98,7 +98,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
         reflection=reflection,
         options=server_options(max_message_bytes=max_message_bytes, longest_call_s=cap_s),
     )
-    address = f"127.0.0.1:{bind(server, '127.0.0.1:0')}"
+    address = bind(server, "127.0.0.1:0").addresses[0]
     for one in providers:
         await inventory.refresh(one.info.name, one.info.name)
     await server.start()

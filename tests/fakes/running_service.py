@@ -64,7 +64,7 @@ async def running_service(
     async with AsyncExitStack() as stack:
         app = await build(settings, stack, reporter, judged_by=judged_by)
         await app.start(refresh_s=settings.health.refresh_s)
-        address = f"127.0.0.1:{app.port}"
+        address = app.places.addresses[0]
         try:
             async with grpc.aio.insecure_channel(address) as channel:
                 yield RunningService(

@@ -15,6 +15,9 @@ from tests.fakes.requests import chat_message
 from tests.fakes.running_service import over_ollama
 from tests.fakes.server_process import ServerProcess, config_file, server_process
 
+both_families = pytest.mark.skipif(
+    not socket.has_dualstack_ipv6(), reason="this machine has no IPv6"
+)
 MOCK_ALONE = {"providers": {"mock": {"enabled": True}}, "default_provider": "mock"}
 
 
@@ -125,6 +128,33 @@ async def test_a_port_in_use_is_exit_3_and_one_clear_line(tmp_path: Path) -> Non
     (line,) = server.events("server.cannot_bind")
     assert listen == line["listen"]
     assert "server.listen" in str(line["remedy"])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=both_families)])
+async def test_localhost_is_all_of_its_addresses_or_exit_3(tmp_path: Path, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        tree = {"llm": MOCK_ALONE, "server": {"listen": f"localhost:{port}"}}
+        async with server_process(config_file(tmp_path, tree)) as server:
+            code = await server.exit_code()
+
+    (line,) = server.events("server.cannot_bind")
+    assert (3, f"localhost:{port}") == (code, line["listen"])
+    assert host in str(line["address"])
+    assert "another process" in str(line["remedy"])
+
+
+@both_families
+async def test_the_start_line_names_what_was_bound(tmp_path: Path) -> None:
+    tree = {"llm": MOCK_ALONE, "server": {"listen": "localhost:0"}}
+    async with server_process(config_file(tmp_path, tree)) as server:
+        (line,) = server.events("server.started")
+        port = server.address.rpartition(":")[2]
+        assert (f"127.0.0.1:{port}", [f"[::1]:{port}"]) == (line["listen"], line["listen_also"])
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, int(port))):
+                pass
 
 
 async def test_a_second_server_on_the_port_fails_loudly(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_start_line_tells_where_each_provider_is(entry: Tree, shown: str) ->
     llm = {"providers": {"it": entry}, "default_provider": "it"}
     settings = Settings.model_validate({"llm": llm})
 
-    facts = started(Loaded(settings=settings, source="x", origins={}), 1)
+    facts = started(Loaded(settings=settings, source="x", origins={}), {})
 
     assert [shown] == facts["providers"]
     assert "k" not in str(facts).split()

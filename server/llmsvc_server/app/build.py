@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.inflight import InFlight
+from llmsvc_server.rpc.listening import Places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.options import server_options
 from llmsvc_server.rpc.server import Server, assemble, bind, time_limits
@@ -30,7 +32,7 @@ class App:
     """The parts that the life cycle starts, asks and stops."""
 
     server: Server
-    port: int
+    places: Places
     board: Board
     require: Require
     max_models: int
@@ -38,6 +40,11 @@ class App:
     admission: Admission
     providers: Providers
     background: Background
+
+    @property
+    def listening(self) -> Mapping[str, Places]:
+        """Where it listens, by setting."""
+        return {"listen": self.places}
 
     async def start(self, *, refresh_s: float) -> None:
         """Serve, and look at the providers every `refresh_s` seconds; neither waits."""
@@ -87,7 +94,7 @@ async def build(
         judged_by: What breakers and blocks go by; None for this machine's clock.
 
     Raises:
-        CannotBind: The address cannot be listened on.
+        CannotBind: Not all that `listen` means can be listened on.
     """
     clock = time.monotonic  # uvloop's counts milliseconds, and stands still within a turn
     background = Background()
@@ -137,7 +144,7 @@ async def build(
     stack.push_async_callback(server.stop, 0)
     return App(
         server=server,
-        port=bind(server, settings.server.listen),
+        places=bind(server, settings.server.listen),
         board=board,
         require=require,
         max_models=settings.health.max_models,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, starmap
 
 from llmsvc_server import __version__
 from llmsvc_server.app.adapters import Entry
@@ -15,6 +16,7 @@ from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ErrorKind
 from llmsvc_server.routing.plan import Target
+from llmsvc_server.rpc.listening import Places
 
 PROBLEMS = {
     ErrorKind.MISCONFIGURED: "its base_url answers, but not as such a server: correct it",
@@ -49,18 +51,31 @@ class Finding:
     good: bool
 
 
-def started(loaded: Loaded, port: int) -> dict[str, object]:
-    """Return the facts of the start line."""
+def started(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object]:
+    """Return the facts of the start line.
+
+    Args:
+        loaded: The settings.
+        listening: Where the server listens, by setting; its name gets the first address.
+    """
     settings = loaded.settings
-    host = settings.server.listen.rpartition(":")[0]
     return {
         "version": __version__,
-        "listen": f"{host}:{port}",
+        **dict(chain.from_iterable(starmap(_where, listening.items()))),
         "configuration": loaded.source,
         "privacy": settings.llm.operator_privacy,
         "privacy_source": loaded.origins["llm.privacy"] if settings.llm.privacy else SEQUENCE,
         "providers": [_in_short(name, entry) for name, entry in settings.llm.candidates.items()],
     }
+
+
+def _where(setting: str, places: Places) -> Iterator[tuple[str, object]]:
+    first, *others = places.addresses
+    yield setting, first
+    if others:
+        yield f"{setting}_also", others
+    if places.absent:
+        yield f"{setting}_left_out", list(places.absent)
 
 
 def _in_short(name: str, entry: Entry) -> str:

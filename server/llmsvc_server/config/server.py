@@ -42,7 +42,8 @@ class ServerSettings(Section):
     listen: ListenAddress = Field(
         default="127.0.0.1:50051",
         description="Address of the gRPC listener. Port 0 takes a free one, which the start line"
-        " names. Beyond loopback everybody who reaches the port may use it: there is neither TLS"
+        " names. A name means all of its addresses, 0.0.0.0 and [::] every one that the machine"
+        " has. Beyond loopback everybody who reaches the port may use it: there is neither TLS"
         " nor authentication yet.",
     )
     reflection: bool = Field(

@@ -9,6 +9,7 @@ from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.rpc.callinfo import TimeLimits
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
+from llmsvc_server.rpc.listening import TAKEN, CannotBind, NotFree, Places, places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.options import ChannelOptions
 from llmsvc_server.rpc.reflection_servicer import reflection_handlers
@@ -19,10 +20,6 @@ HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 Server = grpc.aio.Server
 """A gRPC server, for those who must not know gRPC."""
-
-
-class CannotBind(Exception):
-    """The address can't be listened on: taken, not of this machine, or not allowed."""
 
 
 def time_limits(*, chat_s: float, stream_s: float, cap_s: float) -> Mapping[str, TimeLimits]:
@@ -56,13 +53,28 @@ def assemble(
     return server
 
 
-def bind(server: Server, address: str) -> int:
-    """Listen on `address`, "host:port"; return the port, which port 0 leaves to the system.
+def bind(server: Server, listen: str, *, setting: str = "server.listen") -> Places:
+    """Listen on all that `listen` means, "host:port", and return it.
+
+    Args:
+        server: Not started yet.
+        listen: As `places` takes it.
+        setting: Where it was said.
 
     Raises:
-        CannotBind: The address cannot be listened on.
+        CannotBind: Not all of it can be listened on.
     """
     try:
-        return server.add_insecure_port(address)
-    except RuntimeError:
-        raise CannotBind(address) from None
+        found = places(listen)
+        for address in found.addresses:
+            _add(server, address)
+    except NotFree as error:
+        raise CannotBind(listen, error.address, f"{error.why}, or set {setting}") from None
+    return found
+
+
+def _add(server: Server, address: str) -> None:
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError:  # somebody took it since we looked
+        raise NotFree(address, TAKEN) from None

@@ -4,6 +4,7 @@ import pytest
 
 from llmsvc_server.app.greeting import findings, started
 from llmsvc_server.config.sources import load
+from llmsvc_server.rpc.listening import Places
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.ollama_steps import Script, page, refuse, silent
@@ -118,9 +119,19 @@ async def test_each_address_of_a_pool_is_spoken_of_by_its_number_and_clouds_are_
 
 
 def test_the_start_line_names_address_configuration_privacy_and_providers() -> None:
-    facts = started(load(None, {}), 50051)
+    facts = started(load(None, {}), {"listen": Places(("127.0.0.1:50051",))})
 
     assert "127.0.0.1:50051" == facts["listen"]
+    assert not {"listen_also", "listen_left_out"} & facts.keys()
     assert "built-in defaults" == facts["configuration"]
     assert ("local_only", "who is in the sequence") == (facts["privacy"], facts["privacy_source"])
     assert "phi3:mini" in str(facts["providers"])
+
+
+def test_the_start_line_names_every_address_and_what_was_left_out() -> None:
+    places = Places(("127.0.0.1:1", "[::1]:1"), ("192.0.2.1:1",))
+    facts = started(load(None, {}), {"listen": places, "health_listen": Places(("[::]:2",))})
+
+    assert ("127.0.0.1:1", ["[::1]:1"]) == (facts["listen"], facts["listen_also"])
+    assert ["192.0.2.1:1"] == facts["listen_left_out"]
+    assert facts["health_listen"] == "[::]:2"

@@ -1,33 +1,42 @@
+from typing import cast
+
 import grpc
 import pytest
 
 from llmsvc_server.rpc.callinfo import TimeLimits
+from llmsvc_server.rpc.listening import CannotBind
 from llmsvc_server.rpc.options import server_options
-from llmsvc_server.rpc.server import CannotBind, bind, time_limits
+from llmsvc_server.rpc.server import bind, time_limits
 
 
 def a_server() -> grpc.aio.Server:
     return grpc.aio.server(options=server_options(max_message_bytes=1_000_000, longest_call_s=1800))
 
 
+class LateToBind:
+    """A server whose address somebody takes between our look and its own."""
+
+    def add_insecure_port(self, address: str) -> int:
+        raise RuntimeError(address)
+
+
 async def test_a_free_port_is_found_and_a_taken_one_is_refused() -> None:
     first, second = a_server(), a_server()
-    port = bind(first, "127.0.0.1:0")
+    places = bind(first, "127.0.0.1:0")
+    await first.start()
     with pytest.raises(CannotBind) as raised:
-        bind(second, f"127.0.0.1:{port}")
+        bind(second, f"127.0.0.1:{places.port}")
     for server in (first, second):
         await server.stop(None)
 
-    assert port > 0
-    assert f"127.0.0.1:{port}" == str(raised.value)
+    assert places.port > 0
+    assert f"127.0.0.1:{places.port}" == str(raised.value)
     assert raised.value.__cause__ is None
 
 
-async def test_an_address_without_a_meaning_is_refused() -> None:
-    server = a_server()
-    with pytest.raises(CannotBind):
-        bind(server, "nonsense")
-    await server.stop(None)
+def test_an_address_that_is_taken_at_the_last_moment_is_refused() -> None:
+    with pytest.raises(CannotBind, match=r"127\.0\.0\.1:"):
+        bind(cast("grpc.aio.Server", LateToBind()), "127.0.0.1:0")
 
 
 def test_both_calls_are_limited_each_by_its_own_default() -> None:
