@@ -1,12 +1,14 @@
 """Server reflection as grpcurl and others use it, in both versions."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from llmsvc_server.rpc.open_streams import OpenStreams
 from tests.contract.calls import provider_of
 from tests.contract.told import told
 from tests.fakes.assembled import assembled
@@ -133,10 +135,63 @@ def test_bytes_that_are_no_request_end_the_stream_with_a_reason(
         list(call(iter([b"\xff"]), timeout=10))
     outcome = told(raised.value)
 
-    assert ("INVALID_ARGUMENT", "Not a ServerReflectionRequest.") == (
-        outcome.code,
-        outcome.message,
-    )
+    assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (outcome.code, outcome.reason)
+    assert outcome.message == "request: not a ServerReflectionRequest"
+    assert outcome.request_id
+
+
+OVERLOADED = ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED")
+
+
+async def test_the_fifth_stream_of_a_connection_is_refused() -> None:
+    gate = asyncio.Event()
+
+    async def one_and_wait() -> AsyncIterator[Request]:
+        yield Request(list_services="")
+        await gate.wait()
+
+    async with assembled(provider_of()) as service:
+        method = service.channel.stream_stream(
+            f"/{VERSIONS[0]}.ServerReflection/ServerReflectionInfo",
+            Request.SerializeToString,
+            Response.FromString,
+        )
+        streams = [method(one_and_wait(), timeout=10) for _ in range(4)]
+        for stream in streams:
+            await stream.read()
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await method(timeout=10).read()
+        gate.set()
+        codes = [await stream.code() for stream in streams]
+    failure = told(raised.value)
+
+    assert (*OVERLOADED, True) == (failure.code, failure.reason, bool(failure.request_id))
+    assert "4 streams of reflection" in failure.message
+    assert [grpc.StatusCode.OK] * 4 == codes
+
+
+def test_a_stream_answers_a_thousand_requests(grpc_channel: grpc.Channel, method: str) -> None:
+    request = Request(file_by_filename="nope")
+    assert 1_000 == len(asked(grpc_channel, method, *[request] * 1_000))
+    with pytest.raises(grpc.RpcError) as raised:
+        asked(grpc_channel, method, *[request] * 1_001)
+    failure = told(raised.value)
+
+    assert OVERLOADED == (failure.code, failure.reason)
+    assert "1000 requests" in failure.message
+
+
+async def test_a_stream_that_stays_open_is_ended() -> None:
+    bounds = OpenStreams("reflection", per_connection=1, in_all=1, most_s=0.1)
+    async with assembled(provider_of(), reflecting=bounds) as service:
+        method = f"/{VERSIONS[0]}.ServerReflection/ServerReflectionInfo"
+        call = service.channel.stream_stream(method, bytes, bytes)(timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call.read()
+    failure = told(raised.value)
+
+    assert OVERLOADED == (failure.code, failure.reason)
+    assert "ends after 0.1 s" in failure.message
 
 
 async def test_it_can_be_off() -> None:

@@ -6,7 +6,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from llmsvc_server.rpc.open_streams import OpenStreams
 from tests.contract.calls import provider_of
+from tests.contract.told import told
 from tests.fakes.assembled import Assembled, assembled
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -83,6 +85,52 @@ async def test_changes_too_quick_to_be_told_end_in_the_one_that_lasts() -> None:
         rest = await watch.rest()
 
     assert (SERVING, NOT_SERVING, []) == (first, last, rest)
+
+
+async def test_a_connection_has_so_many_watches_and_is_told_so() -> None:
+    async with assembled(provider_of()) as service:
+        watches = [Watching(service, "readiness") for _ in range(64)]
+        for watch in watches:
+            assert SERVING == await watch.state()
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await Watching(service, "readiness").state()
+        watches.pop().cancel()
+        await watched_again(service)
+        failure = told(raised.value)
+        for watch in watches:
+            watch.cancel()
+
+    assert ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED") == (failure.code, failure.reason)
+    assert "64 streams of health Watch" in failure.message
+    assert failure.request_id
+
+
+async def watched_again(service: Assembled) -> None:
+    """Return once a watch of this connection begins again."""
+    async with asyncio.timeout(5):
+        while True:
+            watch = Watching(service, "readiness")
+            try:
+                await watch.state()
+            except grpc.aio.AioRpcError:
+                continue
+            watch.cancel()
+            return
+
+
+async def test_a_watch_that_lasts_too_long_is_told_so() -> None:
+    bounds = OpenStreams("health Watch", per_connection=2, in_all=2, most_s=0.1)
+    async with assembled(provider_of(), watching=bounds) as service:
+        watch = Watching(service, "readiness")
+        first = await watch.state()
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await watch.state()
+
+    assert SERVING == first
+    assert ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED") == (
+        told(raised.value).code,
+        told(raised.value).reason,
+    )
 
 
 @pytest.mark.parametrize("name", ["readiness", "nope"])

@@ -18,10 +18,12 @@ from llmsvc_server.routing.pace import Pace
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.guard import Guard
-from llmsvc_server.rpc.health_servicer import HealthServicer
+from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.open_streams import OpenStreams
 from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import assemble, bind, time_limits
 from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
@@ -67,6 +69,8 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     cap_s: float = 1800.0,
     max_message_bytes: int = 16 * 1024 * 1024,
     reflection: bool = True,
+    reflecting: OpenStreams | None = None,
+    watching: OpenStreams | None = None,
     privacy: Privacy = Privacy.CLOUD_ALLOWED,
 ) -> AsyncIterator[Assembled]:
     """Serve `providers`, in order, each with MODEL as its default model; look at them once."""
@@ -94,8 +98,8 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
             FailoverRouter(targets, inventory, remote_when_busy=True, clock=clock, chance=STEADY),
             admission,
         ),
-        health=HealthServicer(board),
-        reflection=reflection,
+        health=HealthServicer(board, watching or watches()),
+        reflection=(reflecting or reflections()) if reflection else None,
         options=server_options(max_message_bytes=max_message_bytes, longest_call_s=cap_s),
     )
     address = bind(server, "127.0.0.1:0").addresses[0]

@@ -19,11 +19,12 @@ from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.guard import Guard
-from llmsvc_server.rpc.health_servicer import HealthServicer
+from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.listening import Places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import Server, assemble, bind, time_limits
 
 
@@ -134,8 +135,8 @@ async def build(
             ),
             admission,
         ),
-        health=HealthServicer(board),
-        reflection=settings.server.reflection,
+        health=HealthServicer(board, watches()),
+        reflection=reflections() if settings.server.reflection else None,
         options=server_options(
             max_message_bytes=limits.max_message_bytes, longest_call_s=limits.deadline_cap_s
         ),

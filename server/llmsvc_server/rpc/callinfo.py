@@ -124,6 +124,11 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
     )
 
 
+def connection_of(context: Context) -> str:
+    """Return what tells a call's connection from every other that is open now."""
+    return str(context.peer())
+
+
 def request_id_from(context: Context) -> str:
     """Return the caller's request id if it sent a valid one, else a new one."""
     metadata = cast("Iterable[tuple[str, str | bytes]]", context.invocation_metadata() or ())

@@ -47,10 +47,16 @@ ABORT_LIMIT_S = 1.0
 
 Method = Callable[[Any, Context], Awaitable[object]]
 Decoder = Callable[[bytes], object]
+MAKERS = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+"""By whether requests and responses are streams."""
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Guards every method with one request; those in `limits` are chats, in time and reported."""
+    """Guards every method; those in `limits` are chats, in time and reported."""
 
     def __init__(
         self,
@@ -78,15 +84,15 @@ class Guard(grpc.aio.ServerInterceptor):
         handler = self._guarded.get(name)
         if handler is None:
             inner = await continuation(handler_call_details)
-            if inner is None or inner.request_streaming:
-                return inner
+            if inner is None:
+                return None
             handler = self._guarded[name] = self._guard(name, inner)
         return handler
 
     def _guard(self, name: str, inner: Handler) -> Handler:
         limits = self._limits.get(name)
-        method = cast("Method", inner.unary_stream or inner.unary_unary)
-        decode = cast("Decoder", inner.request_deserializer)
+        method = cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
+        decode = cast("Decoder", inner.request_deserializer or _as_it_came)
 
         async def guarded_chat(request: bytes, context: Context) -> object:
             assert limits is not None  # noqa: S101  chosen below
@@ -126,11 +132,7 @@ class Guard(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001  as above
                 await _abort(context, to_failure(error), request_id)
 
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if inner.response_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
+        make = MAKERS[inner.request_streaming, inner.response_streaming]
         return make(guarded if limits is None else guarded_chat, None, inner.response_serializer)
 
     async def _in_time(
@@ -170,6 +172,11 @@ class Guard(grpc.aio.ServerInterceptor):
                 detail=detail,
             )
         )
+
+
+def _as_it_came(requests: object) -> object:
+    """Return a stream of requests, which its method decodes one by one."""
+    return requests
 
 
 def _decoded(decode: Decoder, request: bytes) -> object:

@@ -10,18 +10,29 @@ from typing_extensions import override
 
 from llmsvc_server.health.board import Board
 from llmsvc_server.rpc.aio import Context
+from llmsvc_server.rpc.callinfo import connection_of
+from llmsvc_server.rpc.open_streams import OpenStreams
 
 UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 SERVING: int = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: int = health_pb2.HealthCheckResponse.NOT_SERVING
 
+LONGEST_WATCH_S = 2_400.0
+"""Longer than a connection may grow old (rpc/options.py): who leaves an old one never meets it."""
+
+
+def watches() -> OpenStreams:
+    """Return the bounds of Watch; one costs 16 KiB."""
+    return OpenStreams("health Watch", per_connection=64, in_all=1_000, most_s=LONGEST_WATCH_S)
+
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped
     """Check, List and Watch."""
 
-    def __init__(self, board: Board) -> None:
-        """Answer from `board`."""
+    def __init__(self, board: Board, watches: OpenStreams) -> None:
+        """Answer from `board`, as many watches at once as have a place."""
         self._board = board
+        self._watches = watches
 
     @override
     async def Check(
@@ -50,11 +61,15 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
     @override
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Write the status now and at each transition; end when the server drains."""
+        async with self._watches.place(connection_of(context)):
+            await self._tell(request.service, context)
+
+    async def _tell(self, name: str, context: Context) -> None:
         told: int | None = None
         while True:
             # Read before the write: what changes while it waits is seen in the next round.
             changed, draining = self._board.change(), self._board.draining
-            status = self._status(request.service)
+            status = self._status(name)
             if status != told:
                 await context.write(health_pb2.HealthCheckResponse(status=status))
                 told = status

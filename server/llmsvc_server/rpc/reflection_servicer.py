@@ -6,22 +6,38 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection_pb2
 
+from llmsvc_server.errors import InvalidRequest, Violation, ViolationReason
 from llmsvc_server.rpc.aio import Context, Handler
+from llmsvc_server.rpc.callinfo import connection_of
 from llmsvc_server.rpc.descriptors import Descriptors
+from llmsvc_server.rpc.open_streams import OpenStreams, StreamLimitReached
 
 REFLECTION_SERVICES = (
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
 )
 
+MOST_REQUESTS = 1_000
+"""Of one stream: a tool asks some ten, and for more it opens another stream."""
 
-def reflection_handlers(services: Sequence[str]) -> list[grpc.GenericRpcHandler]:
+TOO_BUSY = f"A stream of reflection answers {MOST_REQUESTS} requests; begin another one."
+
+
+def reflections() -> OpenStreams:
+    """Return the bounds of reflection; one stream costs 95 KiB."""
+    return OpenStreams("reflection", per_connection=4, in_all=64, most_s=60.0)
+
+
+def reflection_handlers(
+    services: Sequence[str], streams: OpenStreams
+) -> list[grpc.GenericRpcHandler]:
     """Return the handlers that answer reflection, one per version.
 
     Args:
         services: Full names of the services to list; those of reflection are added.
+        streams: The bounds of both versions together.
     """
-    reflection = _Reflection((*services, *REFLECTION_SERVICES), Descriptors())
+    reflection = _Reflection((*services, *REFLECTION_SERVICES), Descriptors(), streams)
     handler: Handler = grpc.stream_stream_rpc_method_handler(
         reflection.info,
         request_deserializer=None,  # ours, so that bad bytes get a typed answer
@@ -34,21 +50,21 @@ def reflection_handlers(services: Sequence[str]) -> list[grpc.GenericRpcHandler]
 
 
 class _Reflection:
-    def __init__(self, services: Sequence[str], descriptors: Descriptors) -> None:
+    def __init__(
+        self, services: Sequence[str], descriptors: Descriptors, streams: OpenStreams
+    ) -> None:
         self._services = services
         self._descriptors = descriptors
+        self._streams = streams
 
-    async def info(
-        self, requests: AsyncIterator[bytes], context: Context
-    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
-        async for raw in requests:
-            try:
-                request = reflection_pb2.ServerReflectionRequest.FromString(raw)
-            except DecodeError:
-                await context.abort(
-                    grpc.StatusCode.INVALID_ARGUMENT, "Not a ServerReflectionRequest."
-                )
-            yield self._answer(request)
+    async def info(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        async with self._streams.place(connection_of(context)):
+            left = MOST_REQUESTS
+            async for raw in requests:
+                if not left:
+                    raise StreamLimitReached(TOO_BUSY)
+                left -= 1
+                await context.write(self._answer(_decoded(raw)))
 
     def _answer(
         self, request: reflection_pb2.ServerReflectionRequest
@@ -80,3 +96,11 @@ class _Reflection:
     def _add_files(self, response: reflection_pb2.ServerReflectionResponse, file_name: str) -> None:
         files = self._descriptors.with_imports(file_name)
         response.file_descriptor_response.file_descriptor_proto.extend(files)
+
+
+def _decoded(raw: bytes) -> reflection_pb2.ServerReflectionRequest:
+    try:
+        return reflection_pb2.ServerReflectionRequest.FromString(raw)
+    except DecodeError:
+        wrong = Violation("", ViolationReason.MALFORMED, "not a ServerReflectionRequest")
+        raise InvalidRequest([wrong]) from None

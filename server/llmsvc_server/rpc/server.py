@@ -11,6 +11,7 @@ from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.listening import TAKEN, CannotBind, NotFree, Places, places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.open_streams import OpenStreams
 from llmsvc_server.rpc.options import ChannelOptions
 from llmsvc_server.rpc.reflection_servicer import reflection_handlers
 
@@ -35,10 +36,18 @@ def assemble(
     guard: Guard,
     llm: LLMServicer,
     health: HealthServicer,
-    reflection: bool,
+    reflection: OpenStreams | None,
     options: ChannelOptions,
 ) -> Server:
-    """Return the server, not yet bound or started."""
+    """Return the server, not yet bound or started.
+
+    Args:
+        guard: What every call passes.
+        llm: Answers chats.
+        health: Answers probes.
+        reflection: The bounds of reflection; None to serve none.
+        options: Of the listener and its connections.
+    """
     # One reference that nobody gives back: the last one given back stops gRPC's poller, which can
     # wait for ever (grpc/grpc#22365).
     grpc.aio.init_grpc_aio()
@@ -48,8 +57,9 @@ def assemble(
     )
     llm_pb2_grpc.add_LLMServiceServicer_to_server(llm, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    if reflection:
-        server.add_generic_rpc_handlers(reflection_handlers([LLM_SERVICE, HEALTH_SERVICE]))
+    if reflection is not None:
+        served = reflection_handlers([LLM_SERVICE, HEALTH_SERVICE], reflection)
+        server.add_generic_rpc_handlers(served)
     return server
 
 

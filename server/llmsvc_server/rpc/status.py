@@ -26,6 +26,7 @@ from llmsvc_server.errors import (
     Violation,
 )
 from llmsvc_server.routing.policy import POLICY, advised_wait_s
+from llmsvc_server.rpc.open_streams import StreamLimitReached
 
 LEAST_PUSHBACK_MS = 100
 """A pushback of 0 makes a grpcio client hang until its deadline (contract.md 6.4)."""
@@ -35,6 +36,7 @@ MOST_RETRY_S = 86_400.0
 """Longest advice, whatever an upstream asked for: a day. Far longer ones fit no message."""
 
 DRAIN_RETRY_S = 0.1
+STREAM_RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,13 @@ def _of_the_server(error: BaseException) -> RpcFailure:
                 reason="SERVER_OVERLOADED",
                 message="This server runs all the chats that it may; try again soon.",
                 retry_after_s=error.retry_after_s,
+            )
+        case StreamLimitReached():
+            return RpcFailure(
+                code="RESOURCE_EXHAUSTED",
+                reason="SERVER_OVERLOADED",
+                message=error.sentence,
+                retry_after_s=STREAM_RETRY_S,
             )
         case ShuttingDown():
             return RpcFailure(
