@@ -63,7 +63,7 @@ From weakest to strongest:
 |---|---|
 | `llmsvc-server config check --config FILE` | says whether `serve` would start with it, and what it would warn of; `--strict` makes a warning exit 2 |
 | `llmsvc-server config show --config FILE` | prints what is in force as YAML, with the source of each value |
-| `llmsvc-server config address --config FILE` | prints where this machine reaches the server, for checks |
+| `llmsvc-server config address --config FILE` | prints where this machine reaches the server, for checks; `--health` where it asks for health |
 | `llmsvc-server config schema` | prints a JSON Schema, for editors |
 
 ## Keys

@@ -114,6 +114,13 @@ def _parser() -> "argparse.ArgumentParser":
     )
     show = command(views, "show", _show, "print what is in force, and where it comes from")
     address = command(views, "address", _address, "print where this machine reaches the server")
+    address.add_argument(
+        "--health",
+        dest="run",
+        action="store_const",
+        const=_health_address,
+        help="print where it asks for health: at server.health_listen, if that is set",
+    )
     command(views, "schema", _schema, "print the JSON Schema of a configuration file")
     for reading in (serve, check, show, address):
         reading.add_argument(
@@ -173,13 +180,20 @@ def _show(config_path: str | None, environ: Mapping[str, str]) -> int:
     return _answer(show(loaded))
 
 
-def _address(config_path: str | None, environ: Mapping[str, str]) -> int:
+def _address(
+    config_path: str | None, environ: Mapping[str, str], *, of_health: bool = False
+) -> int:
     loaded = _loaded(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
     from llmsvc_server.config.addresses import reached_at  # noqa: PLC0415  see above
 
-    return _answer(reached_at(loaded.settings.server.listen))
+    server = loaded.settings.server
+    return _answer(reached_at((of_health and server.health_listen) or server.listen))
+
+
+def _health_address(config_path: str | None, environ: Mapping[str, str]) -> int:
+    return _address(config_path, environ, of_health=True)
 
 
 def _schema(_config_path: str | None, _environ: Mapping[str, str]) -> int:

@@ -39,11 +39,16 @@ def test_server_is_process_one_and_gets_the_signals(dockerfile: dict[str, list[s
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  as pods do
+@pytest.mark.parametrize("setting", ["listen", "health_listen"])
 async def test_container_health_is_liveness_where_the_server_listens(
-    dockerfile: dict[str, list[str]], host: str, unused_tcp_port: int, tmp_path: Path
+    dockerfile: dict[str, list[str]],
+    setting: str,
+    host: str,
+    unused_tcp_port: int,
+    tmp_path: Path,
 ) -> None:
     check = json.loads(dockerfile["HEALTHCHECK"][0].partition("CMD ")[2])
-    listen = {"server": {"listen": f"{host}:{unused_tcp_port}"}}
+    listen = {"server": {setting: f"{host}:{unused_tcp_port}"}}
     config = config_file(tmp_path, {**MOCK_ALONE, **listen})
     environ = {"PATH": SEARCHED, "LLMSVC_CONFIG": str(config)}
 

@@ -24,6 +24,14 @@ def port(cluster_config: Path) -> int:
     return int(load(str(cluster_config), {}).settings.server.listen.rpartition(":")[2])
 
 
+@pytest.fixture(scope="module")
+def health_port(cluster_config: Path) -> int:
+    """Return the port on which it answers probes."""
+    listen = load(str(cluster_config), {}).settings.server.health_listen
+    assert listen is not None
+    return int(listen.rpartition(":")[2])
+
+
 def test_every_probe_asks_for_a_name_that_the_server_has(container: Document) -> None:
     asked = {probe: container[probe]["grpc"]["service"] for probe in PROBES}
     before_any_provider_is_known = verdict([], Require.ANY)
@@ -32,20 +40,38 @@ def test_every_probe_asks_for_a_name_that_the_server_has(container: Document) ->
     assert set(asked.values()) <= set(before_any_provider_is_known)
 
 
-def test_every_port_is_the_one_that_the_server_listens_on(
+def test_probes_go_to_the_listener_for_probes_and_nobody_else_is_led_there(
+    health_port: int,
+    manifests: dict[str, Document],
+    container: Document,
+    dockerfile: dict[str, list[str]],
+) -> None:
+    _, named = container["ports"]
+    led = [
+        manifests[name]["spec"]["ports"] for name in ("service.yaml", "service-headless.yaml")
+    ] + [rule["ports"] for rule in manifests["networkpolicy.yaml"]["spec"]["ingress"]]
+
+    assert {container[probe]["grpc"]["port"] for probe in PROBES} == {health_port}
+    assert named == {"name": "health", "containerPort": health_port}
+    assert not {"health", health_port} & {
+        said for ports in led for entry in ports for said in entry.values()
+    }
+    assert str(health_port) not in dockerfile["EXPOSE"]
+
+
+def test_every_other_port_is_the_one_that_the_server_listens_on(
     port: int,
     manifests: dict[str, Document],
     container: Document,
     dockerfile: dict[str, list[str]],
 ) -> None:
-    (named,) = container["ports"]
+    named, _ = container["ports"]
     services = [
         manifests[name]["spec"]["ports"] for name in ("service.yaml", "service-headless.yaml")
     ]
     policy = manifests["networkpolicy.yaml"]["spec"]
     said = {
         *(int(exposed) for exposed in dockerfile["EXPOSE"]),
-        *(container[probe]["grpc"]["port"] for probe in PROBES),
         *(entry["port"] for ports in services for entry in ports),
         *(entry["port"] for rule in policy["ingress"] for entry in rule["ports"]),
         named["containerPort"],

@@ -23,9 +23,17 @@ from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.listening import Places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
-from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.options import health_options, server_options
 from llmsvc_server.rpc.reflection_servicer import reflections
-from llmsvc_server.rpc.server import Server, assemble, bind, time_limits
+from llmsvc_server.rpc.server import Server, assemble, assemble_health, bind, time_limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A server, and where it listens."""
+
+    server: Server
+    places: Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +42,7 @@ class App:
 
     server: Server
     places: Places
+    health: Listener | None
     board: Board
     require: Require
     max_models: int
@@ -45,11 +54,14 @@ class App:
     @property
     def listening(self) -> Mapping[str, Places]:
         """Where it listens, by setting."""
-        return {"listen": self.places}
+        main = {"listen": self.places}
+        return main if self.health is None else {**main, "health_listen": self.health.places}
 
     async def start(self, *, refresh_s: float) -> None:
         """Serve, and look at the providers every `refresh_s` seconds; neither waits."""
         await self.server.start()
+        if self.health is not None:
+            await self.health.server.start()
         inventory = self.providers.inventory
         for provider, endpoint in inventory.endpoints:
             _ = self.background.start(
@@ -95,7 +107,7 @@ async def build(
         judged_by: What breakers and blocks go by; None for this machine's clock.
 
     Raises:
-        CannotBind: Not all that `listen` means can be listened on.
+        CannotBind: Not all that `listen` or `health_listen` means can be listened on.
     """
     clock = time.monotonic  # uvloop's counts milliseconds, and stands still within a turn
     background = Background()
@@ -143,9 +155,15 @@ async def build(
     )
     # A drained server is stopped already; this is for every other way out.
     stack.push_async_callback(server.stop, 0)
+    places = bind(server, settings.server.listen)
+    health = None
+    if settings.server.health_listen is not None:
+        guard = Guard({}, in_flight=in_flight, reporter=reporter, clock=clock)
+        health = _health_listener(settings.server.health_listen, guard, board, stack)
     return App(
         server=server,
-        places=bind(server, settings.server.listen),
+        places=places,
+        health=health,
         board=board,
         require=require,
         max_models=settings.health.max_models,
@@ -154,3 +172,11 @@ async def build(
         providers=providers,
         background=background,
     )
+
+
+def _health_listener(listen: str, guard: Guard, board: Board, stack: AsyncExitStack) -> Listener:
+    server = assemble_health(
+        guard=guard, health=HealthServicer(board, watches()), options=health_options()
+    )
+    stack.push_async_callback(server.stop, 0)  # a drain leaves it: it answers to the last
+    return Listener(server=server, places=bind(server, listen, setting="server.health_listen"))

@@ -46,6 +46,12 @@ class ServerSettings(Section):
         " has. Beyond loopback everybody who reaches the port may use it: there is neither TLS"
         " nor authentication yet.",
     )
+    health_listen: ListenAddress | None = Field(
+        default=None,
+        description="Address of a second listener, which answers health alone: probes reach it"
+        " while callers hold all connections of the first. Let nobody but them reach it. null:"
+        " there is none.",
+    )
     reflection: bool = Field(
         default=True,
         description="Serve gRPC reflection, so that tools like grpcurl need no file of the"
@@ -57,6 +63,15 @@ class ServerSettings(Section):
         le=100_000,
         description="Chats that run or queue at once; one more is refused with RESOURCE_EXHAUSTED.",
     )
+
+    @model_validator(mode="after")
+    def _listeners_apart(self) -> Self:
+        if self.health_listen is not None:
+            port = split_listen(self.health_listen)[1]
+            if port and port == split_listen(self.listen)[1]:
+                error = refused("has the port of server.listen", "choose another port")
+                refuse([(("health_listen",), error)])
+        return self
 
     @property
     def on_loopback(self) -> bool:

@@ -3,6 +3,9 @@
 ChannelOptions = tuple[tuple[str, int], ...]
 
 
+MAX_HEALTH_CONNECTIONS = 64
+
+
 def server_options(*, max_message_bytes: int, longest_call_s: float) -> ChannelOptions:
     """Return the server's channel arguments.
 
@@ -42,4 +45,23 @@ def server_options(*, max_message_bytes: int, longest_call_s: float) -> ChannelO
         ("grpc.max_connection_age_grace_ms", round((longest_call_s + 60) * 1000)),
         ("grpc.max_connection_idle_ms", 15 * 60_000),
         ("grpc.max_allowed_incoming_connections", 1000),
+    )
+
+
+def health_options() -> ChannelOptions:
+    """Return the channel arguments of a listener for probes alone.
+
+    They connect anew each time and ask once, so that nobody needs to stay for long.
+    """
+    return (
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", 4_096),
+        ("grpc.max_concurrent_streams", 16),
+        ("grpc.max_allowed_incoming_connections", MAX_HEALTH_CONNECTIONS),
+        # From the start until the client's SETTINGS have come, and until it acknowledged ours.
+        ("grpc.server_handshake_timeout_ms", 2_000),
+        ("grpc.http2.settings_timeout", 2_000),
+        ("grpc.max_connection_idle_ms", 10_000),
+        ("grpc.max_connection_age_ms", 60_000),
+        ("grpc.max_connection_age_grace_ms", 10_000),
     )

@@ -63,6 +63,13 @@ def assemble(
     return server
 
 
+def assemble_health(*, guard: Guard, health: HealthServicer, options: ChannelOptions) -> Server:
+    """Return a server of health alone, not yet bound or started."""
+    server = grpc.aio.server(interceptors=[guard], options=options)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    return server
+
+
 def bind(server: Server, listen: str, *, setting: str = "server.listen") -> Places:
     """Listen on all that `listen` means, "host:port", and return it.
 

@@ -126,6 +126,15 @@ def test_address_is_where_this_machine_reaches_the_server(
     assert "" == capsys.readouterr().out
 
 
+def test_address_of_health_is_the_listener_for_probes_where_there_is_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = {"LLMSVC_SERVER__LISTEN": "[::]:7", "LLMSVC_SERVER__HEALTH_LISTEN": "0.0.0.0:8"}
+    for environ, reached in (({}, "127.0.0.1:50051\n"), (both, "127.0.0.1:8\n")):
+        assert 0 == main(["config", "address", "--health"], environ)
+        assert reached == capsys.readouterr().out
+
+
 def test_show_prints_what_is_in_force(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["config", "show"], {"LLMSVC_SERVER__LISTEN": "[::1]:0"})
     said = capsys.readouterr()

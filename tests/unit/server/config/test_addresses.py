@@ -111,6 +111,18 @@ def test_another_listening_address_is_refused(text: str) -> None:
     assert reason("LLMSVC_SERVER__LISTEN", text).startswith(NO_LISTEN[text])
 
 
+@pytest.mark.parametrize("text", ["nowhere", "127.0.0.1:50051", "[::]:50051"])
+def test_the_listener_for_probes_has_an_address_and_a_port_of_its_own(text: str) -> None:
+    remedy = "choose another port" if "50051" in text else "has no port from 0 to 65535"
+    assert remedy in reason("LLMSVC_SERVER__HEALTH_LISTEN", text)
+
+
+def test_both_listeners_may_take_a_free_port() -> None:
+    free = {"LLMSVC_SERVER__LISTEN": "127.0.0.1:0", "LLMSVC_SERVER__HEALTH_LISTEN": "127.0.0.1:0"}
+
+    assert load(None, free).settings.server.health_listen == "127.0.0.1:0"
+
+
 @pytest.mark.parametrize("text", URLS)
 def test_an_upstreams_address_is_kept_without_its_last_slash(text: str) -> None:
     llm = load(None, {"LLMSVC_LLM__PROVIDERS__OLLAMA__BASE_URL": text}).settings.llm

@@ -68,7 +68,11 @@ def test_the_pool_has_two_servers_and_a_local_vllm() -> None:
 
 def test_production_is_ollama_alone_for_other_machines() -> None:
     settings = load(PRODUCTION, {}).settings
-    defaults = load(None, {"LLMSVC_SERVER__LISTEN": "0.0.0.0:50051"}).settings
+    active = {
+        "LLMSVC_SERVER__LISTEN": "0.0.0.0:50051",
+        "LLMSVC_SERVER__HEALTH_LISTEN": "0.0.0.0:50052",
+    }
+    defaults = load(None, active).settings
 
     assert ["ollama"] == list(settings.llm.candidates)
     assert not settings.server.on_loopback
