@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +18,18 @@ from llmsvc_server.health.verdict import Require, verdict
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.router import FailoverRouter
+from llmsvc_server.rpc.connections import Connections, watch
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.listening import Places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
-from llmsvc_server.rpc.options import health_options, server_options
+from llmsvc_server.rpc.options import (
+    MAX_CONNECTIONS,
+    MAX_HEALTH_CONNECTIONS,
+    health_options,
+    server_options,
+)
 from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import Server, assemble, assemble_health, bind, time_limits
 
@@ -43,6 +49,7 @@ class App:
     server: Server
     places: Places
     health: Listener | None
+    connections: Sequence[Connections]
     board: Board
     require: Require
     max_models: int
@@ -74,6 +81,7 @@ class App:
                 )
             )
         _ = self.background.start(self._publish_often(refresh_s))
+        _ = self.background.start(watch(self.connections))
         _ = self.background.start(self.providers.warm())
 
     def _looked(self, provider: str, endpoint: str, seen: bool) -> None:  # noqa: FBT001  a callback
@@ -156,14 +164,17 @@ async def build(
     # A drained server is stopped already; this is for every other way out.
     stack.push_async_callback(server.stop, 0)
     places = bind(server, settings.server.listen)
+    connections = [Connections(places, MAX_CONNECTIONS, reporter)]
     health = None
     if settings.server.health_listen is not None:
         guard = Guard({}, in_flight=in_flight, reporter=reporter, clock=clock)
         health = _health_listener(settings.server.health_listen, guard, board, stack)
+        connections.append(Connections(health.places, MAX_HEALTH_CONNECTIONS, reporter))
     return App(
         server=server,
         places=places,
         health=health,
+        connections=connections,
         board=board,
         require=require,
         max_models=settings.health.max_models,

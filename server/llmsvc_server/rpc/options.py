@@ -3,6 +3,9 @@
 ChannelOptions = tuple[tuple[str, int], ...]
 
 
+MAX_CONNECTIONS = 1_000
+"""Of each address that is listened on."""
+
 MAX_HEALTH_CONNECTIONS = 64
 
 
@@ -44,7 +47,11 @@ def server_options(*, max_message_bytes: int, longest_call_s: float) -> ChannelO
         ("grpc.max_connection_age_ms", 30 * 60_000),
         ("grpc.max_connection_age_grace_ms", round((longest_call_s + 60) * 1000)),
         ("grpc.max_connection_idle_ms", 15 * 60_000),
-        ("grpc.max_allowed_incoming_connections", 1000),
+        ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+        # Each of them is counted from the start: until the client's SETTINGS have come, which it
+        # sends unasked, and until it has acknowledged ours (by default 120 s and 60 s).
+        ("grpc.server_handshake_timeout_ms", 5_000),
+        ("grpc.http2.settings_timeout", 10_000),
     )
 
 

@@ -211,6 +211,7 @@ LOUD = {
     TransitionState.QUEUEING,
     TransitionState.OPEN,
     TransitionState.BLOCKED,
+    TransitionState.FULL,
     TransitionState.FAILED,
     TransitionState.WEDGED,
     TransitionState.STILL_WEDGED,

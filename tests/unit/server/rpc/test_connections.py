@@ -1,0 +1,89 @@
+"""Full listeners are told of, once, with who fills them."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from llmsvc_server.reports import Subject, TransitionState
+from llmsvc_server.rpc.connections import Connections, held
+from llmsvc_server.rpc.listening import Places
+from tests.fakes.listening_reporter import ListeningReporter
+
+ONE = Places(("127.0.0.1:7",))
+TWO = Places(("127.0.0.1:7", "[::1]:7"))
+
+
+@contextlib.contextmanager
+def connected(count: int, *, host: str = "127.0.0.1") -> Iterator[int]:
+    """Connect with ourselves; yield the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(
+            socket.create_server((host, 0), family=family, dualstack_ipv6=":" in host)
+        )
+        port = int(listener.getsockname()[1])
+        for _ in range(count):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stack.enter_context(listener.accept()[0])
+        yield port
+
+
+def test_connections_are_found_among_what_the_process_has_open() -> None:
+    with connected(3) as port:
+        found = held(1)
+
+    assert 3 == list(found).count(("127.0.0.1", port, "127.0.0.1"))
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_ipv4_on_a_socket_for_both_is_ipv4() -> None:
+    with connected(1, host="::") as port:
+        assert ("127.0.0.1", port, "127.0.0.1") in held(1)
+
+
+def test_nobody_is_looked_at_where_there_can_be_too_few() -> None:
+    with connected(1):
+        assert () == held(1_000_000)
+
+
+def told(reporter: ListeningReporter) -> list[tuple[str, TransitionState]]:
+    assert {change.subject for change in reporter.changes} <= {Subject.CONNECTIONS}
+    return [(change.name, TransitionState(change.state)) for change in reporter.changes]
+
+
+def test_full_and_free_are_told_once_each() -> None:
+    reporter = ListeningReporter()
+    watched = Connections(ONE, 10, reporter)
+    for count in (9, 10, 10, 9, 10, 8, 0):
+        watched.look([("127.0.0.1", 7, "192.0.2.1")] * count)
+
+    assert [("127.0.0.1:7", TransitionState.FULL), ("127.0.0.1:7", TransitionState.FREE)] == (
+        told(reporter)
+    )
+
+
+def test_who_has_most_is_named() -> None:
+    reporter = ListeningReporter()
+    peers = ["192.0.2.1"] * 7 + ["192.0.2.2"] * 3
+    Connections(ONE, 10, reporter).look([("127.0.0.1", 7, peer) for peer in peers])
+
+    (change,) = reporter.changes
+    assert "10 connections, and no more are taken; 7 are of 192.0.2.1" == change.detail
+
+
+def test_each_address_has_a_limit_of_its_own() -> None:
+    reporter = ListeningReporter()
+    watched = Connections(TWO, 10, reporter)
+    watched.look([("127.0.0.1", 7, "127.0.0.1")] * 6 + [("::1", 7, "::1")] * 6)
+    watched.look([("127.0.0.1", 7, "127.0.0.1")] * 6 + [("::1", 7, "::1")] * 10)
+
+    assert [("[::1]:7", TransitionState.FULL)] == told(reporter)
+
+
+def test_another_port_does_not_count() -> None:
+    reporter = ListeningReporter()
+    Connections(ONE, 10, reporter).look([("127.0.0.1", 8, "127.0.0.1")] * 20)
+
+    assert [] == reporter.changes
