@@ -71,6 +71,7 @@ def test_production_is_ollama_alone_for_other_machines() -> None:
     active = {
         "LLMSVC_SERVER__LISTEN": "0.0.0.0:50051",
         "LLMSVC_SERVER__HEALTH_LISTEN": "0.0.0.0:50052",
+        "LLMSVC_SERVER__REFLECTION": "false",
     }
     defaults = load(None, active).settings
 
