@@ -21,6 +21,7 @@ def chat_request(
     model: str = "",
     delivery: Delivery = Delivery.STREAM,
     routing: Routing = SERVERS_ROUTING,
+    caller: str = "",
 ) -> ChatRequest:
     """Return a request with one user message."""
     return ChatRequest(
@@ -29,6 +30,7 @@ def chat_request(
         sampling=Sampling(),
         delivery=delivery,
         routing=routing,
+        caller=caller,
     )
 
 

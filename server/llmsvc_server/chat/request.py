@@ -127,7 +127,8 @@ SERVERS_ROUTING = Routing()
 class ChatRequest:
     """One completion to run. `model` is empty where the caller named none.
 
-    `stays_local` is the plan's word to a local provider: its model is not to be run elsewhere.
+    `caller` is who asks, as far as that is known; turns go round callers. `stays_local` is the
+    plan's word to a local provider: its model is not to be run elsewhere.
     """
 
     model: str
@@ -135,6 +136,7 @@ class ChatRequest:
     sampling: Sampling
     delivery: Delivery
     routing: Routing = SERVERS_ROUTING
+    caller: str = dataclasses.field(default="", repr=False)
     stays_local: bool = True
 
     def for_model(self, model: str, *, stays_local: bool) -> "ChatRequest":
@@ -145,6 +147,7 @@ class ChatRequest:
             sampling=self.sampling,
             delivery=self.delivery,
             routing=self.routing,
+            caller=self.caller,
             stays_local=stays_local,
         )
 

@@ -8,7 +8,7 @@ import random
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from llmsvc_server.chat.deadline import Clock, Deadline
@@ -16,6 +16,7 @@ from llmsvc_server.chat.events import Phase, Waiting
 from llmsvc_server.chat.route import Attempt, Route, Trail
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.aio import Context
+from llmsvc_server.rpc.hosts import host_of
 
 REQUEST_ID_KEY = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -39,7 +40,8 @@ class Call:
     it, None where the caller's deadline does. `waiting` is what the running attempt, which began
     at `attempt_began_s`, waits for. Once `is_complete`, the caller has its answer, or `outcome` is
     it: whatever ends the call then fails nothing. The guard owns the call; the servicer notes
-    progress.
+    progress. `caller` is who asks, as far as that is known: its host, which is in no log and no
+    error.
     """
 
     method: str
@@ -47,6 +49,7 @@ class Call:
     began_s: float
     finish_by: Deadline
     limit_s: float | None
+    caller: str = field(default="", repr=False)
     draining: bool = False
     committed: bool = False
     route: Route | None = None
@@ -118,6 +121,7 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
     return Call(
         method=method,
         request_id=request_id_from(context),
+        caller=host_of(context.peer()),
         began_s=now_s,
         finish_by=Deadline(at_s=now_s + granted_s - reserve_s, clock=clock),
         limit_s=None if asked_s is not None and asked_s <= limit_s else limit_s,

@@ -26,8 +26,10 @@ PRIVACY = {
 SCALARS = (*SAMPLING_SETTINGS, "max_output_tokens")
 
 
-def chat_from_proto(request: llm_pb2.ChatRequest, delivery: Delivery) -> ChatRequest:
-    """Return the request as a value. It must have passed `check_chat`."""
+def chat_from_proto(
+    request: llm_pb2.ChatRequest, delivery: Delivery, caller: str = ""
+) -> ChatRequest:
+    """Return the request of `caller` as a value. It must have passed `check_chat`."""
     return ChatRequest(
         model=request.model,
         messages=tuple(
@@ -39,6 +41,7 @@ def chat_from_proto(request: llm_pb2.ChatRequest, delivery: Delivery) -> ChatReq
         sampling=_sampling(request),
         delivery=delivery,
         routing=_routing(request),
+        caller=caller,
     )
 
 

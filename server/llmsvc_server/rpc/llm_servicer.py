@@ -34,7 +34,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         """Return one whole answer."""
         call = current_call.get()
         check_chat(request)
-        chat = chat_from_proto(request, Delivery.WHOLE)
+        chat = chat_from_proto(request, Delivery.WHOLE, call.caller)
         with self._admission.slot():
             async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
                 reply = await fold(events, waits=call.waits)
@@ -54,7 +54,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         """Write one answer while it is produced."""
         call = current_call.get()
         check_chat(request)
-        chat = chat_from_proto(request, Delivery.STREAM)
+        chat = chat_from_proto(request, Delivery.STREAM, call.caller)
         options = request.stream_options
         kept = _Kept() if options.final_message_included else None
         with self._admission.slot():

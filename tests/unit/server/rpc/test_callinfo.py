@@ -21,6 +21,9 @@ class Arrived:
     left_s: float | None = None
     metadata: Metadata | None = ()
 
+    def peer(self) -> str:
+        return "ipv4:10.0.0.7:50612"
+
     def time_remaining(self) -> float | None:
         return self.left_s
 
@@ -108,6 +111,13 @@ def test_of_several_the_first_valid_one_counts() -> None:
     call = arrive(metadata=((key, "not valid"), (key, b"raw"), (key, "one"), (key, "two")))
 
     assert "one" == call.request_id
+
+
+def test_who_asks_is_the_host_and_is_shown_to_nobody() -> None:
+    call = arrive()
+
+    assert "10.0.0.7" == call.caller
+    assert "10.0.0.7" not in repr(call)
 
 
 def test_a_call_begins_with_nothing_done() -> None:
