@@ -36,7 +36,12 @@ class FaultyTcp:
     """
 
     def __init__(
-        self, mode: Mode, *, target_port: int | None = None, truncate_after_bytes: int = 0
+        self,
+        mode: Mode,
+        *,
+        target_port: int | None = None,
+        truncate_after_bytes: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         """Describe it; it listens inside `async with`.
 
@@ -44,6 +49,7 @@ class FaultyTcp:
             mode: What to do.
             target_port: Port on 127.0.0.1 of the server behind.
             truncate_after_bytes: For `TRUNCATE`.
+            host: Which address of this machine the server behind sees calling.
         """
         self.mode = mode
         self.truncate_after_bytes = truncate_after_bytes
@@ -53,6 +59,7 @@ class FaultyTcp:
         self.received = b""
         self.port = 0
         self._target_port = target_port
+        self._host = host
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -124,7 +131,9 @@ class FaultyTcp:
             self.received += data
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        behind_reader, behind_writer = await asyncio.open_connection(
+            "127.0.0.1", self._target_port, local_addr=(self._host, 0)
+        )
         self._writers.add(behind_writer)
         try:
             async with asyncio.TaskGroup() as both:

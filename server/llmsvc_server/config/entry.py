@@ -182,7 +182,7 @@ MaxQueued = Annotated[
         ge=0,
         le=100_000,
         description="Chats that may wait for one model; one more goes to the next provider, or is"
-        " refused.",
+        " refused. With the queue full that is one of the host that has most.",
     ),
 ]
 

@@ -99,7 +99,7 @@ class OllamaSettings(Section):
         default=1,
         ge=1,
         le=10_000,
-        description="Chats that one model runs at once; the others wait here, in order. Keep it"
+        description="Chats that one model runs at once; the others wait here in turn. Keep it"
         " equal to OLLAMA_NUM_PARALLEL of the server.",
     )
     max_in_flight: MaxInFlight = Field(

@@ -1,4 +1,4 @@
-"""Wrapper: so many chats at a time per model over all endpoints, while the others wait in order.
+"""Wrapper: so many chats at a time per model over all endpoints, while the others wait their turn.
 
 Upstream the same queue would be unbounded, and nobody would see it.
 """
@@ -20,6 +20,7 @@ from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.line import Line
 from llmsvc_server.routing.place import Place
+from llmsvc_server.routing.turns import Turns
 
 REMEMBERED_MODELS = 256
 REMEMBERED_ANSWERS = 32
@@ -27,11 +28,31 @@ LEAST_ANSWER_S = 1.0
 RETRY_AFTER_S = (1.0, 30.0)
 
 
-class _Queue:
-    """One model's line, and how long its answers take."""
+class _Seat:
+    """A caller's place at an endpoint, as long as it is held."""
 
-    def __init__(self, line: Line[Place]) -> None:
-        self.line = line
+    __slots__ = ("caller", "place", "queue")
+
+    def __init__(self, place: Place, queue: "_Queue", caller: str) -> None:
+        self.place = place
+        self.queue = queue
+        self.caller = caller
+
+
+class _Queue:
+    """One model's line, whose turn it is there, and how long its answers take."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        most: int,
+        take: "Callable[[_Queue, str], _Seat | None]",
+        give_back: Callable[[_Seat], None],
+    ) -> None:
+        self.model = model
+        self.turns = Turns()
+        self.line = Line(self.turns, most=most, take=partial(take, self), give_back=give_back)
         self.running = 0
         self.served_s = float("-inf")
         self.answers_s: deque[float] = deque(maxlen=REMEMBERED_ANSWERS)
@@ -92,6 +113,7 @@ class Pooled:
         self._chance = chance
         self._reporter = reporter
         self._queues: dict[str, _Queue] = {}
+        self._turns = Turns()
         self._has_queued = False
         self._closed = False
         for endpoint in self._endpoints:
@@ -136,12 +158,11 @@ class Pooled:
 
     def changed(self) -> None:
         """Look again who of those that wait may go, or may not: an endpoint came or went."""
-        waiting = [(model, queue) for model, queue in self._queues.items() if queue.line.waiting]
-        if not waiting:
+        if not self._turns.callers_waiting:
             return
-        # Models share an endpoint's places: who was served last comes last.
-        for model, queue in sorted(waiting, key=lambda one: one[1].served_s):
-            queue.line.wake()
+        while self._serve():
+            pass
+        for model, queue in self._queues.items():
             if queue.line.waiting and (refusal := self.refusal(model, sole=False)) is not None:
                 queue.line.refuse(partial(refusal.unsent, refusal.retry_after_s))
 
@@ -156,20 +177,21 @@ class Pooled:
         model = request.model
         queue = self._queue(model)
         queued_s: float | None = None
-        place = None if queue.line.waiting else self._reserve(model, sole=budget.sole)
-        if place is None:
+        seat = None
+        if not queue.line.waiting:
+            seat = self._take(queue, request.caller, sole=budget.sole)
+        if seat is None:
             self._check(model, budget)
             self._tell_first_wait(model)
             yield Waiting(Phase.QUEUED)
             came_s = self._clock()
-            place = await self._waited(model, budget)
+            seat = await self._waited(request, budget)
             queued_s = self._clock() - came_s
             budget = self._patience.again(budget, request)
-            queue = self._queue(model)
-        queue.running += 1
-        queue.served_s = began_s = self._clock()
+            queue = seat.queue
+        began_s = self._clock()
         try:
-            stream = place.endpoint.stream_chat(place, request, budget)
+            stream = seat.place.endpoint.stream_chat(seat.place, request, budget)
             async with aclosing(stream) as events:
                 async for event in events:
                     if isinstance(event, Done):
@@ -177,36 +199,61 @@ class Pooled:
                         queue.answers_s.append(self._clock() - began_s)
                     yield event
         finally:
-            queue.running -= 1
-            self._give_back(place)
+            self._give_back(seat)
 
     def _check(self, model: str, budget: Budget) -> None:
         refusal = self.refusal(model, sole=budget.sole)
         if refusal is not None:
             raise refusal
 
-    async def _waited(self, model: str, budget: Budget) -> Place:
+    async def _waited(self, request: ChatRequest, budget: Budget) -> _Seat:
         """Wait for a place; much may have changed while the caller took note of the wait."""
         if self._closed:
             raise ShuttingDown
-        self._check(model, budget)
-        queue = self._queue(model)
-        return await queue.line.wait(
-            self._patience_s(queue, budget), retry_after_s=queue.retry_after_s()
-        )
+        self._check(request.model, budget)
+        queue = self._queue(request.model)
+        self._turns.wait(request.caller)
+        try:
+            return await queue.line.wait(
+                request.caller,
+                self._patience_s(queue, budget),
+                retry_after_s=queue.retry_after_s(),
+            )
+        finally:
+            self._turns.leave(request.caller)
 
     def _queue(self, model: str) -> _Queue:
         queue = self._queues.get(model)
         if queue is None:
             if len(self._queues) >= REMEMBERED_MODELS:
                 self._queues = {name: one for name, one in self._queues.items() if not one.idle}
-            line = Line(
-                most=self._max_queued,
-                take=lambda: self._reserve(model, sole=False),
-                give_back=self._give_back,
+            queue = self._queues[model] = _Queue(
+                model, most=self._max_queued, take=self._take, give_back=self._give_back
             )
-            queue = self._queues[model] = _Queue(line)
         return queue
+
+    def _serve(self) -> bool:
+        """Hand out one place; return whether there was one for anybody who waits.
+
+        One model's callers take their turns there. Where several models have room, it is places
+        that they share which were short, and turns go round callers, however many models they name;
+        of one caller's models the one that was served last comes last.
+        """
+        queues = [
+            queue
+            for queue in self._queues.values()
+            if queue.line.waiting and self._with_room(queue.model, sole=False)
+        ]
+        turns = queues[0].turns if len(queues) == 1 else self._turns
+        waiting = [
+            (turns.order(caller), queue.served_s, number, caller)
+            for number, queue in enumerate(queues)
+            for caller in queue.line.callers
+        ]
+        if not waiting:
+            return False
+        *_, number, caller = min(waiting)
+        return queues[number].line.serve(caller)
 
     def _reserve(self, model: str, *, sole: bool) -> Place | None:
         """Take a place where the model is in memory, without trouble of late, least busy.
@@ -217,14 +264,17 @@ class Pooled:
         if len(self._endpoints) == 1:
             (only,) = self._endpoints
             return only.reserve(model, sole=sole) if only.knows(model) else None
-        best = self._well_and_loaded(model, sole=sole)
-        free = [endpoint for endpoint in best if endpoint.has_place(model)]
+        free = self._with_room(model, sole=sole)
         if not free:
             return None
         least = min(endpoint.load for endpoint in free)
         equals = [endpoint for endpoint in free if endpoint.load == least]
         chosen = equals[0] if len(equals) == 1 else self._chance.choice(equals)
         return chosen.reserve(model, sole=sole)
+
+    def _with_room(self, model: str, *, sole: bool) -> list[Endpoint]:
+        best = self._well_and_loaded(model, sole=sole)
+        return [endpoint for endpoint in best if endpoint.has_place(model)]
 
     def _well_and_loaded(self, model: str, *, sole: bool) -> list[Endpoint]:
         usable = [
@@ -237,8 +287,21 @@ class Pooled:
         loaded = [endpoint for endpoint in usable if self._is_loaded(endpoint, model)] or usable
         return [endpoint for endpoint in loaded if not endpoint.troubled] or loaded
 
-    def _give_back(self, place: Place) -> None:
-        place.give_back()
+    def _take(self, queue: _Queue, caller: str, *, sole: bool = False) -> _Seat | None:
+        place = self._reserve(queue.model, sole=sole)
+        if place is None:
+            return None
+        queue.running += 1
+        queue.served_s = self._clock()
+        queue.turns.begin(caller)
+        self._turns.begin(caller)
+        return _Seat(place, queue, caller)
+
+    def _give_back(self, seat: _Seat) -> None:
+        seat.place.give_back()
+        seat.queue.running -= 1
+        seat.queue.turns.end(seat.caller)
+        self._turns.end(seat.caller)
         self.changed()
 
     def _patience_s(self, queue: _Queue, budget: Budget) -> float:

@@ -99,23 +99,23 @@ class PoolBench:
 
 
 async def read(
-    provider: ChatProvider, model: str = MODEL, budget: Budget | None = None
+    provider: ChatProvider, model: str = MODEL, budget: Budget | None = None, caller: str = ""
 ) -> list[ChatEvent]:
     """Run one chat to its end."""
-    request = chat_request(model=model)
+    request = chat_request(model=model, caller=caller)
     async with aclosing(provider.stream_chat(request, budget or budget_of())) as events:
         return [event async for event in events]
 
 
 async def outcome(
-    provider: ChatProvider, model: str = MODEL, budget: Budget | None = None
+    provider: ChatProvider, model: str = MODEL, budget: Budget | None = None, caller: str = ""
 ) -> ErrorKind | str:
     """Run one chat as the router does; return "answer", or what kind of failure it is.
 
     What it says of an upstream counts at once. Failures that are no provider's go by their names.
     """
     try:
-        await read(provider, model, budget)
+        await read(provider, model, budget, caller)
     except ProviderError as error:
         if error.verdict is not None:
             error.verdict.count()

@@ -5,11 +5,14 @@ import pytest
 
 from llmsvc_server.errors import LlmsvcError, QueueFull, ShuttingDown
 from llmsvc_server.routing.line import Line
+from llmsvc_server.routing.turns import Turns
 from tests.fakes.eventually import eventually
 
 
 class Bench:
     """A line in front of places that are numbers, and those that wait in it.
+
+    A name's first letter is its caller.
 
     Attributes:
         free: The places that are free.
@@ -21,15 +24,17 @@ class Bench:
         self.free = list(free)
         self.served: list[str] = []
         self.refused: dict[str, LlmsvcError] = {}
-        self.line = Line[int](most=most, take=self._take, give_back=self.give_back)
+        self.turns = Turns()
+        self.line = Line[int](self.turns, most=most, take=self._take, give_back=self.give_back)
 
     def give_back(self, place: int) -> None:
         self.free.append(place)
-        self.line.wake()
+        if callers := self.line.callers:
+            _ = self.line.serve(min(callers, key=self.turns.order))
 
     async def wait(self, name: str, patience_s: float = 60.0) -> None:
         try:
-            _ = await self.line.wait(patience_s, retry_after_s=7)
+            _ = await self.line.wait(name[0], patience_s, retry_after_s=7)
         except LlmsvcError as error:
             self.refused[name] = error
         else:
@@ -38,21 +43,87 @@ class Bench:
     async def waiting(self, count: int) -> None:
         await eventually(lambda: self.line.waiting == count)
 
-    def _take(self) -> int | None:
-        return self.free.pop(0) if self.free else None
+    async def all_wait(self, group: asyncio.TaskGroup, *names: str) -> list[asyncio.Task[None]]:
+        """Let them come one after the other."""
+        tasks = []
+        for name in names:
+            before = self.line.waiting
+            tasks.append(group.create_task(self.wait(name)))
+            await self.waiting(before + 1)
+        return tasks
+
+    def _take(self, caller: str) -> int | None:
+        if not self.free:
+            return None
+        self.turns.begin(caller)
+        self.turns.end(caller)
+        return self.free.pop(0)
 
 
-async def test_who_waits_longest_is_served_first() -> None:
+@pytest.mark.parametrize("names", [["a", "b", "c", "d", "e"], ["a1", "a2", "a3", "a4", "a5"]])
+async def test_who_waits_longest_is_served_first(names: list[str]) -> None:
     bench = Bench()
     async with asyncio.TaskGroup() as group:
-        for name in "abcde":
-            _ = group.create_task(bench.wait(name))
-        await bench.waiting(5)
+        _ = await bench.all_wait(group, *names)
         for place in range(5):
             bench.give_back(place)
 
-    assert list("abcde") == bench.served
+    assert names == bench.served
     assert 0 == bench.line.waiting
+
+
+async def test_turns_go_round_callers_and_each_is_served_in_order() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as group:
+        _ = await bench.all_wait(group, "a1", "a2", "a3", "b1", "b2", "c1")
+        for place in range(6):
+            bench.give_back(place)
+
+    assert ["a1", "b1", "c1", "a2", "b2", "a3"] == bench.served
+
+
+async def test_with_the_queue_full_the_newest_of_who_has_most_makes_room() -> None:
+    bench = Bench(most=4)
+    async with asyncio.TaskGroup() as group:
+        _ = await bench.all_wait(group, "a1", "a2", "a3", "a4")
+        asking = [group.create_task(bench.wait(name)) for name in ("b1", "b2", "b3", "a5")]
+        await eventually(lambda: len(bench.refused) == 4)
+        for place in range(4):
+            bench.give_back(place)
+        await asyncio.wait(asking)
+
+    assert {"a4", "a3", "b3", "a5"} == bench.refused.keys()
+    assert {QueueFull} == {type(error) for error in bench.refused.values()}
+    assert ["a1", "b1", "a2", "b2"] == bench.served
+
+
+async def test_the_only_place_in_the_queue_goes_to_who_has_nothing_else() -> None:
+    bench = Bench(most=1)
+    bench.turns.begin("a")
+    async with asyncio.TaskGroup() as group:
+        _ = await bench.all_wait(group, "a1")
+        _ = group.create_task(bench.wait("b1"))
+        await eventually(lambda: "a1" in bench.refused)
+        await bench.wait("a2")
+        await bench.wait("c1")
+        bench.give_back(1)
+
+    assert {"a1", "a2", "c1"} == bench.refused.keys()
+    assert ["b1"] == bench.served
+
+
+async def test_room_that_a_leaver_has_left_is_taken_from_nobody() -> None:
+    bench = Bench(most=3)
+    async with asyncio.TaskGroup() as group:
+        *_, leaving = await bench.all_wait(group, "a1", "a2", "a3")
+        leaving.cancel()
+        _ = group.create_task(bench.wait("b1"))
+        await eventually(lambda: leaving.done() and bench.line.waiting == 3)
+        for place in range(3):
+            bench.give_back(place)
+
+    assert {} == bench.refused
+    assert ["a1", "b1", "a2"] == bench.served
 
 
 async def test_a_place_that_is_free_already_is_taken_at_once() -> None:
