@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import fmean
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2
 
 from llmsvc.v1 import llm_pb2_grpc
@@ -115,14 +116,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(**entry: int) -> AsyncIterator[House]:
+async def house(*, max_chats: int = 512, **entry: int) -> AsyncIterator[House]:
     """Run the service; answers come when the block ends."""
     gate = Gate()
     async with FakeOllama(models=MODELS, num_parallel=64) as fake:
         fake.will(gate, answer("done"), times=9_999)
         llm = over_ollama(fake, mock=False, **entry)
         async with (
-            running_service(llm) as service,
+            running_service(llm, server={"max_chats": max_chats}) as service,
             AsyncExitStack() as stack,
             asyncio.TaskGroup() as group,
         ):
@@ -187,3 +188,20 @@ async def test_a_host_that_names_many_models_gets_no_more_turns() -> None:
         await here.settled(2 * len(MODELS) + 5)
 
     assert Counter({GREEDY: 6, FAIR[0]: 5}) == Counter(here.served[:11])
+
+
+@pytest.mark.parametrize("max_chats", [1, 8])
+async def test_a_host_that_has_all_places_of_the_process_leaves_one_for_others(
+    max_chats: int,
+) -> None:
+    async with house(max_chats=max_chats, max_in_flight_per_model=16) as here:
+        greedy, fair = await here.host(GREEDY), await here.host(FAIR[0])
+        greedy.ask(2 * max_chats)
+        await here.settled(2 * max_chats)
+        fair.ask(1)
+        await here.settled(2 * max_chats + 1)
+        greedy.ask(2)
+        await here.settled(2 * max_chats + 3)
+
+    assert (max_chats, 1, 0) == (greedy.answered, fair.answered, len(fair.refused))
+    assert 0 == here.service.app.admission.running

@@ -61,7 +61,9 @@ class ServerSettings(Section):
         default=512,
         ge=1,
         le=100_000,
-        description="Chats that run or queue at once; one more is refused with RESOURCE_EXHAUSTED.",
+        description="Chats that run or queue at once, of one host or of all; one more is refused with"
+        " RESOURCE_EXHAUSTED. An eighth more, at least one, is kept for hosts that have less than"
+        " others.",
     )
 
     @model_validator(mode="after")

@@ -1,43 +1,76 @@
-"""The process gate: counts chats, never waits."""
+"""The process gate: counts chats, of each caller and in all, and never waits."""
 
 from types import TracebackType
-from typing import Self
 
 from llmsvc_server.errors import Overloaded, ShuttingDown
 
 RETRY_AFTER_S = 1.0
 """A guess: a place frees as soon as any of the running chats ends."""
 
+_KEPT_ONE_OF = 8
+
 
 class Admission:
-    """Lets at most `max_chats` chats in, and none once it is closed."""
+    """Lets chats in, and none once it is closed.
+
+    One caller alone gets `max_chats` places. So that it can't lock the others out with them, an
+    eighth more is kept for callers that have less: of those last ones nobody may hold as many as
+    are still free, so half of them goes to the first who asks, half of the rest to the next.
+
+    Attributes:
+        running: How many chats are inside.
+    """
 
     def __init__(self, *, max_chats: int) -> None:
         """Start open and empty."""
-        self._max_chats = max_chats
+        self._kept = -(-max_chats // _KEPT_ONE_OF)
+        self._places = max_chats + self._kept
         self._closed = False
+        self._held: dict[str, int] = {}
         self.running = 0
 
     def close(self) -> None:
         """Refuse every chat from now on; those inside run on."""
         self._closed = True
 
-    def slot(self) -> Self:
+    def slot(self, caller: str) -> "_Slot":
         """Return what holds one place while it is entered, which has to be at once.
 
         Raises:
-            Overloaded: All places are taken.
+            Overloaded: All places that this caller may take are taken.
             ShuttingDown: The gate is closed.
         """
         if self._closed:
             raise ShuttingDown
-        if self.running >= self._max_chats:
+        free = self._places - self.running
+        if free <= self._kept and self._held.get(caller, 0) >= free:
             raise Overloaded(RETRY_AFTER_S)
-        return self
+        return _Slot(self, caller)
+
+    def enter(self, caller: str) -> None:
+        """Count one chat more; slots call this."""
+        self.running += 1
+        self._held[caller] = self._held.get(caller, 0) + 1
+
+    def leave(self, caller: str) -> None:
+        """Count one less; slots call this."""
+        self.running -= 1
+        left = self._held.pop(caller) - 1
+        if left:
+            self._held[caller] = left
+
+
+class _Slot:
+    """One chat's place."""
+
+    __slots__ = ("_caller", "_gate")
+
+    def __init__(self, gate: Admission, caller: str) -> None:
+        self._gate = gate
+        self._caller = caller
 
     def __enter__(self) -> None:
-        """Take the place."""
-        self.running += 1
+        self._gate.enter(self._caller)
 
     def __exit__(
         self,
@@ -45,5 +78,4 @@ class Admission:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Free it."""
-        self.running -= 1
+        self._gate.leave(self._caller)

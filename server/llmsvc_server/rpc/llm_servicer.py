@@ -35,7 +35,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         check_chat(request)
         chat = chat_from_proto(request, Delivery.WHOLE, call.caller)
-        with self._admission.slot():
+        with self._admission.slot(call.caller):
             async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
                 reply = await fold(events, waits=call.waits)
                 call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
@@ -57,7 +57,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         chat = chat_from_proto(request, Delivery.STREAM, call.caller)
         options = request.stream_options
         kept = _Kept() if options.final_message_included else None
-        with self._admission.slot():
+        with self._admission.slot(call.caller):
             if options.HasField("progress_interval"):
                 interval_s = options.progress_interval.ToNanoseconds() / 1e9
                 progress = Progress(context, call, interval_s)

@@ -1,13 +1,39 @@
+from contextlib import ExitStack
+
 import pytest
 
-from llmsvc_server.errors import Overloaded, ShuttingDown
+from llmsvc_server.errors import LlmsvcError, Overloaded, ShuttingDown
 from llmsvc_server.routing.admission import Admission
+
+
+class House:
+    """A gate, and those who are inside."""
+
+    def __init__(self, max_chats: int) -> None:
+        self.gate = Admission(max_chats=max_chats)
+        self._slots: dict[str, list[ExitStack]] = {}
+
+    def ask(self, caller: str, chats: int = 1) -> int:
+        """Ask so many times; return how many got in."""
+        return sum(self._enters(caller) for _ in range(chats))
+
+    def leave(self, caller: str) -> None:
+        self._slots[caller].pop().close()
+
+    def _enters(self, caller: str) -> bool:
+        inside = ExitStack()
+        try:
+            inside.enter_context(self.gate.slot(caller))
+        except LlmsvcError:
+            return False
+        self._slots.setdefault(caller, []).append(inside)
+        return True
 
 
 def test_it_counts_and_refuses_at_once_when_full() -> None:
     gate = Admission(max_chats=1)
-    with gate.slot():
-        with pytest.raises(Overloaded) as refused, gate.slot():
+    with gate.slot("a"):
+        with pytest.raises(Overloaded) as refused, gate.slot("a"):
             pass
 
         assert 1 == gate.running
@@ -17,9 +43,56 @@ def test_it_counts_and_refuses_at_once_when_full() -> None:
 
 def test_closed_it_refuses_newcomers_only() -> None:
     gate = Admission(max_chats=2)
-    with gate.slot():
+    with gate.slot("a"):
         gate.close()
-        with pytest.raises(ShuttingDown), gate.slot():
+        with pytest.raises(ShuttingDown), gate.slot("b"):
             pass
 
         assert 1 == gate.running
+
+
+@pytest.mark.parametrize("max_chats", [0, 1, 2, 7, 8, 9, 512])
+def test_one_caller_alone_gets_all_and_no_more(max_chats: int) -> None:
+    house = House(max_chats)
+
+    assert max_chats == house.ask("a", 2 * max_chats + 1)
+
+
+@pytest.mark.parametrize("max_chats", [1, 2, 8, 512])
+def test_others_get_in_beside_one_who_has_all(max_chats: int) -> None:
+    house = House(max_chats)
+    _ = house.ask("greedy", 2 * max_chats)
+
+    assert 1 == house.ask("other")
+    assert 0 == house.ask("greedy")
+
+
+def test_of_what_is_kept_each_gets_half_of_what_is_left() -> None:
+    house = House(64)
+    _ = house.ask("greedy", 100)
+
+    assert [4, 2, 1, 1, 0] == [house.ask(name, 100) for name in "abcde"]
+    assert 72 == house.gate.running
+
+
+def test_what_the_greedy_one_leaves_goes_to_those_who_have_less() -> None:
+    house = House(64)
+    _ = house.ask("greedy", 100)
+    fair = house.ask("a", 100)
+    for _ in range(40):
+        house.leave("greedy")
+        fair += house.ask("a")
+        _ = house.ask("greedy")
+
+    assert 32 <= fair
+    assert house.gate.running <= 72
+
+
+def test_who_left_holds_nothing_any_more() -> None:
+    house = House(2)
+    for _ in range(3):
+        assert 2 == house.ask("a", 3)
+        house.leave("a")
+        house.leave("a")
+
+    assert 0 == house.gate.running
