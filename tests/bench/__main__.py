@@ -21,6 +21,7 @@ from tests.bench.measures import (
     chaos,
     failover,
     first,
+    greedy,
     half_open,
     hostile,
     hour,
@@ -48,6 +49,7 @@ MEASURES: dict[str, Callable[[Lab], list[Row]]] = {
     "soak": soak.soak,
     "failover-refused": failover.refused,
     "hostile": hostile.hostile,
+    "greedy": greedy.greedy,
 }
 COUNTING: dict[str, Callable[[Lab], list[Row]]] = {
     "half-open": half_open.half_open,

@@ -19,6 +19,7 @@ class Effort:
     soak_warm: int  # streams before the starting values are taken
     settle_s: float  # patience for idle connections to be closed; 0 judges no soak
     failovers: int  # of each kind, per pass
+    fair_calls: int  # of each host, alone and beside a greedy one
     outage_s: float
     chaos_calls: int
     chaos_floor: int  # calls to the floor, after a quarter as many that do not count
@@ -38,6 +39,7 @@ FULL = Effort(
     soak_warm=5000,
     settle_s=35,
     failovers=150,
+    fair_calls=25,
     outage_s=60,
     chaos_calls=200_000,
     chaos_floor=100_000,
@@ -56,6 +58,7 @@ QUICK = Effort(
     soak_warm=500,
     settle_s=0,
     failovers=50,
+    fair_calls=5,
     outage_s=10,
     chaos_calls=5000,
     chaos_floor=5000,

@@ -80,6 +80,16 @@ class HalfOpened(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
 
 
+class Crowded(msgspec.Struct, frozen=True):
+    """How long fair hosts' calls took, in ns, alone and beside a greedy host."""
+
+    alone_ns: list[int]
+    beside_ns: list[int]
+    alone: dict[str, int]  # statuses
+    beside: dict[str, int]
+    greedy: dict[str, int]
+
+
 class Outlived(msgspec.Struct, frozen=True):
     """An outage, as callers and the upstream counted it."""
 

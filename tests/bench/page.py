@@ -23,6 +23,7 @@ _TAIL = """
 - Memory slope: least squares over the last four fifths of the streams, one look a second, after 5,000 streams that do not count. Its floor is the floor of memory under the same streams: grpcio's heap grows where a write fails because its caller has just left.
 - Failover added: calls one after the other to a server with a fake Ollama and a fake OpenAI behind it. Before each refused call the Ollama answers twice, so that its breaker stays closed, then its port is shut. The floor are whole answers of the OpenAI asked alone, in between. The receipts must name the refusal, or the open breaker.
 - Hostile upstreams: one after another says whatever keeps a server busy (`tests/hostile/attacks.py`), and a process of its own asks for the server's health every 2 ms. The floor are the same checks of the server left alone.
+- Greedy: through one place, an upstream that waits 20 ms before each answer, and hosts with an address of their own each: six with one call after the other, alone (the floor) and then beside one with 200 calls at once. Those that are answered call again at once, those that are refused after a second.
 - Half-open, outage and chaos judge no time. They run side by side, each with an upstream of its own.
 - Half-open: six failures in a row open the breaker; 11.5 s later everybody calls at once, while the upstream takes three seconds to answer. It counts the requests.
 - Outage: the primary reads each request and closes the connection without a byte; when all are out, each says 500. Requests are counted by the upstream and by RPC.

@@ -22,6 +22,7 @@ var modes = map[string]mode{
 	"chaos":    chaosMode,
 	"failover": failoverMode,
 	"first":    firstMode,
+	"greedy":   greedyMode,
 	"halfopen": halfOpenMode,
 	"hold":     holdMode,
 	"outage":   outageMode,
