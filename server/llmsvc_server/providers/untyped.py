@@ -25,7 +25,7 @@ def is_overgrown(data: bytes) -> bool:
     """
     if len(data) <= _SHORT_BYTES:
         return False
-    return sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES
+    return len(data) - len(data.translate(None, b",[{")) > MOST_VALUES
 
 
 def fields_of(value: object) -> Mapping[str, object]:

@@ -35,7 +35,7 @@ from llmsvc_server.providers.anthropic.wire import (
 )
 from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_leniently
-from llmsvc_server.providers.lines import MAX_LINE_BYTES, check_values
+from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
 from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
 from llmsvc_server.providers.untyped import text_of
@@ -176,7 +176,6 @@ class Reading:
         elif not data:
             self.over = True
             try:
-                check_values(body)
                 self._add_whole(bytes(body))
             except ProviderProtocolError as error:
                 self._fail(error)

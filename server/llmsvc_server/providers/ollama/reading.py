@@ -20,7 +20,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_several
-from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer, check_values
+from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.figures import timings_in, usage_in
 from llmsvc_server.providers.ollama.refusals import said_in_line
@@ -184,7 +184,6 @@ class Reading:
         return self._add((), 0)
 
     def _lines_in(self, rest: bytes) -> Sequence[Line]:
-        check_values(rest)
         try:
             return decode_lines(rest)
         except ProviderProtocolError:

@@ -19,7 +19,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_leniently
-from llmsvc_server.providers.lines import MAX_LINE_BYTES, check_values
+from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
@@ -176,7 +176,6 @@ class Reading:
         elif not data:
             self.over = True
             try:
-                check_values(body)
                 self._add_chunk(bytes(body))
             except ProviderProtocolError as error:
                 self._fail(error)

@@ -126,13 +126,8 @@ def test_keeps_events_of_the_longest_length_one_after_the_other() -> None:
     assert of_data(b"345678\n90123") * 3 == [*buffer.feed(event), *buffer.feed(event * 2)]
 
 
-@pytest.mark.parametrize(
-    "event",
-    [b"data:\n" * (MOST_DATA_LINES + 1), b"data:[[],[],[],[]],\n" * (MOST_DATA_LINES // 8) + b"\n"],
-    ids=["lines", "values"],
-)
-def test_refuses_an_event_of_more_lines_or_values_than_an_answer_has(event: bytes) -> None:
+def test_refuses_an_event_of_more_lines_than_an_answer_has() -> None:
     buffer = EventBuffer()
 
     with pytest.raises(ProviderProtocolError):
-        buffer.feed(event)
+        buffer.feed(b"data:\n" * (MOST_DATA_LINES + 1))
