@@ -17,7 +17,7 @@ from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_steps import done, token
 from tests.fakes.requests import chat_message
-from tests.fakes.running_service import over_ollama
+from tests.fakes.running_service import over_ollama, running_service
 from tests.fakes.server_process import ServerProcess, config_file, server_process
 
 MOCK_ALONE = {"providers": {"mock": {"enabled": True}}, "default_provider": "mock"}
@@ -59,6 +59,20 @@ async def test_it_answers_health_and_nothing_else(tmp_path: Path) -> None:
         assert {"", "liveness", "readiness"} <= set(listed.statuses)
         assert SERVING == watched.status
         assert [grpc.StatusCode.UNIMPLEMENTED] * 2 == codes
+
+
+async def test_both_listeners_tell_of_the_same_board() -> None:
+    async with running_service(MOCK_ALONE, server=OWN) as service:
+        assert service.app.health is not None
+        (address,) = service.app.health.places.addresses
+        async with grpc.aio.insecure_channel(address) as channel:
+            request = health_pb2.HealthCheckRequest(service="liveness")
+            watches = [
+                health_pb2_grpc.HealthStub(one).Watch(request) for one in (channel, service.channel)
+            ]
+            assert [SERVING] * 2 == [(await watch.read()).status for watch in watches]
+            for watch in watches:
+                watch.cancel()
 
 
 async def test_it_refuses_what_is_no_probe_with_a_reason(tmp_path: Path) -> None:

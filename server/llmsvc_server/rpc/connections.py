@@ -63,11 +63,11 @@ class Connections:
         self._reporter.changed(change)
 
 
-async def watch(listeners: Sequence[Connections]) -> None:
-    """Look every other second, for ever."""
+async def watch(listeners: Sequence[Connections], *, every_s: float = LOOK_S) -> None:
+    """Look every `every_s` seconds, for ever."""
     least = min(one.most for one in listeners)
     while True:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(every_s)
         found = await asyncio.to_thread(held, least)  # a thousand take milliseconds
         for one in listeners:
             one.look(found)

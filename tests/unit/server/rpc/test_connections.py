@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from llmsvc_server.app.tasks import Background
 from llmsvc_server.reports import Subject, TransitionState
-from llmsvc_server.rpc.connections import Connections, held
+from llmsvc_server.rpc.connections import Connections, held, watch
 from llmsvc_server.rpc.listening import Places
+from tests.fakes.eventually import eventually
 from tests.fakes.listening_reporter import ListeningReporter
 
 ONE = Places(("127.0.0.1:7",))
@@ -46,6 +48,17 @@ def test_ipv4_on_a_socket_for_both_is_ipv4() -> None:
 def test_nobody_is_looked_at_where_there_can_be_too_few() -> None:
     with connected(1):
         assert () == held(1_000_000)
+
+
+async def test_a_listener_that_fills_up_is_told_of_while_it_is_watched() -> None:
+    reporter = ListeningReporter()
+    with connected(3) as port:
+        full = Connections(Places((f"127.0.0.1:{port}",)), 3, reporter)
+        async with Background() as background:
+            _ = background.start(watch([full], every_s=0.01))
+            await eventually(lambda: bool(reporter.changes))
+
+    assert [(f"127.0.0.1:{port}", TransitionState.FULL)] == told(reporter)
 
 
 def told(reporter: ListeningReporter) -> list[tuple[str, TransitionState]]:

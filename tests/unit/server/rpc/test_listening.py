@@ -30,6 +30,16 @@ def test_a_drawn_port_is_the_same_on_all() -> None:
     assert {found.port} == {int(one.rpartition(":")[2]) for one in found.addresses}
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_wildcards_and_localhost_are_both_families() -> None:
+    found = {host: places(f"{host}:0") for host in ("0.0.0.0", "[::]", "localhost")}  # noqa: S104  let go at once
+    hosts = {
+        host: [one.rpartition(":")[0] for one in place.addresses] for host, place in found.items()
+    }
+
+    assert hosts == {"0.0.0.0": ["[::]"], "[::]": ["[::]"], "localhost": ["127.0.0.1", "[::1]"]}  # noqa: S104  the same
+
+
 @pytest.mark.parametrize(
     ("address", "why"),
     [
