@@ -5,7 +5,6 @@ what is being waited for.
 """
 
 import asyncio
-import io
 import socket
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -24,6 +23,7 @@ from llmsvc_server.errors import ProviderError, RouteForbidden
 from llmsvc_server.providers.answer import FAULTS, Answer
 from llmsvc_server.providers.faults import SpokeFirstError, died_silently, lack_in, translated
 from llmsvc_server.providers.head_guard import HeadGuard
+from llmsvc_server.providers.large_body import LargeBody
 from llmsvc_server.providers.networks import Networks
 
 READ_BUFFER_BYTES = 64 * 1024
@@ -259,9 +259,9 @@ class Upstream:
         if url is None:
             url = self._urls[path] = URL(f"{self._base_url}{path}")
         headers = self._asking if body is None else self._chatting
-        data: bytes | io.BytesIO | None = body
+        data: bytes | LargeBody | None = body
         if body is not None and len(body) > LARGE_BODY_BYTES:
-            data = io.BytesIO(body)
+            data = LargeBody(body)
         token = _attempt.set(attempt)
         try:
             response = await self._session.request(
