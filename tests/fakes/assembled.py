@@ -67,7 +67,8 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     chat_s: float = 120.0,
     stream_s: float = 600.0,
     cap_s: float = 1800.0,
-    max_message_bytes: int = 16 * 1024 * 1024,
+    max_message_bytes: int = 5 * 1024 * 1024,
+    compressed_requests: bool = False,
     reflection: bool = True,
     reflecting: OpenStreams | None = None,
     watching: OpenStreams | None = None,
@@ -100,7 +101,11 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
         ),
         health=HealthServicer(board, watching or watches()),
         reflection=(reflecting or reflections()) if reflection else None,
-        options=server_options(max_message_bytes=max_message_bytes, longest_call_s=cap_s),
+        options=server_options(
+            max_message_bytes=max_message_bytes,
+            longest_call_s=cap_s,
+            compressed_requests=compressed_requests,
+        ),
     )
     address = bind(server, "127.0.0.1:0").addresses[0]
     for one in providers:

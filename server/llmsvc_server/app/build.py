@@ -158,7 +158,9 @@ async def build(
         health=HealthServicer(board, watches()),
         reflection=reflections() if settings.server.reflection else None,
         options=server_options(
-            max_message_bytes=limits.max_message_bytes, longest_call_s=limits.deadline_cap_s
+            max_message_bytes=limits.max_message_bytes,
+            longest_call_s=limits.deadline_cap_s,
+            compressed_requests=limits.compressed_requests,
         ),
     )
     # A drained server is stopped already; this is for every other way out.

@@ -85,10 +85,15 @@ class LimitsSettings(Section):
     """What one call may take."""
 
     max_message_bytes: int = Field(
-        default=16_777_216,
+        default=5_242_880,
         ge=65_536,
         le=268_435_456,
-        description="Largest gRPC message in bytes, in both directions.",
+        description="Largest request in bytes, unpacked. A request may have 4 MiB of text.",
+    )
+    compressed_requests: bool = Field(
+        default=False,
+        description="Take requests that are compressed (gzip, deflate) too. They unpack to at most"
+        " max_message_bytes.",
     )
     max_output_tokens: int | None = Field(
         default=None,

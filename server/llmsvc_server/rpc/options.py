@@ -8,19 +8,37 @@ MAX_CONNECTIONS = 1_000
 
 MAX_HEALTH_CONNECTIONS = 64
 
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""What clients are told to take; routing/commit.py ends an answer's text far below it."""
 
-def server_options(*, max_message_bytes: int, longest_call_s: float) -> ChannelOptions:
+_IDENTITY = 1 << 0
+_EVERY_ENCODING = _IDENTITY | 1 << 1 | 1 << 2  # deflate and gzip
+"""Bits of `grpc_compression_algorithm`."""
+
+
+def server_options(
+    *, max_message_bytes: int, longest_call_s: float, compressed_requests: bool = False
+) -> ChannelOptions:
     """Return the server's channel arguments.
 
     Args:
-        max_message_bytes: Largest message, in both directions.
+        max_message_bytes: Largest request, unpacked.
         longest_call_s: Longest time that any call gets.
+        compressed_requests: Whether they are taken; else the core answers UNIMPLEMENTED before it
+            unpacks anything.
     """
     return (
         # A second server on the port must fail to bind, not share it in silence.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+        (
+            "grpc.compression_enabled_algorithms_bitset",
+            _EVERY_ENCODING if compressed_requests else _IDENTITY,
+        ),
+        # What nobody has asked for yet gathers in the core, up to the window of its stream. Probes
+        # of the network would let the window grow; a request that is read gets all it needs.
+        ("grpc.http2.bdp_probe", 0),
         # Calls above it wait in the client, or on another connection where it scales them. 100 is
         # also what clients take for the limit until they are told (RFC 9113, 6.5.2).
         ("grpc.max_concurrent_streams", 100),
@@ -63,6 +81,8 @@ def health_options() -> ChannelOptions:
     return (
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", 4_096),
+        ("grpc.compression_enabled_algorithms_bitset", _IDENTITY),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.max_concurrent_streams", 16),
         ("grpc.max_allowed_incoming_connections", MAX_HEALTH_CONNECTIONS),
         # From the start until the client's SETTINGS have come, and until it acknowledged ours.

@@ -3,9 +3,10 @@ from typing import cast
 import grpc
 import pytest
 
+from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from llmsvc_server.rpc.callinfo import TimeLimits
 from llmsvc_server.rpc.listening import CannotBind
-from llmsvc_server.rpc.options import server_options
+from llmsvc_server.rpc.options import MAX_ANSWER_BYTES, server_options
 from llmsvc_server.rpc.server import bind, time_limits
 
 
@@ -48,11 +49,12 @@ def test_both_calls_are_limited_each_by_its_own_default() -> None:
     assert expected == time_limits(chat_s=1, stream_s=2, cap_s=3)
 
 
-def test_the_limit_of_a_message_holds_in_both_directions() -> None:
+def test_the_limit_of_a_message_is_one_of_requests() -> None:
     options = dict(server_options(max_message_bytes=12_345, longest_call_s=1800))
 
     assert 12_345 == options["grpc.max_receive_message_length"]
-    assert 12_345 == options["grpc.max_send_message_length"]
+    assert MAX_ANSWER_BYTES == options["grpc.max_send_message_length"]
+    assert MAX_WHOLE_BYTES < MAX_ANSWER_BYTES
 
 
 def test_no_option_is_given_twice_and_ports_are_not_shared() -> None:
