@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,18 @@ def test_bytes_that_are_no_message_are_an_invalid_request(
     assert ("", "MALFORMED") == (violation.field, violation.reason)
     assert outcome.request_id
     assert "request: not a message of this method's type" == outcome.message
+
+
+@pytest.mark.parametrize("method", ["Check", "Watch", "List"])
+def test_a_health_request_that_is_too_long_is_an_invalid_request(
+    grpc_channel: grpc.Channel, method: str
+) -> None:
+    name = health_pb2.HealthCheckRequest(service="x" * 4096).SerializeToString()
+    outcome = sent(grpc_channel, f"/grpc.health.v1.Health/{method}", name)
+    assert outcome is not None
+
+    assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (outcome.code, outcome.reason)
+    assert "request: send at most 4096 bytes" == outcome.message
 
 
 def test_an_empty_request_is_told_what_it_lacks(grpc_channel: grpc.Channel) -> None:

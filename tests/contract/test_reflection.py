@@ -100,7 +100,7 @@ def test_what_is_needed_to_read_details_and_health_is_served_too(
         Request(file_by_filename=""),
         Request(file_containing_symbol="nope"),
         Request(file_containing_symbol="llmsvc.v1.LLMService.Nope"),
-        Request(file_containing_symbol="x" * 100_000),
+        Request(file_containing_symbol="x" * 4_000),
         Request(file_containing_extension=reflection_pb2.ExtensionRequest(containing_type="x")),
         Request(all_extension_numbers_of_type="nope"),
         Request(),
@@ -127,16 +127,25 @@ def test_a_message_type_has_no_extensions(grpc_channel: grpc.Channel, method: st
     assert [] == list(response.all_extension_numbers_response.extension_number)
 
 
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (b"\xff", "request: not a message of this method's type"),
+        (Request(file_containing_symbol="x" * 4096), "request: send at most 4096 bytes"),
+    ],
+    ids=["no message", "too long"],
+)
 def test_bytes_that_are_no_request_end_the_stream_with_a_reason(
-    grpc_channel: grpc.Channel, method: str
+    grpc_channel: grpc.Channel, method: str, request_: bytes | Request, message: str
 ) -> None:
+    raw = request_ if isinstance(request_, bytes) else request_.SerializeToString()
     call: Callable[..., Iterator[bytes]] = grpc_channel.stream_stream(method, None, None)
     with pytest.raises(grpc.RpcError) as raised:
-        list(call(iter([b"\xff"]), timeout=10))
+        list(call(iter([raw]), timeout=10))
     outcome = told(raised.value)
 
     assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (outcome.code, outcome.reason)
-    assert outcome.message == "request: not a ServerReflectionRequest"
+    assert message == outcome.message
     assert outcome.request_id
 
 

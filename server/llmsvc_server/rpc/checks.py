@@ -11,14 +11,11 @@ from google.protobuf import duration_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import InvalidRequest, Violation
 from llmsvc_server.errors import ViolationReason as Why
-from llmsvc_server.rpc.newer_fields import TOO_OLD, newer_fields
 from llmsvc_server.rpc.routing_checks import MAX_MODEL_BYTES, routing_violations
+from llmsvc_server.rpc.wire_scan import Unknown
 
 MAX_VIOLATIONS = 16
-MAX_MESSAGES = 1000
-MAX_PARTS = 64
 MAX_TEXT_BYTES = 4 * 1024 * 1024
-MAX_STOP_SEQUENCES = 4
 MAX_STOP_SEQUENCE_BYTES = 256
 MAX_SEED = 2**31 - 1
 SECOND_NS = 1_000_000_000
@@ -40,41 +37,43 @@ KNOWN_ROLES = frozenset((llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_USER, llm_pb2.ROLE_AS
 ROLE_NAMES = "ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT"
 
 
-def check_chat(request: llm_pb2.ChatRequest) -> None:
+def check_chat(request: llm_pb2.ChatRequest, unknown: Unknown, size_bytes: int) -> None:
     """Return if the request keeps the contract.
+
+    Args:
+        request: Looked at field by field; how long its lists are was counted before it was decoded.
+        unknown: What it holds besides.
+        size_bytes: How large it came.
 
     Raises:
         InvalidRequest: It does not; up to 16 violations, in the order of the fields.
     """
-    violations = tuple(islice(_violations(request), MAX_VIOLATIONS))
+    violations = tuple(islice(_violations(request, unknown, size_bytes), MAX_VIOLATIONS))
     if violations:
         raise InvalidRequest(violations)
 
 
-def _violations(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
-    raw = request.SerializeToString()
+def _violations(
+    request: llm_pb2.ChatRequest, unknown: Unknown, size_bytes: int
+) -> Iterator[Violation]:
     if len(request.model.encode()) > MAX_MODEL_BYTES:
         yield Violation("model", Why.TOO_LONG, f"use at most {MAX_MODEL_BYTES} bytes")
     yield from _messages(request)
-    if len(raw) > MAX_TEXT_BYTES and _text_bytes(request) > MAX_TEXT_BYTES:
+    if size_bytes > MAX_TEXT_BYTES and _text_bytes(request) > MAX_TEXT_BYTES:
         yield Violation("messages", Why.TOO_LONG, f"send at most {MAX_TEXT_BYTES} bytes of text")
     if request.HasField("generation_config"):
         yield from _generation_config(request.generation_config)
     if request.HasField("routing_policy"):
-        yield from routing_violations(request.routing_policy)
+        yield from routing_violations(request.routing_policy, unknown.inside)
     if request.stream_options.HasField("progress_interval"):
         yield from _progress_interval(request.stream_options.progress_interval)
-    for name in newer_fields(raw):
-        yield Violation(name, Why.UNKNOWN, TOO_OLD)
+    yield from unknown.newer_violations()
 
 
 def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
     messages = request.messages
     if not messages:
         yield Violation("messages", Why.MISSING, "send at least one user message")
-        return
-    if len(messages) > MAX_MESSAGES:
-        yield Violation("messages", Why.TOO_MANY, f"send at most {MAX_MESSAGES}")
         return
     conversing = False
     for index, message in enumerate(messages):
@@ -94,12 +93,7 @@ def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
 
 
 def _text_bytes(request: llm_pb2.ChatRequest) -> int:
-    """Return the bytes of text in the parts that may be sent; more of them are refused anyway."""
-    return sum(
-        len(part.text.encode())
-        for message in request.messages[:MAX_MESSAGES]
-        for part in message.parts[:MAX_PARTS]
-    )
+    return sum(len(part.text.encode()) for message in request.messages for part in message.parts)
 
 
 def _role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
@@ -114,9 +108,6 @@ def _role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
 def _parts(path: str, message: llm_pb2.Message) -> Iterator[Violation]:
     if not message.parts:
         yield Violation(f"{path}.parts", Why.MISSING, "send at least one part")
-    if len(message.parts) > MAX_PARTS:
-        yield Violation(f"{path}.parts", Why.TOO_MANY, f"send at most {MAX_PARTS}")
-        return  # a caller must not make us look at millions
     for index, part in enumerate(message.parts):
         if part.WhichOneof("part") is None:
             yield Violation(
@@ -143,9 +134,6 @@ def _generation_config(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
 
 def _stop_sequences(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
     path = "generation_config.stop_sequences"
-    if len(config.stop_sequences) > MAX_STOP_SEQUENCES:
-        yield Violation(path, Why.TOO_MANY, f"send at most {MAX_STOP_SEQUENCES}")
-        return
     for index, sequence in enumerate(config.stop_sequences):
         if not sequence:
             yield Violation(f"{path}[{index}]", Why.MISSING, "send at least one byte")

@@ -1,7 +1,7 @@
 """The one outermost interceptor: every call gets exactly one status, and chats one report.
 
-It reads the context once, decodes the request, limits the time, keeps the call in the registry,
-and turns what was raised into a status. Nothing else maps errors.
+It reads the context once, limits the time, keeps the call in the registry, and turns what was
+raised into a status. Nothing else maps errors. Chats get their requests as bytes.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, NoReturn, cast
 
 import grpc
-from google.protobuf.message import DecodeError
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
@@ -19,12 +18,9 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     DeadlineExpired,
     InterruptCause,
-    InvalidRequest,
     LlmsvcError,
     ShuttingDown,
     StreamInterrupted,
-    Violation,
-    ViolationReason,
 )
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
 from llmsvc_server.routing.pace import estimated_tokens
@@ -37,6 +33,7 @@ from llmsvc_server.rpc.callinfo import (
     current_call,
     request_id_from,
 )
+from llmsvc_server.rpc.decoding import decoded_small
 from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
@@ -92,7 +89,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _guard(self, name: str, inner: Handler) -> Handler:
         limits = self._limits.get(name)
         method = cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
-        decode = cast("Decoder", inner.request_deserializer or _as_it_came)
+        decode = cast("Decoder", inner.request_deserializer)
 
         async def guarded_chat(request: bytes, context: Context) -> object:
             assert limits is not None  # noqa: S101  chosen below
@@ -100,7 +97,7 @@ class Guard(grpc.aio.ServerInterceptor):
             current_call.set(call)
             self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
-                response = await self._in_time(call, method, decode, request, context)
+                response = await self._in_time(call, method, request, context)
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call)
@@ -126,7 +123,8 @@ class Guard(grpc.aio.ServerInterceptor):
             try:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
                 with AS_CALLER_SEES:
-                    return await method(_decoded(decode, request), context)
+                    decoded = request if inner.request_streaming else decoded_small(decode, request)
+                    return await method(decoded, context)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001  as above
@@ -136,12 +134,12 @@ class Guard(grpc.aio.ServerInterceptor):
         return make(guarded if limits is None else guarded_chat, None, inner.response_serializer)
 
     async def _in_time(
-        self, call: Call, method: Method, decode: Decoder, request: bytes, context: Context
+        self, call: Call, method: Method, request: bytes, context: Context
     ) -> object:
         limit = self._in_flight.limit(call)
         try:
             with limit, AS_CALLER_SEES:
-                return await method(_decoded(decode, request), context)
+                return await method(request, context)
         except TimeoutError:
             if limit.fired and call.is_complete:
                 return call.outcome
@@ -172,20 +170,6 @@ class Guard(grpc.aio.ServerInterceptor):
                 detail=detail,
             )
         )
-
-
-def _as_it_came(requests: object) -> object:
-    """Return a stream of requests, which its method decodes one by one."""
-    return requests
-
-
-def _decoded(decode: Decoder, request: bytes) -> object:
-    # Left to grpcio, bytes that do not decode are answered UNKNOWN with the exception's text.
-    try:
-        return decode(request)
-    except DecodeError:
-        wrong = Violation("", ViolationReason.MALFORMED, "not a message of this method's type")
-        raise InvalidRequest([wrong]) from None
 
 
 class ForeignCancelError(Exception):

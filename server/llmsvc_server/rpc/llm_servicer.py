@@ -1,4 +1,4 @@
-"""Chat and ChatStream: check, convert, call, convert."""
+"""Chat and ChatStream: read what is asked, call, convert."""
 
 from contextlib import aclosing
 
@@ -13,16 +13,15 @@ from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
+from llmsvc_server.rpc.asked import asked
 from llmsvc_server.rpc.callinfo import Call, current_call
-from llmsvc_server.rpc.checks import check_chat
-from llmsvc_server.rpc.from_proto import chat_from_proto
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
 from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
-    """The product's service. Expects the guard around it."""
+    """The product's service. Expects the guard around it, which hands requests on as bytes."""
 
     def __init__(self, router: FailoverRouter, admission: Admission) -> None:
         """Answer over `router` whoever `admission` lets in."""
@@ -30,13 +29,13 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         self._admission = admission
 
     @override
-    async def Chat(self, request: llm_pb2.ChatRequest, context: Context) -> llm_pb2.ChatResponse:
+    async def Chat(self, request: bytes, context: Context) -> llm_pb2.ChatResponse:  # type: ignore[override]  # see the class
         """Return one whole answer."""
         call = current_call.get()
-        check_chat(request)
-        chat = chat_from_proto(request, Delivery.WHOLE, call.caller)
+        wish = asked(request, Delivery.WHOLE, call.caller)
+        del request
         with self._admission.slot(call.caller):
-            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
+            async with aclosing(self._router.stream_chat(wish.chat, call.finish_by)) as events:
                 reply = await fold(events, waits=call.waits)
                 call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
                 if reply.text and reply.content_at_s is not None:
@@ -49,21 +48,19 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
 
     @override
     async def ChatStream(  # type: ignore[override]  # a coroutine that writes, not a generator
-        self, request: llm_pb2.ChatRequest, context: Context
+        self, request: bytes, context: Context
     ) -> None:
         """Write one answer while it is produced."""
         call = current_call.get()
-        check_chat(request)
-        chat = chat_from_proto(request, Delivery.STREAM, call.caller)
-        options = request.stream_options
-        kept = _Kept() if options.final_message_included else None
+        wish = asked(request, Delivery.STREAM, call.caller)
+        del request
+        kept = _Kept() if wish.final_message_included else None
         with self._admission.slot(call.caller):
-            if options.HasField("progress_interval"):
-                interval_s = options.progress_interval.ToNanoseconds() / 1e9
-                progress = Progress(context, call, interval_s)
-                await progress.beside(self._stream(chat, call, progress, kept))
+            if wish.progress_interval_s is not None:
+                progress = Progress(context, call, wish.progress_interval_s)
+                await progress.beside(self._stream(wish.chat, call, progress, kept))
             else:
-                await self._stream(chat, call, context, kept)
+                await self._stream(wish.chat, call, context, kept)
         if call.usage is None:
             raise RuntimeError("an answer stopped without its end")
 

@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
-from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection_pb2
 
-from llmsvc_server.errors import InvalidRequest, Violation, ViolationReason
 from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.callinfo import connection_of
+from llmsvc_server.rpc.decoding import decoded_small
 from llmsvc_server.rpc.descriptors import Descriptors
 from llmsvc_server.rpc.open_streams import OpenStreams, StreamLimitReached
 
@@ -17,6 +16,7 @@ REFLECTION_SERVICES = (
     "grpc.reflection.v1alpha.ServerReflection",
 )
 
+DECODE = reflection_pb2.ServerReflectionRequest.FromString
 MOST_REQUESTS = 1_000
 """Of one stream: a tool asks some ten, and for more it opens another stream."""
 
@@ -64,7 +64,7 @@ class _Reflection:
                 if not left:
                     raise StreamLimitReached(TOO_BUSY)
                 left -= 1
-                await context.write(self._answer(_decoded(raw)))
+                await context.write(self._answer(decoded_small(DECODE, raw)))
 
     def _answer(
         self, request: reflection_pb2.ServerReflectionRequest
@@ -96,11 +96,3 @@ class _Reflection:
     def _add_files(self, response: reflection_pb2.ServerReflectionResponse, file_name: str) -> None:
         files = self._descriptors.with_imports(file_name)
         response.file_descriptor_response.file_descriptor_proto.extend(files)
-
-
-def _decoded(raw: bytes) -> reflection_pb2.ServerReflectionRequest:
-    try:
-        return reflection_pb2.ServerReflectionRequest.FromString(raw)
-    except DecodeError:
-        wrong = Violation("", ViolationReason.MALFORMED, "not a ServerReflectionRequest")
-        raise InvalidRequest([wrong]) from None
