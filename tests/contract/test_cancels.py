@@ -124,8 +124,7 @@ async def test_many_cancels_at_once_leave_nothing(calls: int) -> None:
             call.cancel()
         codes = await waiting
         await settled(service, provider)
-        arrived = len(service.reporter.starts)
 
     assert {grpc.StatusCode.CANCELLED} == set(codes)
-    assert CANCELLED * arrived == reports(service)
-    assert arrived >= 100
+    assert CANCELLED * len(service.reporter.starts) == reports(service)
+    assert len(service.reporter.starts) >= 100

@@ -64,6 +64,19 @@ def test_a_health_request_that_is_too_long_is_an_invalid_request(
     assert "request: send at most 4096 bytes" == outcome.message
 
 
+@pytest.mark.parametrize("method", [CHAT, CHAT_STREAM, "/grpc.health.v1.Health/Check"])
+def test_a_call_without_a_message_is_an_invalid_request(
+    grpc_channel: grpc.Channel, method: str
+) -> None:
+    call: Callable[..., object] = grpc_channel.stream_unary(method, bytes, bytes)
+    with pytest.raises(grpc.RpcError) as raised:
+        call(iter(()), timeout=10)
+    outcome = told(raised.value)
+
+    assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (outcome.code, outcome.reason)
+    assert "request: send one message" == outcome.message
+
+
 def test_an_empty_request_is_told_what_it_lacks(grpc_channel: grpc.Channel) -> None:
     outcome = sent(grpc_channel, CHAT, b"")
     assert outcome is not None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from llmsvc_server.config.memory import memory_of
 from llmsvc_server.config.providers import OllamaSettings
 from llmsvc_server.config.sources import load
 from llmsvc_server.health.verdict import Require, verdict
@@ -114,6 +115,16 @@ def test_a_pod_has_time_for_its_whole_drain(
     )
 
     assert sum(steps_s) <= pod["terminationGracePeriodSeconds"]
+
+
+def test_a_pod_has_the_memory_that_its_settings_may_take(
+    cluster_config: Path, container: Document
+) -> None:
+    limit = container["resources"]["limits"]["memory"]
+    most = memory_of(load(str(cluster_config), {}).settings).total_bytes
+
+    assert "Mi" == limit[-2:]
+    assert most <= int(limit[:-2]) * 2**20 < 1.1 * most
 
 
 def test_cluster_configuration_is_production_with_the_clusters_ollama(

@@ -1,7 +1,7 @@
 """The real gRPC server, on a real port, over targets that a test scripts at our own seam."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.pace import Pace
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
+from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
@@ -68,7 +69,10 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     stream_s: float = 600.0,
     cap_s: float = 1800.0,
     max_message_bytes: int = 5 * 1024 * 1024,
+    max_request_bytes: int = 24 * 1024 * 1024,
     compressed_requests: bool = False,
+    most_arriving: int = 12,
+    is_memory_short: Callable[[], bool] = lambda: False,
     reflection: bool = True,
     reflecting: OpenStreams | None = None,
     watching: OpenStreams | None = None,
@@ -86,11 +90,14 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
         ],
         privacy=privacy,
     )
-    in_flight, admission = InFlight(), Admission(max_chats=max_chats)
+    in_flight = InFlight()
+    admission = Admission(max_chats=max_chats, max_request_bytes=max_request_bytes)
+    arrivals = Arrivals(most=most_arriving, is_memory_short=is_memory_short, clock=clock)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
         guard=Guard(
             time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
+            arrivals=arrivals,
             in_flight=in_flight,
             reporter=reporter,
             clock=clock,

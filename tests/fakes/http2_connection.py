@@ -22,6 +22,7 @@ class Kind(IntEnum):
     SETTINGS = 4
     PING = 6
     GOAWAY = 7
+    WINDOW_UPDATE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Frame:
     """One frame from the server."""
 
     kind: int
+    stream: int
     is_ack: bool
     payload: bytes
 
@@ -47,10 +49,19 @@ class Http2Connection:
 
     def call(self, method: str, request: bytes) -> int:
         """Begin a gRPC call with its only message; return its stream."""
-        stream, self._next_stream = self._next_stream, self._next_stream + 2
-        self._send(Kind.HEADERS, _END_HEADERS, stream, _headers(method))
+        stream = self.begin(method)
         self._send(Kind.DATA, _END_STREAM, stream, struct.pack(">BI", 0, len(request)) + request)
         return stream
+
+    def begin(self, method: str) -> int:
+        """Begin a gRPC call; return its stream."""
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        self._send(Kind.HEADERS, _END_HEADERS, stream, _headers(method))
+        return stream
+
+    def data(self, stream: int, payload: bytes) -> None:
+        """Send a piece of a message; windows are the sender's business."""
+        self._send(Kind.DATA, 0, stream, payload)
 
     def reset(self, stream: int) -> None:
         """Reset a stream."""
@@ -87,12 +98,12 @@ class Http2Connection:
             return
 
     async def _frame(self) -> Frame:
-        high, low, kind, flags, _ = _HEAD.unpack(await self._reader.readexactly(_HEAD.size))
+        high, low, kind, flags, stream = _HEAD.unpack(await self._reader.readexactly(_HEAD.size))
         payload = await self._reader.readexactly(high << 16 | low)
         is_ack = kind in {Kind.SETTINGS, Kind.PING} and bool(flags & _ACK)
         if kind in {Kind.SETTINGS, Kind.PING} and not is_ack:
             self._send(Kind(kind), _ACK, 0, payload if kind == Kind.PING else b"")
-        return Frame(kind, is_ack, payload)
+        return Frame(kind, stream, is_ack, payload)
 
     def _send(self, kind: Kind, flags: int, stream: int, payload: bytes) -> None:
         size = len(payload)

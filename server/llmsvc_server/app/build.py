@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from llmsvc_server.app.memory import Resident
 from llmsvc_server.app.providers import Providers, build_providers
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.chat.deadline import Clock
+from llmsvc_server.config.memory import REQUEST_FACTOR, memory_of
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.health.board import Board
 from llmsvc_server.health.refresh import facts
@@ -18,6 +20,7 @@ from llmsvc_server.health.verdict import Require, verdict
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.router import FailoverRouter
+from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.connections import Connections, watch
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
@@ -132,7 +135,10 @@ async def build(
     require = Require(settings.health.require)
     board = Board(verdict(facts(providers.standings, providers.inventory), require), reporter)
     in_flight = InFlight()
-    admission = Admission(max_chats=settings.server.max_chats)
+    admission = Admission(
+        max_chats=settings.server.max_chats, max_request_bytes=settings.server.max_request_bytes
+    )
+    arrivals = _arrivals(settings, admission, clock)
     limits = settings.limits
     server = assemble(
         guard=Guard(
@@ -141,6 +147,7 @@ async def build(
                 stream_s=limits.stream_deadline_s,
                 cap_s=limits.deadline_cap_s,
             ),
+            arrivals=arrivals,
             in_flight=in_flight,
             reporter=reporter,
             clock=clock,
@@ -169,7 +176,7 @@ async def build(
     connections = [Connections(places, MAX_CONNECTIONS, reporter)]
     health = None
     if settings.server.health_listen is not None:
-        guard = Guard({}, in_flight=in_flight, reporter=reporter, clock=clock)
+        guard = Guard({}, arrivals=arrivals, in_flight=in_flight, reporter=reporter, clock=clock)
         health = _health_listener(settings.server.health_listen, guard, board, stack)
         connections.append(Connections(health.places, MAX_HEALTH_CONNECTIONS, reporter))
     return App(
@@ -184,6 +191,17 @@ async def build(
         admission=admission,
         providers=providers,
         background=background,
+    )
+
+
+def _arrivals(settings: Settings, admission: Admission, clock: Clock) -> Arrivals:
+    memory, resident = memory_of(settings), Resident(clock)
+    return Arrivals(
+        most=memory.most_arriving,
+        is_memory_short=lambda: resident.exceeds(
+            memory.without_requests_bytes + admission.request_bytes * REQUEST_FACTOR
+        ),
+        clock=clock,
     )
 
 

@@ -65,6 +65,13 @@ class ServerSettings(Section):
         " RESOURCE_EXHAUSTED. An eighth more, at least one, is kept for hosts that have less than"
         " others.",
     )
+    max_request_bytes: int = Field(
+        default=20_971_520,
+        ge=65_536,
+        le=1_073_741_824,
+        description="Bytes of requests, as they came, that all chats together may hold; what does"
+        " not fit is refused with RESOURCE_EXHAUSTED. Each may take 14 of memory.",
+    )
 
     @model_validator(mode="after")
     def _listeners_apart(self) -> Self:

@@ -82,3 +82,11 @@ class Settings(BaseSettings):
         if errors:
             refuse(errors)
         return self
+
+    @model_validator(mode="after")
+    def _room_for_one_request(self) -> Self:
+        if self.server.max_request_bytes < self.limits.max_message_bytes:
+            what = "is less than limits.max_message_bytes, so the largest request would never fit"
+            remedy = "raise it, or lower limits.max_message_bytes"
+            refuse([(("server", "max_request_bytes"), refused(what, remedy))])
+        return self

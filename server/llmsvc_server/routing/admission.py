@@ -1,4 +1,4 @@
-"""The process gate: counts chats, of each caller and in all, and never waits."""
+"""The process gate: counts chats, of each caller and in all, and their bytes, and never waits."""
 
 from types import TracebackType
 
@@ -11,7 +11,7 @@ _KEPT_ONE_OF = 8
 
 
 class Admission:
-    """Lets chats in, and none once it is closed.
+    """Lets chats in while there is room for them and their requests, none once it is closed.
 
     One caller alone gets `max_chats` places. So that it can't lock the others out with them, an
     eighth more is kept for callers that have less: of those last ones nobody may hold as many as
@@ -19,25 +19,33 @@ class Admission:
 
     Attributes:
         running: How many chats are inside.
+        request_bytes: How large their requests are, together.
     """
 
-    def __init__(self, *, max_chats: int) -> None:
+    def __init__(self, *, max_chats: int, max_request_bytes: int) -> None:
         """Start open and empty."""
+        self._max_request_bytes = max_request_bytes
         self._kept = -(-max_chats // _KEPT_ONE_OF)
         self._places = max_chats + self._kept
         self._closed = False
         self._held: dict[str, int] = {}
         self.running = 0
+        self.request_bytes = 0
 
     def close(self) -> None:
         """Refuse every chat from now on; those inside run on."""
         self._closed = True
 
-    def slot(self, caller: str) -> "_Slot":
+    def slot(self, caller: str, request_bytes: int) -> "_Slot":
         """Return what holds one place while it is entered, which has to be at once.
 
+        Args:
+            caller: Whose chat it is.
+            request_bytes: Size of its request, which is held as long.
+
         Raises:
-            Overloaded: All places that this caller may take are taken.
+            Overloaded: All places that this caller may take are taken, or those inside hold too
+                much.
             ShuttingDown: The gate is closed.
         """
         if self._closed:
@@ -45,16 +53,20 @@ class Admission:
         free = self._places - self.running
         if free <= self._kept and self._held.get(caller, 0) >= free:
             raise Overloaded(RETRY_AFTER_S)
-        return _Slot(self, caller)
+        if self.request_bytes + request_bytes > self._max_request_bytes:
+            raise Overloaded(RETRY_AFTER_S)
+        return _Slot(self, caller, request_bytes)
 
-    def enter(self, caller: str) -> None:
+    def enter(self, caller: str, request_bytes: int) -> None:
         """Count one chat more; slots call this."""
         self.running += 1
+        self.request_bytes += request_bytes
         self._held[caller] = self._held.get(caller, 0) + 1
 
-    def leave(self, caller: str) -> None:
+    def leave(self, caller: str, request_bytes: int) -> None:
         """Count one less; slots call this."""
         self.running -= 1
+        self.request_bytes -= request_bytes
         left = self._held.pop(caller) - 1
         if left:
             self._held[caller] = left
@@ -63,14 +75,15 @@ class Admission:
 class _Slot:
     """One chat's place."""
 
-    __slots__ = ("_caller", "_gate")
+    __slots__ = ("_caller", "_gate", "_request_bytes")
 
-    def __init__(self, gate: Admission, caller: str) -> None:
+    def __init__(self, gate: Admission, caller: str, request_bytes: int) -> None:
         self._gate = gate
         self._caller = caller
+        self._request_bytes = request_bytes
 
     def __enter__(self) -> None:
-        self._gate.enter(self._caller)
+        self._gate.enter(self._caller, self._request_bytes)
 
     def __exit__(
         self,
@@ -78,4 +91,4 @@ class _Slot:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._gate.leave(self._caller)
+        self._gate.leave(self._caller, self._request_bytes)

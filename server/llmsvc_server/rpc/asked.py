@@ -13,11 +13,12 @@ from llmsvc_server.rpc.wire_scan import scan_chat
 class Asked:
     """What a caller wants, and how it wants a stream to be told.
 
-    `progress_interval_s` is None where nobody asked for
+    `size_bytes` is the size of the request. `progress_interval_s` is None where nobody asked for
     signs of life.
     """
 
     chat: ChatRequest
+    size_bytes: int
     final_message_included: bool
     progress_interval_s: float | None
 
@@ -37,6 +38,7 @@ def asked(raw: bytes, delivery: Delivery, caller: str) -> Asked:
         interval_s = options.progress_interval.ToNanoseconds() / 1e9
     return Asked(
         chat=chat_from_proto(request, delivery, caller),
+        size_bytes=len(raw),
         final_message_included=options.final_message_included,
         progress_interval_s=interval_s,
     )

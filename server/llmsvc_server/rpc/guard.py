@@ -25,6 +25,7 @@ from llmsvc_server.errors import (
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
 from llmsvc_server.routing.pace import estimated_tokens
 from llmsvc_server.rpc.aio import Context, Handler
+from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.callinfo import (
     REQUEST_ID_KEY,
     Call,
@@ -44,27 +45,35 @@ ABORT_LIMIT_S = 1.0
 
 Method = Callable[[Any, Context], Awaitable[object]]
 Decoder = Callable[[bytes], object]
-MAKERS = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
+
+
+_MAKERS = {
+    False: grpc.stream_unary_rpc_method_handler,
+    True: grpc.stream_stream_rpc_method_handler,
 }
-"""By whether requests and responses are streams."""
+"""By whether responses are a stream; see `Guard` for requests."""
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Guards every method; those in `limits` are chats, in time and reported."""
+    """Guards every method; those in `limits` are chats, in time and reported.
+
+    To grpcio each method takes a stream of requests, so that it is the guard who reads the one that
+    there is: grpcio would read it before anybody can refuse it or end the wait, and hold it until
+    the end of the call. On the wire it is the same.
+    """
 
     def __init__(
         self,
         limits: Mapping[str, TimeLimits],
         *,
+        arrivals: Arrivals,
         in_flight: InFlight,
         reporter: Reporter,
         clock: Clock,
     ) -> None:
         """Limit the methods in `limits`, by full name."""
         self._limits = limits
+        self._arrivals = arrivals
         self._in_flight = in_flight
         self._reporter = reporter
         self._clock = clock
@@ -89,15 +98,14 @@ class Guard(grpc.aio.ServerInterceptor):
     def _guard(self, name: str, inner: Handler) -> Handler:
         limits = self._limits.get(name)
         method = cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
-        decode = cast("Decoder", inner.request_deserializer)
 
-        async def guarded_chat(request: bytes, context: Context) -> object:
+        async def guarded_chat(_requests: object, context: Context) -> object:
             assert limits is not None  # noqa: S101  chosen below
             call = call_from(context, name, limits, self._clock)
             current_call.set(call)
             self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
-                response = await self._in_time(call, method, request, context)
+                response = await self._in_time(call, method, context)
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call)
@@ -111,35 +119,45 @@ class Guard(grpc.aio.ServerInterceptor):
                     trail=failure.trail,
                     detail=_defect(failure, error),
                 )
-                if failure.reason == "SERVER_DRAINING":
-                    await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
-                await _abort(context, failure, call.request_id)
-            trail = call.route.trail if call.route is not None else None
-            self._report(call, code="OK", trail=trail)
-            return response
+            else:
+                trail = call.route.trail if call.route is not None else None
+                self._report(call, code="OK", trail=trail)
+                return response
+            # Here, because the error has gone, and with its frames the request that they held.
+            return await self._refuse(context, failure, call)
 
-        async def guarded(request: bytes, context: Context) -> object:
+        async def guarded(_requests: object, context: Context) -> object:
             request_id = request_id_from(context)
             try:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
                 with AS_CALLER_SEES:
-                    decoded = request if inner.request_streaming else decoded_small(decode, request)
-                    return await method(decoded, context)
+                    return await method(await self._asked(inner, context), context)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001  as above
-                await _abort(context, to_failure(error), request_id)
+                failure = to_failure(error)
+            return await _abort(context, failure, request_id)
 
-        make = MAKERS[inner.request_streaming, inner.response_streaming]
+        make = _MAKERS[inner.response_streaming]
         return make(guarded if limits is None else guarded_chat, None, inner.response_serializer)
 
-    async def _in_time(
-        self, call: Call, method: Method, request: bytes, context: Context
-    ) -> object:
+    async def _refuse(self, context: Context, failure: RpcFailure, call: Call) -> NoReturn:
+        if failure.reason == "SERVER_DRAINING":
+            await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
+        await _abort(context, failure, call.request_id)
+
+    async def _asked(self, inner: Handler, context: Context) -> object:
+        """Return what a method takes that is no chat: a small message, or a stream of bytes."""
+        if inner.request_streaming:
+            return self._arrivals.requests(context)
+        decode = cast("Decoder", inner.request_deserializer)
+        return decoded_small(decode, await self._arrivals.request(context))
+
+    async def _in_time(self, call: Call, method: Method, context: Context) -> object:
         limit = self._in_flight.limit(call)
         try:
             with limit, AS_CALLER_SEES:
-                return await method(request, context)
+                return await method(await self._arrivals.request(context), context)
         except TimeoutError:
             if limit.fired and call.is_complete:
                 return call.outcome

@@ -34,7 +34,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         wish = asked(request, Delivery.WHOLE, call.caller)
         del request
-        with self._admission.slot(call.caller):
+        with self._admission.slot(call.caller, wish.size_bytes):
             async with aclosing(self._router.stream_chat(wish.chat, call.finish_by)) as events:
                 reply = await fold(events, waits=call.waits)
                 call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
@@ -55,7 +55,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         wish = asked(request, Delivery.STREAM, call.caller)
         del request
         kept = _Kept() if wish.final_message_included else None
-        with self._admission.slot(call.caller):
+        with self._admission.slot(call.caller, wish.size_bytes):
             if wish.progress_interval_s is not None:
                 progress = Progress(context, call, wish.progress_interval_s)
                 await progress.beside(self._stream(wish.chat, call, progress, kept))

@@ -10,7 +10,7 @@ class House:
     """A gate, and those who are inside."""
 
     def __init__(self, max_chats: int) -> None:
-        self.gate = Admission(max_chats=max_chats)
+        self.gate = Admission(max_chats=max_chats, max_request_bytes=2_000)
         self._slots: dict[str, list[ExitStack]] = {}
 
     def ask(self, caller: str, chats: int = 1) -> int:
@@ -23,7 +23,7 @@ class House:
     def _enters(self, caller: str) -> bool:
         inside = ExitStack()
         try:
-            inside.enter_context(self.gate.slot(caller))
+            inside.enter_context(self.gate.slot(caller, 1))
         except LlmsvcError:
             return False
         self._slots.setdefault(caller, []).append(inside)
@@ -31,9 +31,9 @@ class House:
 
 
 def test_it_counts_and_refuses_at_once_when_full() -> None:
-    gate = Admission(max_chats=1)
-    with gate.slot("a"):
-        with pytest.raises(Overloaded) as refused, gate.slot("a"):
+    gate = Admission(max_chats=1, max_request_bytes=2_000)
+    with gate.slot("a", 1):
+        with pytest.raises(Overloaded) as refused, gate.slot("a", 1):
             pass
 
         assert 1 == gate.running
@@ -42,10 +42,10 @@ def test_it_counts_and_refuses_at_once_when_full() -> None:
 
 
 def test_closed_it_refuses_newcomers_only() -> None:
-    gate = Admission(max_chats=2)
-    with gate.slot("a"):
+    gate = Admission(max_chats=2, max_request_bytes=2_000)
+    with gate.slot("a", 1):
         gate.close()
-        with pytest.raises(ShuttingDown), gate.slot("b"):
+        with pytest.raises(ShuttingDown), gate.slot("b", 1):
             pass
 
         assert 1 == gate.running
@@ -96,3 +96,15 @@ def test_who_left_holds_nothing_any_more() -> None:
         house.leave("a")
 
     assert 0 == house.gate.running
+
+
+def test_requests_fill_it_by_their_bytes_and_leave_their_room_behind() -> None:
+    gate = Admission(max_chats=9, max_request_bytes=10)
+    with gate.slot("a", 7):
+        with pytest.raises(Overloaded), gate.slot("b", 4):
+            pass
+        with gate.slot("b", 3):
+            assert 10 == gate.request_bytes
+    with gate.slot("a", 10):
+        assert 1 == gate.running
+    assert 0 == gate.request_bytes

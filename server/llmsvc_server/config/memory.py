@@ -1,0 +1,52 @@
+"""How much memory the settings may take, at worst. deploy/README.md says it in words."""
+
+from dataclasses import dataclass
+
+from llmsvc_server.config.settings import Settings
+
+MIB = 2**20
+PROCESS_BYTES = 128 * MIB
+"""Of a server with a thousand connections and streams, none of which holds a request."""
+
+REQUEST_FACTOR = 14
+"""Bytes held per byte of a request, at worst: four as text (one character beyond the Basic
+Multilingual Plane makes all of a text's four bytes wide), one as its UTF-8, six as JSON full of
+escapes for the provider, three that the allocator keeps. Measured by tests/hostile."""
+
+STREAM_BYTES = 65_535
+"""What gRPC's core takes of a stream that nobody reads: what follows a request, before its end."""
+
+ARRIVING_BYTES = 32 * MIB
+"""For requests that arrive at their leisure."""
+
+LATE_BYTES = 32 * MIB
+"""For what arrives of more than those before they are given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bounds that follow from settings.
+
+    Attributes:
+        most_arriving: Requests that may arrive however long they take.
+        without_requests_bytes: What the process may hold besides the requests of running chats.
+        total_bytes: What it may hold at worst.
+    """
+
+    most_arriving: int
+    without_requests_bytes: int
+    total_bytes: int
+
+
+def memory_of(settings: Settings) -> Memory:
+    """Return what `settings` may take."""
+    server, message_bytes = settings.server, settings.limits.max_message_bytes
+    most_arriving = max(2, ARRIVING_BYTES // message_bytes)
+    without = (
+        PROCESS_BYTES + server.max_chats * 9 // 8 * STREAM_BYTES + most_arriving * message_bytes
+    )
+    return Memory(
+        most_arriving=most_arriving,
+        without_requests_bytes=without,
+        total_bytes=without + LATE_BYTES + server.max_request_bytes * REQUEST_FACTOR,
+    )

@@ -1,0 +1,102 @@
+"""Requests whose bytes still arrive: they gather in gRPC's core, where nobody sees how many.
+
+The core takes as much of a request as the limit of a message allows, on every stream of every
+connection, whether the rest ever comes or not. So a few may arrive at their leisure; of more than
+those the oldest are given up as soon as memory is short. A usual request is there at once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
+from typing import cast
+
+from llmsvc_server.chat.deadline import Clock
+from llmsvc_server.errors import InvalidRequest, Overloaded, Violation, ViolationReason
+from llmsvc_server.routing.interruption import Interruption
+from llmsvc_server.rpc.aio import Context
+
+GRACE_S = 0.05
+"""Nobody is given up before."""
+
+LOOK_S = 0.01
+"""Between two looks at the memory. A fast network brings ten megabytes meanwhile."""
+
+LARGE_BYTES = 64 * 1024
+"""Larger requests, which take milliseconds to decode, leave the loop to others in between."""
+
+RETRY_AFTER_S = 1.0
+LEAVING_S = 0.05
+"""A caller that leaves shows first as one that sends nothing, and at once as a cancel."""
+
+
+class Arrivals:
+    """Reads requests."""
+
+    def __init__(self, *, most: int, is_memory_short: Callable[[], bool], clock: Clock) -> None:
+        """Let `most` requests arrive in any case, and more while memory is not short."""
+        self._most = most
+        self._is_memory_short = is_memory_short
+        self._clock = clock
+        self._arriving: dict[Interruption, float] = {}
+        self._is_watched = False
+        self._turn = asyncio.Lock()
+
+    async def request(self, context: Context) -> bytes:
+        """Return the one request of a call.
+
+        Raises:
+            InvalidRequest: None came.
+            Overloaded: It took too long while memory was short.
+        """
+        raw = await self._next(context)
+        if raw is None:
+            await asyncio.sleep(LEAVING_S)
+            nothing = Violation("", ViolationReason.MISSING, "send one message")
+            raise InvalidRequest([nothing])
+        return raw
+
+    async def requests(self, context: Context) -> AsyncIterator[bytes]:
+        """Yield the requests of a call, as they come.
+
+        Raises:
+            Overloaded: One took too long while memory was short.
+        """
+        while (raw := await self._next(context)) is not None:
+            yield raw
+
+    async def _next(self, context: Context) -> bytes | None:
+        arrival = Interruption()
+        self._arriving[arrival] = self._clock()
+        if len(self._arriving) > self._most and not self._is_watched:
+            self._look_in(GRACE_S)
+        arrival.begin()
+        try:
+            raw = cast("object", await context.read())
+            if isinstance(raw, bytes) and len(raw) > LARGE_BYTES:
+                async with self._turn:
+                    await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if arrival.broke():
+                raise Overloaded(RETRY_AFTER_S) from None
+            raise
+        finally:
+            arrival.end()
+            del self._arriving[arrival]
+        return raw if isinstance(raw, bytes) else None
+
+    def _look_in(self, pause_s: float) -> None:
+        self._is_watched = True
+        _ = asyncio.get_running_loop().call_later(pause_s, self._look)
+
+    def _look(self) -> None:
+        self._is_watched = False
+        excess = len(self._arriving) - self._most
+        if excess <= 0:
+            return
+        self._look_in(LOOK_S)
+        if not self._is_memory_short():
+            return
+        due_s = self._clock() - GRACE_S
+        for arrival, began_s in list(islice(self._arriving.items(), excess)):
+            if began_s <= due_s:
+                arrival.interrupt()

@@ -1,0 +1,47 @@
+import pytest
+
+from llmsvc_server.config.memory import REQUEST_FACTOR, memory_of
+from llmsvc_server.config.settings import Settings
+from tests.unit.server.config.loading import refusal
+
+MIB = 2**20
+
+
+def settings(*, request_mib: int = 20, message_mib: int = 5, chats: int = 512) -> Settings:
+    return Settings.model_validate(
+        {
+            "server": {"max_request_bytes": request_mib * MIB, "max_chats": chats},
+            "limits": {"max_message_bytes": message_mib * MIB},
+        }
+    )
+
+
+def test_the_memory_of_a_pod_follows_from_its_settings() -> None:
+    memory = memory_of(settings())
+
+    assert 506 == round(memory.total_bytes / MIB)
+    assert 6 == memory.most_arriving
+    assert 194 == round(memory.without_requests_bytes / MIB)
+
+
+@pytest.mark.parametrize(
+    ("changed", "more_mib"),
+    [
+        (settings(request_mib=21), REQUEST_FACTOR),
+        (settings(chats=512 + 16), 1),
+        (settings(message_mib=10), 0),
+        (settings(request_mib=20, message_mib=16), 2),
+        (settings(request_mib=20, message_mib=20), 10),
+    ],
+)
+def test_each_of_them_counts(changed: Settings, more_mib: int) -> None:
+    more_bytes = memory_of(changed).total_bytes - memory_of(settings()).total_bytes
+
+    assert more_mib == round(more_bytes / MIB)
+
+
+def test_room_that_the_largest_request_would_not_fit_into_is_refused() -> None:
+    (line,) = refusal(None, {"LLMSVC_SERVER__MAX_REQUEST_BYTES": "5000000"})
+
+    assert "is less than limits.max_message_bytes" in line
+    assert line.endswith("raise it, or lower limits.max_message_bytes")
