@@ -70,8 +70,6 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     async def _stream(
         self, chat: ChatRequest, call: Call, outlet: Outlet, kept: "_Kept | None"
     ) -> None:
-        message = llm_pb2.ChatStreamResponse()
-        delta = message.delta  # one message for the whole stream: write() serialises it at once
         write = outlet.write
         async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
             async for event in events:
@@ -79,7 +77,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     text = event.text
                     if not text:
                         continue
-                    delta.text = text
+                    # A message keeps each text that it was ever given, so every one has its own.
+                    message = llm_pb2.ChatStreamResponse()
+                    message.delta.text = text
                     await write(message)
                     call.messages_sent += 1
                     call.text_length += len(text)
