@@ -27,6 +27,7 @@ from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import assemble, bind, time_limits
 from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.scripted_provider import ScriptedProvider
 
 MODEL = "phi3:mini"
@@ -95,8 +96,16 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
             clock=clock,
         ),
         llm=LLMServicer(
-            FailoverRouter(targets, inventory, remote_when_busy=True, clock=clock, chance=STEADY),
+            FailoverRouter(
+                targets,
+                inventory,
+                remote_when_busy=True,
+                max_whole_bytes=MAX_ANSWER_BYTES,
+                clock=clock,
+                chance=STEADY,
+            ),
             admission,
+            max_whole_bytes=MAX_ANSWER_BYTES,
         ),
         health=HealthServicer(board, watching or watches()),
         reflection=(reflecting or reflections()) if reflection else None,

@@ -26,7 +26,9 @@ async def test_a_stream_of_500_megabytes_keeps_none_of_them(
         vllm = {"kind": "openai", "base_url": fake.base_url, "model": "m", "local": True}
         llm = {"providers": {"vllm": vllm}, "default_provider": "vllm"}
         async with (
-            measured_server(tmp_path, {"llm": llm}) as server,
+            measured_server(
+                tmp_path, {"llm": llm, "limits": {"max_answer_bytes": 2**30}}
+            ) as server,
             grpc.aio.insecure_channel(server.address) as channel,
         ):
             memory, before, length = server.memory, 0, 0

@@ -150,10 +150,12 @@ async def build(
                 providers.targets,
                 providers.inventory,
                 remote_when_busy=settings.llm.remote_when_busy,
+                max_whole_bytes=limits.max_whole_bytes,
                 clock=clock,
                 chance=random.Random(),  # noqa: S311  spreads waits, guards nothing
             ),
             admission,
+            max_whole_bytes=limits.max_whole_bytes,
         ),
         health=HealthServicer(board, watches()),
         reflection=reflections() if settings.server.reflection else None,

@@ -98,6 +98,14 @@ class LimitsSettings(Section):
         " says so. null: 8192; for a provider of kind `openai` none, since its server knows best"
         " what the model's window has room for.",
     )
+    max_answer_bytes: int = Field(
+        default=8_388_608,
+        ge=65_536,
+        le=1_073_741_824,
+        description="Longest text of one answer in bytes. A longer one is cut off as one that cannot"
+        " be understood. What is sent whole, that of Chat or a repeated one, is never longer than"
+        " half of max_message_bytes.",
+    )
     deadline_cap_s: float = Field(
         default=1_800.0,
         ge=1,
@@ -118,6 +126,11 @@ class LimitsSettings(Section):
         description="Time in seconds for a ChatStream whose caller set no deadline.",
         json_schema_extra={"x-default": "600, or deadline_cap_s if that is less"},
     )
+
+    @property
+    def max_whole_bytes(self) -> int:
+        """Longest text that is sent in one message, beside all else that is in it."""
+        return min(self.max_answer_bytes, self.max_message_bytes // 2)
 
     @model_validator(mode="after")
     def _within_the_cap(self) -> Self:

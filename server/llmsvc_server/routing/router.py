@@ -26,12 +26,13 @@ from llmsvc_server.routing.plans import Plans
 class FailoverRouter:
     """Asks the configured targets in order. The commit point is the first content."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  plain parts, by keyword
         self,
         targets: Targets,
         inventory: Inventory,
         *,
         remote_when_busy: bool,
+        max_whole_bytes: int,
         clock: Clock,
         chance: random.Random,
     ) -> None:
@@ -41,12 +42,14 @@ class FailoverRouter:
             targets: What is configured.
             inventory: Snapshots of what each has.
             remote_when_busy: Whether remote targets help where local ones are merely busy.
+            max_whole_bytes: Longest text that is held back for a whole answer (failover.md 3.2).
             clock: Monotonic seconds.
             chance: Spreads pauses.
         """
         self._plans = Plans(targets, inventory)
         self._inventory = inventory
         self._remote_when_busy = remote_when_busy
+        self._max_whole_bytes = max_whole_bytes
         self._clock = clock
         self._chance = chance
 
@@ -89,7 +92,7 @@ class FailoverRouter:
                             elif commits(event):
                                 attempt.held.append(event)
                                 break
-                        await attempt.commit(request.delivery, events)
+                        await attempt.commit(request.delivery, events, self._max_whole_bytes)
                     except ProviderError as error:
                         self._learn(attempt.noted(error))
                         course.failed(step, error)
@@ -139,8 +142,8 @@ class _Attempt:
         self._began_s = self._clock()
         return candidate.provider.stream_chat(asked, self._step.budget)
 
-    async def commit(self, delivery: Delivery, events: ChatEvents) -> None:
-        """Note the first content; for a whole answer, hold the rest as well.
+    async def commit(self, delivery: Delivery, events: ChatEvents, most_bytes: int) -> None:
+        """Note the first content; for a whole answer, hold the rest as well, up to `most_bytes`.
 
         Raises:
             ProviderError: There was none, or the rest did not come.
@@ -149,7 +152,7 @@ class _Attempt:
             raise ProviderProtocolError(phase="first_token")
         self._content_at_s = self._clock()
         if delivery is Delivery.WHOLE:
-            await rest_of_answer(self.held, events)
+            await rest_of_answer(self.held, events, most_bytes=most_bytes)
 
     def started(self) -> Started:
         """Return the commit point."""

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Trail
-from llmsvc_server.chat.usage import Usage
+from llmsvc_server.chat.usage import Usage, estimated_tokens
 from llmsvc_server.errors import (
     DeadlineExpired,
     InterruptCause,
@@ -27,7 +27,6 @@ from llmsvc_server.errors import (
     ViolationReason,
 )
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
-from llmsvc_server.routing.pace import estimated_tokens
 from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.callinfo import (
     REQUEST_ID_KEY,

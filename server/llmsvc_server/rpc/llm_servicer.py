@@ -10,7 +10,6 @@ from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.callinfo import Call, current_call
@@ -24,10 +23,19 @@ from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     """The product's service. Expects the guard around it."""
 
-    def __init__(self, router: FailoverRouter, admission: Admission) -> None:
-        """Answer over `router` whoever `admission` lets in."""
+    def __init__(
+        self, router: FailoverRouter, admission: Admission, *, max_whole_bytes: int
+    ) -> None:
+        """Answer over `router` whoever `admission` lets in.
+
+        Args:
+            router: Answers.
+            admission: Counts.
+            max_whole_bytes: Longest text that the end of a stream repeats.
+        """
         self._router = router
         self._admission = admission
+        self._max_whole_bytes = max_whole_bytes
 
     @override
     async def Chat(self, request: llm_pb2.ChatRequest, context: Context) -> llm_pb2.ChatResponse:
@@ -56,7 +64,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         check_chat(request)
         chat = chat_from_proto(request, Delivery.STREAM, call.caller)
         options = request.stream_options
-        kept = _Kept() if options.final_message_included else None
+        kept = _Kept(self._max_whole_bytes) if options.final_message_included else None
         with self._admission.slot(call.caller):
             if options.HasField("progress_interval"):
                 interval_s = options.progress_interval.ToNanoseconds() / 1e9
@@ -126,12 +134,13 @@ def _clocked(call: Call) -> Clocked:
 class _Kept:
     """The pieces of an answer whose whole is repeated at its end, as long as that may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self.pieces: list[str] = []
         self._bytes = 0
+        self._most_bytes = most_bytes
 
     def add(self, text: str, call: Call) -> None:
         self._bytes += len(text.encode())
-        if self._bytes > MAX_WHOLE_BYTES and call.route is not None:
+        if self._bytes > self._most_bytes and call.route is not None:
             raise StreamInterrupted(InterruptCause.PROVIDER, call.route, phase="stream")
         self.pieces.append(text)

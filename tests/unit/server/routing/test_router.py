@@ -19,12 +19,11 @@ from llmsvc_server.errors import (
     ProviderUnreachable,
     StreamInterrupted,
 )
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from tests.fakes.assembled import everyday_patience
 from tests.fakes.chances import NO_PAUSE, STEADY
-from tests.fakes.requests import chat_request, in_s
+from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, in_s
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of, done
 from tests.fakes.watching import inventory_of, inventory_over
 
@@ -47,6 +46,7 @@ async def router_over(
         Targets(sequence=targets),
         inventory,
         remote_when_busy=True,
+        max_whole_bytes=MAX_ANSWER_BYTES,
         clock=asyncio.get_running_loop().time,
         chance=chance,
     )
@@ -136,7 +136,7 @@ async def test_an_end_without_done_is_a_failure() -> None:
 
 
 async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
-    half = Delta("é" * (MAX_WHOLE_BYTES // 4 + 1))
+    half = Delta("é" * (MAX_ANSWER_BYTES // 4 + 1))
     with pytest.raises(ProviderProtocolError):
         await answer(await router_over(ollama(half, half, done())), delivery=Delivery.WHOLE)
 
@@ -233,6 +233,7 @@ async def test_a_call_before_the_first_look_waits_for_it() -> None:
         Targets(sequence=[target]),
         inventory,
         remote_when_busy=True,
+        max_whole_bytes=MAX_ANSWER_BYTES,
         clock=asyncio.get_running_loop().time,
         chance=NO_PAUSE,
     )
