@@ -381,6 +381,7 @@ class InterruptCause(StrEnum):
     TIME_LIMIT = "timeLimit"
     DRAIN = "drain"
     PRIVACY = "privacy"
+    SLOW_READER = "slowReader"
     INTERNAL = "internal"
 
 

@@ -83,6 +83,58 @@ async def test_our_limit_ends_the_handler_though_the_status_waits_for_the_reader
     assert [INTERRUPTED] == reports(service)
 
 
+async def test_one_that_stops_reading_is_given_up_and_told_when_it_wakes_up() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider, write_s=0.3, max_chats=1) as service:
+        call = service.stub.ChatStream(chat_message())
+        _ = await event_of(call)
+        await settled(service, provider)
+        told_meanwhile = [(one.reason, one.cause) for one in service.reporter.rpcs]
+        another = service.stub.Chat(chat_message(), timeout=20)
+        await eventually(lambda: len(provider.calls) == 2)
+        another.cancel()
+        messages, outcome = await rest_of(call)
+
+    assert provider.calls[0].left
+    assert [("STREAM_INTERRUPTED", "slowReader")] == told_meanwhile
+    assert INTERRUPTED == (outcome.code, outcome.reason)
+    assert {"cause": "slowReader"} == outcome.metadata
+    assert outcome.detail(llm_pb2.Usage).output_tokens > 0
+    assert messages < PIECES
+
+
+async def test_one_that_reads_slower_than_it_is_told_is_waited_for() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider, write_s=0.6) as service:
+        call = service.stub.ChatStream(chat_message())
+        for _ in range(8):
+            await still_blocked(progress, for_s=0.1)
+            for _ in range(PIECES // 10):
+                _ = await event_of(call)
+        while await event_of(call) != "completed":
+            pass
+        await settled(service, provider)
+
+    assert [("OK", "")] == reports(service)
+
+
+async def test_one_that_wants_signs_of_life_and_reads_none_is_given_up_too() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    request = chat_message()
+    request.stream_options.progress_interval.FromSeconds(1)
+    async with assembled(provider, write_s=0.3) as service:
+        call = service.stub.ChatStream(request)
+        _ = await event_of(call)
+        await settled(service, provider)
+        _, outcome = await rest_of(call)
+
+    assert {"cause": "slowReader"} == outcome.metadata
+    assert [INTERRUPTED] == reports(service)
+
+
 def _handles(task: "asyncio.Task[object]") -> bool:
     """Return whether a task runs a handler; the name is grpcio's."""
     return task.get_name().startswith("HandleExceptions")

@@ -156,6 +156,7 @@ async def build(
             ),
             admission,
             max_whole_bytes=limits.max_whole_bytes,
+            write_timeout_s=limits.write_timeout_s,
         ),
         health=HealthServicer(board, watches()),
         reflection=reflections() if settings.server.reflection else None,

@@ -106,6 +106,13 @@ class LimitsSettings(Section):
         " be understood. What is sent whole, that of Chat or a repeated one, is never longer than"
         " half of max_message_bytes.",
     )
+    write_timeout_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="Seconds that one message of an answer waits for a caller that does not read."
+        " Then a ChatStream ends, and the provider's connection is closed.",
+    )
     deadline_cap_s: float = Field(
         default=1_800.0,
         ge=1,

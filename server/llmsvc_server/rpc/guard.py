@@ -109,8 +109,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 self._report(
                     call,
                     code=failure.code,
-                    reason=failure.reason,
                     trail=failure.trail,
+                    failure=failure,
                     detail=_defect(failure, error),
                 )
                 if failure.reason == "SERVER_DRAINING":
@@ -154,14 +154,21 @@ class Guard(grpc.aio.ServerInterceptor):
         self._report(call, code=code, trail=call.trail_ended_by(code, ""))
 
     def _report(
-        self, call: Call, *, code: str, trail: Trail | None, reason: str = "", detail: str = ""
+        self,
+        call: Call,
+        *,
+        code: str,
+        trail: Trail | None,
+        failure: RpcFailure | None = None,
+        detail: str = "",
     ) -> None:
         self._reporter.rpc_finished(
             RpcReport(
                 method=call.method,
                 request_id=call.request_id,
                 code=code,
-                reason=reason,
+                reason="" if failure is None else failure.reason,
+                cause="" if failure is None else failure.metadata.get("cause", ""),
                 duration_s=self._clock() - call.began_s,
                 first_content_s=call.first_content_s,
                 messages_sent=call.messages_sent,

@@ -10,6 +10,7 @@ from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.limits import Limits
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.callinfo import Call, current_call
@@ -17,6 +18,7 @@ from llmsvc_server.rpc.checks import check_chat
 from llmsvc_server.rpc.from_proto import chat_from_proto
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
+from llmsvc_server.rpc.sending import Sending
 from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
 
 
@@ -24,7 +26,12 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     """The product's service. Expects the guard around it."""
 
     def __init__(
-        self, router: FailoverRouter, admission: Admission, *, max_whole_bytes: int
+        self,
+        router: FailoverRouter,
+        admission: Admission,
+        *,
+        max_whole_bytes: int,
+        write_timeout_s: float,
     ) -> None:
         """Answer over `router` whoever `admission` lets in.
 
@@ -32,10 +39,13 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
             router: Answers.
             admission: Counts.
             max_whole_bytes: Longest text that the end of a stream repeats.
+            write_timeout_s: How long a message waits for a caller that does not read.
         """
         self._router = router
         self._admission = admission
         self._max_whole_bytes = max_whole_bytes
+        self._write_timeout_s = write_timeout_s
+        self._writes = Limits()
 
     @override
     async def Chat(self, request: llm_pb2.ChatRequest, context: Context) -> llm_pb2.ChatResponse:
@@ -78,27 +88,28 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     async def _stream(
         self, chat: ChatRequest, call: Call, outlet: Outlet, kept: "_Kept | None"
     ) -> None:
-        write = outlet.write
-        async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    text = event.text
-                    if not text:
-                        continue
-                    # A message keeps each text that it was ever given, so every one has its own.
-                    message = llm_pb2.ChatStreamResponse()
-                    message.delta.text = text
-                    await write(message)
-                    call.messages_sent += 1
-                    call.text_length += len(text)
-                    if kept is not None:
-                        kept.add(text, call)
-                elif isinstance(event, Waiting):
-                    call.waits(event)
-                elif isinstance(event, Started):
-                    await _start(event, call, outlet)
-                else:
-                    await _complete(event, call, outlet, kept)
+        with Sending(self._writes, outlet, call, longest_s=self._write_timeout_s) as sending:
+            write = sending.write
+            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
+                async for event in events:
+                    if isinstance(event, Delta):
+                        text = event.text
+                        if not text:
+                            continue
+                        # A message keeps each text that it was ever given: every one has its own.
+                        message = llm_pb2.ChatStreamResponse()
+                        message.delta.text = text
+                        await write(message)
+                        call.messages_sent += 1
+                        call.text_length += len(text)
+                        if kept is not None:
+                            kept.add(text, call)
+                    elif isinstance(event, Waiting):
+                        call.waits(event)
+                    elif isinstance(event, Started):
+                        await _start(event, call, sending)
+                    else:
+                        await _complete(event, call, sending, kept)
 
 
 async def _start(started: Started, call: Call, outlet: Outlet) -> None:
