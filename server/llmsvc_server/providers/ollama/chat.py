@@ -136,6 +136,7 @@ class OllamaProvider:
             done: Done | None = None
             try:
                 await _check(answer)
+                answer.ends(budget.turn)
                 rest = Rest(answer, reading.ending)
                 length = Length(num_predict, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):

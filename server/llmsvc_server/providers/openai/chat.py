@@ -161,6 +161,7 @@ class OpenaiProvider:
             done: Done | None = None
             try:
                 _begin(reading, answer)
+                answer.ends(budget.turn)
                 rest = Rest(answer, reading.ending)
                 length = Length(most_tokens, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):
