@@ -17,6 +17,7 @@ from llmsvc_server.health.refresh import facts
 from llmsvc_server.health.verdict import Require, verdict
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.connections import Connections, watch
 from llmsvc_server.rpc.guard import Guard
@@ -32,6 +33,7 @@ from llmsvc_server.rpc.options import (
 )
 from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import Server, assemble, assemble_health, bind, time_limits
+from llmsvc_server.rpc.unsent import Unsent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,8 @@ async def build(
     in_flight = InFlight()
     admission = Admission(max_chats=settings.server.max_chats)
     limits = settings.limits
+    held = HeldAnswers(each_bytes=limits.max_whole_bytes, most_bytes=limits.max_held_bytes)
+    unsent = Unsent(held, longest_s=limits.write_timeout_s)
     server = assemble(
         guard=Guard(
             time_limits(
@@ -142,6 +146,7 @@ async def build(
                 cap_s=limits.deadline_cap_s,
             ),
             in_flight=in_flight,
+            unsent=unsent,
             reporter=reporter,
             clock=clock,
         ),
@@ -150,12 +155,13 @@ async def build(
                 providers.targets,
                 providers.inventory,
                 remote_when_busy=settings.llm.remote_when_busy,
-                max_whole_bytes=limits.max_whole_bytes,
+                held=held,
                 clock=clock,
                 chance=random.Random(),  # noqa: S311  spreads waits, guards nothing
             ),
             admission,
-            max_whole_bytes=limits.max_whole_bytes,
+            held=held,
+            unsent=unsent,
             write_timeout_s=limits.write_timeout_s,
         ),
         health=HealthServicer(board, watches()),
@@ -170,7 +176,7 @@ async def build(
     connections = [Connections(places, MAX_CONNECTIONS, reporter)]
     health = None
     if settings.server.health_listen is not None:
-        guard = Guard({}, in_flight=in_flight, reporter=reporter, clock=clock)
+        guard = Guard({}, in_flight=in_flight, unsent=unsent, reporter=reporter, clock=clock)
         health = _health_listener(settings.server.health_listen, guard, board, stack)
         connections.append(Connections(health.places, MAX_HEALTH_CONNECTIONS, reporter))
     return App(

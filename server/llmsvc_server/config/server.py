@@ -113,6 +113,13 @@ class LimitsSettings(Section):
         description="Seconds that one message of an answer waits for a caller that does not read."
         " Then a ChatStream ends, and the provider's connection is closed.",
     )
+    max_held_bytes: int = Field(
+        default=67_108_864,
+        ge=1_048_576,
+        le=68_719_476_736,
+        description="Bytes of answers that are held in memory, all together: gathered for Chat, and"
+        " waiting for callers that do not read. What is more is refused with RESOURCE_EXHAUSTED.",
+    )
     deadline_cap_s: float = Field(
         default=1_800.0,
         ge=1,

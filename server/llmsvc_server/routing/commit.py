@@ -2,6 +2,7 @@
 
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Done
 from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.routing.held import Share
 
 
 def commits(event: ChatEvent) -> bool:
@@ -9,20 +10,21 @@ def commits(event: ChatEvent) -> bool:
     return bool(event.text) if isinstance(event, Delta) else isinstance(event, Done)
 
 
-async def rest_of_answer(held: list[ChatEvent], events: ChatEvents, *, most_bytes: int) -> None:
-    """Add everything up to the end of the answer to `held`, `most_bytes` of text in UTF-8 at most.
+async def rest_of_answer(held: list[ChatEvent], events: ChatEvents, share: Share) -> None:
+    """Add everything up to the end of the answer to `held`, and its size to `share`.
 
     Raises:
         ProviderError: The attempt failed before its end, or its answer has no end in sight.
+        Overloaded: All answers that are held take too much.
     """
-    length = 0
+    share.clear()  # an attempt before has left nothing
     for event in held:
         if isinstance(event, Delta):
-            length += len(event.text.encode())
+            share.add(event.text)
     async for event in events:
         if isinstance(event, Delta):
-            length += len(event.text.encode())
-            if length > most_bytes:
+            share.add(event.text)
+            if share.is_too_long:
                 # As if it came from there, so that the wrappers see it too.
                 await events.athrow(ProviderProtocolError(phase="stream"))
         held.append(event)

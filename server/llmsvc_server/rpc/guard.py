@@ -40,12 +40,12 @@ from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.status import RpcFailure, after, to_failure
-
-ABORT_LIMIT_S = 1.0
-"""A status behind a blocked write cannot be sent; the backstop in stop() ends such a call."""
+from llmsvc_server.rpc.unsent import Unsent
 
 Method = Callable[[Any, Context], Awaitable[object]]
 Decoder = Callable[[bytes], object]
+Encoder = Callable[[object], bytes]
+
 MAKERS = {
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
@@ -62,12 +62,14 @@ class Guard(grpc.aio.ServerInterceptor):
         limits: Mapping[str, TimeLimits],
         *,
         in_flight: InFlight,
+        unsent: Unsent,
         reporter: Reporter,
         clock: Clock,
     ) -> None:
         """Limit the methods in `limits`, by full name."""
         self._limits = limits
         self._in_flight = in_flight
+        self._unsent = unsent
         self._reporter = reporter
         self._clock = clock
         self._guarded: dict[str, Handler] = {}
@@ -92,6 +94,7 @@ class Guard(grpc.aio.ServerInterceptor):
         limits = self._limits.get(name)
         method = cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
         decode = cast("Decoder", inner.request_deserializer or _as_it_came)
+        encode, encode_written = _encoders(inner)
 
         async def guarded_chat(request: bytes, context: Context) -> object:
             assert limits is not None  # noqa: S101  chosen below
@@ -100,6 +103,7 @@ class Guard(grpc.aio.ServerInterceptor):
             self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
                 response = await self._in_time(call, method, decode, request, context)
+                response, call.outcome = encode(response), None  # bytes alone wait for the caller
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call)
@@ -113,9 +117,9 @@ class Guard(grpc.aio.ServerInterceptor):
                     failure=failure,
                     detail=_defect(failure, error),
                 )
-                if failure.reason == "SERVER_DRAINING":
-                    await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
-                await _abort(context, failure, call.request_id)
+                _let_go(error)
+                request = b""
+                await self._end(call, context, failure)
             trail = call.route.trail if call.route is not None else None
             self._report(call, code="OK", trail=trail)
             return response
@@ -132,7 +136,9 @@ class Guard(grpc.aio.ServerInterceptor):
                 await _abort(context, to_failure(error), request_id)
 
         make = MAKERS[inner.request_streaming, inner.response_streaming]
-        return make(guarded if limits is None else guarded_chat, None, inner.response_serializer)
+        if limits is None:
+            return make(guarded, None, inner.response_serializer)
+        return make(guarded_chat, None, encode_written)
 
     async def _in_time(
         self, call: Call, method: Method, decode: Decoder, request: bytes, context: Context
@@ -147,6 +153,12 @@ class Guard(grpc.aio.ServerInterceptor):
             if limit.fired:
                 raise _out_of_time(call) from None
             raise
+
+    async def _end(self, call: Call, context: Context, failure: RpcFailure) -> NoReturn:
+        if failure.reason == "SERVER_DRAINING":
+            await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
+        self._unsent.hold(call.unsent_bytes)
+        await _abort(context, failure, call.request_id)
 
     def _report_cancel(self, call: Call) -> None:
         late = call.limit_s is None and call.finish_by.remaining_s() == 0
@@ -183,6 +195,16 @@ class Guard(grpc.aio.ServerInterceptor):
 def _as_it_came(requests: object) -> object:
     """Return a stream of requests, which its method decodes one by one."""
     return requests
+
+
+def _encoders(inner: Handler) -> tuple[Encoder, Encoder | None]:
+    """Return what encodes a method's result, and what is left to gRPC: the messages of a stream."""
+    encode = cast("Encoder", inner.response_serializer)
+    return (_nothing, encode) if inner.response_streaming else (encode, None)
+
+
+def _nothing(_result: object) -> bytes:
+    return b""
 
 
 def _decoded(decode: Decoder, request: bytes) -> object:
@@ -261,10 +283,21 @@ def _defect(failure: RpcFailure, error: Exception) -> str:
 
 
 async def _abort(context: Context, failure: RpcFailure, request_id: str) -> NoReturn:
+    """Send the status, behind whatever is on its way: a caller that reads on is told."""
     try:
-        async with asyncio.timeout(ABORT_LIMIT_S):
-            await context.abort(
-                status_code(failure), message_of(failure), trailers(failure, request_id)
-            )
-    except TimeoutError:
-        raise asyncio.CancelledError from None
+        await context.abort(
+            status_code(failure), message_of(failure), trailers(failure, request_id)
+        )
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # the caller is gone
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget where an error came from, and with it the prompts and answers in those frames.
+
+    gRPC keeps what it raises for a status, and so the error before it, in a cycle: all of that would
+    stay until some garbage is collected.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__

@@ -1,6 +1,6 @@
 """Chat and ChatStream: check, convert, call, convert."""
 
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 
 from typing_extensions import override
 
@@ -10,6 +10,7 @@ from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.limits import Limits
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
@@ -20,6 +21,7 @@ from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
 from llmsvc_server.rpc.sending import Sending
 from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
+from llmsvc_server.rpc.unsent import Unsent
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
@@ -30,7 +32,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         router: FailoverRouter,
         admission: Admission,
         *,
-        max_whole_bytes: int,
+        held: HeldAnswers,
+        unsent: Unsent,
         write_timeout_s: float,
     ) -> None:
         """Answer over `router` whoever `admission` lets in.
@@ -38,12 +41,14 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         Args:
             router: Answers.
             admission: Counts.
-            max_whole_bytes: Longest text that the end of a stream repeats.
+            held: Counts the answers in memory.
+            unsent: Adds those that nobody reads.
             write_timeout_s: How long a message waits for a caller that does not read.
         """
         self._router = router
         self._admission = admission
-        self._max_whole_bytes = max_whole_bytes
+        self._held = held
+        self._unsent = unsent
         self._write_timeout_s = write_timeout_s
         self._writes = Limits()
 
@@ -53,7 +58,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         check_chat(request)
         chat = chat_from_proto(request, Delivery.WHOLE, call.caller)
-        with self._admission.slot(call.caller):
+        self._held.check()
+        with ExitStack() as slot:
+            slot.enter_context(self._admission.slot(call.caller))
             async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
                 reply = await fold(events, waits=call.waits)
                 call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
@@ -63,6 +70,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     reply.done, reply.route, call.request_id, reply.text, _clocked(call)
                 )
                 call.is_complete, call.outcome = True, response
+            self._unsent.deliver(response.ByteSize(), slot)
         return response
 
     @override
@@ -74,7 +82,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         check_chat(request)
         chat = chat_from_proto(request, Delivery.STREAM, call.caller)
         options = request.stream_options
-        kept = _Kept(self._max_whole_bytes) if options.final_message_included else None
+        kept = _Kept(self._held.each_bytes) if options.final_message_included else None
+        self._held.check()
         with self._admission.slot(call.caller):
             if options.HasField("progress_interval"):
                 interval_s = options.progress_interval.ToNanoseconds() / 1e9

@@ -54,13 +54,16 @@ class Sending(Limit):
         Raises:
             StreamInterrupted: The caller did not take it in time.
         """
-        return self._taken(self._outlet.write(message))
+        return self._taken(self._outlet.write(message), message)
 
-    async def _taken(self, sent: Awaitable[None]) -> None:
+    async def _taken(
+        self, sent: Awaitable[None], message: llm_pb2.ChatStreamResponse | None = None
+    ) -> None:
         self.begin_until(self._clock() + self._longest_s)
         try:
             await sent
         except asyncio.CancelledError:
+            self._call.unsent_bytes = 0 if message is None else message.ByteSize()
             if self.broke() and self._call.route is not None:
                 raise StreamInterrupted(InterruptCause.SLOW_READER, self._call.route) from None
             raise

@@ -19,8 +19,9 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
+from tests.fakes.assembled import everyday_held
 from tests.fakes.chances import NO_PAUSE
-from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, in_s
+from tests.fakes.requests import chat_request, in_s
 from tests.fakes.scripted_provider import catalogue_of
 from tests.fakes.watching import inventory_over
 from tests.unit.server.routing.candidates import info_of, named
@@ -54,7 +55,7 @@ async def asked(
         Targets(sequence=sequence),
         inventory,
         remote_when_busy=True,
-        max_whole_bytes=MAX_ANSWER_BYTES,
+        held=everyday_held(),
         clock=asyncio.get_running_loop().time,
         chance=NO_PAUSE,
     )
