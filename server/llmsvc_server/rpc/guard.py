@@ -94,7 +94,7 @@ class Guard(grpc.aio.ServerInterceptor):
         limits = self._limits.get(name)
         method = cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
         decode = cast("Decoder", inner.request_deserializer or _as_it_came)
-        encode, encode_written = _encoders(inner)
+        encode = _encoder(inner)
 
         async def guarded_chat(request: bytes, context: Context) -> object:
             assert limits is not None  # noqa: S101  chosen below
@@ -138,7 +138,7 @@ class Guard(grpc.aio.ServerInterceptor):
         make = MAKERS[inner.request_streaming, inner.response_streaming]
         if limits is None:
             return make(guarded, None, inner.response_serializer)
-        return make(guarded_chat, None, encode_written)
+        return make(guarded_chat, None, None)  # what a chat gives is encoded already
 
     async def _in_time(
         self, call: Call, method: Method, decode: Decoder, request: bytes, context: Context
@@ -197,14 +197,12 @@ def _as_it_came(requests: object) -> object:
     return requests
 
 
-def _encoders(inner: Handler) -> tuple[Encoder, Encoder | None]:
-    """Return what encodes a method's result, and what is left to gRPC: the messages of a stream."""
-    encode = cast("Encoder", inner.response_serializer)
-    return (_nothing, encode) if inner.response_streaming else (encode, None)
+def _encoder(inner: Handler) -> Encoder:
+    return _nothing if inner.response_streaming else cast("Encoder", inner.response_serializer)
 
 
 def _nothing(_result: object) -> bytes:
-    return b""
+    return b""  # a stream has written all it gives
 
 
 def _decoded(decode: Decoder, request: bytes) -> object:

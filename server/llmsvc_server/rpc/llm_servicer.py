@@ -16,6 +16,7 @@ from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.callinfo import Call, current_call
 from llmsvc_server.rpc.checks import check_chat
+from llmsvc_server.rpc.deltas import encoded_delta
 from llmsvc_server.rpc.from_proto import chat_from_proto
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
@@ -105,10 +106,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                         text = event.text
                         if not text:
                             continue
-                        # A message keeps each text that it was ever given: every one has its own.
-                        message = llm_pb2.ChatStreamResponse()
-                        message.delta.text = text
-                        await write(message)
+                        await write(encoded_delta(text))
                         call.messages_sent += 1
                         call.text_length += len(text)
                         if kept is not None:
@@ -128,7 +126,7 @@ async def _start(started: Started, call: Call, outlet: Outlet) -> None:
     message = llm_pb2.ChatStreamResponse()
     message.started.request_id = call.request_id
     fill_route(message.started.route, started.route.trail, started.route)
-    await outlet.write(message)
+    await outlet.write(message.SerializeToString())
     call.messages_sent += 1
 
 
@@ -138,11 +136,8 @@ async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None"
     if not call.text_length:
         call.first_content_s = None
     text = None if kept is None else "".join(kept.pieces)
-    await outlet.write(
-        llm_pb2.ChatStreamResponse(
-            completed=response_to_proto(done, call.route, call.request_id, text, _clocked(call))
-        )
-    )
+    response = response_to_proto(done, call.route, call.request_id, text, _clocked(call))
+    await outlet.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
     call.messages_sent += 1
     call.is_complete = True
 

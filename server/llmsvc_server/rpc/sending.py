@@ -5,7 +5,6 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
-from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
@@ -48,22 +47,20 @@ class Sending(Limit):
         """Send the headers; raises as `write`."""
         return self._taken(self._outlet.send_initial_metadata(initial_metadata))
 
-    def write(self, message: llm_pb2.ChatStreamResponse) -> Awaitable[None]:
-        """Send one message.
+    def write(self, message: bytes) -> Awaitable[None]:
+        """Send one message, encoded.
 
         Raises:
             StreamInterrupted: The caller did not take it in time.
         """
-        return self._taken(self._outlet.write(message), message)
+        return self._taken(self._outlet.write(message), len(message))
 
-    async def _taken(
-        self, sent: Awaitable[None], message: llm_pb2.ChatStreamResponse | None = None
-    ) -> None:
+    async def _taken(self, sent: Awaitable[None], size_bytes: int = 0) -> None:
         self.begin_until(self._clock() + self._longest_s)
         try:
             await sent
         except asyncio.CancelledError:
-            self._call.unsent_bytes = 0 if message is None else message.ByteSize()
+            self._call.unsent_bytes = size_bytes
             if self.broke() and self._call.route is not None:
                 raise StreamInterrupted(InterruptCause.SLOW_READER, self._call.route) from None
             raise

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.deadline import Deadline
 from llmsvc_server.chat.route import Route
 from llmsvc_server.errors import InterruptCause, StreamInterrupted
 from llmsvc_server.routing.limits import Limits
 from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.deltas import encoded_delta
 from llmsvc_server.rpc.headers import Metadata
 from llmsvc_server.rpc.sending import Sending
 from tests.fakes.eventually import eventually
@@ -17,7 +17,7 @@ from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.rpc.failures import attempt, trail_of
 
-MESSAGE = llm_pb2.ChatStreamResponse(delta=llm_pb2.PartDelta(text="hello"))
+MESSAGE = encoded_delta("hello")
 ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3", trail=trail_of(attempt()))
 SHORT_S = 0.05
 
@@ -31,7 +31,7 @@ class GatedOutlet:
     async def send_initial_metadata(self, initial_metadata: Metadata) -> None:  # noqa: ARG002  an outlet's
         await self.gate.passed()
 
-    async def write(self, message: llm_pb2.ChatStreamResponse) -> None:  # noqa: ARG002  an outlet's
+    async def write(self, message: bytes) -> None:  # noqa: ARG002  an outlet's
         await self.gate.passed()
 
 
@@ -76,7 +76,7 @@ async def test_one_that_is_not_taken_in_time_ends_the_stream(
         await sending.write(MESSAGE)
 
     assert (InterruptCause.SLOW_READER, ROUTE) == (given_up.value.cause, given_up.value.route)
-    assert MESSAGE.ByteSize() == call.unsent_bytes
+    assert len(MESSAGE) == call.unsent_bytes
 
 
 async def test_headers_are_not_waited_for_either(outlet: GatedOutlet, call: Call) -> None:
@@ -100,4 +100,4 @@ async def test_a_caller_that_leaves_meanwhile_has_left(outlet: GatedOutlet, call
         leaving.cancel()
 
     assert leaving.cancelled()
-    assert MESSAGE.ByteSize() == call.unsent_bytes
+    assert len(MESSAGE) == call.unsent_bytes
