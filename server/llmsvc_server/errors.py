@@ -382,6 +382,7 @@ class InterruptCause(StrEnum):
     DRAIN = "drain"
     PRIVACY = "privacy"
     SLOW_READER = "slowReader"
+    OVERLOAD = "overload"
     INTERNAL = "internal"
 
 

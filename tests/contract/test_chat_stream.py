@@ -12,6 +12,7 @@ from tests.contract.calls import provider_of
 from tests.contract.loop_thread import ServedElsewhere
 from tests.contract.told import told
 from tests.fakes.assembled import MODEL, assembled
+from tests.fakes.eventually import eventually
 from tests.fakes.requests import MAX_ANSWER_BYTES, chat_message
 from tests.fakes.scripted_provider import Step, done
 
@@ -134,3 +135,15 @@ async def test_an_answer_too_long_to_repeat_is_interrupted_instead() -> None:
             _ = [message async for message in stream]
 
     assert "STREAM_INTERRUPTED" == told(failed.value).reason
+
+
+async def test_an_answer_that_finds_no_room_to_be_repeated_is_interrupted() -> None:
+    request = chat_message()
+    request.stream_options.final_message_included = True
+    async with assembled(provider_of(Delta("x" * 60), done()), max_held_bytes=100) as service:
+        service.held.add(60)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            _ = [message async for message in service.stub.ChatStream(request)]
+        await eventually(lambda: service.held.bytes == 60)
+
+    assert {"cause": "overload"} == told(failed.value).metadata

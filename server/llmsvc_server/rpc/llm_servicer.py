@@ -1,6 +1,7 @@
 """Chat and ChatStream: check, convert, call, convert."""
 
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, nullcontext
+from typing import Self
 
 from typing_extensions import override
 
@@ -8,9 +9,9 @@ from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta, Done, Started, Waiting
 from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.errors import InterruptCause, StreamInterrupted
+from llmsvc_server.errors import InterruptCause, Overloaded, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
-from llmsvc_server.routing.held import HeldAnswers
+from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.limits import Limits
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
@@ -83,9 +84,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         check_chat(request)
         chat = chat_from_proto(request, Delivery.STREAM, call.caller)
         options = request.stream_options
-        kept = _Kept(self._held.each_bytes) if options.final_message_included else None
+        keeping = _Kept(self._held) if options.final_message_included else nullcontext()
         self._held.check()
-        with self._admission.slot(call.caller):
+        with self._admission.slot(call.caller), keeping as kept:
             if options.HasField("progress_interval"):
                 interval_s = options.progress_interval.ToNanoseconds() / 1e9
                 progress = Progress(context, call, interval_s)
@@ -149,13 +150,22 @@ def _clocked(call: Call) -> Clocked:
 class _Kept:
     """The pieces of an answer whose whole is repeated at its end, as long as that may be."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, held: HeldAnswers) -> None:
         self.pieces: list[str] = []
-        self._bytes = 0
-        self._most_bytes = most_bytes
+        self._share = Share(held)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._share.clear()
 
     def add(self, text: str, call: Call) -> None:
-        self._bytes += len(text.encode())
-        if self._bytes > self._most_bytes and call.route is not None:
+        assert call.route is not None  # noqa: S101  text comes after the commit point
+        try:
+            self._share.add(text)
+        except Overloaded:
+            raise StreamInterrupted(InterruptCause.OVERLOAD, call.route) from None
+        if self._share.is_too_long:
             raise StreamInterrupted(InterruptCause.PROVIDER, call.route, phase="stream")
         self.pieces.append(text)
