@@ -381,6 +381,8 @@ class InterruptCause(StrEnum):
     TIME_LIMIT = "timeLimit"
     DRAIN = "drain"
     PRIVACY = "privacy"
+    SLOW_READER = "slowReader"
+    OVERLOAD = "overload"
     INTERNAL = "internal"
 
 

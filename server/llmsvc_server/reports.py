@@ -24,13 +24,16 @@ class RpcReport:
 
     `code` is the gRPC status code's name, `reason` our ErrorReason's, empty on success. Lengths
     are in seconds; `first_content_s` is None where nothing was delivered, `route` None where no
-    target had answered. `attempts` counts the targets tried or skipped. `detail` is our own words for the log where a defect ended the call.
+    target had answered. `attempts` counts the targets tried or skipped. `cause` is what lies behind
+    the reason, as the caller is told. `detail` is our own words for the log where a defect ended the
+    call.
     """
 
     method: str
     request_id: str
     code: str
     reason: str
+    cause: str
     duration_s: float
     first_content_s: float | None
     messages_sent: int

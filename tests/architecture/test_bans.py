@@ -57,7 +57,10 @@ def below(sources: tuple[Path, ...], *folders: str) -> Iterator[Path]:
 
 
 def test_nobody_adds_done_callbacks(root: Path, sources: tuple[Path, ...]) -> None:
-    assert found(root, iter(sources), {"add_done_callback"}) == []
+    # One counts what a call holds until its end, and touches nothing of the call then.
+    only = frozenset({"server/llmsvc_server/rpc/unsent.py"})
+
+    assert found(root, iter(sources), {"add_done_callback"}, but_in=only) == []
 
 
 def test_only_call_info_touches_the_context(root: Path, sources: tuple[Path, ...]) -> None:

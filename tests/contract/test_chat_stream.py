@@ -8,12 +8,12 @@ import pytest
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.chat.usage import FinishReason
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from tests.contract.calls import provider_of
 from tests.contract.loop_thread import ServedElsewhere
 from tests.contract.told import told
 from tests.fakes.assembled import MODEL, assembled
-from tests.fakes.requests import chat_message
+from tests.fakes.eventually import eventually
+from tests.fakes.requests import MAX_ANSWER_BYTES, chat_message
 from tests.fakes.scripted_provider import Step, done
 
 
@@ -126,7 +126,7 @@ def test_the_request_id_is_in_the_trailers(grpc_stub: llm_pb2_grpc.LLMServiceStu
 
 
 async def test_an_answer_too_long_to_repeat_is_interrupted_instead() -> None:
-    piece = Delta("é" * (MAX_WHOLE_BYTES // 16))  # an eighth, in bytes
+    piece = Delta("é" * (MAX_ANSWER_BYTES // 16))  # an eighth, in bytes
     request = chat_message()
     request.stream_options.final_message_included = True
     async with assembled(provider_of(*[piece] * 9, done())) as service:
@@ -135,3 +135,15 @@ async def test_an_answer_too_long_to_repeat_is_interrupted_instead() -> None:
             _ = [message async for message in stream]
 
     assert "STREAM_INTERRUPTED" == told(failed.value).reason
+
+
+async def test_an_answer_that_finds_no_room_to_be_repeated_is_interrupted() -> None:
+    request = chat_message()
+    request.stream_options.final_message_included = True
+    async with assembled(provider_of(Delta("x" * 60), done()), max_held_bytes=100) as service:
+        service.held.add(60)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            _ = [message async for message in service.stub.ChatStream(request)]
+        await eventually(lambda: service.held.bytes == 60)
+
+    assert {"cause": "overload"} == told(failed.value).metadata

@@ -7,15 +7,27 @@ import pytest
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.events import Delta
-from tests.contract.calls import Stream, event_of, provider_of, reports, settled, still_blocked
+from llmsvc_server.rpc.server import LLM_SERVICE
+from tests.contract.calls import (
+    Stream,
+    event_of,
+    provider_of,
+    reports,
+    settled,
+    still_blocked,
+    stream,
+    unary,
+)
 from tests.contract.told import Told, told
 from tests.fakes.assembled import assembled
 from tests.fakes.eventually import eventually
+from tests.fakes.http2_connection import http2_connection
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import ScriptedProvider, done
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 PIECES, PIECE_BYTES = 500, 65_536
+CHAT = f"/{LLM_SERVICE}/Chat"
 INTERRUPTED = ("ABORTED", "STREAM_INTERRUPTED")
 
 
@@ -74,15 +86,120 @@ async def test_our_limit_ends_the_handler_though_the_status_waits_for_the_reader
         call = service.stub.ChatStream(chat_message())
         _ = await event_of(call)
         await settled(service, provider)
-        await eventually(lambda: not any(map(_handles, asyncio.all_tasks())))
+        held_bytes = service.held.bytes
         messages, outcome = await rest_of(call)
 
     assert INTERRUPTED == (outcome.code, outcome.reason)
     assert {"cause": "timeLimit"} == outcome.metadata
     assert messages < PIECES
+    assert held_bytes > PIECE_BYTES
+    assert 0 == service.held.bytes
     assert [INTERRUPTED] == reports(service)
 
 
-def _handles(task: "asyncio.Task[object]") -> bool:
-    """Return whether a task runs a handler; the name is grpcio's."""
-    return task.get_name().startswith("HandleExceptions")
+async def test_one_that_stops_reading_is_given_up_and_told_when_it_wakes_up() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider, write_s=0.3, max_chats=1) as service:
+        call = service.stub.ChatStream(chat_message())
+        _ = await event_of(call)
+        await settled(service, provider)
+        told_meanwhile = [(one.reason, one.cause) for one in service.reporter.rpcs]
+        another = service.stub.Chat(chat_message(), timeout=20)
+        await eventually(lambda: len(provider.calls) == 2)
+        another.cancel()
+        messages, outcome = await rest_of(call)
+
+    assert provider.calls[0].left
+    assert [("STREAM_INTERRUPTED", "slowReader")] == told_meanwhile
+    assert INTERRUPTED == (outcome.code, outcome.reason)
+    assert {"cause": "slowReader"} == outcome.metadata
+    assert outcome.detail(llm_pb2.Usage).output_tokens > 0
+    assert messages < PIECES
+
+
+async def test_one_that_reads_slower_than_it_is_told_is_waited_for() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    async with assembled(provider, write_s=0.6) as service:
+        call = service.stub.ChatStream(chat_message())
+        for _ in range(8):
+            await still_blocked(progress, for_s=0.1)
+            for _ in range(PIECES // 10):
+                _ = await event_of(call)
+        while await event_of(call) != "completed":
+            pass
+        await settled(service, provider)
+
+    assert [("OK", "")] == reports(service)
+
+
+async def test_one_that_wants_signs_of_life_and_reads_none_is_given_up_too() -> None:
+    progress: list[float] = []
+    provider = much(progress)
+    request = chat_message()
+    request.stream_options.progress_interval.FromSeconds(1)
+    async with assembled(provider, write_s=0.3) as service:
+        call = service.stub.ChatStream(request)
+        _ = await event_of(call)
+        await settled(service, provider)
+        _, outcome = await rest_of(call)
+
+    assert {"cause": "slowReader"} == outcome.metadata
+    assert [INTERRUPTED] == reports(service)
+
+
+@pytest.mark.parametrize("leaves", ["call", "connection"])
+async def test_what_a_given_up_caller_leaves_behind_goes_with_it(
+    leaves: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = much([])
+    async with assembled(provider, write_s=0.3) as service:
+        async with grpc.aio.insecure_channel(service.address) as channel:
+            call = type(service.stub)(channel).ChatStream(chat_message())
+            await settled(service, provider)
+            await eventually(lambda: bool(service.reporter.rpcs))
+            held_bytes = service.held.bytes
+            if leaves == "call":
+                call.cancel()
+                await eventually(lambda: not service.held.bytes)
+        await eventually(lambda: not service.held.bytes)
+
+    assert held_bytes > PIECE_BYTES
+    assert [INTERRUPTED] == reports(service)
+    assert [] == caplog.records
+
+
+async def test_a_whole_answer_that_nobody_reads_keeps_its_slot_for_a_while() -> None:
+    provider = provider_of(*[Delta("x" * PIECE_BYTES)] * 100, done())
+    request = chat_message().SerializeToString()
+    async with (
+        assembled(provider, write_s=0.5, max_chats=2) as service,
+        http2_connection(service.address) as connection,
+    ):
+        connection.call(CHAT, request)
+        await eventually(lambda: bool(service.reporter.rpcs))
+        slots = service.admission.running
+        await eventually(lambda: not service.admission.running)
+        held_bytes = service.held.bytes
+        connection.close()
+        await eventually(lambda: not service.held.bytes)
+
+    assert 1 == slots
+    assert held_bytes > 100 * PIECE_BYTES
+    assert [("OK", "")] == reports(service)
+
+
+async def test_callers_are_refused_while_too_much_is_unread() -> None:
+    provider = provider_of(*[Delta("x" * PIECE_BYTES)] * 10, done())
+    request = chat_message().SerializeToString()
+    async with (
+        assembled(provider, max_held_bytes=2**20) as service,
+        http2_connection(service.address) as connection,
+    ):
+        connection.call(CHAT, request)
+        await eventually(lambda: bool(service.reporter.rpcs))
+        refused = [await unary(service), await stream(service)]
+
+    assert [("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED")] * 2 == [one.outcome for one in refused]
+    assert 1 == len(provider.calls)

@@ -2,6 +2,7 @@
 
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from tests.fakes.fake_anthropic import KEY
+from tests.fakes.requests import MAX_ANSWER_BYTES
 
 MODEL = "claude-haiku-4-5"
 
@@ -22,6 +23,7 @@ def anthropic_at(  # noqa: PLR0913  the adapter's own settings
         api_key=api_key,
         temperature=temperature,
         max_output_tokens=max_output_tokens,
+        max_answer_bytes=MAX_ANSWER_BYTES,
         window_tokens=window_tokens,
         connect_timeout_s=connect_timeout_s,
         user_agent="llmsvc/test",

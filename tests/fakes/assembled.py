@@ -14,6 +14,7 @@ from llmsvc_server.chat.route import Privacy
 from llmsvc_server.health.board import Board
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.budget import Patience
+from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.pace import Pace
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
@@ -26,8 +27,10 @@ from llmsvc_server.rpc.open_streams import OpenStreams
 from llmsvc_server.rpc.options import server_options
 from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import assemble, bind, time_limits
+from llmsvc_server.rpc.unsent import Unsent
 from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.scripted_provider import ScriptedProvider
 
 MODEL = "phi3:mini"
@@ -46,6 +49,11 @@ def everyday_patience(
     )
 
 
+def everyday_held(most_bytes: int = 64 * 1024 * 1024) -> HeldAnswers:
+    """Return what counts answers in memory, by default with room for every test's."""
+    return HeldAnswers(each_bytes=MAX_ANSWER_BYTES, most_bytes=most_bytes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
     """A served router, and everything a test may want to look at."""
@@ -55,6 +63,7 @@ class Assembled:
     board: Board
     in_flight: InFlight
     admission: Admission
+    held: HeldAnswers
     inventory: Inventory
     reporter: ListeningReporter
     background: Background
@@ -67,6 +76,8 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     max_chats: int = 512,
     chat_s: float = 120.0,
     stream_s: float = 600.0,
+    write_s: float = 30.0,
+    max_held_bytes: int = 64 * 1024 * 1024,
     cap_s: float = 1800.0,
     max_message_bytes: int = 5 * 1024 * 1024,
     max_request_bytes: int = 24 * 1024 * 1024,
@@ -93,18 +104,31 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     in_flight = InFlight()
     admission = Admission(max_chats=max_chats, max_request_bytes=max_request_bytes)
     arrivals = Arrivals(most=most_arriving, is_memory_short=is_memory_short, clock=clock)
+    held = everyday_held(max_held_bytes)
+    unsent = Unsent(held, longest_s=write_s)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
         guard=Guard(
             time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
             arrivals=arrivals,
             in_flight=in_flight,
+            unsent=unsent,
             reporter=reporter,
             clock=clock,
         ),
         llm=LLMServicer(
-            FailoverRouter(targets, inventory, remote_when_busy=True, clock=clock, chance=STEADY),
+            FailoverRouter(
+                targets,
+                inventory,
+                remote_when_busy=True,
+                held=held,
+                clock=clock,
+                chance=STEADY,
+            ),
             admission,
+            held=held,
+            unsent=unsent,
+            write_timeout_s=write_s,
         ),
         health=HealthServicer(board, watching or watches()),
         reflection=(reflecting or reflections()) if reflection else None,
@@ -126,6 +150,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
                 board=board,
                 in_flight=in_flight,
                 admission=admission,
+                held=held,
                 inventory=inventory,
                 reporter=reporter,
                 background=background,

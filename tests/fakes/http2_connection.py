@@ -67,6 +67,10 @@ class Http2Connection:
         """Reset a stream."""
         self._send(Kind.RST_STREAM, 0, stream, struct.pack(">I", _CANCEL))
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._writer.close()
+
     async def ping_steadily(self, *, every_s: float, times: int) -> int:
         """Send so many pings; return how many were answered before the server left."""
         answered = 0

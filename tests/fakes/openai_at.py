@@ -5,6 +5,7 @@ from collections.abc import Collection
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.openai.chat import OpenaiProvider
+from tests.fakes.requests import MAX_ANSWER_BYTES
 
 
 def openai_at(  # noqa: PLR0913  the adapter's own settings
@@ -30,6 +31,7 @@ def openai_at(  # noqa: PLR0913  the adapter's own settings
         networks=Networks() if locality is Locality.LOCAL else None,
         temperature=temperature,
         max_output_tokens=max_output_tokens,
+        max_answer_bytes=MAX_ANSWER_BYTES,
         window_tokens=window_tokens,
         token_limit_field=token_limit_field,
         stream_options=stream_options,

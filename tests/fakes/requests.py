@@ -14,6 +14,9 @@ from llmsvc_server.chat.request import (
     Sampling,
 )
 
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Longest answer where nothing else is configured."""
+
 
 def chat_request(
     text: str = "hi",

@@ -23,7 +23,7 @@ from tests.fakes.ollama_disk import Model
 from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_stage import encode
 from tests.fakes.ollama_steps import page, refuse
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import MAX_ANSWER_BYTES, budget_of, chat_request
 
 CLOUD = "gpt-oss:120b-cloud"
 
@@ -36,6 +36,7 @@ def remote_friendly(base_url: str) -> OllamaProvider:
         num_ctx=None,
         keep_alive_s=300,
         max_output_tokens=100,
+        max_answer_bytes=MAX_ANSWER_BYTES,
         connect_timeout_s=2.0,
         user_agent="llmsvc/test",
         allows_remote=True,
@@ -159,6 +160,7 @@ async def test_an_address_outside_the_network_is_not_dialled() -> None:
             num_ctx=None,
             keep_alive_s=300,
             max_output_tokens=100,
+            max_answer_bytes=MAX_ANSWER_BYTES,
             connect_timeout_s=2.0,
             user_agent="llmsvc/test",
             networks=Networks(),
@@ -179,6 +181,7 @@ async def test_an_address_inside_is() -> None:
             num_ctx=None,
             keep_alive_s=300,
             max_output_tokens=100,
+            max_answer_bytes=MAX_ANSWER_BYTES,
             connect_timeout_s=2.0,
             user_agent="llmsvc/test",
             networks=Networks(),

@@ -6,12 +6,11 @@ import pytest
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
 from tests.contract.told import Told
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.manual_clock import ManualClock
-from tests.fakes.requests import chat_message
+from tests.fakes.requests import MAX_ANSWER_BYTES, chat_message
 from tests.fakes.running_service import RunningService, running_service
 from tests.integration.calling import failure_of, said
 from tests.scenarios.fault_server import FaultServer
@@ -179,8 +178,8 @@ async def test_alone_a_load_that_fails_is_tried_once_a_second() -> None:
 
 async def test_an_answer_without_end_in_sight_is_reported_and_left() -> None:
     piece = "x" * 1_000_000
-    async with staged(Protocol.OLLAMA) as stage:
-        stage.primary.always([*[Say(piece)] * (MAX_WHOLE_BYTES // len(piece) + 1), Silence()])
+    async with staged(Protocol.OLLAMA, limits={"max_output_tokens": 1_000_000}) as stage:
+        stage.primary.always([*[Say(piece)] * (MAX_ANSWER_BYTES // len(piece) + 1), Silence()])
         given = await stage.ask(Way.CHAT)
         await stage.primary.all_over()
 

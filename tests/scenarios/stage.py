@@ -172,13 +172,14 @@ def check_cloud(cloud: FaultServer) -> None:
 
 
 @asynccontextmanager
-async def staged(
+async def staged(  # noqa: PLR0913  plain settings, by keyword
     protocol: Protocol,
     *,
     alone: bool = False,
     stands_still: bool = False,
     primary: Mapping[str, object] | None = None,
     fallback: Mapping[str, object] | None = None,
+    limits: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Stage]:
     """Run the service over a primary of `protocol`, and a fallback of another one.
 
@@ -188,6 +189,7 @@ async def staged(
         stands_still: Whether breakers and blocks go by a clock that only a test moves.
         primary: Further settings of the primary's entry.
         fallback: Further settings of the fallback's.
+        limits: Of the service.
     """
     async with AsyncExitStack() as stack:
         servers = {"primary": await stack.enter_async_context(FaultServer(protocol))}
@@ -207,7 +209,10 @@ async def staged(
         llm = settings(servers, privacy=privacy, primary=of_primary, fallback=fallback or {})
         service = await stack.enter_async_context(
             running_service(
-                llm, health={"refresh_s": 0.1}, judged_by=clock if stands_still else None
+                llm,
+                health={"refresh_s": 0.1},
+                limits=limits or {},
+                judged_by=clock if stands_still else None,
             )
         )
         await service.app.providers.inventory.first_look()

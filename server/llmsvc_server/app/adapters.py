@@ -13,6 +13,7 @@ from llmsvc_server.config.providers import (
     OllamaSettings,
     OpenaiSettings,
 )
+from llmsvc_server.config.server import LimitsSettings
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.mock import MockProvider
 from llmsvc_server.providers.networks import Networks
@@ -27,29 +28,29 @@ Entry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
 
 
 def adapters(
-    name: str, entry: Entry, limit: int | None, bound: Bound = USUAL_BOUND
+    name: str, entry: Entry, limits: LimitsSettings, bound: Bound = USUAL_BOUND
 ) -> Mapping[str, ChatProvider]:
     """Return the adapters of one provider, by the names of its endpoints, not opened yet.
 
     Args:
         name: The provider's, which its only endpoint has too.
         entry: Its settings.
-        limit: The operator's limit on the tokens of an answer; None for what suits the kind.
+        limits: Of the answers; None tokens stand for what suits the kind.
         bound: Which models are known of a long list.
     """
-    most_tokens = USUAL_TOKENS if limit is None else limit
     match entry:
         case MockSettings():
-            return {name: MockProvider(name, model=entry.model, max_output_tokens=most_tokens)}
+            most_words = _usual_tokens(limits)
+            return {name: MockProvider(name, model=entry.model, max_output_tokens=most_words)}
         case OllamaSettings():
             return {
-                endpoint: _ollama(name, url, entry, most_tokens, bound)
+                endpoint: _ollama(name, url, entry, limits, bound)
                 for endpoint, url in addresses(name, entry).items()
             }
         case OpenaiSettings():
-            return {name: _openai(name, entry, limit, bound)}
+            return {name: _openai(name, entry, limits, bound)}
         case AnthropicSettings():
-            return {name: _anthropic(name, entry, most_tokens)}
+            return {name: _anthropic(name, entry, limits)}
 
 
 def addresses(name: str, entry: Entry) -> Mapping[str, str]:
@@ -66,7 +67,7 @@ def addresses(name: str, entry: Entry) -> Mapping[str, str]:
 
 
 def _ollama(
-    name: str, url: str, entry: OllamaSettings, most_tokens: int, bound: Bound
+    name: str, url: str, entry: OllamaSettings, limits: LimitsSettings, bound: Bound
 ) -> ChatProvider:
     return OllamaProvider(
         name,
@@ -74,7 +75,8 @@ def _ollama(
         temperature=entry.temperature,
         num_ctx=entry.num_ctx,
         keep_alive_s=entry.keep_alive_s,
-        max_output_tokens=most_tokens,
+        max_output_tokens=_usual_tokens(limits),
+        max_answer_bytes=limits.max_answer_bytes,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
         networks=Networks(entry.local_networks),
@@ -83,9 +85,7 @@ def _ollama(
     )
 
 
-def _openai(
-    name: str, entry: OpenaiSettings, most_tokens: int | None, bound: Bound
-) -> ChatProvider:
+def _openai(name: str, entry: OpenaiSettings, limits: LimitsSettings, bound: Bound) -> ChatProvider:
     from llmsvc_server.providers.openai.chat import OpenaiProvider  # noqa: PLC0415  see above
 
     return OpenaiProvider(
@@ -95,7 +95,8 @@ def _openai(
         locality=Locality.LOCAL if entry.local else Locality.REMOTE,
         networks=Networks(entry.local_networks) if entry.local else None,
         temperature=entry.temperature,
-        max_output_tokens=most_tokens,
+        max_output_tokens=limits.max_output_tokens,
+        max_answer_bytes=limits.max_answer_bytes,
         window_tokens=entry.context_length,
         token_limit_field=entry.token_limit_field,
         stream_options=entry.stream_options,
@@ -107,7 +108,7 @@ def _openai(
     )
 
 
-def _anthropic(name: str, entry: AnthropicSettings, most_tokens: int) -> ChatProvider:
+def _anthropic(name: str, entry: AnthropicSettings, limits: LimitsSettings) -> ChatProvider:
     from llmsvc_server.providers.anthropic.chat import (  # noqa: PLC0415  see above
         AnthropicProvider,
     )
@@ -117,7 +118,8 @@ def _anthropic(name: str, entry: AnthropicSettings, most_tokens: int) -> ChatPro
         base_url=entry.base_url,
         api_key=_secret(entry) or "",
         temperature=entry.temperature,
-        max_output_tokens=most_tokens,
+        max_output_tokens=_usual_tokens(limits),
+        max_answer_bytes=limits.max_answer_bytes,
         window_tokens=entry.context_length,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
@@ -132,6 +134,10 @@ def configured_models(entry: Entry) -> tuple[str, ...]:
     if isinstance(entry, OllamaSettings):
         names += entry.warm_on_start
     return tuple(filter(None, names))
+
+
+def _usual_tokens(limits: LimitsSettings) -> int:
+    return USUAL_TOKENS if limits.max_output_tokens is None else limits.max_output_tokens
 
 
 def _secret(entry: OpenaiSettings | AnthropicSettings) -> str | None:

@@ -19,6 +19,7 @@ from llmsvc_server.health.refresh import facts
 from llmsvc_server.health.verdict import Require, verdict
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.connections import Connections, watch
@@ -35,6 +36,7 @@ from llmsvc_server.rpc.options import (
 )
 from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import Server, assemble, assemble_health, bind, time_limits
+from llmsvc_server.rpc.unsent import Unsent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,8 @@ async def build(
     )
     arrivals = _arrivals(settings, admission, clock)
     limits = settings.limits
+    held = HeldAnswers(each_bytes=limits.max_whole_bytes, most_bytes=limits.max_held_bytes)
+    unsent = Unsent(held, longest_s=limits.write_timeout_s)
     server = assemble(
         guard=Guard(
             time_limits(
@@ -149,6 +153,7 @@ async def build(
             ),
             arrivals=arrivals,
             in_flight=in_flight,
+            unsent=unsent,
             reporter=reporter,
             clock=clock,
         ),
@@ -157,10 +162,14 @@ async def build(
                 providers.targets,
                 providers.inventory,
                 remote_when_busy=settings.llm.remote_when_busy,
+                held=held,
                 clock=clock,
                 chance=random.Random(),  # noqa: S311  spreads waits, guards nothing
             ),
             admission,
+            held=held,
+            unsent=unsent,
+            write_timeout_s=limits.write_timeout_s,
         ),
         health=HealthServicer(board, watches()),
         reflection=reflections() if settings.server.reflection else None,
@@ -176,7 +185,14 @@ async def build(
     connections = [Connections(places, MAX_CONNECTIONS, reporter)]
     health = None
     if settings.server.health_listen is not None:
-        guard = Guard({}, arrivals=arrivals, in_flight=in_flight, reporter=reporter, clock=clock)
+        guard = Guard(
+            {},
+            arrivals=arrivals,
+            in_flight=in_flight,
+            unsent=unsent,
+            reporter=reporter,
+            clock=clock,
+        )
         health = _health_listener(settings.server.health_listen, guard, board, stack)
         connections.append(Connections(health.places, MAX_HEALTH_CONNECTIONS, reporter))
     return App(

@@ -147,11 +147,10 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     """
     llm = settings.llm
     entries = {**llm.candidates, **llm.others}
-    limit = settings.limits.max_output_tokens
     bound = Bound(
         settings.health.max_models, frozenset(chain(*map(configured_models, entries.values())))
     )
-    made = {name: adapters(name, entry, limit, bound) for name, entry in entries.items()}
+    made = {name: adapters(name, entry, settings.limits, bound) for name, entry in entries.items()}
     for of_one in made.values():
         for adapter in of_one.values():
             if isinstance(adapter, AbstractAsyncContextManager):

@@ -44,6 +44,14 @@ class Verdict(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """A request's turn at an upstream, for which others wait."""
+
+    def over(self) -> None:
+        """End it: the upstream has no more work with the request. A second time does nothing."""
+        ...
+
+
 @value
 class Budget:
     """The time that one attempt has, and its place among the others.
@@ -61,6 +69,8 @@ class Budget:
         may_repeat: Whether one request more than this attempt's own may be sent.
         sole: Whether the request has this candidate only, so that a breaker helps nobody.
         earlier: What the attempt before said of this candidate; None where this is no retry.
+        turn: What ends before the answer is passed on, once all of it has come; None where nobody
+            waits for it.
     """
 
     finish_by: Deadline
@@ -71,3 +81,18 @@ class Budget:
     may_repeat: bool = True
     sole: bool = False
     earlier: Verdict | None = None
+    turn: Turn | None = None
+
+    def during(self, turn: Turn) -> "Budget":
+        """Return the same budget for an attempt whose turn has come."""
+        return Budget(
+            finish_by=self.finish_by,
+            first_token_by=self.first_token_by,
+            latest_first=self.latest_first,
+            fallback_follows=self.fallback_follows,
+            whole_patience=self.whole_patience,
+            may_repeat=self.may_repeat,
+            sole=self.sole,
+            earlier=self.earlier,
+            turn=turn,
+        )

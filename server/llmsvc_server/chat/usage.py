@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from llmsvc_server.chat.value import value
 
+_LETTERS_PER_TOKEN = 4
+
 
 class FinishReason(StrEnum):
     """Why generation ended. A cut answer has none: it is an error."""
@@ -31,3 +33,8 @@ class Usage:
     cached_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
     output_estimated: bool = False
+
+
+def estimated_tokens(text_length: int) -> int:
+    """Return about how many tokens a text of so many characters has."""
+    return -(-text_length // _LETTERS_PER_TOKEN)

@@ -9,6 +9,8 @@ from llmsvc_server.config.addresses import ListenAddress, is_loopback, split_lis
 from llmsvc_server.config.section import Section, refuse, refused
 
 _DAY_S = 86_400
+MOST_WHOLE_BYTES = 8 * 1024 * 1024
+"""Longest text in one message: half of what clients are told to take (rpc/options.py)."""
 
 
 class HealthRequire(StrEnum):
@@ -110,6 +112,28 @@ class LimitsSettings(Section):
         " says so. null: 8192; for a provider of kind `openai` none, since its server knows best"
         " what the model's window has room for.",
     )
+    max_answer_bytes: int = Field(
+        default=8_388_608,
+        ge=65_536,
+        le=1_073_741_824,
+        description="Longest text of one answer in bytes. A longer one is cut off as one that cannot"
+        " be understood. What is sent whole, that of Chat or a repeated one, is never longer than"
+        " 8 MiB.",
+    )
+    write_timeout_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="Seconds that one message of an answer waits for a caller that does not read."
+        " Then a ChatStream ends, and the provider's connection is closed.",
+    )
+    max_held_bytes: int = Field(
+        default=67_108_864,
+        ge=1_048_576,
+        le=68_719_476_736,
+        description="Bytes of answers that are held in memory, all together: gathered for Chat, and"
+        " waiting for callers that do not read. What is more is refused with RESOURCE_EXHAUSTED.",
+    )
     deadline_cap_s: float = Field(
         default=1_800.0,
         ge=1,
@@ -130,6 +154,11 @@ class LimitsSettings(Section):
         description="Time in seconds for a ChatStream whose caller set no deadline.",
         json_schema_extra={"x-default": "600, or deadline_cap_s if that is less"},
     )
+
+    @property
+    def max_whole_bytes(self) -> int:
+        """Longest text that is sent in one message, beside all else that is in it."""
+        return min(self.max_answer_bytes, MOST_WHOLE_BYTES)
 
     @model_validator(mode="after")
     def _within_the_cap(self) -> Self:

@@ -126,6 +126,7 @@ def _facts(report: RpcReport) -> dict[str, object]:
         "method": report.method.rpartition("/")[2],
         "code": report.code,
         "reason": report.reason,
+        "cause": report.cause,
         "duration_ms": _ms(report.duration_s),
         "first_content_ms": _ms(report.first_content_s),
         "messages_sent": report.messages_sent or None,

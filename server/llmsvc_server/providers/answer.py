@@ -6,6 +6,7 @@ import aiohttp
 from aiohttp import hdrs, http_exceptions
 from multidict import CIMultiDictProxy
 
+from llmsvc_server.chat.deadline import Turn
 from llmsvc_server.errors import ProviderFailed, ProviderProtocolError
 
 FAULTS = (
@@ -49,6 +50,11 @@ class Answer:
     def content_type(self) -> str:
         """Type and subtype in lower case; empty if there is none."""
         return self.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+
+    def ends(self, turn: Turn | None) -> None:
+        """End `turn`, if there is one, once the whole body has arrived, read or not."""
+        if turn is not None:
+            self._content.on_eof(turn.over)
 
     async def read(self) -> bytes:
         """Return what has arrived, waiting for something if need be; empty at the end.

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.routing.pace import Pace, estimated_tokens
+from llmsvc_server.chat.usage import estimated_tokens
+from llmsvc_server.routing.pace import Pace
 
 LEAST_FLOOR_S = 0.5
 READINGS = 3

@@ -2,9 +2,7 @@
 
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Done
 from llmsvc_server.errors import ProviderProtocolError
-
-MAX_WHOLE_BYTES = 8 * 1024 * 1024
-"""Longest answer that is held back for a unary call (failover.md 3.2)."""
+from llmsvc_server.routing.held import Share
 
 
 def commits(event: ChatEvent) -> bool:
@@ -12,20 +10,21 @@ def commits(event: ChatEvent) -> bool:
     return bool(event.text) if isinstance(event, Delta) else isinstance(event, Done)
 
 
-async def rest_of_answer(held: list[ChatEvent], events: ChatEvents) -> None:
-    """Add everything up to the end of the answer to `held`.
+async def rest_of_answer(held: list[ChatEvent], events: ChatEvents, share: Share) -> None:
+    """Add everything up to the end of the answer to `held`, and its size to `share`.
 
     Raises:
         ProviderError: The attempt failed before its end, or its answer has no end in sight.
+        Overloaded: All answers that are held take too much.
     """
-    length = 0
+    share.clear()  # an attempt before has left nothing
     for event in held:
         if isinstance(event, Delta):
-            length += len(event.text.encode())
+            share.add(event.text)
     async for event in events:
         if isinstance(event, Delta):
-            length += len(event.text.encode())
-            if length > MAX_WHOLE_BYTES:
+            share.add(event.text)
+            if share.is_too_long:
                 # As if it came from there, so that the wrappers see it too.
                 await events.athrow(ProviderProtocolError(phase="stream"))
         held.append(event)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from llmsvc_server.chat.deadline import Budget, Deadline, Verdict
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Attempt, Locality, Route, Trail
+from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import (
     ContextTooLong,
@@ -17,7 +18,6 @@ from llmsvc_server.errors import (
     ProviderError,
     TooLittleTime,
 )
-from llmsvc_server.routing.pace import estimated_tokens
 from llmsvc_server.routing.plan import Candidate, Plan
 from llmsvc_server.routing.policy import POLICY, Next, Retry
 from llmsvc_server.routing.settle import counts, settled

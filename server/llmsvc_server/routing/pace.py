@@ -16,12 +16,6 @@ Cached prompts report impossible speeds (failover.md 4.2).
 """
 
 MOST_DOUBLINGS = 3
-_LETTERS_PER_TOKEN = 4
-
-
-def estimated_tokens(text_length: int) -> int:
-    """Return about how many tokens a text of so many characters has."""
-    return -(-text_length // _LETTERS_PER_TOKEN)
 
 
 @dataclass(slots=True)

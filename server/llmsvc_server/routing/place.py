@@ -45,9 +45,9 @@ class Held:
 
 
 class Place:
-    """Holds both breakers' permits. Given back once, whatever happens."""
+    """Holds both breakers' permits. Given back once, whatever happens; maybe left before."""
 
-    __slots__ = ("_answering", "_connecting", "_kept", "_model", "_trial", "endpoint")
+    __slots__ = ("_answering", "_connecting", "_kept", "_model", "_taken", "_trial", "endpoint")
 
     def __init__(
         self,
@@ -72,6 +72,13 @@ class Place:
         self._trial = trial
         self._model = model
         self._kept = True
+        self._taken = True
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether others are held back until it is known how this one ends."""
+        trials = (self._connecting.is_trial, self._answering.is_trial, self._trial is not None)
+        return any(trials)
 
     def answers(self, budget: Budget) -> None:
         """Tell the breakers of first content."""
@@ -112,8 +119,14 @@ class Place:
             error.verdict = held
         return True
 
+    def leave(self) -> None:
+        """Let others have it: the upstream is done, whoever has yet to read what it said."""
+        if self._taken:
+            self._taken = False
+            self.endpoint.free(self._model)
+
     def give_back(self) -> None:
-        """Free the place; what has no verdict by now gets none."""
+        """Leave the place; what has no verdict by now gets none."""
         if not self._kept:
             return
         self._kept = False
@@ -121,7 +134,7 @@ class Place:
         self._answering.released()
         if self._trial is not None:
             self._trial.over()
-        self.endpoint.free(self._model)
+        self.leave()
 
     def _earlier(self, budget: Budget) -> Held | None:
         """Return what this request's attempt before said of this endpoint, if it said anything."""

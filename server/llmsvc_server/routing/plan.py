@@ -18,6 +18,7 @@ from llmsvc_server.chat.route import (
     TargetName,
     strictest,
 )
+from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import (
     ContextTooLong,
@@ -28,7 +29,6 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.pace import estimated_tokens
 
 ANY_MODEL = "*"
 

@@ -2,7 +2,7 @@
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.request import ChatRequest, Routing
-from llmsvc_server.routing.pace import estimated_tokens
+from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.routing.plan import Plan, Targets, plan
 
 MOST_REMEMBERED = 256

@@ -29,14 +29,24 @@ RETRY_AFTER_S = (1.0, 30.0)
 
 
 class _Seat:
-    """A caller's place at an endpoint, as long as it is held."""
+    """A caller's place at an endpoint, as long as it is held: until its answer has come whole."""
 
-    __slots__ = ("caller", "place", "queue")
+    __slots__ = ("_is_left", "_leave", "caller", "place", "queue")
 
-    def __init__(self, place: Place, queue: "_Queue", caller: str) -> None:
+    def __init__(
+        self, place: Place, queue: "_Queue", caller: str, leave: "Callable[[_Seat], None]"
+    ) -> None:
         self.place = place
         self.queue = queue
         self.caller = caller
+        self._leave = leave
+        self._is_left = False
+
+    def over(self) -> None:
+        """Let others have it, whoever has yet to read what the upstream said."""
+        if not self._is_left:
+            self._is_left = True
+            self._leave(self)
 
 
 class _Queue:
@@ -72,7 +82,7 @@ class _Queue:
 
 
 class Pooled:
-    """Holds a place while an answer comes; frees it when the upstream's connection is closed."""
+    """Holds a place while an answer comes, until all of it is here or its connection is closed."""
 
     def __init__(  # noqa: PLR0913  plain limits, all by keyword
         self,
@@ -190,16 +200,22 @@ class Pooled:
             budget = self._patience.again(budget, request)
             queue = seat.queue
         began_s = self._clock()
+        done: Done | None = None
         try:
+            budget = budget if seat.place.is_trial else budget.during(seat)
             stream = seat.place.endpoint.stream_chat(seat.place, request, budget)
             async with aclosing(stream) as events:
                 async for event in events:
                     if isinstance(event, Done):
                         event.timings.queue_s = queued_s
                         queue.answers_s.append(self._clock() - began_s)
-                    yield event
+                        done = event
+                    else:
+                        yield event
         finally:
             self._give_back(seat)
+        if done is not None:
+            yield done  # whoever takes it holds nobody up
 
     def _check(self, model: str, budget: Budget) -> None:
         refusal = self.refusal(model, sole=budget.sole)
@@ -295,10 +311,14 @@ class Pooled:
         queue.served_s = self._clock()
         queue.turns.begin(caller)
         self._turns.begin(caller)
-        return _Seat(place, queue, caller)
+        return _Seat(place, queue, caller, self._left)
 
     def _give_back(self, seat: _Seat) -> None:
         seat.place.give_back()
+        seat.over()
+
+    def _left(self, seat: _Seat) -> None:
+        seat.place.leave()
         seat.queue.running -= 1
         seat.queue.turns.end(seat.caller)
         self._turns.end(seat.caller)

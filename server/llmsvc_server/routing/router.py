@@ -19,6 +19,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.routing.commit import commits, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
+from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.plan import Targets
 from llmsvc_server.routing.plans import Plans
 
@@ -26,12 +27,13 @@ from llmsvc_server.routing.plans import Plans
 class FailoverRouter:
     """Asks the configured targets in order. The commit point is the first content."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  plain parts, by keyword
         self,
         targets: Targets,
         inventory: Inventory,
         *,
         remote_when_busy: bool,
+        held: HeldAnswers,
         clock: Clock,
         chance: random.Random,
     ) -> None:
@@ -41,12 +43,14 @@ class FailoverRouter:
             targets: What is configured.
             inventory: Snapshots of what each has.
             remote_when_busy: Whether remote targets help where local ones are merely busy.
+            held: Counts what is held back for whole answers (failover.md 3.2).
             clock: Monotonic seconds.
             chance: Spreads pauses.
         """
         self._plans = Plans(targets, inventory)
         self._inventory = inventory
         self._remote_when_busy = remote_when_busy
+        self._held = held
         self._clock = clock
         self._chance = chance
 
@@ -66,6 +70,7 @@ class FailoverRouter:
             ProviderError: The only candidate, or the one that ends the chain, failed.
             AllProvidersFailed: Several were asked, and all failed.
             StreamInterrupted: The answering provider failed after content was delivered.
+            Overloaded: All answers that are held take too much.
         """
         await self._inventory.first_look()
         course = Course(
@@ -75,6 +80,7 @@ class FailoverRouter:
             remote_when_busy=self._remote_when_busy,
             chance=self._chance,
         )
+        share = Share(self._held)
         try:
             while (step := course.next()) is not None:
                 attempt = _Attempt(step, course, self._clock)
@@ -89,7 +95,7 @@ class FailoverRouter:
                             elif commits(event):
                                 attempt.held.append(event)
                                 break
-                        await attempt.commit(request.delivery, events)
+                        await attempt.commit(request.delivery, events, share)
                     except ProviderError as error:
                         self._learn(attempt.noted(error))
                         course.failed(step, error)
@@ -106,6 +112,7 @@ class FailoverRouter:
             raise course.failure()
         finally:
             course.settle()
+            share.clear()
 
     def _learn(self, error: ProviderError) -> None:
         if isinstance(error, ModelNotFound) and error.provider is not None:
@@ -139,8 +146,8 @@ class _Attempt:
         self._began_s = self._clock()
         return candidate.provider.stream_chat(asked, self._step.budget)
 
-    async def commit(self, delivery: Delivery, events: ChatEvents) -> None:
-        """Note the first content; for a whole answer, hold the rest as well.
+    async def commit(self, delivery: Delivery, events: ChatEvents, share: Share) -> None:
+        """Note the first content; for a whole answer, hold the rest as well, in `share`.
 
         Raises:
             ProviderError: There was none, or the rest did not come.
@@ -149,7 +156,7 @@ class _Attempt:
             raise ProviderProtocolError(phase="first_token")
         self._content_at_s = self._clock()
         if delivery is Delivery.WHOLE:
-            await rest_of_answer(self.held, events)
+            await rest_of_answer(self.held, events, share)
 
     def started(self) -> Started:
         """Return the commit point."""

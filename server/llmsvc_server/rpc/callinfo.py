@@ -39,9 +39,9 @@ class Call:
     `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends
     it, None where the caller's deadline does. `waiting` is what the running attempt, which began
     at `attempt_began_s`, waits for. Once `is_complete`, the caller has its answer, or `outcome` is
-    it: whatever ends the call then fails nothing. The guard owns the call; the servicer notes
-    progress. `caller` is who asks, as far as that is known: its host, which is in no log and no
-    error.
+    it: whatever ends the call then fails nothing. `unsent_bytes` is the size of a message that was
+    given up on its way. The guard owns the call; the servicer notes progress. `caller` is who asks,
+    as far as that is known: its host, which is in no log and no error.
     """
 
     method: str
@@ -57,6 +57,7 @@ class Call:
     first_content_s: float | None = None
     messages_sent: int = 0
     text_length: int = 0
+    unsent_bytes: int = 0
     is_complete: bool = False
     outcome: object = None
     waiting: Waiting | None = None

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Trail
-from llmsvc_server.chat.usage import Usage
+from llmsvc_server.chat.usage import Usage, estimated_tokens
 from llmsvc_server.errors import (
     DeadlineExpired,
     InterruptCause,
@@ -23,7 +23,6 @@ from llmsvc_server.errors import (
     StreamInterrupted,
 )
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
-from llmsvc_server.routing.pace import estimated_tokens
 from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.callinfo import (
@@ -39,13 +38,11 @@ from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.status import RpcFailure, after, to_failure
-
-ABORT_LIMIT_S = 1.0
-"""A status behind a blocked write cannot be sent; the backstop in stop() ends such a call."""
+from llmsvc_server.rpc.unsent import Unsent
 
 Method = Callable[[Any, Context], Awaitable[object]]
 Decoder = Callable[[bytes], object]
-
+Encoder = Callable[[object], bytes]
 
 _MAKERS = {
     False: grpc.stream_unary_rpc_method_handler,
@@ -62,12 +59,13 @@ class Guard(grpc.aio.ServerInterceptor):
     the end of the call. On the wire it is the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts it asks, all by keyword
         self,
         limits: Mapping[str, TimeLimits],
         *,
         arrivals: Arrivals,
         in_flight: InFlight,
+        unsent: Unsent,
         reporter: Reporter,
         clock: Clock,
     ) -> None:
@@ -75,6 +73,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._limits = limits
         self._arrivals = arrivals
         self._in_flight = in_flight
+        self._unsent = unsent
         self._reporter = reporter
         self._clock = clock
         self._guarded: dict[str, Handler] = {}
@@ -96,35 +95,38 @@ class Guard(grpc.aio.ServerInterceptor):
         return handler
 
     def _guard(self, name: str, inner: Handler) -> Handler:
+        make = _MAKERS[inner.response_streaming]
         limits = self._limits.get(name)
-        method = cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
+        if limits is None:
+            return make(self._guarded_other(inner), None, inner.response_serializer)
+        return make(self._guarded_chat(name, inner, limits), None, None)  # it encodes by itself
+
+    def _guarded_chat(self, name: str, inner: Handler, limits: TimeLimits) -> Method:
+        method, encode = _method(inner), _encoder(inner)
 
         async def guarded_chat(_requests: object, context: Context) -> object:
-            assert limits is not None  # noqa: S101  chosen below
             call = call_from(context, name, limits, self._clock)
             current_call.set(call)
             self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
                 response = await self._in_time(call, method, context)
+                response, call.outcome = encode(response), None  # bytes alone wait for the caller
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call)
                 raise
             except Exception as error:  # noqa: BLE001  the one place that maps them all
-                failure = _failure(call, _after_commit(call, error))
-                self._report(
-                    call,
-                    code=failure.code,
-                    reason=failure.reason,
-                    trail=failure.trail,
-                    detail=_defect(failure, error),
-                )
+                failure = self._failure(call, error)
             else:
-                trail = call.route.trail if call.route is not None else None
-                self._report(call, code="OK", trail=trail)
+                self._report_answer(call)
                 return response
             # Here, because the error has gone, and with its frames the request that they held.
-            return await self._refuse(context, failure, call)
+            return await self._end(call, context, failure)
+
+        return guarded_chat
+
+    def _guarded_other(self, inner: Handler) -> Method:
+        method = _method(inner)
 
         async def guarded(_requests: object, context: Context) -> object:
             request_id = request_id_from(context)
@@ -138,13 +140,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 failure = to_failure(error)
             return await _abort(context, failure, request_id)
 
-        make = _MAKERS[inner.response_streaming]
-        return make(guarded if limits is None else guarded_chat, None, inner.response_serializer)
-
-    async def _refuse(self, context: Context, failure: RpcFailure, call: Call) -> NoReturn:
-        if failure.reason == "SERVER_DRAINING":
-            await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
-        await _abort(context, failure, call.request_id)
+        return guarded
 
     async def _asked(self, inner: Handler, context: Context) -> object:
         """Return what a method takes that is no chat: a small message, or a stream of bytes."""
@@ -165,20 +161,49 @@ class Guard(grpc.aio.ServerInterceptor):
                 raise _out_of_time(call) from None
             raise
 
+    def _failure(self, call: Call, error: Exception) -> RpcFailure:
+        """Return what the caller is told, once it is reported."""
+        failure = _failure(call, _after_commit(call, error))
+        self._report(
+            call,
+            code=failure.code,
+            trail=failure.trail,
+            failure=failure,
+            detail=_defect(failure, error),
+        )
+        _let_go(error)
+        return failure
+
+    async def _end(self, call: Call, context: Context, failure: RpcFailure) -> NoReturn:
+        if failure.reason == "SERVER_DRAINING":
+            await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
+        self._unsent.hold(call.unsent_bytes)
+        await _abort(context, failure, call.request_id)
+
+    def _report_answer(self, call: Call) -> None:
+        self._report(call, code="OK", trail=call.route.trail if call.route is not None else None)
+
     def _report_cancel(self, call: Call) -> None:
         late = call.limit_s is None and call.finish_by.remaining_s() == 0
         code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
         self._report(call, code=code, trail=call.trail_ended_by(code, ""))
 
     def _report(
-        self, call: Call, *, code: str, trail: Trail | None, reason: str = "", detail: str = ""
+        self,
+        call: Call,
+        *,
+        code: str,
+        trail: Trail | None,
+        failure: RpcFailure | None = None,
+        detail: str = "",
     ) -> None:
         self._reporter.rpc_finished(
             RpcReport(
                 method=call.method,
                 request_id=call.request_id,
                 code=code,
-                reason=reason,
+                reason="" if failure is None else failure.reason,
+                cause="" if failure is None else failure.metadata.get("cause", ""),
                 duration_s=self._clock() - call.began_s,
                 first_content_s=call.first_content_s,
                 messages_sent=call.messages_sent,
@@ -188,6 +213,18 @@ class Guard(grpc.aio.ServerInterceptor):
                 detail=detail,
             )
         )
+
+
+def _method(inner: Handler) -> Method:
+    return cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
+
+
+def _encoder(inner: Handler) -> Encoder:
+    return _nothing if inner.response_streaming else cast("Encoder", inner.response_serializer)
+
+
+def _nothing(_result: object) -> bytes:
+    return b""  # a stream has written all it gives
 
 
 class ForeignCancelError(Exception):
@@ -257,10 +294,21 @@ def _defect(failure: RpcFailure, error: Exception) -> str:
 
 
 async def _abort(context: Context, failure: RpcFailure, request_id: str) -> NoReturn:
+    """Send the status, behind whatever is on its way: a caller that reads on is told."""
     try:
-        async with asyncio.timeout(ABORT_LIMIT_S):
-            await context.abort(
-                status_code(failure), message_of(failure), trailers(failure, request_id)
-            )
-    except TimeoutError:
-        raise asyncio.CancelledError from None
+        await context.abort(
+            status_code(failure), message_of(failure), trailers(failure, request_id)
+        )
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # the caller is gone
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget where an error came from, and with it the prompts and answers in those frames.
+
+    gRPC keeps what it raises for a status, and so the error before it, in a cycle: all of that would
+    stay until some garbage is collected.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__

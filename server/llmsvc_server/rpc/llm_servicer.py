@@ -1,6 +1,7 @@
 """Chat and ChatStream: read what is asked, call, convert."""
 
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing, nullcontext
+from typing import Self
 
 from typing_extensions import override
 
@@ -8,25 +9,49 @@ from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta, Done, Started, Waiting
 from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.errors import InterruptCause, StreamInterrupted
+from llmsvc_server.errors import InterruptCause, Overloaded, StreamInterrupted
 from llmsvc_server.routing.admission import Admission
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
+from llmsvc_server.routing.held import HeldAnswers, Share
+from llmsvc_server.routing.limits import Limits
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.asked import asked
 from llmsvc_server.rpc.callinfo import Call, current_call
+from llmsvc_server.rpc.deltas import encoded_delta
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
+from llmsvc_server.rpc.sending import Sending
 from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
+from llmsvc_server.rpc.unsent import Unsent
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     """The product's service. Expects the guard around it, which hands requests on as bytes."""
 
-    def __init__(self, router: FailoverRouter, admission: Admission) -> None:
-        """Answer over `router` whoever `admission` lets in."""
+    def __init__(
+        self,
+        router: FailoverRouter,
+        admission: Admission,
+        *,
+        held: HeldAnswers,
+        unsent: Unsent,
+        write_timeout_s: float,
+    ) -> None:
+        """Answer over `router` whoever `admission` lets in.
+
+        Args:
+            router: Answers.
+            admission: Counts.
+            held: Counts the answers in memory.
+            unsent: Adds those that nobody reads.
+            write_timeout_s: How long a message waits for a caller that does not read.
+        """
         self._router = router
         self._admission = admission
+        self._held = held
+        self._unsent = unsent
+        self._write_timeout_s = write_timeout_s
+        self._writes = Limits()
 
     @override
     async def Chat(self, request: bytes, context: Context) -> llm_pb2.ChatResponse:  # type: ignore[override]  # see the class
@@ -34,7 +59,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         wish = asked(request, Delivery.WHOLE, call.caller)
         del request
-        with self._admission.slot(call.caller, wish.size_bytes):
+        self._held.check()
+        with ExitStack() as slot:
+            slot.enter_context(self._admission.slot(call.caller, wish.size_bytes))
             async with aclosing(self._router.stream_chat(wish.chat, call.finish_by)) as events:
                 reply = await fold(events, waits=call.waits)
                 call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
@@ -44,6 +71,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     reply.done, reply.route, call.request_id, reply.text, _clocked(call)
                 )
                 call.is_complete, call.outcome = True, response
+            self._unsent.deliver(response.ByteSize(), slot)
         return response
 
     @override
@@ -54,8 +82,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         wish = asked(request, Delivery.STREAM, call.caller)
         del request
-        kept = _Kept() if wish.final_message_included else None
-        with self._admission.slot(call.caller, wish.size_bytes):
+        keeping = _Kept(self._held) if wish.final_message_included else nullcontext()
+        self._held.check()
+        with self._admission.slot(call.caller, wish.size_bytes), keeping as kept:
             if wish.progress_interval_s is not None:
                 progress = Progress(context, call, wish.progress_interval_s)
                 await progress.beside(self._stream(wish.chat, call, progress, kept))
@@ -67,27 +96,25 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     async def _stream(
         self, chat: ChatRequest, call: Call, outlet: Outlet, kept: "_Kept | None"
     ) -> None:
-        message = llm_pb2.ChatStreamResponse()
-        delta = message.delta  # one message for the whole stream: write() serialises it at once
-        write = outlet.write
-        async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    text = event.text
-                    if not text:
-                        continue
-                    delta.text = text
-                    await write(message)
-                    call.messages_sent += 1
-                    call.text_length += len(text)
-                    if kept is not None:
-                        kept.add(text, call)
-                elif isinstance(event, Waiting):
-                    call.waits(event)
-                elif isinstance(event, Started):
-                    await _start(event, call, outlet)
-                else:
-                    await _complete(event, call, outlet, kept)
+        with Sending(self._writes, outlet, call, longest_s=self._write_timeout_s) as sending:
+            write = sending.write
+            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
+                async for event in events:
+                    if isinstance(event, Delta):
+                        text = event.text
+                        if not text:
+                            continue
+                        await write(encoded_delta(text))
+                        call.messages_sent += 1
+                        call.text_length += len(text)
+                        if kept is not None:
+                            kept.add(text, call)
+                    elif isinstance(event, Waiting):
+                        call.waits(event)
+                    elif isinstance(event, Started):
+                        await _start(event, call, sending)
+                    else:
+                        await _complete(event, call, sending, kept)
 
 
 async def _start(started: Started, call: Call, outlet: Outlet) -> None:
@@ -97,7 +124,7 @@ async def _start(started: Started, call: Call, outlet: Outlet) -> None:
     message = llm_pb2.ChatStreamResponse()
     message.started.request_id = call.request_id
     fill_route(message.started.route, started.route.trail, started.route)
-    await outlet.write(message)
+    await outlet.write(message.SerializeToString())
     call.messages_sent += 1
 
 
@@ -107,11 +134,8 @@ async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None"
     if not call.text_length:
         call.first_content_s = None
     text = None if kept is None else "".join(kept.pieces)
-    await outlet.write(
-        llm_pb2.ChatStreamResponse(
-            completed=response_to_proto(done, call.route, call.request_id, text, _clocked(call))
-        )
-    )
+    response = response_to_proto(done, call.route, call.request_id, text, _clocked(call))
+    await outlet.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
     call.messages_sent += 1
     call.is_complete = True
 
@@ -123,12 +147,22 @@ def _clocked(call: Call) -> Clocked:
 class _Kept:
     """The pieces of an answer whose whole is repeated at its end, as long as that may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: HeldAnswers) -> None:
         self.pieces: list[str] = []
-        self._bytes = 0
+        self._share = Share(held)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._share.clear()
 
     def add(self, text: str, call: Call) -> None:
-        self._bytes += len(text.encode())
-        if self._bytes > MAX_WHOLE_BYTES and call.route is not None:
+        assert call.route is not None  # noqa: S101  text comes after the commit point
+        try:
+            self._share.add(text)
+        except Overloaded:
+            raise StreamInterrupted(InterruptCause.OVERLOAD, call.route) from None
+        if self._share.is_too_long:
             raise StreamInterrupted(InterruptCause.PROVIDER, call.route, phase="stream")
         self.pieces.append(text)

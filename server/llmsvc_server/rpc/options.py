@@ -9,7 +9,7 @@ MAX_CONNECTIONS = 1_000
 MAX_HEALTH_CONNECTIONS = 64
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""What clients are told to take; routing/commit.py ends an answer's text far below it."""
+"""What clients are told to take; config/server.py keeps a text below half of it."""
 
 _IDENTITY = 1 << 0
 _EVERY_ENCODING = _IDENTITY | 1 << 1 | 1 << 2  # deflate and gzip

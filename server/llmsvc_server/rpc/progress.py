@@ -29,8 +29,8 @@ class Outlet(Protocol):
         """Send the headers."""
         ...
 
-    def write(self, message: llm_pb2.ChatStreamResponse) -> Awaitable[None]:
-        """Send one message."""
+    def write(self, message: bytes) -> Awaitable[None]:
+        """Send one message, encoded."""
         ...
 
 
@@ -52,8 +52,8 @@ class Progress:
         async with self._turn:
             await self._headers(initial_metadata)
 
-    async def write(self, message: llm_pb2.ChatStreamResponse) -> None:
-        """Send one message."""
+    async def write(self, message: bytes) -> None:
+        """Send one message, encoded."""
         async with self._turn:
             await self._outlet.write(message)
             self._sent_s = self._clock()
@@ -108,7 +108,7 @@ class Progress:
             self._headers_sent = True
             await self._outlet.send_initial_metadata(metadata)
 
-    def _message(self) -> llm_pb2.ChatStreamResponse:
+    def _message(self) -> bytes:
         call = self._call
         progress = llm_pb2.StreamProgress()
         fill_duration(progress.elapsed_duration, call.elapsed_s())
@@ -121,4 +121,4 @@ class Progress:
             if call.waiting.phase is not Phase.QUEUED and call.waiting.target is not None:
                 progress.target.provider = call.waiting.target.name
                 progress.target.model = call.waiting.model
-        return llm_pb2.ChatStreamResponse(progress=progress)
+        return llm_pb2.ChatStreamResponse(progress=progress).SerializeToString()

@@ -20,6 +20,7 @@ from llmsvc_server.providers.anthropic.refused import OK, refusal_in
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.length import Length
 from llmsvc_server.providers.rest import Rest
 from llmsvc_server.providers.room import REFUSED, Room, Rooms
 
@@ -48,6 +49,7 @@ class AnthropicProvider:
         api_key: str,
         temperature: float | None,
         max_output_tokens: int,
+        max_answer_bytes: int,
         window_tokens: int | None,
         connect_timeout_s: float,
         user_agent: str,
@@ -60,6 +62,7 @@ class AnthropicProvider:
             api_key: Our key.
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1.
+            max_answer_bytes: Longest text of one answer, in UTF-8.
             window_tokens: Context window of its models; None if unknown.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
@@ -67,6 +70,7 @@ class AnthropicProvider:
         self._info = ProviderInfo(name=name, kind=ProviderKind.ANTHROPIC, locality=Locality.REMOTE)
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
+        self._max_answer_bytes = max_answer_bytes
         self._rooms = Rooms(window_tokens)
         self._upstream = Upstream(
             base_url,
@@ -105,23 +109,28 @@ class AnthropicProvider:
         """
         reading = Reading(request.sampling.stop_sequences)
         try:
-            answer, adjustments = await self._asked(request, budget)
+            most_tokens, _ = request.sampling.output_limit(self._max_output_tokens)
+            answer, adjustments = await self._asked(request, most_tokens, budget)
             done: Done | None = None
             try:
                 _begin(reading, answer)
+                answer.ends(budget.turn)
                 rest = Rest(answer, reading.ending)
-                while not reading.over:
+                length = Length(most_tokens, most_bytes=self._max_answer_bytes)
+                while not (reading.over or length.is_over):
                     data = await rest.read()
                     if (delta := reading.take(data)) is not None:
+                        length.add(delta.text)
                         yield delta
-                done = reading.end(adjustments)
+                ended = reading if reading.over else length
+                done = ended.end(adjustments)
                 yield done
             except ProviderError as error:
                 error.requests = answer.requests
                 raise
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
-                if done is None:
+                if done is None or not reading.over:
                     answer.close()
                 else:
                     await answer.release(DRAIN_S)
@@ -132,7 +141,7 @@ class AnthropicProvider:
             raise
 
     async def _asked(
-        self, request: ChatRequest, budget: Budget
+        self, request: ChatRequest, most_tokens: int, budget: Budget
     ) -> tuple[Answer, tuple[Adjustment, ...]]:
         """Return the response that is to be an answer, and what was not sent as it was asked.
 
@@ -141,7 +150,6 @@ class AnthropicProvider:
         Raises:
             ProviderError: There is no such response.
         """
-        most_tokens, _ = request.sampling.output_limit(self._max_output_tokens)
         limit = self._rooms.fitted(request, most_tokens)
         body, adjustments = self._encoded(request, limit)
         answer = await self._upstream.post(_CHAT, body, may_repeat=False)

@@ -18,6 +18,7 @@ from llmsvc_server.errors import (
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.length import Length
 from llmsvc_server.providers.model_names import looks_remote
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.ollama.errors import classify
@@ -51,6 +52,7 @@ class OllamaProvider:
         num_ctx: int | None,
         keep_alive_s: int,
         max_output_tokens: int,
+        max_answer_bytes: int,
         connect_timeout_s: float,
         user_agent: str,
         networks: Networks | None = None,
@@ -66,6 +68,7 @@ class OllamaProvider:
             num_ctx: Context window in tokens, the same for every request; None leaves it to Ollama.
             keep_alive_s: Seconds that a model stays in memory after an answer; -1 for ever.
             max_output_tokens: Most tokens of one answer, at least 1.
+            max_answer_bytes: Longest text of one answer, in UTF-8.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
             networks: Where connections may lead; None for anywhere.
@@ -77,6 +80,7 @@ class OllamaProvider:
         self._num_ctx = num_ctx
         self._keep_alive_s = keep_alive_s
         self._max_output_tokens = max_output_tokens
+        self._max_answer_bytes = max_answer_bytes
         self._upstream = Upstream(
             base_url,
             connect_timeout_s=connect_timeout_s,
@@ -132,19 +136,23 @@ class OllamaProvider:
             done: Done | None = None
             try:
                 await _check(answer)
+                answer.ends(budget.turn)
                 rest = Rest(answer, reading.ending)
-                while not reading.over:
+                length = Length(num_predict, most_bytes=self._max_answer_bytes)
+                while not (reading.over or length.is_over):
                     data = await rest.read()
                     if (delta := reading.take(data)) is not None:
+                        length.add(delta.text)
                         yield delta
-                done = reading.end(adjustments)
+                ended = reading if reading.over else length
+                done = ended.end(adjustments)
                 yield done
             except ProviderError as error:
                 error.requests = answer.requests
                 raise
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
-                if done is None:
+                if done is None or not reading.over:
                     answer.close()
                 else:
                     await answer.release(DRAIN_S)

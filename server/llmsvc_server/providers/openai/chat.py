@@ -24,6 +24,7 @@ from llmsvc_server.errors import (
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.length import Length
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.openai.asking import Asking, RequestForm, corrected
 from llmsvc_server.providers.openai.engine import loaded
@@ -61,6 +62,7 @@ class OpenaiProvider:
         networks: Networks | None,
         temperature: float | None,
         max_output_tokens: int | None,
+        max_answer_bytes: int,
         window_tokens: int | None,
         token_limit_field: str,
         stream_options: bool,
@@ -80,6 +82,7 @@ class OpenaiProvider:
             networks: Where connections may lead; None for anywhere.
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1; None for no limit of ours.
+            max_answer_bytes: Longest text of one answer, in UTF-8.
             window_tokens: Context window of its models; None if unknown.
             token_limit_field: "max_completion_tokens" or "max_tokens", as the server knows it.
             stream_options: Whether to ask for an answer's usage by that name.
@@ -93,6 +96,7 @@ class OpenaiProvider:
         self._is_local = locality is Locality.LOCAL
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
+        self._max_answer_bytes = max_answer_bytes
         self._asking = Asking(
             limit_field=token_limit_field, has_usage=stream_options, window_tokens=window_tokens
         )
@@ -152,23 +156,28 @@ class OpenaiProvider:
         try:
             if self._models.leads_outside(request.model):
                 raise RouteForbidden(called=False)
-            answer, form = await self._asked(request, budget)
+            most_tokens = request.sampling.limit(self._max_output_tokens)
+            answer, form = await self._asked(request, most_tokens, budget)
             done: Done | None = None
             try:
                 _begin(reading, answer)
+                answer.ends(budget.turn)
                 rest = Rest(answer, reading.ending)
-                while not reading.over:
+                length = Length(most_tokens, most_bytes=self._max_answer_bytes)
+                while not (reading.over or length.is_over):
                     data = await rest.read()
                     if (delta := reading.take(data)) is not None:
+                        length.add(delta.text)
                         yield delta
-                done = reading.end(self._told(request.sampling, form))
+                ended = reading if reading.over else length
+                done = ended.end(self._told(request.sampling, form))
                 yield done
             except ProviderError as error:
                 error.requests = answer.requests
                 raise
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
-                if done is None:
+                if done is None or not reading.over:
                     answer.close()
                 else:
                     await answer.release(DRAIN_S)
@@ -204,7 +213,9 @@ class OpenaiProvider:
     async def unload(self, model: str) -> None:
         """Do nothing: no such provider frees a model's memory on request."""
 
-    async def _asked(self, request: ChatRequest, budget: Budget) -> tuple[Answer, RequestForm]:
+    async def _asked(
+        self, request: ChatRequest, most_tokens: int | None, budget: Budget
+    ) -> tuple[Answer, RequestForm]:
         """Return the response that is to be an answer, and how the request was put.
 
         Where a refusal says how to ask, the request is put so, once: it ran nothing.
@@ -212,7 +223,7 @@ class OpenaiProvider:
         Raises:
             ProviderError: There is no such response.
         """
-        form = self._asking.form(request, request.sampling.limit(self._max_output_tokens))
+        form = self._asking.form(request, most_tokens)
         # A lost request may be paid in a cloud: there a retry is the course's, and in the receipt.
         may_repeat = budget.may_repeat and self._is_local
         answer = await self._upstream.post(

@@ -122,6 +122,7 @@ def report_of(
         request_id="r-1",
         code=code,
         reason="" if code == "OK" else "PROVIDER_ERROR",
+        cause="",
         duration_s=1.2345,
         first_content_s=0.2,
         messages_sent=3,

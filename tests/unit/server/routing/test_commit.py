@@ -4,7 +4,10 @@ import pytest
 
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Phase, Waiting
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES, commits, rest_of_answer
+from llmsvc_server.routing.commit import commits, rest_of_answer
+from llmsvc_server.routing.held import Share
+from tests.fakes.assembled import everyday_held
+from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.scripted_provider import done
 
 
@@ -29,18 +32,18 @@ async def _events(*events: ChatEvent) -> ChatEvents:
 async def test_the_rest_is_added_to_what_is_held() -> None:
     held: list[ChatEvent] = [Delta("a")]
     async with aclosing(_events(Delta("b"), done())) as rest:
-        await rest_of_answer(held, rest)
+        await rest_of_answer(held, rest, Share(everyday_held()))
 
     assert [Delta("a"), Delta("b"), done()] == held
 
 
-HALF = "é" * (MAX_WHOLE_BYTES // 4)
+HALF = "é" * (MAX_ANSWER_BYTES // 4)
 
 
 async def test_an_answer_may_be_as_long_as_the_limit() -> None:
     held: list[ChatEvent] = [Delta(HALF)]
     async with aclosing(_events(Delta(HALF), done())) as rest:
-        await rest_of_answer(held, rest)
+        await rest_of_answer(held, rest, Share(everyday_held()))
 
     assert done() == held[-1]
 
@@ -48,4 +51,4 @@ async def test_an_answer_may_be_as_long_as_the_limit() -> None:
 async def test_its_bytes_are_counted_and_not_its_letters() -> None:
     async with aclosing(_events(Delta(HALF + "a"), done())) as rest:
         with pytest.raises(ProviderProtocolError):
-            await rest_of_answer([Delta(HALF)], rest)
+            await rest_of_answer([Delta(HALF)], rest, Share(everyday_held()))

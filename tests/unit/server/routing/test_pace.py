@@ -1,18 +1,10 @@
-import pytest
-
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.routing.pace import (
     REMEMBERED_ANSWERS,
     REMEMBERED_MODELS,
     REMEMBERED_PROMPTS,
     Pace,
-    estimated_tokens,
 )
-
-
-@pytest.mark.parametrize(("letters", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2)])
-def test_four_letters_are_a_token(letters: int, tokens: int) -> None:
-    assert tokens == estimated_tokens(letters)
 
 
 def test_of_a_model_that_never_answered_only_the_least_is_known() -> None:

@@ -19,6 +19,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
+from tests.fakes.assembled import everyday_held
 from tests.fakes.chances import NO_PAUSE
 from tests.fakes.requests import chat_request, in_s
 from tests.fakes.scripted_provider import catalogue_of
@@ -54,6 +55,7 @@ async def asked(
         Targets(sequence=sequence),
         inventory,
         remote_when_busy=True,
+        held=everyday_held(),
         clock=asyncio.get_running_loop().time,
         chance=NO_PAUSE,
     )

@@ -13,18 +13,19 @@ from llmsvc_server.errors import (
     InterruptCause,
     LlmsvcError,
     ModelNotFound,
+    Overloaded,
     PrivacyViolated,
     ProviderFailed,
     ProviderProtocolError,
     ProviderUnreachable,
     StreamInterrupted,
 )
-from llmsvc_server.routing.commit import MAX_WHOLE_BYTES
+from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
-from tests.fakes.assembled import everyday_patience
+from tests.fakes.assembled import everyday_held, everyday_patience
 from tests.fakes.chances import NO_PAUSE, STEADY
-from tests.fakes.requests import chat_request, in_s
+from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, in_s
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of, done
 from tests.fakes.watching import inventory_of, inventory_over
 
@@ -32,7 +33,9 @@ MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL
 
 
 async def router_over(
-    *providers: ScriptedProvider, chance: random.Random = NO_PAUSE
+    *providers: ScriptedProvider,
+    chance: random.Random = NO_PAUSE,
+    held: HeldAnswers | None = None,
 ) -> FailoverRouter:
     """Route over providers whose default models are "phi3:mini" and "mock"."""
     inventory = inventory_over({one.info.name: one for one in providers})
@@ -47,6 +50,7 @@ async def router_over(
         Targets(sequence=targets),
         inventory,
         remote_when_busy=True,
+        held=held or everyday_held(),
         clock=asyncio.get_running_loop().time,
         chance=chance,
     )
@@ -136,9 +140,31 @@ async def test_an_end_without_done_is_a_failure() -> None:
 
 
 async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
-    half = Delta("é" * (MAX_WHOLE_BYTES // 4 + 1))
+    half = Delta("é" * (MAX_ANSWER_BYTES // 4 + 1))
     with pytest.raises(ProviderProtocolError):
         await answer(await router_over(ollama(half, half, done())), delivery=Delivery.WHOLE)
+
+
+async def test_an_answer_for_which_there_is_no_room_is_refused_and_leaves_none() -> None:
+    held = everyday_held(100)
+    held.add(60)
+    piece = Delta("x" * 30)
+    provider = ollama(piece, piece, done())
+    with pytest.raises(Overloaded):
+        await answer(await router_over(provider, held=held), delivery=Delivery.WHOLE)
+
+    assert provider.calls[0].left
+    assert 60 == held.bytes
+
+
+async def test_an_attempt_that_failed_holds_nothing_of_the_next_ones_room() -> None:
+    held = everyday_held(100)
+    whole = Delta("x" * 90)
+    router = await router_over(ollama(whole, ProviderFailed()), mock(whole, done()), held=held)
+    events = await answer(router, delivery=Delivery.WHOLE)
+
+    assert whole in events
+    assert 0 == held.bytes
 
 
 async def test_no_model_and_the_primarys_own_mean_each_ones_default() -> None:
@@ -233,6 +259,7 @@ async def test_a_call_before_the_first_look_waits_for_it() -> None:
         Targets(sequence=[target]),
         inventory,
         remote_when_busy=True,
+        held=everyday_held(),
         clock=asyncio.get_running_loop().time,
         chance=NO_PAUSE,
     )

@@ -42,7 +42,7 @@ from llmsvc_server.errors import (
 from llmsvc_server.routing.observed import Observed
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
-from tests.fakes.assembled import everyday_patience
+from tests.fakes.assembled import everyday_held, everyday_patience
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import done
@@ -190,6 +190,7 @@ async def called(
         Targets(sequence=targets),
         inventory_over({}),
         remote_when_busy=bool(seed % 2),
+        held=everyday_held(),
         clock=clock,
         chance=random.Random(seed),  # noqa: S311  seeded, so that a failure can be repeated
     )

@@ -13,6 +13,7 @@ from llmsvc_server.chat.events import Phase, Waiting
 from llmsvc_server.chat.route import Route
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.deltas import encoded_delta
 from llmsvc_server.rpc.headers import Metadata
 from llmsvc_server.rpc.progress import PHASES, Progress
 from tests.fakes.eventually import eventually
@@ -21,7 +22,7 @@ from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.rpc.failures import attempt, trail_of
 
 INTERVAL_S = 0.01
-DELTA = llm_pb2.ChatStreamResponse(delta=llm_pb2.PartDelta(text="a"))
+DELTA = encoded_delta("a")
 ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3", trail=trail_of(attempt()))
 PROGRESS = llm_pb2.StreamProgress
 
@@ -40,7 +41,7 @@ class KeptOutlet:
     async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
         self.headers.append(dict(initial_metadata))
 
-    async def write(self, message: llm_pb2.ChatStreamResponse) -> None:
+    async def write(self, message: bytes) -> None:
         self.writing += 1
         self.most_writing = max(self.most_writing, self.writing)
         try:
@@ -49,7 +50,7 @@ class KeptOutlet:
                 await self.gate.passed()
             if self.failure is not None:
                 raise self.failure
-            self.sent.append(llm_pb2.ChatStreamResponse.FromString(message.SerializeToString()))
+            self.sent.append(llm_pb2.ChatStreamResponse.FromString(message))
         finally:
             self.writing -= 1
 

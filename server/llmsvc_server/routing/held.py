@@ -1,0 +1,70 @@
+"""Answers in memory: gathered for who wants them whole, and on their way to who takes none."""
+
+from llmsvc_server.errors import Overloaded
+
+RETRY_AFTER_S = 1.0
+"""A guess: callers read on, or their connections end."""
+
+
+class HeldAnswers:
+    """Counts their bytes, and says when it is too much.
+
+    Attributes:
+        each_bytes: Longest text that is held for one call.
+        bytes: How much is held now.
+    """
+
+    def __init__(self, *, each_bytes: int, most_bytes: int) -> None:
+        """Hold texts of at most `each_bytes`, and `most_bytes` in all."""
+        self.each_bytes = each_bytes
+        self.bytes = 0
+        self._most_bytes = most_bytes
+
+    def check(self, size_bytes: int = 1) -> None:
+        """Return if there is room for so much. What would be alone always has it.
+
+        Raises:
+            Overloaded: There is none.
+        """
+        if self.bytes and self.bytes + size_bytes > self._most_bytes:
+            raise Overloaded(RETRY_AFTER_S)
+
+    def add(self, size_bytes: int) -> None:
+        """Hold more, room or not."""
+        self.bytes += size_bytes
+
+    def remove(self, size_bytes: int) -> None:
+        """Hold less."""
+        self.bytes -= size_bytes
+
+
+class Share:
+    """What one call has gathered of its answer."""
+
+    __slots__ = ("_held", "bytes")
+
+    def __init__(self, held: HeldAnswers) -> None:
+        """Have nothing."""
+        self._held = held
+        self.bytes = 0
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it is more than any answer that is delivered whole."""
+        return self.bytes > self._held.each_bytes
+
+    def add(self, text: str) -> None:
+        """Gather a piece.
+
+        Raises:
+            Overloaded: There is no room for it beside what others hold.
+        """
+        size_bytes = len(text.encode())
+        self._held.check(size_bytes)
+        self._held.add(size_bytes)
+        self.bytes += size_bytes
+
+    def clear(self) -> None:
+        """Let go of all."""
+        self._held.remove(self.bytes)
+        self.bytes = 0

@@ -1,0 +1,68 @@
+"""Messages to a caller that may have stopped reading."""
+
+import asyncio
+from collections.abc import Awaitable
+from types import TracebackType
+from typing import Self
+
+from llmsvc_server.errors import InterruptCause, StreamInterrupted
+from llmsvc_server.routing.limits import Limit, Limits
+from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.headers import Metadata
+from llmsvc_server.rpc.progress import Outlet
+
+
+class Sending(Limit):
+    """An outlet that waits for its caller, message by message, and not for ever.
+
+    gRPC takes a message once the caller's window has room for it. A message that is given up stays
+    on its way all the same, so the call ends with it (facts/grpc-aio.md, 5).
+    """
+
+    __slots__ = ("_call", "_clock", "_longest_s", "_outlet")
+
+    def __init__(self, limits: Limits, outlet: Outlet, call: Call, *, longest_s: float) -> None:
+        """Write to `outlet` for the running task, which waits `longest_s` seconds for a message."""
+        super().__init__(limits)
+        self._outlet = outlet
+        self._call = call
+        self._longest_s = longest_s
+        self._clock = asyncio.get_running_loop().time
+
+    def __enter__(self) -> Self:
+        """Let the limit run."""
+        self._limits.add(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let it run no more."""
+        self._limits.discard(self)
+
+    def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
+        """Send the headers; raises as `write`."""
+        return self._taken(self._outlet.send_initial_metadata(initial_metadata))
+
+    def write(self, message: bytes) -> Awaitable[None]:
+        """Send one message, encoded.
+
+        Raises:
+            StreamInterrupted: The caller did not take it in time.
+        """
+        return self._taken(self._outlet.write(message), len(message))
+
+    async def _taken(self, sent: Awaitable[None], size_bytes: int = 0) -> None:
+        self.begin_until(self._clock() + self._longest_s)
+        try:
+            await sent
+        except asyncio.CancelledError:
+            self._call.unsent_bytes = size_bytes
+            if self.broke() and self._call.route is not None:
+                raise StreamInterrupted(InterruptCause.SLOW_READER, self._call.route) from None
+            raise
+        finally:
+            self.end()

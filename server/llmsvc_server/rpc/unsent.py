@@ -1,0 +1,82 @@
+"""Answers that gRPC holds because their callers have not taken them."""
+
+import asyncio
+import math
+from contextlib import ExitStack
+from functools import partial
+
+from typing_extensions import override
+
+from llmsvc_server.routing.held import HeldAnswers
+from llmsvc_server.routing.limits import Limit, Limits
+
+CALL_BYTES = 32_768
+"""What a call that is held costs beside its message, both gRPC's part and ours."""
+
+COPIES = 2
+"""Of a whole answer: the bytes that we hand over, and gRPC's own."""
+
+
+class Unsent:
+    """Counts them as long as they are there, whoever has given the call up.
+
+    They can't be taken back: grpc.aio has no way to reset one call (DESIGN.md, ADR-032).
+    """
+
+    def __init__(self, held: HeldAnswers, *, longest_s: float) -> None:
+        """Add to what is `held`; let an answer keep its slot for `longest_s` seconds."""
+        self._held = held
+        self._longest_s = longest_s
+        self._limits = Limits()
+
+    def hold(self, message_bytes: int) -> None:
+        """Count a message until the running call has ended, and with it what it still sends."""
+        size_bytes = message_bytes + CALL_BYTES
+        self._held.add(size_bytes)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  gRPC runs each call in one
+        task.add_done_callback(partial(self._let_go, size_bytes))
+
+    def deliver(self, message_bytes: int, slot: ExitStack) -> None:
+        """Hold a whole answer, and its slot, until its caller has taken it.
+
+        Args:
+            message_bytes: Of the answer.
+            slot: What is closed then, or when the caller has had its time; taken over.
+
+        Raises:
+            Overloaded: There is no room for it beside what is held already.
+        """
+        size_bytes = COPIES * message_bytes
+        self._held.check(size_bytes)
+        self.hold(size_bytes)
+        _Delivery(self._limits, slot.pop_all()).begin_within(self._longest_s)
+
+    def _let_go(self, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
+        self._held.remove(size_bytes)
+
+
+class _Delivery(Limit):
+    """The last wait of a unary call, for its caller. Its answer is on its way, and stays on it."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, limits: Limits, slot: ExitStack) -> None:
+        super().__init__(limits)
+        self._slot = slot
+        self._task.add_done_callback(self._over)
+
+    def begin_within(self, longest_s: float) -> None:
+        self._limits.add(self)
+        self.begin_until(asyncio.get_running_loop().time() + longest_s)
+
+    @override
+    def interrupt(self) -> bool:
+        """Give the slot to others."""
+        self.due_s = math.inf
+        self._slot.close()
+        return True
+
+    def _over(self, _ended: "asyncio.Task[object]") -> None:
+        self._limits.discard(self)
+        self._slot.close()

@@ -1,0 +1,103 @@
+"""Messages to a caller that takes none, over an outlet that a test controls."""
+
+import asyncio
+
+import pytest
+
+from llmsvc_server.chat.deadline import Deadline
+from llmsvc_server.chat.route import Route
+from llmsvc_server.errors import InterruptCause, StreamInterrupted
+from llmsvc_server.routing.limits import Limits
+from llmsvc_server.rpc.callinfo import Call
+from llmsvc_server.rpc.deltas import encoded_delta
+from llmsvc_server.rpc.headers import Metadata
+from llmsvc_server.rpc.sending import Sending
+from tests.fakes.eventually import eventually
+from tests.fakes.gate import Gate
+from tests.fakes.scripted_provider import LOCAL_OLLAMA
+from tests.unit.server.rpc.failures import attempt, trail_of
+
+MESSAGE = encoded_delta("hello")
+ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3", trail=trail_of(attempt()))
+SHORT_S = 0.05
+
+
+class GatedOutlet:
+    """Takes nothing before its gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:  # noqa: ARG002  an outlet's
+        await self.gate.passed()
+
+    async def write(self, message: bytes) -> None:  # noqa: ARG002  an outlet's
+        await self.gate.passed()
+
+
+@pytest.fixture
+def outlet() -> GatedOutlet:
+    return GatedOutlet()
+
+
+@pytest.fixture
+async def call() -> Call:
+    clock = asyncio.get_running_loop().time
+    finish_by = Deadline(at_s=clock() + 60, clock=clock)
+    return Call(
+        method="/m",
+        request_id="req-1",
+        began_s=clock(),
+        finish_by=finish_by,
+        limit_s=None,
+        route=ROUTE,
+    )
+
+
+async def test_a_message_that_is_taken_costs_nothing(outlet: GatedOutlet, call: Call) -> None:
+    outlet.gate.open()
+    with Sending(Limits(), outlet, call, longest_s=SHORT_S) as sending:
+        await sending.send_initial_metadata(())
+        await sending.write(MESSAGE)
+        until_s = call.finish_by.clock() + 2 * SHORT_S
+        # Between messages nobody is waited for.
+        await eventually(lambda: call.finish_by.clock() >= until_s)
+
+    assert 0 == call.unsent_bytes
+
+
+async def test_one_that_is_not_taken_in_time_ends_the_stream(
+    outlet: GatedOutlet, call: Call
+) -> None:
+    with (
+        Sending(Limits(), outlet, call, longest_s=SHORT_S) as sending,
+        pytest.raises(StreamInterrupted) as given_up,
+    ):
+        await sending.write(MESSAGE)
+
+    assert (InterruptCause.SLOW_READER, ROUTE) == (given_up.value.cause, given_up.value.route)
+    assert len(MESSAGE) == call.unsent_bytes
+
+
+async def test_headers_are_not_waited_for_either(outlet: GatedOutlet, call: Call) -> None:
+    with (
+        Sending(Limits(), outlet, call, longest_s=SHORT_S) as sending,
+        pytest.raises(StreamInterrupted),
+    ):
+        await sending.send_initial_metadata(())
+
+    assert 0 == call.unsent_bytes
+
+
+async def test_a_caller_that_leaves_meanwhile_has_left(outlet: GatedOutlet, call: Call) -> None:
+    async def send() -> None:
+        with Sending(Limits(), outlet, call, longest_s=60) as sending:
+            await sending.write(MESSAGE)
+
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(send())
+        await outlet.gate.reached()
+        leaving.cancel()
+
+    assert leaving.cancelled()
+    assert len(MESSAGE) == call.unsent_bytes

@@ -1,0 +1,98 @@
+"""What gRPC holds for callers that do not read is counted until it is gone."""
+
+import asyncio
+from contextlib import ExitStack
+
+import pytest
+
+from llmsvc_server.errors import Overloaded
+from llmsvc_server.routing.held import HeldAnswers
+from llmsvc_server.rpc.unsent import CALL_BYTES, COPIES, Unsent
+from tests.fakes.assembled import everyday_held
+from tests.fakes.eventually import eventually
+from tests.fakes.gate import Gate
+
+MIB = 2**20
+
+
+class Answers:
+    """Calls whose answers a test lets their callers take."""
+
+    def __init__(self, held: HeldAnswers, *, longest_s: float) -> None:
+        self.held = held
+        self._unsent = Unsent(held, longest_s=longest_s)
+        self.taken = Gate()
+        self.slots = 0
+        self._calls: list[asyncio.Future[tuple[BaseException | None]]] = []
+
+    async def give(self, message_bytes: int) -> None:
+        """Begin to deliver one answer."""
+        delivering = asyncio.Event()
+        call = self._call(message_bytes, delivering)
+        self._calls.append(asyncio.gather(call, return_exceptions=True))
+        await delivering.wait()
+
+    async def _call(self, message_bytes: int, delivering: asyncio.Event) -> None:
+        self.slots += 1
+        try:
+            with ExitStack() as slot:
+                slot.callback(self._free)
+                self._unsent.deliver(message_bytes, slot)
+        finally:
+            delivering.set()
+        await self.taken.passed()
+
+    def _free(self) -> None:
+        self.slots -= 1
+
+    async def over(self) -> list[BaseException | None]:
+        """Let all be taken; return what the calls raised."""
+        self.taken.open()
+        return [outcome for call in self._calls for outcome in await call]
+
+
+async def test_an_answer_and_its_slot_are_held_until_it_is_taken() -> None:
+    answers = Answers(everyday_held(), longest_s=60)
+    await answers.give(MIB)
+    held = (answers.slots, answers.held.bytes)
+    await answers.over()
+    await eventually(lambda: not answers.slots)
+
+    assert (1, COPIES * MIB + CALL_BYTES) == held
+    assert 0 == answers.held.bytes
+
+
+async def test_a_slot_is_given_to_others_in_time_and_the_bytes_are_not() -> None:
+    answers = Answers(everyday_held(), longest_s=0.05)
+    await answers.give(MIB)
+    await answers.give(MIB)
+    await eventually(lambda: not answers.slots)
+    held_bytes = answers.held.bytes
+    await answers.over()
+
+    assert 2 * (COPIES * MIB + CALL_BYTES) == held_bytes
+    await eventually(lambda: not answers.held.bytes)
+
+
+async def test_no_call_is_let_in_while_the_limit_is_reached() -> None:
+    answers = Answers(everyday_held(2 * MIB), longest_s=60)
+    answers.held.check()
+    await answers.give(MIB)  # the first one has room, however large
+    with pytest.raises(Overloaded):
+        answers.held.check()
+    await answers.over()
+    await eventually(lambda: not answers.held.bytes)
+
+    answers.held.check()
+
+
+async def test_an_answer_without_room_is_refused_and_frees_its_slot() -> None:
+    answers = Answers(everyday_held(4 * MIB), longest_s=60)
+    await answers.give(MIB)
+    await answers.give(MIB)
+    slots = answers.slots
+    first, second = await answers.over()
+
+    assert 1 == slots
+    assert first is None
+    assert isinstance(second, Overloaded)
