@@ -9,6 +9,8 @@ from pathlib import Path
 
 import grpc
 
+from llmsvc_server.config.memory import HELD_FACTOR
+from llmsvc_server.config.settings import Settings
 from llmsvc_server.rpc.server import LLM_SERVICE
 from tests.fakes.crowd import chat, crowd
 from tests.fakes.eventually import eventually
@@ -21,8 +23,7 @@ from tests.hostile.measured_server import MeasuredServer, measured_server
 
 MIB = 2**20
 PIECE = token("x" * 65_536)
-MOST_MIB = 384
-"""`max_held_bytes`, four answers in the making, and what the allocator does not give back."""
+MOST_MIB = Settings().limits.max_held_bytes * HELD_FACTOR / MIB
 
 REQUEST = chat_message("slow").SerializeToString()
 

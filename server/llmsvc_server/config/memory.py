@@ -13,6 +13,10 @@ REQUEST_FACTOR = 14
 Multilingual Plane makes all of a text's four bytes wide), one as its UTF-8, six as JSON full of
 escapes for the provider, three that the allocator keeps. Measured by tests/hostile."""
 
+HELD_FACTOR = 5
+"""Bytes per byte of an answer that is held, at worst: as text, as message, as bytes, as the core's
+own copy, and what the allocator keeps. Measured by tests/hostile."""
+
 STREAM_BYTES = 65_535
 """What gRPC's core takes of a stream that nobody reads: what follows a request, before its end."""
 
@@ -40,10 +44,14 @@ class Memory:
 
 def memory_of(settings: Settings) -> Memory:
     """Return what `settings` may take."""
-    server, message_bytes = settings.server, settings.limits.max_message_bytes
+    server, limits = settings.server, settings.limits
+    message_bytes = limits.max_message_bytes
     most_arriving = max(2, ARRIVING_BYTES // message_bytes)
     without = (
-        PROCESS_BYTES + server.max_chats * 9 // 8 * STREAM_BYTES + most_arriving * message_bytes
+        PROCESS_BYTES
+        + server.max_chats * 9 // 8 * STREAM_BYTES
+        + most_arriving * message_bytes
+        + limits.max_held_bytes * HELD_FACTOR
     )
     return Memory(
         most_arriving=most_arriving,

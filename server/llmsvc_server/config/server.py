@@ -128,7 +128,7 @@ class LimitsSettings(Section):
         " Then a ChatStream ends, and the provider's connection is closed.",
     )
     max_held_bytes: int = Field(
-        default=67_108_864,
+        default=33_554_432,
         ge=1_048_576,
         le=68_719_476_736,
         description="Bytes of answers that are held in memory, all together: gathered for Chat, and"

@@ -1,17 +1,19 @@
 import pytest
 
-from llmsvc_server.config.memory import REQUEST_FACTOR, memory_of
+from llmsvc_server.config.memory import HELD_FACTOR, REQUEST_FACTOR, memory_of
 from llmsvc_server.config.settings import Settings
 from tests.unit.server.config.loading import refusal
 
 MIB = 2**20
 
 
-def settings(*, request_mib: int = 20, message_mib: int = 5, chats: int = 512) -> Settings:
+def settings(
+    *, request_mib: int = 20, message_mib: int = 5, chats: int = 512, held_mib: int = 32
+) -> Settings:
     return Settings.model_validate(
         {
             "server": {"max_request_bytes": request_mib * MIB, "max_chats": chats},
-            "limits": {"max_message_bytes": message_mib * MIB},
+            "limits": {"max_message_bytes": message_mib * MIB, "max_held_bytes": held_mib * MIB},
         }
     )
 
@@ -19,9 +21,9 @@ def settings(*, request_mib: int = 20, message_mib: int = 5, chats: int = 512) -
 def test_the_memory_of_a_pod_follows_from_its_settings() -> None:
     memory = memory_of(settings())
 
-    assert 506 == round(memory.total_bytes / MIB)
+    assert 666 == round(memory.total_bytes / MIB)
     assert 6 == memory.most_arriving
-    assert 194 == round(memory.without_requests_bytes / MIB)
+    assert 354 == round(memory.without_requests_bytes / MIB)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,7 @@ def test_the_memory_of_a_pod_follows_from_its_settings() -> None:
     [
         (settings(request_mib=21), REQUEST_FACTOR),
         (settings(chats=512 + 16), 1),
+        (settings(held_mib=33), HELD_FACTOR),
         (settings(message_mib=10), 0),
         (settings(request_mib=20, message_mib=16), 2),
         (settings(request_mib=20, message_mib=20), 10),
