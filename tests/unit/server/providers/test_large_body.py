@@ -1,6 +1,5 @@
 """What a provider gets of a large body, and what it costs."""
 
-import asyncio
 import tracemalloc
 
 from llmsvc_server.providers.large_body import PIECE_BYTES, LargeBody
@@ -20,7 +19,6 @@ class Pieces:
         """Take one."""
         self.sizes.append(len(piece))
         self.content += piece
-        await asyncio.sleep(0)
 
 
 async def test_it_is_sent_in_pieces_and_whole() -> None:

@@ -13,6 +13,13 @@ from tests.fakes.virtual_time import run_virtually
 SHORT, PLENTY = True, False
 
 
+async def passed(length_s: float) -> None:
+    """Return when so much of the loop's time has passed, which is none of ours."""
+    over = asyncio.Event()
+    _ = asyncio.get_running_loop().call_later(length_s, over.set)
+    await over.wait()
+
+
 class Caller:
     """One that sends its request after a while; None ends the call without."""
 
@@ -23,7 +30,7 @@ class Caller:
 
     async def read(self) -> object:
         """Wait for it."""
-        await asyncio.sleep(self._after_s)
+        await passed(self._after_s)
         return self._request
 
 
@@ -31,7 +38,7 @@ def ends(*callers: Caller, most: int, short: bool, apart_s: float = 0.0) -> list
     """Return what became of callers that begin one after the other."""
 
     async def one(arrivals: Arrivals, caller: Caller, begins_s: float) -> str:
-        await asyncio.sleep(begins_s)
+        await passed(begins_s)
         try:
             request = await arrivals.request(cast("Context", caller))
         except (Overloaded, InvalidRequest) as error:
