@@ -157,6 +157,7 @@ async def drain(
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.
     await app.server.stop(LAST_WORDS_S)
     await backstop
+    await _within(app.in_flight.empty(), LAST_WORDS_S)  # gRPC is done with calls before they are
     _tell(reporter, TransitionState.DRAINED, "")
 
 

@@ -1,5 +1,6 @@
 """The real gRPC server, on a real port, over targets that a test scripts at our own seam."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +33,9 @@ from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.scripted_provider import ScriptedProvider
+
+LAST_CALLS_S = 5.0
+"""For calls that gRPC is done with to end by themselves."""
 
 MODEL = "phi3:mini"
 
@@ -159,3 +163,5 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     finally:
         board.drain()
         await server.stop(0)
+        async with asyncio.timeout(LAST_CALLS_S):
+            await in_flight.empty()
