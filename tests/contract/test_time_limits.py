@@ -91,3 +91,14 @@ async def test_a_provider_that_does_not_stop_is_left_at_the_latest_with_the_call
 
     assert "DEADLINE_EXCEEDED" == ended.outcome[0]
     assert 1 == len(reports(service))
+
+
+async def test_an_answer_that_is_complete_counts_though_its_provider_is_slow_to_close() -> None:
+    provider = provider_of(Delta("a"), done())
+    provider.closing = Gate()
+    async with assembled(provider, stream_s=0.2) as service:
+        streamed = await stream(service)
+        await settled(service, provider)
+
+    assert ("OK", "completed") == (streamed.outcome[0], streamed.events[-1])
+    assert [("OK", "")] == reports(service)

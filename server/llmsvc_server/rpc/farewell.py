@@ -38,11 +38,10 @@ class Farewell:
 
     async def quiet(self) -> None:
         """Return when nobody came for `QUIET_S`; at once when released, late after `MOST_HELD_S`."""
-        for _ in range(round(MOST_HELD_S / QUIET_S)):
-            before = self._came
+        looks, before = round(MOST_HELD_S / QUIET_S), -1
+        while looks and self._came != before and not self._released.is_set():
+            looks, before = looks - 1, self._came
             await self._release_within(QUIET_S)
-            if self._came == before or self._released.is_set():
-                return
 
     def release(self) -> None:
         """Let all be told, those that still come included."""
