@@ -86,7 +86,8 @@ async def test_invariant_19_a_slow_reader_is_never_interrupted(protocol: Protoco
     servers = {"primary": FaultServer(protocol)}
     more = {"primary": {"idle_timeout_s": IDLE_S, "first_token_timeout_s": IDLE_S}}
     piece = Say("x" * PIECE_BYTES)
-    async with several(servers, entries=more) as stage:
+    limits = {"max_answer_bytes": 2 * PIECES * PIECE_BYTES, "max_output_tokens": 200_000}
+    async with several(servers, sections={"limits": limits}, entries=more) as stage:
         stage.primary.always([Begin(), *[piece] * PIECES, Marker(), Frame(), End()])
         now = asyncio.get_running_loop().time
         call = stage.service.stub.ChatStream(chat_message(), timeout=60)
