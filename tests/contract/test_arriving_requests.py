@@ -1,5 +1,6 @@
 """Requests that do not come, or come slowly: in time, in number, and each with a status."""
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -12,6 +13,7 @@ from tests.contract.told import Told, told
 from tests.fakes.assembled import Assembled, assembled
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
+from tests.fakes.hosts import channel_from
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import done
 
@@ -37,7 +39,7 @@ async def begun(service: Assembled, method: str = CHAT) -> Begun:
     return call
 
 
-async def outcome(call: Begun) -> Told | None:
+async def outcome(call: Awaitable[object]) -> Told | None:
     """Return how a call failed, None if it did not."""
     try:
         await call
@@ -137,4 +139,26 @@ async def test_requests_of_running_chats_have_a_bound_in_bytes() -> None:
     assert ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED") == what(refused)
     assert 1 == refused.detail(error_details_pb2.RetryInfo).retry_delay.seconds
     assert [llm_pb2.FINISH_REASON_STOP] * 3 == [one.finish_reason for one in (*answers, again)]
+    assert 0 == service.admission.request_bytes
+
+
+async def test_a_host_whose_requests_take_all_bytes_leaves_some_for_others() -> None:
+    gate = Gate()
+    provider = provider_of(gate, done())
+    async with (
+        assembled(provider, max_request_bytes=8_000) as service,
+        channel_from("127.0.0.7", service.address) as channel,
+    ):
+        running = [service.stub.Chat(chat_message("x" * 100), timeout=20) for _ in range(100)]
+        await eventually(lambda: len(reports(service)) + len(provider.calls) == 100)
+        asked = type(service.stub)(channel).Chat(chat_message("y" * 100), timeout=10)
+        await eventually(lambda: len(reports(service)) + len(provider.calls) == 101)
+        gate.open()
+        answer = await asked
+        outcomes = [await outcome(one) for one in running]
+        await settled(service, provider)
+    refused = [one for one in outcomes if one is not None]
+
+    assert llm_pb2.FINISH_REASON_STOP == answer.finish_reason
+    assert {("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED")} == {what(one) for one in refused}
     assert 0 == service.admission.request_bytes

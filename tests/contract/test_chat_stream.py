@@ -141,7 +141,7 @@ async def test_an_answer_that_finds_no_room_to_be_repeated_is_interrupted() -> N
     request = chat_message()
     request.stream_options.final_message_included = True
     async with assembled(provider_of(Delta("x" * 60), done()), max_held_bytes=100) as service:
-        service.held.add(60)
+        service.held.add("other", 60)
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             _ = [message async for message in service.stub.ChatStream(request)]
         await eventually(lambda: service.held.bytes == 60)

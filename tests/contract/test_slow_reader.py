@@ -21,6 +21,7 @@ from tests.contract.calls import (
 from tests.contract.told import Told, told
 from tests.fakes.assembled import assembled
 from tests.fakes.eventually import eventually
+from tests.fakes.hosts import channel_from
 from tests.fakes.http2_connection import http2_connection
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import ScriptedProvider, done
@@ -203,3 +204,23 @@ async def test_callers_are_refused_while_too_much_is_unread() -> None:
 
     assert [("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED")] * 2 == [one.outcome for one in refused]
     assert 1 == len(provider.calls)
+
+
+async def test_a_host_that_reads_nothing_keeps_no_other_host_out() -> None:
+    provider = provider_of(Delta("hello"), done())
+    provider.will(Delta("x" * PIECE_BYTES), done())  # more than the connection's window
+    request = chat_message().SerializeToString()
+    async with (
+        assembled(provider, write_s=0.1, max_held_bytes=2**20) as service,
+        http2_connection(service.address) as connection,
+        channel_from("127.0.0.7", service.address) as channel,
+    ):
+        for _ in range(40):
+            connection.call(CHAT, request)
+        await eventually(lambda: len(service.reporter.rpcs) == 40)
+        answer = await type(service.stub)(channel).Chat(chat_message(), timeout=10)
+        connection.close()
+        await eventually(lambda: not service.held.bytes)
+
+    assert "hello" == answer.message.parts[0].text
+    assert ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED") in reports(service)

@@ -72,7 +72,8 @@ class ServerSettings(Section):
         ge=65_536,
         le=1_073_741_824,
         description="Bytes of requests, as they came, that all chats together may hold; what does"
-        " not fit is refused with RESOURCE_EXHAUSTED. Each may take 14 of memory.",
+        " not fit is refused with RESOURCE_EXHAUSTED. The last eighth is kept for hosts that have"
+        " less than others. Each may take 14 of memory.",
     )
 
     @model_validator(mode="after")
@@ -132,7 +133,8 @@ class LimitsSettings(Section):
         ge=1_048_576,
         le=68_719_476_736,
         description="Bytes of answers that are held in memory, all together: gathered for Chat, and"
-        " waiting for callers that do not read. What is more is refused with RESOURCE_EXHAUSTED.",
+        " waiting for callers that do not read. What is more is refused with RESOURCE_EXHAUSTED."
+        " The last eighth is kept for hosts that have less than others.",
     )
     deadline_cap_s: float = Field(
         default=1_800.0,

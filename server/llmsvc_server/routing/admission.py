@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from llmsvc_server.errors import Overloaded, ShuttingDown
+from llmsvc_server.routing.shares import Shares
 
 RETRY_AFTER_S = 1.0
 """A guess: a place frees as soon as any of the running chats ends."""
@@ -13,9 +14,8 @@ _KEPT_ONE_OF = 8
 class Admission:
     """Lets chats in while there is room for them and their requests, none once it is closed.
 
-    One caller alone gets `max_chats` places. So that it can't lock the others out with them, an
-    eighth more is kept for callers that have less: of those last ones nobody may hold as many as
-    are still free, so half of them goes to the first who asks, half of the rest to the next.
+    One caller alone gets `max_chats` places; an eighth more is kept for callers that have less. Of
+    the bytes the last eighth is kept for them.
 
     Attributes:
         running: How many chats are inside.
@@ -24,11 +24,11 @@ class Admission:
 
     def __init__(self, *, max_chats: int, max_request_bytes: int) -> None:
         """Start open and empty."""
+        kept = -(-max_chats // _KEPT_ONE_OF)
+        self._places = Shares(max_chats + kept, kept=kept)
         self._max_request_bytes = max_request_bytes
-        self._kept = -(-max_chats // _KEPT_ONE_OF)
-        self._places = max_chats + self._kept
+        self._bytes = Shares(max_request_bytes, kept=max_request_bytes // _KEPT_ONE_OF)
         self._closed = False
-        self._held: dict[str, int] = {}
         self.running = 0
         self.request_bytes = 0
 
@@ -44,16 +44,15 @@ class Admission:
             request_bytes: Size of its request, which is held as long.
 
         Raises:
-            Overloaded: All places that this caller may take are taken, or those inside hold too
-                much.
+            Overloaded: All places or bytes that this caller may take are taken.
             ShuttingDown: The gate is closed.
         """
         if self._closed:
             raise ShuttingDown
-        free = self._places - self.running
-        if free <= self._kept and self._held.get(caller, 0) >= free:
+        is_too_much = self.request_bytes + request_bytes > self._max_request_bytes
+        if is_too_much or not self._bytes.has_room(caller, request_bytes):
             raise Overloaded(RETRY_AFTER_S)
-        if self.request_bytes + request_bytes > self._max_request_bytes:
+        if not self._places.has_room(caller, 1):
             raise Overloaded(RETRY_AFTER_S)
         return _Slot(self, caller, request_bytes)
 
@@ -61,15 +60,15 @@ class Admission:
         """Count one chat more; slots call this."""
         self.running += 1
         self.request_bytes += request_bytes
-        self._held[caller] = self._held.get(caller, 0) + 1
+        self._places.add(caller, 1)
+        self._bytes.add(caller, request_bytes)
 
     def leave(self, caller: str, request_bytes: int) -> None:
         """Count one less; slots call this."""
         self.running -= 1
         self.request_bytes -= request_bytes
-        left = self._held.pop(caller) - 1
-        if left:
-            self._held[caller] = left
+        self._places.remove(caller, 1)
+        self._bytes.remove(caller, request_bytes)
 
 
 class _Slot:

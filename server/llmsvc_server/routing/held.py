@@ -1,13 +1,16 @@
 """Answers in memory: gathered for who wants them whole, and on their way to who takes none."""
 
 from llmsvc_server.errors import Overloaded
+from llmsvc_server.routing.shares import Shares
 
 RETRY_AFTER_S = 1.0
 """A guess: callers read on, or their connections end."""
 
+_KEPT_ONE_OF = 8
+
 
 class HeldAnswers:
-    """Counts their bytes, and says when it is too much.
+    """Counts their bytes, and says when it is too much. An eighth is kept for who has less.
 
     Attributes:
         each_bytes: Longest text that is held for one call.
@@ -18,34 +21,37 @@ class HeldAnswers:
         """Hold texts of at most `each_bytes`, and `most_bytes` in all."""
         self.each_bytes = each_bytes
         self.bytes = 0
-        self._most_bytes = most_bytes
+        self._shares = Shares(most_bytes, kept=most_bytes // _KEPT_ONE_OF)
 
-    def check(self, size_bytes: int = 1) -> None:
-        """Return if there is room for so much. What would be alone always has it.
+    def check(self, caller: str, size_bytes: int = 1) -> None:
+        """Return if there is room for so much of a caller's. What would be alone always has it.
 
         Raises:
             Overloaded: There is none.
         """
-        if self.bytes and self.bytes + size_bytes > self._most_bytes:
+        if self.bytes and not self._shares.has_room(caller, size_bytes):
             raise Overloaded(RETRY_AFTER_S)
 
-    def add(self, size_bytes: int) -> None:
-        """Hold more, room or not."""
+    def add(self, caller: str, size_bytes: int) -> None:
+        """Hold more for a caller, room or not."""
         self.bytes += size_bytes
+        self._shares.add(caller, size_bytes)
 
-    def remove(self, size_bytes: int) -> None:
+    def remove(self, caller: str, size_bytes: int) -> None:
         """Hold less."""
         self.bytes -= size_bytes
+        self._shares.remove(caller, size_bytes)
 
 
 class Share:
     """What one call has gathered of its answer."""
 
-    __slots__ = ("_held", "bytes")
+    __slots__ = ("_caller", "_held", "bytes")
 
-    def __init__(self, held: HeldAnswers) -> None:
-        """Have nothing."""
+    def __init__(self, held: HeldAnswers, caller: str) -> None:
+        """Have nothing; it will be `caller`'s."""
         self._held = held
+        self._caller = caller
         self.bytes = 0
 
     @property
@@ -60,11 +66,11 @@ class Share:
             Overloaded: There is no room for it beside what others hold.
         """
         size_bytes = len(text.encode())
-        self._held.check(size_bytes)
-        self._held.add(size_bytes)
+        self._held.check(self._caller, size_bytes)
+        self._held.add(self._caller, size_bytes)
         self.bytes += size_bytes
 
     def clear(self) -> None:
         """Let go of all."""
-        self._held.remove(self.bytes)
+        self._held.remove(self._caller, self.bytes)
         self.bytes = 0

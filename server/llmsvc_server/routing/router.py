@@ -80,7 +80,7 @@ class FailoverRouter:
             remote_when_busy=self._remote_when_busy,
             chance=self._chance,
         )
-        share = Share(self._held)
+        share = Share(self._held, request.caller)
         try:
             while (step := course.next()) is not None:
                 attempt = _Attempt(step, course, self._clock)

@@ -177,7 +177,7 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _end(self, call: Call, context: Context, failure: RpcFailure) -> NoReturn:
         if failure.reason == "SERVER_DRAINING":
             await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
-        self._unsent.hold(call.unsent_bytes)
+        self._unsent.hold(call.caller, call.unsent_bytes)
         await _abort(context, failure, call.request_id)
 
     def _report_answer(self, call: Call) -> None:

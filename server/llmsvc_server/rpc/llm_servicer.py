@@ -59,7 +59,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         wish = asked(request, Delivery.WHOLE, call.caller)
         del request
-        self._held.check()
+        self._held.check(call.caller)
         with ExitStack() as slot:
             slot.enter_context(self._admission.slot(call.caller, wish.size_bytes))
             async with aclosing(self._router.stream_chat(wish.chat, call.finish_by)) as events:
@@ -71,7 +71,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     reply.done, reply.route, call.request_id, reply.text, _clocked(call)
                 )
                 call.is_complete, call.outcome = True, response
-            self._unsent.deliver(response.ByteSize(), slot)
+            self._unsent.deliver(call.caller, response.ByteSize(), slot)
         return response
 
     @override
@@ -82,8 +82,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         call = current_call.get()
         wish = asked(request, Delivery.STREAM, call.caller)
         del request
-        keeping = _Kept(self._held) if wish.final_message_included else nullcontext()
-        self._held.check()
+        keeping = _Kept(self._held, call.caller) if wish.final_message_included else nullcontext()
+        self._held.check(call.caller)
         with self._admission.slot(call.caller, wish.size_bytes), keeping as kept:
             if wish.progress_interval_s is not None:
                 progress = Progress(context, call, wish.progress_interval_s)
@@ -147,9 +147,9 @@ def _clocked(call: Call) -> Clocked:
 class _Kept:
     """The pieces of an answer whose whole is repeated at its end, as long as that may be."""
 
-    def __init__(self, held: HeldAnswers) -> None:
+    def __init__(self, held: HeldAnswers, caller: str) -> None:
         self.pieces: list[str] = []
-        self._share = Share(held)
+        self._share = Share(held, caller)
 
     def __enter__(self) -> Self:
         return self

@@ -29,18 +29,19 @@ class Unsent:
         self._longest_s = longest_s
         self._limits = Limits()
 
-    def hold(self, message_bytes: int) -> None:
-        """Count a message until the running call has ended, and with it what it still sends."""
+    def hold(self, caller: str, message_bytes: int) -> None:
+        """Count a message to `caller` until the running call has ended, and with it what it still sends."""
         size_bytes = message_bytes + CALL_BYTES
-        self._held.add(size_bytes)
+        self._held.add(caller, size_bytes)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  gRPC runs each call in one
-        task.add_done_callback(partial(self._let_go, size_bytes))
+        task.add_done_callback(partial(self._let_go, caller, size_bytes))
 
-    def deliver(self, message_bytes: int, slot: ExitStack) -> None:
+    def deliver(self, caller: str, message_bytes: int, slot: ExitStack) -> None:
         """Hold a whole answer, and its slot, until its caller has taken it.
 
         Args:
+            caller: Whose answer it is.
             message_bytes: Of the answer.
             slot: What is closed then, or when the caller has had its time; taken over.
 
@@ -48,12 +49,12 @@ class Unsent:
             Overloaded: There is no room for it beside what is held already.
         """
         size_bytes = COPIES * message_bytes
-        self._held.check(size_bytes)
-        self.hold(size_bytes)
+        self._held.check(caller, size_bytes)
+        self.hold(caller, size_bytes)
         _Delivery(self._limits, slot.pop_all()).begin_within(self._longest_s)
 
-    def _let_go(self, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
-        self._held.remove(size_bytes)
+    def _let_go(self, caller: str, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
+        self._held.remove(caller, size_bytes)
 
 
 class _Delivery(Limit):

@@ -32,7 +32,7 @@ async def _events(*events: ChatEvent) -> ChatEvents:
 async def test_the_rest_is_added_to_what_is_held() -> None:
     held: list[ChatEvent] = [Delta("a")]
     async with aclosing(_events(Delta("b"), done())) as rest:
-        await rest_of_answer(held, rest, Share(everyday_held()))
+        await rest_of_answer(held, rest, Share(everyday_held(), "a"))
 
     assert [Delta("a"), Delta("b"), done()] == held
 
@@ -43,7 +43,7 @@ HALF = "é" * (MAX_ANSWER_BYTES // 4)
 async def test_an_answer_may_be_as_long_as_the_limit() -> None:
     held: list[ChatEvent] = [Delta(HALF)]
     async with aclosing(_events(Delta(HALF), done())) as rest:
-        await rest_of_answer(held, rest, Share(everyday_held()))
+        await rest_of_answer(held, rest, Share(everyday_held(), "a"))
 
     assert done() == held[-1]
 
@@ -51,4 +51,4 @@ async def test_an_answer_may_be_as_long_as_the_limit() -> None:
 async def test_its_bytes_are_counted_and_not_its_letters() -> None:
     async with aclosing(_events(Delta(HALF + "a"), done())) as rest:
         with pytest.raises(ProviderProtocolError):
-            await rest_of_answer([Delta(HALF)], rest, Share(everyday_held()))
+            await rest_of_answer([Delta(HALF)], rest, Share(everyday_held(), "a"))

@@ -147,7 +147,7 @@ async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
 
 async def test_an_answer_for_which_there_is_no_room_is_refused_and_leaves_none() -> None:
     held = everyday_held(100)
-    held.add(60)
+    held.add("other", 60)
     piece = Delta("x" * 30)
     provider = ollama(piece, piece, done())
     with pytest.raises(Overloaded):

@@ -37,7 +37,7 @@ class Answers:
         try:
             with ExitStack() as slot:
                 slot.callback(self._free)
-                self._unsent.deliver(message_bytes, slot)
+                self._unsent.deliver("a", message_bytes, slot)
         finally:
             delivering.set()
         await self.taken.passed()
@@ -76,14 +76,14 @@ async def test_a_slot_is_given_to_others_in_time_and_the_bytes_are_not() -> None
 
 async def test_no_call_is_let_in_while_the_limit_is_reached() -> None:
     answers = Answers(everyday_held(2 * MIB), longest_s=60)
-    answers.held.check()
+    answers.held.check("a")
     await answers.give(MIB)  # the first one has room, however large
     with pytest.raises(Overloaded):
-        answers.held.check()
+        answers.held.check("a")
     await answers.over()
     await eventually(lambda: not answers.held.bytes)
 
-    answers.held.check()
+    answers.held.check("a")
 
 
 async def test_an_answer_without_room_is_refused_and_frees_its_slot() -> None:

@@ -1,0 +1,40 @@
+"""What callers share: one alone gets nearly all, and yet can't lock the others out."""
+
+
+class Shares:
+    """Counts what each caller has of something.
+
+    A part is kept for callers that have less: of that last part nobody takes any who has more than
+    is left then, so half of it goes to the first who asks, half of the rest to the next. A caller
+    that had to be given more than all but that part counts for no more.
+    """
+
+    def __init__(self, most: int, *, kept: int) -> None:
+        """Share `most`, the last `kept` of it among callers that have less."""
+        self._most = most
+        self._kept = kept
+        self._most_of_one = most - kept
+        self._taken = 0
+        self._held: dict[str, int] = {}
+
+    def has_room(self, caller: str, amount: int) -> bool:
+        """Return whether a caller may have so much more."""
+        left = self._most - self._taken - amount
+        return left >= self._kept or 0 <= left >= self._held.get(caller, 0)
+
+    def add(self, caller: str, amount: int) -> None:
+        """Give it to a caller, room or not."""
+        self._change(caller, amount)
+
+    def remove(self, caller: str, amount: int) -> None:
+        """Take it back."""
+        self._change(caller, -amount)
+
+    def _change(self, caller: str, amount: int) -> None:
+        before = self._held.get(caller, 0)
+        after = before + amount
+        self._taken += min(after, self._most_of_one) - min(before, self._most_of_one)
+        if after:
+            self._held[caller] = after
+        else:
+            self._held.pop(caller, None)
