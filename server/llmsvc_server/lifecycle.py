@@ -152,7 +152,7 @@ async def drain(
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
     await asyncio.sleep(0)  # it has begun, and connections are told
     app.in_flight.farewell.release()
-    await _within(app.in_flight.empty(), grace_s)
+    await _within(_over(app, stop), grace_s)
     _expire_what_is_left(app, reporter)
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.
     await app.server.stop(LAST_WORDS_S)
@@ -161,10 +161,22 @@ async def drain(
     _tell(reporter, TransitionState.DRAINED, "")
 
 
+async def _over(app: App, stop: StopSignals) -> None:
+    """Return once no call runs, and whole answers are with their callers or somebody insists."""
+    await app.in_flight.empty()
+    delivered = app.background.start(app.admission.empty())
+    insisted = app.background.start(_insisted(stop))
+    _ = await asyncio.wait((delivered, insisted), return_when=asyncio.FIRST_COMPLETED)
+
+
 def _expire_what_is_left(app: App, reporter: Reporter) -> None:
     if len(app.in_flight):
         _tell(reporter, TransitionState.EXPIRING, f"{len(app.in_flight)} calls are ended")
         app.in_flight.expire()
+
+
+async def _insisted(stop: StopSignals) -> None:
+    _ = await stop.insisted.wait()
 
 
 async def _expire_when_insisted(app: App, stop: StopSignals) -> None:

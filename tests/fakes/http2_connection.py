@@ -63,6 +63,11 @@ class Http2Connection:
         """Send a piece of a message; windows are the sender's business."""
         self._send(Kind.DATA, 0, stream, payload)
 
+    def take(self, stream: int, size_bytes: int) -> None:
+        """Make room for so much more of a stream, whose data nobody takes before."""
+        for window in (0, stream):
+            self._send(Kind.WINDOW_UPDATE, 0, window, struct.pack(">I", size_bytes))
+
     def reset(self, stream: int) -> None:
         """Reset a stream."""
         self._send(Kind.RST_STREAM, 0, stream, struct.pack(">I", _CANCEL))

@@ -12,6 +12,7 @@ from llmsvc_server.lifecycle import StopSignals, drain
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
+from tests.fakes.http2_connection import Kind, http2_connection
 from tests.fakes.ollama_steps import done, token
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService, over_ollama, running_service
@@ -62,6 +63,48 @@ async def test_a_running_stream_finishes() -> None:
             await ending
 
     assert "ab" == await answer
+
+
+async def test_a_whole_answer_that_its_caller_still_takes_is_delivered() -> None:
+    data = b""
+    request = chat_message().SerializeToString()
+    async with FakeOllama(models=("phi3:mini",)) as fake:
+        fake.will(token("x" * 200_000), done())
+        async with (
+            running_service(over_ollama(fake)) as service,
+            http2_connection(service.address) as connection,
+            asyncio.TaskGroup() as group,
+        ):
+            stream = connection.call("/llmsvc.v1.LLMService/Chat", request)
+            await eventually(lambda: bool(service.reporter.rpcs))
+            ending = group.create_task(draining(service, StopSignals()))
+            ended, _ = await asyncio.wait([ending], timeout=2)
+            connection.take(stream, 300_000)
+            async for frame in connection.frames():
+                data += frame.payload if frame.kind == Kind.DATA else b""
+            await ending
+
+    assert not ended
+    assert b"x" * 200_000 in data
+
+
+async def test_a_second_signal_waits_for_no_caller_that_does_not_read() -> None:
+    stop = StopSignals()
+    request = chat_message().SerializeToString()
+    async with FakeOllama(models=("phi3:mini",)) as fake:
+        fake.will(token("x" * 200_000), done())
+        async with (
+            running_service(over_ollama(fake)) as service,
+            http2_connection(service.address) as connection,
+            asyncio.TaskGroup() as group,
+        ):
+            connection.call("/llmsvc.v1.LLMService/Chat", request)
+            await eventually(lambda: bool(service.reporter.rpcs))
+            ending = group.create_task(draining(service, stop))
+            await eventually(lambda: service.app.board.draining)
+            stop.received(signal.SIGTERM)
+            async with asyncio.timeout(5):
+                await ending
 
 
 async def test_after_the_grace_a_stream_ends_with_a_status_of_its_own() -> None:

@@ -1,5 +1,6 @@
 """The process gate: counts chats, of each caller and in all, and their bytes, and never waits."""
 
+import asyncio
 from types import TracebackType
 
 from llmsvc_server.errors import Overloaded, ShuttingDown
@@ -29,12 +30,18 @@ class Admission:
         self._max_request_bytes = max_request_bytes
         self._bytes = Shares(max_request_bytes, kept=max_request_bytes // _KEPT_ONE_OF)
         self._closed = False
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.running = 0
         self.request_bytes = 0
 
     def close(self) -> None:
         """Refuse every chat from now on; those inside run on."""
         self._closed = True
+
+    async def empty(self) -> None:
+        """Return when no chat is inside."""
+        await self._empty.wait()
 
     def slot(self, caller: str, request_bytes: int) -> "_Slot":
         """Return what holds one place while it is entered, which has to be at once.
@@ -59,6 +66,7 @@ class Admission:
     def enter(self, caller: str, request_bytes: int) -> None:
         """Count one chat more; slots call this."""
         self.running += 1
+        self._empty.clear()
         self.request_bytes += request_bytes
         self._places.add(caller, 1)
         self._bytes.add(caller, request_bytes)
@@ -69,6 +77,8 @@ class Admission:
         self.request_bytes -= request_bytes
         self._places.remove(caller, 1)
         self._bytes.remove(caller, request_bytes)
+        if not self.running:
+            self._empty.set()
 
 
 class _Slot:
