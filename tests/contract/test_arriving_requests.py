@@ -119,6 +119,19 @@ async def test_health_and_reflection_are_given_up_alike(method: str) -> None:
     assert "RESOURCE_EXHAUSTED" == first.code
 
 
+async def test_a_drain_tells_who_has_yet_to_send_to_go_elsewhere() -> None:
+    provider = provider_of(done())
+    async with assembled(provider) as service:
+        call = await begun(service)
+        await eventually(lambda: len(service.in_flight) == 1)
+        service.in_flight.expire()
+        end = await outcome(call)
+
+    assert ("UNAVAILABLE", "SERVER_DRAINING") == what(end)
+    assert end is not None
+    assert (end.pushback_ms or 0) > 0
+
+
 async def test_requests_of_running_chats_have_a_bound_in_bytes() -> None:
     gate = Gate()
     provider = provider_of(gate, done())

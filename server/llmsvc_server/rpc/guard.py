@@ -259,7 +259,9 @@ def _out_of_time(call: Call) -> LlmsvcError:
     if call.draining:
         if call.committed and call.route is not None:
             return StreamInterrupted(InterruptCause.DRAIN, call.route)
-        return ShuttingDown(called=True)  # who only waited in a queue was sent away before
+        # Who only waited in a queue was sent away before; who has yet to send, or to be routed,
+        # waits for nothing.
+        return ShuttingDown(called=call.waiting is not None)
     if call.limit_s is not None and call.committed and call.route is not None:
         return StreamInterrupted(InterruptCause.TIME_LIMIT, call.route)
     return DeadlineExpired(call.limit_s)
