@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.events import Delta
@@ -204,6 +205,32 @@ async def test_callers_are_refused_while_too_much_is_unread() -> None:
 
     assert [("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED")] * 2 == [one.outcome for one in refused]
     assert 1 == len(provider.calls)
+
+
+async def test_health_checks_whose_answers_nobody_reads_have_a_bound() -> None:
+    asks = health_pb2.HealthCheckRequest()
+    provider = provider_of(Delta("x" * PIECE_BYTES), done())
+    async with (
+        assembled(provider, max_other_bytes=2**20) as service,
+        http2_connection(service.address) as connection,
+        channel_from("127.0.0.7", service.address) as channel,
+    ):
+        stub = health_pb2_grpc.HealthStub(service.channel)
+        connection.call(CHAT, chat_message().SerializeToString())  # more than its window
+        await eventually(lambda: bool(service.reporter.rpcs))
+        for _ in range(60):
+            connection.call("/grpc.health.v1.Health/Check", b"")
+        await eventually(lambda: service.held_of_others.bytes > 27 * 2**15)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Check(asks, timeout=10)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(asks, timeout=10)
+        connection.close()
+        await eventually(lambda: not service.held_of_others.bytes)
+        again = await stub.Check(asks, timeout=10)
+
+    refused = told(raised.value)
+    assert ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED") == (refused.code, refused.reason)
+    assert answer.status == again.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_a_host_that_reads_nothing_keeps_no_other_host_out() -> None:

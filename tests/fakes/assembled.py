@@ -68,6 +68,7 @@ class Assembled:
     in_flight: InFlight
     admission: Admission
     held: HeldAnswers
+    held_of_others: HeldAnswers
     inventory: Inventory
     reporter: ListeningReporter
     background: Background
@@ -82,6 +83,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     stream_s: float = 600.0,
     write_s: float = 30.0,
     max_held_bytes: int = 64 * 1024 * 1024,
+    max_other_bytes: int = 64 * 1024 * 1024,
     cap_s: float = 1800.0,
     max_message_bytes: int = 5 * 1024 * 1024,
     max_request_bytes: int = 24 * 1024 * 1024,
@@ -110,6 +112,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     arrivals = Arrivals(most=most_arriving, is_memory_short=is_memory_short, clock=clock)
     held = everyday_held(max_held_bytes)
     unsent = Unsent(held, longest_s=write_s)
+    held_of_others = everyday_held(max_other_bytes)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
         guard=Guard(
@@ -117,6 +120,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
             arrivals=arrivals,
             in_flight=in_flight,
             unsent=unsent,
+            unsent_others=Unsent(held_of_others, longest_s=write_s),
             reporter=reporter,
             clock=clock,
         ),
@@ -155,6 +159,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
                 in_flight=in_flight,
                 admission=admission,
                 held=held,
+                held_of_others=held_of_others,
                 inventory=inventory,
                 reporter=reporter,
                 background=background,

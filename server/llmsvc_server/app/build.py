@@ -38,6 +38,9 @@ from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import Server, assemble, assemble_health, bind, time_limits
 from llmsvc_server.rpc.unsent import Unsent
 
+UNREAD_PROBES_BYTES = 16 * 2**20
+"""Of answers to health checks that nobody reads, at each listener: some 500, of one host nearly all."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
@@ -154,6 +157,7 @@ async def build(
             arrivals=arrivals,
             in_flight=in_flight,
             unsent=unsent,
+            unsent_others=_unsent_others(),
             reporter=reporter,
             clock=clock,
         ),
@@ -190,6 +194,7 @@ async def build(
             arrivals=arrivals,
             in_flight=in_flight,
             unsent=unsent,
+            unsent_others=_unsent_others(),
             reporter=reporter,
             clock=clock,
         )
@@ -208,6 +213,11 @@ async def build(
         providers=providers,
         background=background,
     )
+
+
+def _unsent_others() -> Unsent:
+    """Return what counts answers to probes apart: no chat's answer keeps a probe out."""
+    return Unsent(HeldAnswers(each_bytes=0, most_bytes=UNREAD_PROBES_BYTES), longest_s=0.0)
 
 
 def _arrivals(settings: Settings, admission: Admission, clock: Clock) -> Arrivals:

@@ -122,11 +122,16 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
     return Call(
         method=method,
         request_id=request_id_from(context),
-        caller=host_of(context.peer()),
+        caller=caller_of(context),
         began_s=now_s,
         finish_by=Deadline(at_s=now_s + granted_s - reserve_s, clock=clock),
         limit_s=None if asked_s is not None and asked_s <= limit_s else limit_s,
     )
+
+
+def caller_of(context: Context) -> str:
+    """Return who calls, as far as that is known: a host; never to be logged."""
+    return host_of(context.peer())
 
 
 def connection_of(context: Context) -> str:

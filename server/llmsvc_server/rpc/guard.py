@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, NoReturn, cast
 
 import grpc
+from google.protobuf.message import Message
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
@@ -30,6 +31,7 @@ from llmsvc_server.rpc.callinfo import (
     Call,
     TimeLimits,
     call_from,
+    caller_of,
     current_call,
     request_id_from,
 )
@@ -38,7 +40,7 @@ from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.status import RpcFailure, after, to_failure
-from llmsvc_server.rpc.unsent import Unsent
+from llmsvc_server.rpc.unsent import COPIES, Unsent
 
 Method = Callable[[Any, Context], Awaitable[object]]
 Decoder = Callable[[bytes], object]
@@ -66,14 +68,16 @@ class Guard(grpc.aio.ServerInterceptor):
         arrivals: Arrivals,
         in_flight: InFlight,
         unsent: Unsent,
+        unsent_others: Unsent,
         reporter: Reporter,
         clock: Clock,
     ) -> None:
-        """Limit the methods in `limits`, by full name."""
+        """Limit the methods in `limits`, by full name; count what nobody reads of them, and of others."""
         self._limits = limits
         self._arrivals = arrivals
         self._in_flight = in_flight
         self._unsent = unsent
+        self._unsent_others = unsent_others
         self._reporter = reporter
         self._clock = clock
         self._guarded: dict[str, Handler] = {}
@@ -129,15 +133,21 @@ class Guard(grpc.aio.ServerInterceptor):
         method = _method(inner)
 
         async def guarded(_requests: object, context: Context) -> object:
-            request_id = request_id_from(context)
+            request_id, caller = request_id_from(context), caller_of(context)
             try:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
                 with AS_CALLER_SEES:
-                    return await method(await self._asked(inner, context), context)
+                    request = await self._asked(inner, context)
+                    self._unsent_others.check(caller)
+                    response = await method(request, context)
+                if isinstance(response, Message):  # whole: nobody has waited for its reader
+                    self._unsent_others.hold(caller, COPIES * response.ByteSize())
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001  as above
                 failure = to_failure(error)
+            else:
+                return response
             return await _abort(context, failure, request_id)
 
         return guarded

@@ -29,6 +29,14 @@ class Unsent:
         self._longest_s = longest_s
         self._limits = Limits()
 
+    def check(self, caller: str) -> None:
+        """Return if there is room for one call more.
+
+        Raises:
+            Overloaded: There is none for this caller.
+        """
+        self._held.check(caller, CALL_BYTES)
+
     def hold(self, caller: str, message_bytes: int) -> None:
         """Count a message to `caller` until the running call has ended, and with it what it still sends."""
         size_bytes = message_bytes + CALL_BYTES
