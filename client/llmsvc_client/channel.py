@@ -8,7 +8,9 @@ import grpc.aio
 
 from llmsvc_client.version import version
 
-MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024  # contract.md section 8; the server's limit alike
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Most that a server sends. It takes what its operator lets it, 5 MiB unless that is changed."""
+
 READINESS: Final = "readiness"
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(%\w+)?\]|[A-Za-z0-9._-]+):(\d{1,5})")

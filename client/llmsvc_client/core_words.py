@@ -15,6 +15,8 @@ _MEANINGS: Final = {
     r"No such file or directory": "there is no such socket",
     r"REFUSED_STREAM|GOAWAY": "the server takes no further call on this connection",
     r"RST_STREAM with error code 8": "the other side cancelled the call",
+    r"SERVER: Received message larger than max \((\d+) vs\. (\d+)\)": "the request has \\1 bytes, and"
+    " the server takes at most \\2: shorten the texts",
     r"Received message larger than max": "the answer is larger than 16 MiB, the most that this"
     " client takes",
     r"Socket closed|Connection reset|Broken pipe|keepalive|ping timeout": "the connection was lost",

@@ -12,6 +12,7 @@ from llmsvc_client import (
     DeadlineExceededError,
     InvalidRequestError,
     LlmsvcError,
+    OverloadedError,
     Sampling,
     UnavailableError,
     assistant,
@@ -19,6 +20,7 @@ from llmsvc_client import (
 )
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
+from tests.fakes.running_service import running_service
 from tests.fakes.scripted_answers import response
 from tests.fakes.scripted_service import ScriptedService, interrupted
 
@@ -115,6 +117,16 @@ async def test_refuses_a_request_above_the_limit_of_a_message(
 
     assert "TOO_LONG" == caught.value.violations[0].reason
     assert not service.calls
+
+
+async def test_says_that_a_request_is_above_the_limit_of_a_server() -> None:
+    llm = {"providers": {"mock": {"kind": "mock", "enabled": True}}, "default_provider": "mock"}
+    limits = {"max_message_bytes": 65_536}
+    async with running_service(llm, limits=limits) as service, Client(service.address) as client:
+        with pytest.raises(OverloadedError, match=r"request has \d+ bytes.* 65536") as caught:
+            await client.chat("x" * 70_000)
+
+    assert not caught.value.retryable
 
 
 async def test_takes_an_answer_of_several_megabytes(

@@ -30,6 +30,10 @@ CONNECTING = "failed to connect to all addresses; last error: "
             "other side cancelled",
         ),
         ("CLIENT: Received message larger than max (17 vs. 16)", "larger than 16 MiB"),
+        (
+            "SERVER: Received message larger than max (6291473 vs. 5242880)",
+            "request has 6291473 bytes, and the server takes at most 5242880",
+        ),
         ("Method not found!", "no such call"),
         ("what a proxy says", "what a proxy says"),
         ("", "without an explanation"),
