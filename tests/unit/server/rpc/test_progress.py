@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.chat.deadline import Deadline
+from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import Phase, Waiting
 from llmsvc_server.chat.route import Route
 from llmsvc_server.chat.usage import Usage
@@ -18,6 +18,7 @@ from llmsvc_server.rpc.headers import Metadata
 from llmsvc_server.rpc.progress import PHASES, Progress
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
+from tests.fakes.manual_clock import ManualClock
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.rpc.failures import attempt, trail_of
 
@@ -70,7 +71,10 @@ def outlet() -> KeptOutlet:
 
 @pytest.fixture
 async def call() -> Call:
-    clock = asyncio.get_running_loop().time
+    return call_by(asyncio.get_running_loop().time)
+
+
+def call_by(clock: Clock) -> Call:
     return Call(
         method="/m",
         request_id="req-1",
@@ -156,24 +160,22 @@ async def test_a_stream_that_is_not_silent_says_nothing(outlet: KeptOutlet, call
     assert ["delta"] * 5 == outlet.events
 
 
-async def test_what_is_written_puts_off_the_next_sign_of_life(
-    outlet: KeptOutlet, call: Call
-) -> None:
-    now = asyncio.get_running_loop().time
-    progress = Progress(outlet, call, 0.05)
-    written_s: list[float] = []
+async def test_what_is_written_puts_off_the_next_sign_of_life(outlet: KeptOutlet) -> None:
+    clock = ManualClock()
+    progress = Progress(outlet, call_by(clock), INTERVAL_S)
 
     async def work() -> None:
-        while not outlet.told:
-            if len(written_s) < 10:
-                await progress.write(DELTA)
-                written_s.append(now())
-            await passed(0.01)
+        for _ in range(10):
+            clock.advance(0.9 * INTERVAL_S)
+            await progress.write(DELTA)
+            await passed(INTERVAL_S)
+        assert not outlet.told
+        clock.advance(2 * INTERVAL_S)
+        await lines(outlet, 11)
 
     await progress.beside(work())
 
-    assert now() - written_s[-1] >= 0.045
-    assert 10 == outlet.events.index("progress")
+    assert [*["delta"] * 10, "progress"] == outlet.events
 
 
 async def test_a_message_waits_for_a_sign_of_life_that_is_being_written(
@@ -196,18 +198,19 @@ async def test_a_message_waits_for_a_sign_of_life_that_is_being_written(
     assert 1 == outlet.most_writing
 
 
-async def test_signs_of_life_wait_for_a_message_that_is_being_written(
-    outlet: KeptOutlet, call: Call
-) -> None:
+async def test_signs_of_life_wait_for_a_message_that_is_being_written(outlet: KeptOutlet) -> None:
+    clock = ManualClock()  # a slow loop is no silence
     outlet.gate = gate = Gate()
-    progress = Progress(outlet, call, INTERVAL_S)
+    progress = Progress(outlet, call_by(clock), INTERVAL_S)
 
     async def work() -> None:
         async with asyncio.TaskGroup() as group:
             _ = group.create_task(progress.write(DELTA))
             await gate.reached()
+            clock.advance(3 * INTERVAL_S)
             await passed(3 * INTERVAL_S)
             gate.open()
+        await passed(3 * INTERVAL_S)
 
     await progress.beside(work())
 
