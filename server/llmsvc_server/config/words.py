@@ -1,5 +1,6 @@
 """Settings in words: what a value may be, and how a value is written."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin
@@ -14,15 +15,20 @@ _LONGEST = 80
 
 def allowed(field: FieldInfo) -> str:
     """Return in words what a setting may be."""
-    for mark in field.metadata:
-        if isinstance(mark, Expected):
-            return mark.words
+    if words := _expected(field.metadata):
+        return words
     is_union = get_origin(field.annotation) in {Union, UnionType}
     kinds = get_args(field.annotation) if is_union else (field.annotation,)
     return " or ".join(_words(kind, field) for kind in kinds)
 
 
+def _expected(marks: Iterable[object]) -> str:
+    return next((mark.words for mark in marks if isinstance(mark, Expected)), "")
+
+
 def _words(kind: object, field: FieldInfo) -> str:
+    if words := _expected(getattr(kind, "__metadata__", ())):
+        return words
     if kind is bool:
         return "true or false"
     if kind is NoneType:

@@ -7,6 +7,8 @@ from llmsvc_server.config.words import allowed, quoted, whole, written
 
 ALLOWED = {
     "server.reflection": "true or false",
+    "server.health_listen": "HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051; port 0 takes a free"
+    " one or null",
     "server.max_chats": "a whole number from 1 to 100000",
     "health.require": "any, local, none",
     "health.refresh_s": "a number from 0.1 to 300",
