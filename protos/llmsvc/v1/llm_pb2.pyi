@@ -244,7 +244,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ROUTE_FORBIDDEN: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION. The privacy policy forbids every target."""
     ERROR_REASON_SERVER_OVERLOADED: _ErrorReason.ValueType  # 16
-    """RESOURCE_EXHAUSTED. The server runs and queues all that it may."""
+    """RESOURCE_EXHAUSTED. The server runs, queues and holds all that it may."""
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 17
     """UNAVAILABLE. The server is shutting down."""
     ERROR_REASON_TIME_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 18
@@ -322,7 +322,7 @@ ERROR_REASON_CAPABILITY_UNSUPPORTED: ErrorReason.ValueType  # 8
 ERROR_REASON_ROUTE_FORBIDDEN: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION. The privacy policy forbids every target."""
 ERROR_REASON_SERVER_OVERLOADED: ErrorReason.ValueType  # 16
-"""RESOURCE_EXHAUSTED. The server runs and queues all that it may."""
+"""RESOURCE_EXHAUSTED. The server runs, queues and holds all that it may."""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 17
 """UNAVAILABLE. The server is shutting down."""
 ERROR_REASON_TIME_LIMIT_EXCEEDED: ErrorReason.ValueType  # 18
