@@ -1,5 +1,6 @@
 """What hostile tests measured is printed at the end, beside the bound that the test holds."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 _FIGURES = pytest.StashKey[list[str]]()
 
 Figures = Callable[[str, float, float, str], None]
-"""Takes what was measured, the value, the bound that holds, and their unit."""
+"""Takes what was measured, the value, the bound that holds (infinity: none), and their unit."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,7 +22,8 @@ def figures(request: pytest.FixtureRequest) -> Figures:
     noted = request.config.stash[_FIGURES]
 
     def note(what: str, value: float, bound: float, unit: str) -> None:
-        noted.append(f"{what}: {value:,.1f} {unit} (bound {bound:,.1f})")
+        held = f" (bound {bound:,.1f})" if math.isfinite(bound) else ""
+        noted.append(f"{what}: {value:,.1f} {unit}{held}")
 
     return note
 
