@@ -205,3 +205,27 @@ async def test_a_host_that_has_all_places_of_the_process_leaves_one_for_others(
 
     assert (max_chats, 1, 0) == (greedy.answered, fair.answered, len(fair.refused))
     assert 0 == here.service.app.admission.running
+
+
+async def test_a_host_with_large_requests_leaves_room_for_those_of_others() -> None:
+    large = chat_message("x" * 10_000)
+    limits, server = {"max_message_bytes": 65_536}, {"max_request_bytes": 65_536}
+    gate = Gate()
+    async with FakeOllama(models=MODELS) as fake:
+        fake.will(gate, answer("done"), times=99)
+        llm = over_ollama(fake, num_ctx=100_000)
+        async with (
+            running_service(llm, server=server, limits=limits) as service,
+            channel_from(GREEDY, service.address) as greedy,
+            channel_from(FAIR[0], service.address) as fair,
+        ):
+            held = [llm_pb2_grpc.LLMServiceStub(greedy).Chat(large, timeout=60) for _ in range(5)]
+            await eventually(lambda: 5 == service.app.admission.running)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await llm_pb2_grpc.LLMServiceStub(greedy).Chat(large, timeout=60)
+            taken = llm_pb2_grpc.LLMServiceStub(fair).Chat(large, timeout=60)
+            await eventually(lambda: 6 == service.app.admission.running)
+            gate.open()
+            await asyncio.gather(*held, taken)
+
+    assert "SERVER_OVERLOADED" == told(refused.value).reason
