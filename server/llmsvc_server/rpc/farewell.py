@@ -14,7 +14,9 @@ MOST_HELD_S = 1.0
 MOST_HELD = 1000
 """Each keeps its request in memory; who comes above that is told at once."""
 
-QUIET_S = 0.1
+QUIET_S = 0.25
+"""Longer than callers take from one answer to the next call to be here: a round trip, and their own
+work."""
 
 
 class Farewell:
