@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from llmsvc_server.errors import ProviderProtocolError
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.untyped import UNREADABLE, values_in
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
 MOST_ENTRIES = 200_000
@@ -23,6 +23,9 @@ PIECE_BYTES = 128 * 1024
 
 ENTRIES_AT_ONCE = 500
 """How many entries are looked at before others have their turn."""
+
+VALUES_AT_ONCE = 10_000
+"""How many values those may hold, and any single one: to make them takes 5 ms."""
 
 _MOST_TAIL_BYTES = 4 * PIECE_BYTES
 _MOST_TRIES = 16
@@ -55,10 +58,23 @@ def read_list(body: bytes, key: str, decode: Decode) -> Iterator[Sequence[msgspe
             count += len(entries)
             if count > MOST_ENTRIES:
                 raise ProviderProtocolError(row="C08", status=200)
-            for at in range(0, len(entries), ENTRIES_AT_ONCE):
-                yield entries[at : at + ENTRIES_AT_ONCE]
+            yield from _turns(entries)
     except UNREADABLE:
         raise ProviderProtocolError(row="C08", status=200) from None
+
+
+def _turns(entries: Sequence[msgspec.Raw]) -> Iterator[Sequence[msgspec.Raw]]:
+    """Yield entries, as many as can be decoded at once."""
+    begin = values = 0
+    for at, entry in enumerate(entries):
+        own = values_in(bytes(entry))
+        if own > VALUES_AT_ONCE:
+            raise ProviderProtocolError(row="C08", status=200)
+        values += own
+        if values > VALUES_AT_ONCE or at - begin == ENTRIES_AT_ONCE:
+            yield entries[begin:at]
+            begin, values = at, own
+    yield entries[begin:]
 
 
 def _pieces(body: bytes, key: str, decode: Decode) -> Iterator[Sequence[msgspec.Raw]]:

@@ -19,13 +19,16 @@ _SHORT_BYTES = 64 * 1024
 
 
 def is_overgrown(data: bytes) -> bool:
-    """Return whether a document may hold too many values: to decode it would hold up everybody.
+    """Return whether a document may hold too many values: to decode it would hold up everybody."""
+    return len(data) > _SHORT_BYTES and values_in(data) > MOST_VALUES
+
+
+def values_in(data: bytes) -> int:
+    """Return how many values a document may hold, about.
 
     Counts what stands between values and what begins them, in texts as well: this has to be quick.
     """
-    if len(data) <= _SHORT_BYTES:
-        return False
-    return len(data) - len(data.translate(None, b",[{")) > MOST_VALUES
+    return len(data) - len(data.translate(None, b",[{"))
 
 
 def fields_of(value: object) -> Mapping[str, object]:

@@ -44,6 +44,15 @@ def test_a_long_list_is_read_in_pieces(body: bytes) -> None:
     assert ENTRIES_AT_ONCE >= max(steps)
 
 
+def test_entries_of_many_values_come_fewer_at_a_time() -> None:
+    heavy = [{"id": f"m{number}", "x": [[]] * 300} for number in range(1_000)]
+    body = json.dumps({"data": heavy}).encode()
+    steps = list(read_list(body, "data", either))
+
+    assert heavy == [json.loads(bytes(raw)) for step in steps for raw in step]
+    assert 10_000 >= max(sum(bytes(raw).count(b"[") for raw in step) for step in steps)
+
+
 def test_what_follows_the_list_may_be_long_too() -> None:
     more = json.dumps([{"x": 1}, {"x": 2}] * 10_000).encode()
 
@@ -58,6 +67,7 @@ def test_what_follows_the_list_may_be_long_too() -> None:
         *(b"[" * PIECE_BYTES * 2, b" " * PIECE_BYTES * 2, b"\xff" * PIECE_BYTES * 2),
         b'{"data":[{"id":"' + b"x" * PIECE_BYTES * 8 + b'"}]}',
         b"[" + b"{}," * MOST_ENTRIES + b"{}]",
+        b'[{"id":[' + b"[]," * 15_000 + b"0]}]",
         *(b"{", b"", b'{"data":5}', b'{"date":[]}'),
     ],
 )
