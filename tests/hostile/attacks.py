@@ -95,6 +95,12 @@ LINES: Mapping[str, Pieces] = {
     "a line of 2 MiB of text": whole(
         NDJSON, b'{"message":{"content":"' + b"\\u00e9" * (2**21 // 6) + b'"}}\n'
     ),
+    "a line of halves of characters": whole(
+        NDJSON, b'{"message":{"content":"' + b"\\ud83d" * 85_000 + b'"}}\n'
+    ),
+    "a line of their bytes": whole(
+        NDJSON, b'{"message":{"content":"' + b"\xed\xa0\xbd" * 170_000 + b'"}}\n'
+    ),
     "a line of 8 MiB": streamed(NDJSON, b"x" * 65_536, 9 * 2**20),
 }
 EVENTS: Mapping[str, Pieces] = {

@@ -18,6 +18,8 @@ Document = dict[str, object]
         (b'{"a":"\\ud83d\\uDe00"}', "\U0001f600"),
         (b'{"a":"\\\\ud83d"}', "\\ud83d"),
         (b'{"a":"\xed\xa0\xbd"}', "\ud83d"),
+        (b'{"a":"' + b"\xed\xa0\xbd" * 20_000 + b'"}', "\ufffd" * 60_000),
+        (b'{"a":"' + b"\xed\x95\x98" * 20_000 + b'\t"}', "\ud558" * 20_000 + "\t"),
         (b'{"a":"x\xffy"}', "x\ufffdy"),
         (b'\xef\xbb\xbf{"a":"x"}', "x"),
         (b'{"a":"x\ty"}', "x\ty"),
