@@ -182,6 +182,7 @@ class Guard(grpc.aio.ServerInterceptor):
             detail=_defect(failure, error),
         )
         _let_go(error)
+        call.outcome = None  # a whole answer that found no room must not stay with its call
         return failure
 
     async def _end(self, call: Call, context: Context, failure: RpcFailure) -> NoReturn:
