@@ -12,7 +12,7 @@ from llmsvc_server.app.memory import Resident
 from llmsvc_server.app.providers import Providers, build_providers
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.config.memory import REQUEST_FACTOR, memory_of
+from llmsvc_server.config.memory import HELD_FACTOR, REQUEST_FACTOR, memory_of
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.health.board import Board
 from llmsvc_server.health.refresh import facts
@@ -143,9 +143,9 @@ async def build(
     admission = Admission(
         max_chats=settings.server.max_chats, max_request_bytes=settings.server.max_request_bytes
     )
-    arrivals = _arrivals(settings, admission, clock)
     limits = settings.limits
     held = HeldAnswers(each_bytes=limits.max_whole_bytes, most_bytes=limits.max_held_bytes)
+    arrivals = _arrivals(settings, admission, held, clock)
     unsent = Unsent(held, longest_s=limits.write_timeout_s)
     server = assemble(
         guard=Guard(
@@ -220,12 +220,16 @@ def _unsent_others() -> Unsent:
     return Unsent(HeldAnswers(each_bytes=0, most_bytes=UNREAD_PROBES_BYTES), longest_s=0.0)
 
 
-def _arrivals(settings: Settings, admission: Admission, clock: Clock) -> Arrivals:
+def _arrivals(
+    settings: Settings, admission: Admission, held: HeldAnswers, clock: Clock
+) -> Arrivals:
     memory, resident = memory_of(settings), Resident(clock)
     return Arrivals(
         most=memory.most_arriving,
         is_memory_short=lambda: resident.exceeds(
-            memory.without_requests_bytes + admission.request_bytes * REQUEST_FACTOR
+            memory.at_rest_bytes
+            + admission.request_bytes * REQUEST_FACTOR
+            + held.bytes * HELD_FACTOR
         ),
         clock=clock,
     )

@@ -33,12 +33,12 @@ class Memory:
 
     Attributes:
         most_arriving: Requests that may arrive however long they take.
-        without_requests_bytes: What the process may hold besides the requests of running chats.
+        at_rest_bytes: What the process may hold besides requests of running chats, and answers.
         total_bytes: What it may hold at worst.
     """
 
     most_arriving: int
-    without_requests_bytes: int
+    at_rest_bytes: int
     total_bytes: int
 
 
@@ -47,14 +47,14 @@ def memory_of(settings: Settings) -> Memory:
     server, limits = settings.server, settings.limits
     message_bytes = limits.max_message_bytes
     most_arriving = max(2, ARRIVING_BYTES // message_bytes)
-    without = (
-        PROCESS_BYTES
-        + server.max_chats * 9 // 8 * STREAM_BYTES
-        + most_arriving * message_bytes
-        + limits.max_held_bytes * HELD_FACTOR
+    at_rest = (
+        PROCESS_BYTES + server.max_chats * 9 // 8 * STREAM_BYTES + most_arriving * message_bytes
     )
     return Memory(
         most_arriving=most_arriving,
-        without_requests_bytes=without,
-        total_bytes=without + LATE_BYTES + server.max_request_bytes * REQUEST_FACTOR,
+        at_rest_bytes=at_rest,
+        total_bytes=at_rest
+        + LATE_BYTES
+        + server.max_request_bytes * REQUEST_FACTOR
+        + limits.max_held_bytes * HELD_FACTOR,
     )

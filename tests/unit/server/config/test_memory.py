@@ -23,7 +23,7 @@ def test_the_memory_of_a_pod_follows_from_its_settings() -> None:
 
     assert 666 == round(memory.total_bytes / MIB)
     assert 6 == memory.most_arriving
-    assert 354 == round(memory.without_requests_bytes / MIB)
+    assert 194 == round(memory.at_rest_bytes / MIB)
 
 
 @pytest.mark.parametrize(
