@@ -30,6 +30,7 @@ from tests.bench.measures import (
     processor,
     soak,
     start,
+    worst_mix,
 )
 from tests.bench.page import page
 from tests.bench.report import table
@@ -49,6 +50,7 @@ MEASURES: dict[str, Callable[[Lab], list[Row]]] = {
     "soak": soak.soak,
     "failover-refused": failover.refused,
     "hostile": hostile.hostile,
+    "worst-mix": worst_mix.worst_mix,
     "greedy": greedy.greedy,
 }
 COUNTING: dict[str, Callable[[Lab], list[Row]]] = {
