@@ -36,12 +36,13 @@ class TimeLimits:
 class Call:
     """One running call: what it came with, and what has become of it so far.
 
-    `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends
-    it, None where the caller's deadline does. `waiting` is what the running attempt, which began
-    at `attempt_began_s`, waits for. Once `is_complete`, the caller has its answer, or `outcome` is
-    it: whatever ends the call then fails nothing. `unsent_bytes` is the size of a message that was
-    given up on its way. The guard owns the call; the servicer notes progress. `caller` is who asks,
-    as far as that is known: its host, which is in no log and no error.
+    `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends it,
+    None where the caller's deadline does. Until it `has_arrived`, its request was nobody's.
+    `waiting` is what the running attempt, which began at `attempt_began_s`, waits for. Once
+    `is_complete`, the caller has its answer, or `outcome` is it: whatever ends the call then fails
+    nothing. `unsent_bytes` is the size of a message that was given up on its way. The guard owns
+    the call; the servicer notes progress. `caller` is who asks, as far as that is known: its host,
+    which is in no log and no error.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Call:
     limit_s: float | None
     caller: str = field(default="", repr=False)
     draining: bool = False
+    has_arrived: bool = False
     committed: bool = False
     route: Route | None = None
     usage: Usage | None = None

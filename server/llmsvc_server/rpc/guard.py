@@ -163,13 +163,19 @@ class Guard(grpc.aio.ServerInterceptor):
         limit = self._in_flight.limit(call)
         try:
             with limit, AS_CALLER_SEES:
-                return await method(await self._arrivals.request(context), context)
+                return await method(await self._arrived(call, context), context)
         except TimeoutError:
             if limit.fired and call.is_complete:
                 return call.outcome
             if limit.fired:
                 raise _out_of_time(call) from None
             raise
+
+    async def _arrived(self, call: Call, context: Context) -> bytes:
+        """Return a chat's request, which nobody else holds."""
+        request = await self._arrivals.request(context)
+        call.has_arrived = True
+        return request
 
     def _failure(self, call: Call, error: Exception) -> RpcFailure:
         """Return what the caller is told, once it is reported."""
@@ -270,9 +276,7 @@ def _out_of_time(call: Call) -> LlmsvcError:
     if call.draining:
         if call.committed and call.route is not None:
             return StreamInterrupted(InterruptCause.DRAIN, call.route)
-        # Who only waited in a queue was sent away before; who has yet to send, or to be routed,
-        # waits for nothing.
-        return ShuttingDown(called=call.waiting is not None)
+        return ShuttingDown(called=call.has_arrived)  # who waited in a queue was sent away before
     if call.limit_s is not None and call.committed and call.route is not None:
         return StreamInterrupted(InterruptCause.TIME_LIMIT, call.route)
     return DeadlineExpired(call.limit_s)
