@@ -1,5 +1,6 @@
 """One line of the table: a measure, its floor, ours, and what was demanded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
@@ -54,3 +55,8 @@ class Row:
         if self.aim is not None and score <= self.aim:
             return "aim met"
         return "met" if score <= self.must else "MISSED"
+
+
+def said(counts: Mapping[str, int]) -> str:
+    """Return counts by name in words, for a note."""
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))

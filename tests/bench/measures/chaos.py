@@ -8,7 +8,7 @@ from tests.bench.lab import MAX_CHATS, Lab, anthropic, ollama, openai
 from tests.bench.load import Chaos, Recovered
 from tests.bench.measures.remains import burst, fifths, left_behind, settled, slope
 from tests.bench.procs import Subject
-from tests.bench.row import Judged, Row
+from tests.bench.row import Judged, Row, said
 
 _KINDS = ("ollama", "openai", "anthropic")
 _BYTES_PER_CALL = 1.024  # 1 KiB per 1,000 calls
@@ -55,7 +55,7 @@ def chaos(lab: Lab) -> list[Row]:
             judged=Judged.VALUE,
             must=0,
             notes=(
-                "statuses: " + ", ".join(f"{name} {n:,}" for name, n in sorted(outcomes.items())),
+                "statuses: " + said(outcomes),
                 (
                     f"{sum(ledger.faults.values()):,} faults of {len(ledger.faults)} sorts"
                     f" of {ledger.sorts}"

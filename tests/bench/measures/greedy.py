@@ -5,7 +5,7 @@ from statistics import fmean
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, ollama
 from tests.bench.load import Crowded
-from tests.bench.row import Judged, Row
+from tests.bench.row import Judged, Row, said
 
 _HOSTS, _GREEDY = 6, 200
 
@@ -46,13 +46,9 @@ def greedy(lab: Lab) -> list[Row]:
             must=2,
             notes=tuple(
                 f"longest {max(run.alone_ns) / 1e6:.0f} ms alone, {max(run.beside_ns) / 1e6:.0f}"
-                f" beside; the greedy one got {_said(run.greedy)}"
+                f" beside; the greedy one got {said(run.greedy)}"
                 for run in runs
             ),
             failure=failure,
         )
     ]
-
-
-def _said(outcomes: dict[str, int]) -> str:
-    return ", ".join(f"{status} {count:,}" for status, count in sorted(outcomes.items()))

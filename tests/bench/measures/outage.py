@@ -3,7 +3,7 @@
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, anthropic, ollama, openai
 from tests.bench.load import Outlived
-from tests.bench.row import Judged, Row
+from tests.bench.row import Judged, Row, said
 
 _RATE = 50
 _MOST = 4  # generation requests for one RPC, failover.md 4.4
@@ -44,11 +44,9 @@ def _row(lab: Lab, what: str, span_s: float, *, out: str, how: str) -> Row:
             )
     except NotMeasuredError as error:
         return Row(measure=measure, unit="", judged=Judged.VALUE, failure=str(error))
-    said = ", ".join(f"{status} {count:,}" for status, count in sorted(run.outcomes.items()))
-    asked = ", ".join(f"{kind} {count:,}" for kind, count in sorted(run.asked.items()))
     failure = f"{run.most} requests for one RPC" if run.most > _MOST else ""
     if out != _ALL and run.outcomes != {"OK": run.rpcs}:
-        failure = failure or f"outcomes {said}"
+        failure = failure or f"outcomes {said(run.outcomes)}"
     return Row(
         measure=measure,
         unit="",
@@ -58,7 +56,7 @@ def _row(lab: Lab, what: str, span_s: float, *, out: str, how: str) -> Row:
         notes=(
             (
                 f"{run.calls:,} calls, a fifth of them from a client that repeats a failed one up"
-                f" to 19 times at once, were {run.rpcs:,} RPCs; statuses: {said}; requests: {asked};"
+                f" to 19 times at once, were {run.rpcs:,} RPCs; statuses: {said(run.outcomes)}; requests: {said(run.asked)};"
                 f" most for one RPC {run.most}"
             ),
         ),

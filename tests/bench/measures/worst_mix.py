@@ -8,7 +8,7 @@ from pathlib import Path
 from llmsvc_server.config.memory import memory_of
 from llmsvc_server.config.settings import Settings
 from tests.bench.lab import Lab
-from tests.bench.row import Judged, Row
+from tests.bench.row import Judged, Row, said
 from tests.hostile.worst_mix import MIB, mix
 
 
@@ -28,8 +28,7 @@ def worst_mix(lab: Lab) -> list[Row]:
             judged=Judged.VALUE,
             must=most_bytes / MIB,
             notes=(
-                "by the formula of the settings (deploy/README.md); statuses: "
-                + ", ".join(f"{name} {n:,}" for name, n in sorted(refused.items())),
+                "by the formula of the settings (deploy/README.md); statuses: " + said(refused),
             ),
             failure="" if ended.is_alive else "the server has died",
         )
