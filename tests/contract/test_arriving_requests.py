@@ -63,7 +63,7 @@ async def test_a_request_that_never_comes_ends_at_the_calls_time_limit() -> None
     assert [] == provider.calls
 
 
-async def test_a_drain_that_ends_tells_those_whose_requests_still_come() -> None:
+async def test_a_drain_tells_those_whose_requests_still_come_to_go_elsewhere() -> None:
     provider = provider_of(done())
     async with assembled(provider) as service:
         call = await begun(service)
@@ -73,6 +73,8 @@ async def test_a_drain_that_ends_tells_those_whose_requests_still_come() -> None
         await settled(service, provider)
 
     assert ("UNAVAILABLE", "SERVER_DRAINING") == what(end)
+    assert end is not None
+    assert (end.pushback_ms or 0) > 0
 
 
 async def test_while_there_is_memory_any_number_may_take_its_time() -> None:
@@ -117,19 +119,6 @@ async def test_health_and_reflection_are_given_up_alike(method: str) -> None:
 
     assert first is not None
     assert "RESOURCE_EXHAUSTED" == first.code
-
-
-async def test_a_drain_tells_who_has_yet_to_send_to_go_elsewhere() -> None:
-    provider = provider_of(done())
-    async with assembled(provider) as service:
-        call = await begun(service)
-        await eventually(lambda: len(service.in_flight) == 1)
-        service.in_flight.expire()
-        end = await outcome(call)
-
-    assert ("UNAVAILABLE", "SERVER_DRAINING") == what(end)
-    assert end is not None
-    assert (end.pushback_ms or 0) > 0
 
 
 async def test_requests_of_running_chats_have_a_bound_in_bytes() -> None:

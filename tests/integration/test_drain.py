@@ -1,6 +1,7 @@
 import asyncio
 import signal
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 
 import grpc
 import pytest
@@ -12,7 +13,7 @@ from llmsvc_server.lifecycle import StopSignals, drain
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
-from tests.fakes.http2_connection import Kind, http2_connection
+from tests.fakes.http2_connection import Http2Connection, Kind, http2_connection
 from tests.fakes.ollama_steps import done, token
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService, over_ollama, running_service
@@ -37,6 +38,21 @@ def told(error: grpc.aio.AioRpcError) -> tuple[grpc.StatusCode, str, str]:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     return error.code(), info.reason, info.metadata.get("cause", "")
+
+
+@asynccontextmanager
+async def untaken() -> AsyncIterator[tuple[RunningService, Http2Connection, int]]:
+    """Yield a service whose caller takes nothing of a whole answer: both, and the call's stream."""
+    request = chat_message().SerializeToString()
+    async with FakeOllama(models=("phi3:mini",)) as fake:
+        fake.will(token("x" * 200_000), done())
+        async with (
+            running_service(over_ollama(fake)) as service,
+            http2_connection(service.address) as connection,
+        ):
+            stream = connection.call("/llmsvc.v1.LLMService/Chat", request)
+            await eventually(lambda: bool(service.reporter.rpcs))
+            yield service, connection, stream
 
 
 async def test_with_nothing_running_it_ends_at_once() -> None:
@@ -67,22 +83,13 @@ async def test_a_running_stream_finishes() -> None:
 
 async def test_a_whole_answer_that_its_caller_still_takes_is_delivered() -> None:
     data = b""
-    request = chat_message().SerializeToString()
-    async with FakeOllama(models=("phi3:mini",)) as fake:
-        fake.will(token("x" * 200_000), done())
-        async with (
-            running_service(over_ollama(fake)) as service,
-            http2_connection(service.address) as connection,
-            asyncio.TaskGroup() as group,
-        ):
-            stream = connection.call("/llmsvc.v1.LLMService/Chat", request)
-            await eventually(lambda: bool(service.reporter.rpcs))
-            ending = group.create_task(draining(service, StopSignals()))
-            ended, _ = await asyncio.wait([ending], timeout=2)
-            connection.take(stream, 300_000)
-            async for frame in connection.frames():
-                data += frame.payload if frame.kind == Kind.DATA else b""
-            await ending
+    async with untaken() as (service, connection, stream), asyncio.TaskGroup() as group:
+        ending = group.create_task(draining(service, StopSignals()))
+        ended, _ = await asyncio.wait([ending], timeout=2)
+        connection.take(stream, 300_000)
+        async for frame in connection.frames():
+            data += frame.payload if frame.kind == Kind.DATA else b""
+        await ending
 
     assert not ended
     assert b"x" * 200_000 in data
@@ -90,21 +97,12 @@ async def test_a_whole_answer_that_its_caller_still_takes_is_delivered() -> None
 
 async def test_a_second_signal_waits_for_no_caller_that_does_not_read() -> None:
     stop = StopSignals()
-    request = chat_message().SerializeToString()
-    async with FakeOllama(models=("phi3:mini",)) as fake:
-        fake.will(token("x" * 200_000), done())
-        async with (
-            running_service(over_ollama(fake)) as service,
-            http2_connection(service.address) as connection,
-            asyncio.TaskGroup() as group,
-        ):
-            connection.call("/llmsvc.v1.LLMService/Chat", request)
-            await eventually(lambda: bool(service.reporter.rpcs))
-            ending = group.create_task(draining(service, stop))
-            await eventually(lambda: service.app.board.draining)
-            stop.received(signal.SIGTERM)
-            async with asyncio.timeout(5):
-                await ending
+    async with untaken() as (service, _, _), asyncio.TaskGroup() as group:
+        ending = group.create_task(draining(service, stop))
+        await eventually(lambda: service.app.board.draining)
+        stop.received(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await ending
 
 
 async def test_after_the_grace_a_stream_ends_with_a_status_of_its_own() -> None:
