@@ -2,9 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from typing_extensions import override
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.section import refuse, refused
@@ -26,13 +24,13 @@ _WAITS = (
 )
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be set. `Settings()` is the built-in default.
 
     It reads no file and no environment by itself: `sources.load` does.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     server: ServerSettings = Field(
         default_factory=ServerSettings, description="The listener and the gate behind it."
@@ -50,23 +48,6 @@ class Settings(BaseSettings):
     llm: LlmSettings = Field(
         default_factory=LlmSettings, description="Providers by name, and their order."
     )
-
-    @classmethod
-    @override
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keep what is handed over only.
-
-        The library's own readers pass over a missing file and unknown names in silence, and stop
-        at the first list that is no JSON.
-        """
-        return (init_settings,)
 
     @model_validator(mode="after")
     def _no_wait_beyond_the_cap(self) -> Self:

@@ -19,7 +19,7 @@ PROGRAM = shlex.quote(str(SERVER))
 HEAVY = ("grpc", "aiohttp", "pydantic", "structlog", "uvloop", "yaml")
 EXTRA = (
     *("aiohttp", "google", "grpc", "grpc_reflection", "msgspec", "multidict", "pydantic"),
-    *("pydantic_core", "pydantic_settings", "structlog", "yaml", "yarl"),
+    *("pydantic_core", "structlog", "yaml", "yarl"),
 )
 NO_VARIABLES = {
     name: value
