@@ -2,12 +2,10 @@
 
 import time
 
-from structlog.typing import FilteringBoundLogger
-
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.errors import ErrorKind
-from llmsvc_server.observability.logging import request_id
+from llmsvc_server.observability.logging import Logger, request_id
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Transition, TransitionState
 
 WARNING_CODES = frozenset(
@@ -55,7 +53,7 @@ REMEDIES = {
 class LogSink:
     """A Reporter that writes log lines. Never prompt, answer or upstream text."""
 
-    def __init__(self, logger: FilteringBoundLogger, clock: Clock = time.monotonic) -> None:
+    def __init__(self, logger: Logger, clock: Clock = time.monotonic) -> None:
         """Write to `logger`; `clock` counts seconds."""
         self._logger = logger
         self._clock = clock

@@ -11,14 +11,13 @@ from functools import lru_cache
 from typing import TextIO
 
 import msgspec
-import structlog
-from structlog.typing import FilteringBoundLogger
 from typing_extensions import override
 
 from llmsvc_server.observability.log_writer import LogWriter
+from llmsvc_server.observability.structlog_import import structlog
 from llmsvc_server.reports import place_of
 
-Logger = FilteringBoundLogger
+Logger = structlog.typing.FilteringBoundLogger
 """What `logging_to` yields, for those who must not know structlog."""
 
 
@@ -30,7 +29,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 @contextlib.contextmanager
-def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[FilteringBoundLogger]:
+def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[Logger]:
     """Set logging up for this process while the block runs; yield the logger.
 
     Nothing that logs waits for the stream: other libraries' lines go the same way, and so does what
@@ -50,7 +49,7 @@ def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[Filteri
             wrapper_class=structlog.make_filtering_bound_logger(level),
             logger_factory=lambda: _Output(writer),
         )
-        logger: FilteringBoundLogger = structlog.get_logger().bind()  # not the lazy proxy
+        logger: Logger = structlog.get_logger().bind()  # not the lazy proxy
         logging.basicConfig(handlers=[_Forward(logger)], level=logging.WARNING, force=True)
         with contextlib.redirect_stderr(_StandardError(writer.put)):
             yield logger
@@ -119,7 +118,7 @@ class _StandardError(io.TextIOBase):
 class _Forward(logging.Handler):
     """Writes what other libraries log, without exception texts: those may quote a prompt."""
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
+    def __init__(self, logger: Logger) -> None:
         super().__init__()
         self._logger = logger
 

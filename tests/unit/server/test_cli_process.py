@@ -39,6 +39,17 @@ def modules_after(*arguments: str) -> set[str]:
     return set(run(sys.executable, "-c", script, *arguments).stdout.split())
 
 
+def test_a_server_imports_nothing_that_only_the_client_needs() -> None:
+    script = (
+        "import sys\n"
+        "import llmsvc_server.lifecycle\n"
+        "print(sorted({'pydantic_settings', 'rich', 'typer'} & set(sys.modules)))\n"
+        "import rich"  # whoever wants it has it
+    )
+
+    assert "[]\n" == run(sys.executable, "-c", script).stdout
+
+
 def test_the_module_is_the_program_too() -> None:
     result = run(sys.executable, "-m", "llmsvc_server", "version", env=NO_VARIABLES)
 
