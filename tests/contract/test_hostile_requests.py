@@ -52,6 +52,23 @@ def test_bytes_that_are_no_message_are_an_invalid_request(
     assert "request: not a message of this method's type" == outcome.message
 
 
+@pytest.mark.parametrize("method", [CHAT, CHAT_STREAM])
+def test_too_many_parts_in_all_are_an_invalid_request(
+    grpc_channel: grpc.Channel, method: str
+) -> None:
+    parts = [llm_pb2.ContentPart(text="x")] * 64
+    turn = llm_pb2.Message(role=llm_pb2.ROLE_USER, parts=parts)
+    outcome = sent(
+        grpc_channel, method, llm_pb2.ChatRequest(messages=[turn] * 65).SerializeToString()
+    )
+    assert outcome is not None
+    (violation,) = outcome.detail(error_details_pb2.BadRequest).field_violations
+
+    assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == (outcome.code, outcome.reason)
+    assert ("messages", "TOO_MANY") == (violation.field, violation.reason)
+    assert "messages: send at most 4096 parts in all" == outcome.message
+
+
 @pytest.mark.parametrize("method", ["Check", "Watch", "List"])
 def test_a_health_request_that_is_too_long_is_an_invalid_request(
     grpc_channel: grpc.Channel, method: str

@@ -391,7 +391,7 @@ class ChatRequest(_message.Message):
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Conversation so far, oldest first: system messages, then the others, ending
-        with a user message.
+        with a user message. At most 1000.
         """
 
     @_builtins.property
@@ -439,7 +439,9 @@ class Message(_message.Message):
     """Who produced it."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
-        """Ordered content, at least one part."""
+        """Ordered content, 1 to 64 parts. All messages of a request together may have
+        4096.
+        """
 
     def __init__(
         self,

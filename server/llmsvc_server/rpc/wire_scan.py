@@ -26,6 +26,15 @@ LIST_BOUNDS = {
 MAX_OTHER_FIELDS = 64
 """Fields of one message that are no elements of such lists: repeated and unknown ones."""
 
+BOUNDS_IN_ALL = {"messages[{}].parts": 4096}
+"""Path of a list inside the elements of another -> how many elements all such lists may have together.
+
+Each costs 3 us until the request is a value, and all that happens in one step.
+"""
+
+MAX_OTHER_FIELDS_IN_ALL = 8192
+"""Other fields in the elements of lists, together: a role a message, a text a part, and some more."""
+
 CLOSED = frozenset(("routing_policy", "routing_policy.targets[{}]"))
 """Paths of messages in which what is not known is refused: it may be a restriction."""
 
@@ -58,11 +67,23 @@ _WRITTEN_AS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _BoundInAll:
+    """How often something may stand in a request: what it is called, and how often."""
+
+    name: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Bound:
     """How often something may stand in one message: what it is called there, and how often."""
 
     name: str
     most: int
+    in_all: _BoundInAll
+
+
+_OTHERS_IN_ALL = _BoundInAll("fields besides its lists", MAX_OTHER_FIELDS_IN_ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +124,20 @@ def scan_chat(raw: bytes) -> Unknown:
     Raises:
         InvalidRequest: A list is too long, a message has too many fields, or this is no message.
     """
-    unknown = Unknown()
+    seen = _Seen()
     try:
-        _scan(raw, 0, len(raw), _CHAT, 0, {}, unknown)
+        _scan(raw, 0, len(raw), _CHAT, (), {}, seen)
     except IndexError:
         raise malformed() from None
-    return unknown
+    return seen.unknown
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was found so far: the unknown, and how often what is bounded in all stood there."""
+
+    unknown: Unknown = field(default_factory=Unknown)
+    in_all: dict[_BoundInAll, int] = field(default_factory=dict)
 
 
 def _scan(  # noqa: C901, PLR0913, PLR0917  a walk's steps and state, without a call for each
@@ -116,11 +145,11 @@ def _scan(  # noqa: C901, PLR0913, PLR0917  a walk's steps and state, without a 
     at: int,
     end: int,
     shape: _Shape,
-    index: int,
+    index: tuple[int, ...],
     tally: dict[_Bound, int],
-    unknown: Unknown,
+    seen: _Seen,
 ) -> None:
-    """Count what is in the message from `at` to `end`; `index` is its own in its list.
+    """Count what is in the message from `at` to `end`; `index` is its own in its list, or lists.
 
     `tally` has what was counted in it before: a message that is no element of a list may come in
     pieces, which a decoder merges.
@@ -142,16 +171,27 @@ def _scan(  # noqa: C901, PLR0913, PLR0917  a walk's steps and state, without a 
         bound = bounds.get(tag, others)
         tally[bound] = number = tally.get(bound, 0) + 1
         if number > bound.most:
-            raise _too_many(shape, index, bound, unknown)
-        if tag in inside:
-            deeper = inside[tag]
-            if at - begins > deeper.harmless_bytes:
-                of_it = tally if bound is others else {}
-                _scan(raw, begins, min(at, end), deeper, number - 1, of_it, unknown)
-        elif tag not in known:
-            _note(shape, index, tag, unknown)
+            raise _too_many(shape, index, bound, seen.unknown)
+        if tag not in known:
+            _note(shape, index, tag, seen.unknown)
+        elif tag in inside:
+            if bound is others:
+                _scan(raw, begins, min(at, end), inside[tag], index, tally, seen)
+            elif at - begins > inside[tag].harmless_bytes:
+                of_it: dict[_Bound, int] = {}
+                _scan(raw, begins, min(at, end), inside[tag], (*index, number - 1), of_it, seen)
+                _add(of_it, inside[tag], seen)
     if at != end:
         raise IndexError
+
+
+def _add(tally: dict[_Bound, int], shape: _Shape, seen: _Seen) -> None:
+    """Add what one element of a list held to what all of them hold."""
+    for bound, number in tally.items():
+        in_all = bound.in_all
+        seen.in_all[in_all] = so_far = seen.in_all.get(in_all, 0) + number
+        if so_far > in_all.most:
+            raise _too_many_in_all(shape, in_all, seen.unknown)
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
@@ -178,8 +218,10 @@ def _end_of_scalar(raw: bytes, at: int, written_as: int) -> int:
     raise IndexError  # groups are no part of proto3
 
 
-def _too_many(shape: _Shape, index: int, bound: _Bound, unknown: Unknown) -> InvalidRequest:
-    path = shape.path.format(index)
+def _too_many(
+    shape: _Shape, index: tuple[int, ...], bound: _Bound, unknown: Unknown
+) -> InvalidRequest:
+    path = shape.path.format(*index)
     if bound is shape.others:
         wrong = Violation(path, Why.TOO_MANY, f"send at most {bound.most} fields besides its lists")
     else:
@@ -188,37 +230,45 @@ def _too_many(shape: _Shape, index: int, bound: _Bound, unknown: Unknown) -> Inv
     return InvalidRequest([wrong, *unknown.newer_violations()])
 
 
-def _note(shape: _Shape, index: int, tag: int, unknown: Unknown) -> None:
+def _too_many_in_all(shape: _Shape, in_all: _BoundInAll, unknown: Unknown) -> InvalidRequest:
+    outermost, _, _ = shape.path.partition("[")
+    remedy = f"send at most {in_all.most} {in_all.name} in all"
+    return InvalidRequest([Violation(outermost, Why.TOO_MANY, remedy), *unknown.newer_violations()])
+
+
+def _note(shape: _Shape, index: tuple[int, ...], tag: int, unknown: Unknown) -> None:
     if shape.is_closed:
-        unknown.inside.add(shape.path.format(index))
+        unknown.inside.add(shape.path.format(*index))
     elif tag in shape.newer:
         unknown.newer.add(shape.newer[tag])
 
 
 def _shape_of(message: Descriptor, path: str = "") -> _Shape:
-    others = _Bound("", MAX_OTHER_FIELDS)
+    others = _Bound("", MAX_OTHER_FIELDS, _OTHERS_IN_ALL)
     bounds, inside = {}, {}
     for one in message.fields:
         inner = f"{path}.{one.name}" if path else one.name
         if one.is_repeated:
-            bounds[_tag(one)] = _Bound(one.name, LIST_BOUNDS[inner])
+            bounds[_tag(one)] = _bound(one.name, inner)
             inner += "[{}]"
-        deeper = _shape_of(one.message_type, inner) if one.message_type is not None else None
-        if deeper is not None and (deeper.bounds or deeper.inside or deeper.is_closed):
-            inside[_tag(one)] = deeper
-    is_closed = path in CLOSED
-    is_harmless = path.endswith("]") and not (inside or is_closed)
-    least = min(one.most for one in (others, *bounds.values()))
+        if one.message_type is not None:
+            inside[_tag(one)] = _shape_of(one.message_type, inner)
+    is_harmless = path.endswith("]") and not (bounds or inside or path in CLOSED)
     return _Shape(
         path=path,
         bounds=bounds,
         others=others,
         inside=inside,
         known=frozenset(_tag(one) for one in message.fields),
-        is_closed=is_closed,
+        is_closed=path in CLOSED,
         newer={} if path else _newer_tags(),
-        harmless_bytes=_FIELD_BYTES * least if is_harmless else -1,
+        harmless_bytes=_FIELD_BYTES * others.most if is_harmless else -1,
     )
+
+
+def _bound(name: str, path: str) -> _Bound:
+    most = LIST_BOUNDS[path]
+    return _Bound(name, most, _BoundInAll(name, BOUNDS_IN_ALL.get(path, most)))
 
 
 def _tag(one: FieldDescriptor) -> int:

@@ -79,6 +79,23 @@ OTHERS = {
     "unknown texts": (inside(200) * MANY, ""),
     "unknown fixed ones": (b"\x7d\x01\x02\x03\x04" * MANY, ""),
     "unknown in a message": (inside(MESSAGE, b"\x78\x01" * MANY), "messages[1]"),
+    "unknown in a part": (
+        inside(MESSAGE, inside(PARTS, b"\x78\x01" * MANY)),
+        "messages[1].parts[0]",
+    ),
+    "texts of one part": (
+        inside(MESSAGE, inside(PARTS, b"x") + inside(PARTS, inside(1) * MANY)),
+        "messages[1].parts[1]",
+    ),
+    "an interval": (
+        inside(OPTIONS, inside(2, b"\x08\x02" * MANY)),
+        "stream_options.progress_interval",
+    ),
+    "an interval in pieces": (
+        inside(OPTIONS, inside(2, b"\x08\x02" * 3)) * MANY,
+        "stream_options.progress_interval",
+    ),
+    "stream options": (inside(OPTIONS, b"\x08\x01" * MANY), "stream_options"),
     "unknown in a policy": (inside(POLICY, b"\x78\x01" * MANY), "routing_policy"),
     "unknown in a target": (
         inside(POLICY, inside(TARGETS, b"\x78\x01" * MANY)),
@@ -86,6 +103,29 @@ OTHERS = {
     ),
     "a list of the wrong type": (b"\x10\x01" * MANY, ""),
 }
+
+
+IN_ALL = {
+    "parts": (inside(MESSAGE, inside(PARTS, inside(1, b"x")) * 64) * 1000, "4096 parts"),
+    "empty parts": (inside(MESSAGE, inside(PARTS) * 64) * 1000, "4096 parts"),
+    "parts, five a message": (
+        inside(MESSAGE, inside(PARTS, inside(1, b"x")) * 5) * 990,
+        "4096 parts",
+    ),
+    "roles": (inside(MESSAGE, b"\x08\x02" * 60) * 900, "8192 fields besides its lists"),
+    "unknown": (inside(MESSAGE, b"\x78\x01" * 60) * 900, "8192 fields besides its lists"),
+    "unknown in parts": (
+        inside(MESSAGE, inside(PARTS, inside(1, b"x" * 20) + b"\x78\x01" * 60)) * 900,
+        "8192 fields besides its lists",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_ALL)
+def test_what_each_message_may_have_is_bounded_in_all_of_them_together(name: str) -> None:
+    raw, most = IN_ALL[name]
+
+    assert [("messages", "TOO_MANY", f"send at most {most} in all")] == cheaply_told(OLD + raw)
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -115,11 +155,14 @@ def cheaply_told(raw: bytes) -> list[tuple[str, str, str]]:
 
 
 def test_the_longest_lists_that_are_allowed_are_accepted() -> None:
-    turn = inside(MESSAGE, b"\x08\x02" + inside(PARTS, inside(1, b"x")) * 64)
+    def turn(parts: int) -> bytes:
+        return inside(MESSAGE, b"\x08\x02" + inside(PARTS, inside(1, b"x" * 200)) * parts)
+
+    turns = turn(64) * 49 + turn(10) + turn(1) * 950
     config = inside(CONFIG, inside(STOP_SEQUENCES, b"x") * 2) * 2
     policy = inside(POLICY, inside(TARGETS, inside(2, b"m")) * 4) * 2
 
-    assert [] == told(turn * 1000 + config + policy)
+    assert [] == told(turns + config + policy)
 
 
 def test_every_list_of_a_request_has_a_bound() -> None:
