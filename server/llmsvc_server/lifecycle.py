@@ -138,8 +138,8 @@ async def drain(
     """End the service in the order that loses no call.
 
     Health turns first, and calls are still taken for `pre_drain_s` while balancers notice; then
-    the gate closes, and who is refused is told so behind the word that this connection ends
-    (`rpc/farewell.py`); what runs has `grace_s` to finish; then each call left ends with a status
+    the gate closes, requests that still arrive are given up, and who is refused is told so behind
+    the word that this connection ends (`rpc/farewell.py`); what runs has `grace_s` to finish; then each call left ends with a status
     of its own. A second signal skips the waits.
     """
     _tell(reporter, TransitionState.DRAINING, f"{len(app.in_flight)} calls run")
@@ -147,6 +147,7 @@ async def drain(
     _ = app.background.start(_expire_when_insisted(app, stop))
     await _within(stop.insisted.wait(), pre_drain_s)
     app.admission.close()
+    app.in_flight.close()
     app.providers.close()
     await app.in_flight.farewell.quiet()
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))

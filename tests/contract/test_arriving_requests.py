@@ -77,6 +77,22 @@ async def test_a_drain_tells_those_whose_requests_still_come_to_go_elsewhere() -
     assert (end.pushback_ms or 0) > 0
 
 
+async def test_with_the_gate_closed_nobodys_request_is_waited_for() -> None:
+    provider = provider_of(done())
+    async with assembled(provider) as service:
+        calls = [await begun(service)]
+        await eventually(lambda: len(service.in_flight) == 1)
+        service.admission.close()
+        service.in_flight.close()
+        calls.append(await begun(service))
+        ends = [await outcome(call) for call in calls]
+        await settled(service, provider)
+
+    assert [("UNAVAILABLE", "SERVER_DRAINING")] * 2 == [what(end) for end in ends]
+    assert all((end.pushback_ms or 0) > 0 for end in ends if end is not None)
+    assert [] == provider.calls
+
+
 async def test_while_there_is_memory_any_number_may_take_its_time() -> None:
     provider = provider_of(done())
     async with assembled(provider, most_arriving=1) as service:

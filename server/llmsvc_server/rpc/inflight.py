@@ -7,6 +7,9 @@ from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.farewell import Farewell
 
+ARRIVING_S = 0.05
+"""What a request gets to arrive in once the gate is closed: it is refused in any case."""
+
 
 class InFlight:
     """`server.stop` knows of connections, not of coroutines; this registry does.
@@ -22,7 +25,7 @@ class InFlight:
         self._calls: dict[CallLimit, Call] = {}
         self._empty = asyncio.Event()
         self._empty.set()
-        self._expired = False
+        self._coming_s: float | None = None
 
     def __len__(self) -> int:
         """Return how many calls run."""
@@ -38,10 +41,10 @@ class InFlight:
         self._limits.add(limit)
         if len(self._calls) == 1:
             self._empty.clear()
-        if self._expired:
+        if self._coming_s is not None:
             # By the timer: who ends without a wait must not meet the cancel in a later one.
             call.draining = True
-            limit.begin_until(asyncio.get_running_loop().time())
+            limit.begin_until(asyncio.get_running_loop().time() + self._coming_s)
 
     def leave(self, limit: "CallLimit") -> None:
         """Let it go."""
@@ -54,9 +57,19 @@ class InFlight:
         """Return when no call runs."""
         await self._empty.wait()
 
+    def close(self) -> None:
+        """End the calls whose requests have not arrived, and those of which none does at once.
+
+        The gate, closed before, refuses all others that come: nobody's request is waited for.
+        """
+        self._coming_s = ARRIVING_S
+        for limit, call in self._calls.items():
+            if not call.has_arrived:
+                _expire(call, limit)
+
     def expire(self) -> None:
         """End every call that runs, or still comes, with a status of its own."""
-        self._expired = True
+        self._coming_s = 0.0
         self.farewell.release()
         for limit, call in self._calls.items():
             _expire(call, limit)

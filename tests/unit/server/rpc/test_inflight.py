@@ -70,6 +70,31 @@ async def test_a_call_that_comes_after_that_is_ended_too() -> None:
     assert call.draining
 
 
+async def test_closing_ends_the_calls_alone_whose_requests_have_not_arrived() -> None:
+    in_flight, arrived, arriving = InFlight(), a_call(), a_call()
+    arrived.has_arrived = True
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(run(in_flight, arrived))
+        given_up = group.create_task(run(in_flight, arriving))
+        await eventually(lambda: len(in_flight) == 2)
+        in_flight.close()
+        outcome = await given_up
+        still_runs = len(in_flight) == 1
+        running.cancel()
+
+    assert "expired" == outcome
+    assert still_runs
+    assert (False, True) == (arrived.draining, arriving.draining)
+
+
+async def test_a_request_that_begins_to_arrive_after_that_is_given_up_too() -> None:
+    in_flight, call = InFlight(), a_call()
+    in_flight.close()
+
+    assert "expired" == await run(in_flight, call)
+    assert call.draining
+
+
 async def test_expiring_again_does_no_harm_to_calls_on_their_way_out() -> None:
     in_flight, closing = InFlight(), Gate()
     slow, new = a_call(), a_call()
