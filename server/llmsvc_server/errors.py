@@ -205,7 +205,7 @@ class ProviderError(LlmsvcError):
 
 
 class ServerExhausted(ProviderError):
-    """This process lacks what `cause` says, "descriptors" or "memory", for one more connection."""
+    """No "descriptors" or "memory" for a connection, or no room for more that is "unfinished"."""
 
     kind = ErrorKind.EXHAUSTED
 

@@ -30,6 +30,7 @@ from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.openai_at import openai_at
 from tests.fakes.requests import MAX_ANSWER_BYTES
+from tests.fakes.unfinished import unfinished
 
 MODEL = "phi3:mini"
 
@@ -65,6 +66,7 @@ def ollama_at(  # noqa: PLR0913  the adapter's own settings
         keep_alive_s=keep_alive_s,
         max_output_tokens=max_output_tokens,
         max_answer_bytes=MAX_ANSWER_BYTES,
+        unfinished=unfinished(),
         connect_timeout_s=connect_timeout_s,
         user_agent="llmsvc/test",
     )

@@ -3,6 +3,7 @@
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from tests.fakes.fake_anthropic import KEY
 from tests.fakes.requests import MAX_ANSWER_BYTES
+from tests.fakes.unfinished import unfinished
 
 MODEL = "claude-haiku-4-5"
 
@@ -24,6 +25,7 @@ def anthropic_at(  # noqa: PLR0913  the adapter's own settings
         temperature=temperature,
         max_output_tokens=max_output_tokens,
         max_answer_bytes=MAX_ANSWER_BYTES,
+        unfinished=unfinished(),
         window_tokens=window_tokens,
         connect_timeout_s=connect_timeout_s,
         user_agent="llmsvc/test",

@@ -6,6 +6,7 @@ from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.requests import MAX_ANSWER_BYTES
+from tests.fakes.unfinished import unfinished
 
 
 def openai_at(  # noqa: PLR0913  the adapter's own settings
@@ -32,6 +33,7 @@ def openai_at(  # noqa: PLR0913  the adapter's own settings
         temperature=temperature,
         max_output_tokens=max_output_tokens,
         max_answer_bytes=MAX_ANSWER_BYTES,
+        unfinished=unfinished(),
         window_tokens=window_tokens,
         token_limit_field=token_limit_field,
         stream_options=stream_options,

@@ -25,6 +25,7 @@ from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_stage import encode
 from tests.fakes.ollama_steps import End, Script, end, headers, page, raw, refuse
 from tests.fakes.recordings import VERSIONS, recording, replay
+from tests.fakes.unfinished import unfinished
 
 PHI = "registry.ollama.ai/library/phi3:mini"
 LLAMA = "registry.ollama.ai/library/llama3.2:latest"
@@ -255,7 +256,9 @@ async def test_waits_a_little_for_what_is_loaded_and_not_for_the_whole_look() ->
     async with FakeOllama(models=("phi3:mini",)) as fake, at(fake) as upstream:
         fake.gates["/api/ps"] = Gate()
         async with asyncio.timeout(2):
-            models = OllamaModels(upstream, look_limit_s=30, memory_limit_s=0.05)
+            models = OllamaModels(
+                upstream, unfinished=unfinished(), look_limit_s=30, memory_limit_s=0.05
+            )
             catalogue = await models.catalogue()
 
     assert catalogue.loaded is None
@@ -267,7 +270,9 @@ async def test_a_look_has_a_limit(path: str) -> None:
     async with FakeOllama(models=("phi3:mini",)) as fake, at(fake) as upstream:
         fake.gates[path] = Gate()
         async with asyncio.timeout(2):
-            models = OllamaModels(upstream, look_limit_s=0.05, memory_limit_s=30)
+            models = OllamaModels(
+                upstream, unfinished=unfinished(), look_limit_s=0.05, memory_limit_s=30
+            )
             try:
                 outcome = (await models.catalogue()).version
             except ProviderTimeout as error:

@@ -24,6 +24,7 @@ from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_stage import encode
 from tests.fakes.ollama_steps import page, refuse
 from tests.fakes.requests import MAX_ANSWER_BYTES, budget_of, chat_request
+from tests.fakes.unfinished import unfinished
 
 CLOUD = "gpt-oss:120b-cloud"
 
@@ -37,6 +38,7 @@ def remote_friendly(base_url: str) -> OllamaProvider:
         keep_alive_s=300,
         max_output_tokens=100,
         max_answer_bytes=MAX_ANSWER_BYTES,
+        unfinished=unfinished(),
         connect_timeout_s=2.0,
         user_agent="llmsvc/test",
         allows_remote=True,
@@ -161,6 +163,7 @@ async def test_an_address_outside_the_network_is_not_dialled() -> None:
             keep_alive_s=300,
             max_output_tokens=100,
             max_answer_bytes=MAX_ANSWER_BYTES,
+            unfinished=unfinished(),
             connect_timeout_s=2.0,
             user_agent="llmsvc/test",
             networks=Networks(),
@@ -182,6 +185,7 @@ async def test_an_address_inside_is() -> None:
             keep_alive_s=300,
             max_output_tokens=100,
             max_answer_bytes=MAX_ANSWER_BYTES,
+            unfinished=unfinished(),
             connect_timeout_s=2.0,
             user_agent="llmsvc/test",
             networks=Networks(),

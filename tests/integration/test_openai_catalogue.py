@@ -23,6 +23,7 @@ from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_steps import End
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import Script, end, page, refuse, reply, silent
+from tests.fakes.unfinished import unfinished
 
 VERSION = "/api/version"
 TAGS = "/api/tags"
@@ -195,7 +196,7 @@ async def test_gives_a_look_up_in_time() -> None:
         fake.will(silent(), path=MODELS)
 
         with pytest.raises(ProviderTimeout):
-            await OpenaiModels(upstream, (), look_limit_s=0.05).catalogue()
+            await OpenaiModels(upstream, (), unfinished=unfinished(), look_limit_s=0.05).catalogue()
 
 
 async def test_waits_until_an_engine_serves() -> None:

@@ -19,6 +19,7 @@ from llmsvc_server.providers.mock import MockProvider
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
+from llmsvc_server.providers.unfinished import Unfinished
 
 USER_AGENT = f"llmsvc/{__version__}"
 USUAL_TOKENS = 8_192
@@ -28,7 +29,11 @@ Entry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
 
 
 def adapters(
-    name: str, entry: Entry, limits: LimitsSettings, bound: Bound = USUAL_BOUND
+    name: str,
+    entry: Entry,
+    limits: LimitsSettings,
+    unfinished: Unfinished,
+    bound: Bound = USUAL_BOUND,
 ) -> Mapping[str, ChatProvider]:
     """Return the adapters of one provider, by the names of its endpoints, not opened yet.
 
@@ -36,6 +41,7 @@ def adapters(
         name: The provider's, which its only endpoint has too.
         entry: Its settings.
         limits: Of the answers; None tokens stand for what suits the kind.
+        unfinished: Counts what upstreams have begun to send.
         bound: Which models are known of a long list.
     """
     match entry:
@@ -44,13 +50,13 @@ def adapters(
             return {name: MockProvider(name, model=entry.model, max_output_tokens=most_words)}
         case OllamaSettings():
             return {
-                endpoint: _ollama(name, url, entry, limits, bound)
+                endpoint: _ollama(name, url, entry, limits, unfinished, bound)
                 for endpoint, url in addresses(name, entry).items()
             }
         case OpenaiSettings():
-            return {name: _openai(name, entry, limits, bound)}
+            return {name: _openai(name, entry, limits, unfinished, bound)}
         case AnthropicSettings():
-            return {name: _anthropic(name, entry, limits)}
+            return {name: _anthropic(name, entry, limits, unfinished)}
 
 
 def addresses(name: str, entry: Entry) -> Mapping[str, str]:
@@ -66,8 +72,13 @@ def addresses(name: str, entry: Entry) -> Mapping[str, str]:
             return {name: entry.base_url}
 
 
-def _ollama(
-    name: str, url: str, entry: OllamaSettings, limits: LimitsSettings, bound: Bound
+def _ollama(  # noqa: PLR0913, PLR0917  plain parts
+    name: str,
+    url: str,
+    entry: OllamaSettings,
+    limits: LimitsSettings,
+    unfinished: Unfinished,
+    bound: Bound,
 ) -> ChatProvider:
     return OllamaProvider(
         name,
@@ -77,6 +88,7 @@ def _ollama(
         keep_alive_s=entry.keep_alive_s,
         max_output_tokens=_usual_tokens(limits),
         max_answer_bytes=limits.max_answer_bytes,
+        unfinished=unfinished,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,
         networks=Networks(entry.local_networks),
@@ -85,7 +97,9 @@ def _ollama(
     )
 
 
-def _openai(name: str, entry: OpenaiSettings, limits: LimitsSettings, bound: Bound) -> ChatProvider:
+def _openai(
+    name: str, entry: OpenaiSettings, limits: LimitsSettings, unfinished: Unfinished, bound: Bound
+) -> ChatProvider:
     from llmsvc_server.providers.openai.chat import OpenaiProvider  # noqa: PLC0415  see above
 
     return OpenaiProvider(
@@ -97,6 +111,7 @@ def _openai(name: str, entry: OpenaiSettings, limits: LimitsSettings, bound: Bou
         temperature=entry.temperature,
         max_output_tokens=limits.max_output_tokens,
         max_answer_bytes=limits.max_answer_bytes,
+        unfinished=unfinished,
         window_tokens=entry.context_length,
         token_limit_field=entry.token_limit_field,
         stream_options=entry.stream_options,
@@ -108,7 +123,9 @@ def _openai(name: str, entry: OpenaiSettings, limits: LimitsSettings, bound: Bou
     )
 
 
-def _anthropic(name: str, entry: AnthropicSettings, limits: LimitsSettings) -> ChatProvider:
+def _anthropic(
+    name: str, entry: AnthropicSettings, limits: LimitsSettings, unfinished: Unfinished
+) -> ChatProvider:
     from llmsvc_server.providers.anthropic.chat import (  # noqa: PLC0415  see above
         AnthropicProvider,
     )
@@ -120,6 +137,7 @@ def _anthropic(name: str, entry: AnthropicSettings, limits: LimitsSettings) -> C
         temperature=entry.temperature,
         max_output_tokens=_usual_tokens(limits),
         max_answer_bytes=limits.max_answer_bytes,
+        unfinished=unfinished,
         window_tokens=entry.context_length,
         connect_timeout_s=entry.connect_timeout_s,
         user_agent=USER_AGENT,

@@ -12,11 +12,17 @@ from llmsvc_server.app.memory import Resident
 from llmsvc_server.app.providers import Providers, build_providers
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.config.memory import HELD_FACTOR, REQUEST_FACTOR, memory_of
+from llmsvc_server.config.memory import (
+    HELD_FACTOR,
+    MOST_UNFINISHED_BYTES,
+    REQUEST_FACTOR,
+    memory_of,
+)
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.health.board import Board
 from llmsvc_server.health.refresh import facts
 from llmsvc_server.health.verdict import Require, verdict
+from llmsvc_server.providers.unfinished import Unfinished
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers
@@ -127,9 +133,11 @@ async def build(
     """
     clock = time.monotonic  # uvloop's counts milliseconds, and stands still within a turn
     background = Background()
+    unfinished = Unfinished(MOST_UNFINISHED_BYTES)
     providers = await build_providers(
         settings,
         stack,
+        unfinished=unfinished,
         reporter=reporter,
         clock=clock,
         judged_by=judged_by or clock,
@@ -221,7 +229,10 @@ def _unsent_others() -> Unsent:
 
 
 def _arrivals(
-    settings: Settings, admission: Admission, held: HeldAnswers, clock: Clock
+    settings: Settings,
+    admission: Admission,
+    held: HeldAnswers,
+    clock: Clock,
 ) -> Arrivals:
     memory, resident = memory_of(settings), Resident(clock)
     return Arrivals(

@@ -20,6 +20,7 @@ from llmsvc_server.health.refresh import Standing
 from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsModels
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.shortlist import Bound
+from llmsvc_server.providers.unfinished import Unfinished
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.budget import Patience
@@ -130,6 +131,7 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     settings: Settings,
     stack: AsyncExitStack,
     *,
+    unfinished: Unfinished,
     reporter: Reporter,
     clock: Clock,
     judged_by: Clock,
@@ -140,6 +142,7 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     Args:
         settings: Names the providers and their order.
         stack: Closes their connections.
+        unfinished: Counts what they have begun to send.
         reporter: Takes their reports.
         clock: The loop's.
         judged_by: What breakers, blocks and denials go by.
@@ -150,7 +153,10 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     bound = Bound(
         settings.health.max_models, frozenset(chain(*map(configured_models, entries.values())))
     )
-    made = {name: adapters(name, entry, settings.limits, bound) for name, entry in entries.items()}
+    made = {
+        name: adapters(name, entry, settings.limits, unfinished, bound)
+        for name, entry in entries.items()
+    }
     for of_one in made.values():
         for adapter in of_one.values():
             if isinstance(adapter, AbstractAsyncContextManager):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from llmsvc_server.config.settings import Settings
+from llmsvc_server.providers.listing import MAX_LIST_BYTES
 
 MIB = 2**20
 PROCESS_BYTES = 128 * MIB
@@ -16,6 +17,10 @@ escapes for the provider, three that the allocator keeps. Measured by tests/host
 HELD_FACTOR = 5
 """Bytes per byte of an answer that is held, at worst: as text, as message, as bytes, as the core's
 own copy, and what the allocator keeps. Measured by tests/hostile."""
+
+MOST_UNFINISHED_BYTES = 2 * MAX_LIST_BYTES
+"""Of lines, events, bodies and lists of models that upstreams have begun. The longest fits:
+one alone has half of it."""
 
 STREAM_BYTES = 65_535
 """What gRPC's core takes of a stream that nobody reads: what follows a request, before its end."""

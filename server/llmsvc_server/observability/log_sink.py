@@ -47,6 +47,8 @@ REMEDIES = {
     " LimitNOFILE), or lower server.max_chats",
     "memory": "the system has no memory left for connections: give it more, or lower"
     " server.max_chats",
+    "unfinished": "what providers have begun to send and not ended fills its place: look for one that"
+    " sends lines of megabytes",
 }
 
 

@@ -8,6 +8,7 @@ from multidict import CIMultiDictProxy
 
 from llmsvc_server.chat.deadline import Turn
 from llmsvc_server.errors import ProviderFailed, ProviderProtocolError
+from llmsvc_server.providers.unfinished import Tail, Tails
 
 FAULTS = (
     aiohttp.ClientError,
@@ -76,19 +77,20 @@ class Answer:
         self._rest = data[SLICE_BYTES:]
         return data[:SLICE_BYTES]
 
-    async def read_all(self, most_bytes: int) -> bytes:
-        """Return the whole body.
+    async def read_all(self, most_bytes: int, tails: Tails) -> bytes:
+        """Return the whole body, which stays counted in `tails`.
 
         Raises:
             ProviderFailed: The connection was lost before the body's end.
             ProviderProtocolError: The body is longer than `most_bytes`.
+            ServerExhausted: Too much is unfinished, here and elsewhere.
         """
-        body = bytearray()
+        body = Tail(tails)
         while data := await self.read():
-            body += data
-            if len(body) > most_bytes:
+            body.add(data)
+            if body.size_bytes > most_bytes:
                 raise ProviderProtocolError(row="C08", status=self.status)
-        return bytes(body)
+        return body.whole()
 
     async def read_some(self, most_bytes: int) -> bytes:
         """Return the body, cut where it breaks off and after `most_bytes`."""

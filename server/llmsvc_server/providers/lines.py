@@ -1,6 +1,7 @@
 """Bytes as they arrive -> whole lines. Pure and bounded; knows nothing of what a line says."""
 
 from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.providers.unfinished import Tail, Tails
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Longest line, the one still arriving included. Ollama's own client stops at 8 MB."""
@@ -16,18 +17,18 @@ class LineBuffer:
     for a list, and a read that ends with its line, the usual one, is passed on without a copy.
     """
 
-    __slots__ = ("_most_bytes", "_pieces", "_tail_bytes")
+    __slots__ = ("_most_bytes", "_tail", "_tails")
 
-    def __init__(self, most_bytes: int = MAX_LINE_BYTES) -> None:
-        """Be empty; no line may be longer than `most_bytes`, its newline not counted."""
+    def __init__(self, tails: Tails, most_bytes: int = MAX_LINE_BYTES) -> None:
+        """Be empty, and count in `tails`; no line is longer than `most_bytes` without its newline."""
         self._most_bytes = most_bytes
-        self._pieces: list[bytes] = []
-        self._tail_bytes = 0
+        self._tails = tails
+        self._tail: Tail | None = None
 
     @property
     def pending_bytes(self) -> int:
         """How much of an unfinished line is kept."""
-        return self._tail_bytes
+        return 0 if self._tail is None else self._tail.size_bytes
 
     def feed(self, data: bytes) -> bytes:
         r"""Return the lines that `data` completes, blank ones included, each with its newline.
@@ -40,15 +41,13 @@ class LineBuffer:
 
         Raises:
             ProviderProtocolError: A line is too long.
+            ServerExhausted: Too much is unfinished.
         """
         end = data.rfind(b"\n") + 1
-        if end == len(data) and not self._pieces:
+        if end == len(data) and self._tail is None:
             block = data
         elif end:
-            self._pieces.append(data[:end])
-            block = b"".join(self._pieces)
-            self._pieces.clear()
-            self._tail_bytes = 0
+            block = self._through(data[:end])
             if end < len(data):
                 self._keep(data[end:])
         else:
@@ -60,16 +59,23 @@ class LineBuffer:
 
     def rest(self) -> bytes:
         """Return the last line, which came without a newline; empty if there is none."""
-        line = b"".join(self._pieces)
-        self._pieces.clear()
-        self._tail_bytes = 0
-        return line
+        return self._through(b"")
+
+    def _through(self, last: bytes) -> bytes:
+        """Return what was kept, and what ends it."""
+        if self._tail is None:
+            return last
+        block = self._tail.whole(last)
+        self._tail.clear()
+        self._tail = None
+        return block
 
     def _keep(self, data: bytes) -> None:
-        self._tail_bytes += len(data)
-        if self._tail_bytes > self._most_bytes:
+        if self.pending_bytes + len(data) > self._most_bytes:
             raise ProviderProtocolError(row="C08", phase="stream")
-        self._pieces.append(data)
+        if self._tail is None:
+            self._tail = Tail(self._tails)
+        self._tail.add(data)
 
     def _check(self, block: bytes) -> None:
         if max(map(len, block.split(b"\n"))) > self._most_bytes:

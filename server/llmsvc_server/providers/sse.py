@@ -7,10 +7,20 @@ from typing import NamedTuple
 
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
+from llmsvc_server.providers.unfinished import SMALL_BYTES, Tails
 
 MAX_EVENT_BYTES = MAX_LINE_BYTES
 MOST_DATA_LINES = 50_000
 """In one event. Each takes more room than its bytes."""
+
+_LINE_BYTES = 64
+"""About what each takes besides."""
+
+_NAME_BYTES = 256
+"""How much is kept of an event's name."""
+
+_FEW_LINES = 512
+"""What an event may have before it is told what it takes."""
 
 _END = b"[DONE]"
 
@@ -39,16 +49,22 @@ class EventBuffer:
         "_data",
         "_data_bytes",
         "_ended_in_cr",
+        "_few_bytes",
+        "_is_counted",
         "_lines",
         "_most_bytes",
         "_name",
         "_started",
+        "_tails",
     )
 
-    def __init__(self, most_bytes: int = MAX_EVENT_BYTES) -> None:
-        """Be empty; no event may have more than `most_bytes` of data."""
+    def __init__(self, tails: Tails, most_bytes: int = MAX_EVENT_BYTES) -> None:
+        """Be empty, and count in `tails`; no event may have more than `most_bytes` of data."""
+        self._tails = tails
         self._most_bytes = most_bytes
-        self._lines = LineBuffer(most_bytes)
+        self._few_bytes = min(SMALL_BYTES, most_bytes)
+        self._is_counted = False
+        self._lines = LineBuffer(tails, most_bytes)
         self._name = b""
         self._data: list[bytes] = []
         self._data_bytes = 0
@@ -68,6 +84,7 @@ class EventBuffer:
 
         Raises:
             ProviderProtocolError: An event is too long.
+            ServerExhausted: Too much is unfinished.
         """
         if b"\r" in data or self._ended_in_cr:
             data = self._with_plain_ends(data)
@@ -95,17 +112,29 @@ class EventBuffer:
             if not line:
                 if self._data:
                     events.append(ServerEvent(self._name, b"\n".join(self._data)))
+                    if self._is_counted:
+                        self._let_go()
                 self._name, self._data, self._data_bytes = b"", [], 0
                 continue
             field, _, value = line.partition(b":")
             if field == b"data":
                 self._add(value.removeprefix(b" "))
             elif field == b"event":
-                self._name = value.removeprefix(b" ")
+                self._name = value[:_NAME_BYTES].removeprefix(b" ")
         return events
 
     def _add(self, data: bytes) -> None:
         self._data_bytes += len(data) + 1  # its newline: even empty lines have no place for ever
+        if self._data_bytes > self._few_bytes or len(self._data) >= _FEW_LINES:
+            self._count()
+        self._data.append(data)
+
+    def _count(self) -> None:
         if self._data_bytes > self._most_bytes or len(self._data) >= MOST_DATA_LINES:
             raise ProviderProtocolError(row="C08", phase="stream")
-        self._data.append(data)
+        self._is_counted = True
+        self._tails.keep(self, self._data_bytes + len(self._data) * _LINE_BYTES)
+
+    def _let_go(self) -> None:
+        self._is_counted = False
+        self._tails.keep(self, 0)

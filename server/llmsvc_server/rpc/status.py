@@ -70,7 +70,7 @@ class RpcFailure:
 
 
 SENTENCES: dict[ErrorKind, str] = {
-    ErrorKind.EXHAUSTED: "This server has no room for a connection to provider {provider}; try"
+    ErrorKind.EXHAUSTED: "This server has no room for an answer of provider {provider}; try"
     " again soon.",
     ErrorKind.CONNECT: "Provider {provider} cannot be reached.",
     ErrorKind.TRANSIENT: "Provider {provider} failed while it ran {model}.",

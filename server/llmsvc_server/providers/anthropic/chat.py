@@ -11,7 +11,12 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderProtocolError
+from llmsvc_server.errors import (
+    ProviderError,
+    ProviderFailed,
+    ProviderProtocolError,
+    ServerExhausted,
+)
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.anthropic.asking import room_for
 from llmsvc_server.providers.anthropic.reading import Reading
@@ -23,6 +28,7 @@ from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.length import Length
 from llmsvc_server.providers.rest import Rest
 from llmsvc_server.providers.room import REFUSED, Room, Rooms
+from llmsvc_server.providers.unfinished import Tails, Unfinished
 
 VENDOR_URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"
@@ -34,7 +40,7 @@ DRAIN_S = 0.05
 _CHAT = "/v1/messages"
 _STREAM = "text/event-stream"
 _WHOLE = "application/json"
-_FAULTS = (ProviderFailed, ProviderProtocolError)
+_FAULTS = (ProviderFailed, ProviderProtocolError, ServerExhausted)
 """Failures of which a caller is told how far the answer had come."""
 
 
@@ -50,6 +56,7 @@ class AnthropicProvider:
         temperature: float | None,
         max_output_tokens: int,
         max_answer_bytes: int,
+        unfinished: Unfinished,
         window_tokens: int | None,
         connect_timeout_s: float,
         user_agent: str,
@@ -63,6 +70,7 @@ class AnthropicProvider:
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1.
             max_answer_bytes: Longest text of one answer, in UTF-8.
+            unfinished: Counts what upstreams have begun to send.
             window_tokens: Context window of its models; None if unknown.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
@@ -71,6 +79,7 @@ class AnthropicProvider:
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
         self._max_answer_bytes = max_answer_bytes
+        self._unfinished = unfinished
         self._rooms = Rooms(window_tokens)
         self._upstream = Upstream(
             base_url,
@@ -107,7 +116,8 @@ class AnthropicProvider:
         Raises:
             ProviderError: The provider did not answer, or not well.
         """
-        reading = Reading(request.sampling.stop_sequences)
+        tails = Tails(self._unfinished)
+        reading = Reading(tails, request.sampling.stop_sequences)
         try:
             most_tokens, _ = request.sampling.output_limit(self._max_output_tokens)
             answer, adjustments = await self._asked(request, most_tokens, budget)
@@ -139,6 +149,8 @@ class AnthropicProvider:
             if isinstance(error, _FAULTS):
                 error.phase = error.phase or reading.phase
             raise
+        finally:
+            tails.clear()
 
     async def _asked(
         self, request: ChatRequest, most_tokens: int, budget: Budget

@@ -38,6 +38,7 @@ from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
 from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
+from llmsvc_server.providers.unfinished import Tail, Tails
 from llmsvc_server.providers.untyped import text_of
 
 MAX_EMPTY_EVENTS = 10_000
@@ -82,6 +83,7 @@ class Reading:
         "_seam",
         "_sequence",
         "_stop_sequences",
+        "_tails",
         "_texts",
         "_thinks",
         "_unopened_bytes",
@@ -91,13 +93,19 @@ class Reading:
         "over",
     )
 
-    def __init__(self, stop_sequences: Collection[str] = ()) -> None:
-        """Have read nothing; `stop_sequences` are what the request wants generation to stop at."""
+    def __init__(self, tails: Tails, stop_sequences: Collection[str] = ()) -> None:
+        """Have read nothing.
+
+        Args:
+            tails: Counts what has no end yet; whoever made it clears it.
+            stop_sequences: What the request wants generation to stop at.
+        """
         self.over = False
         self.ending = Ending()
         self._stop_sequences = stop_sequences
-        self._buffer = EventBuffer()
-        self._whole: bytearray | None = None
+        self._tails = tails
+        self._buffer = EventBuffer(tails)
+        self._whole: Tail | None = None
         self._has_begun = False
         self._has_text = False
         self._seam: Seam | None = None
@@ -120,7 +128,7 @@ class Reading:
 
     def expect_whole(self) -> None:
         """Be ready for one JSON body instead of a stream: an answer or an error."""
-        self._whole = bytearray()
+        self._whole = Tail(self._tails)
 
     def take(self, data: bytes) -> Delta | None:
         """Return what one network read adds to the answer.
@@ -131,6 +139,9 @@ class Reading:
         Returns:
             The new text, all in one. Empty text where the model only thinks: a sign of life.
             None if nothing came of it yet.
+
+        Raises:
+            ServerExhausted: Too much is unfinished, here and elsewhere.
         """
         if self._whole is not None:
             return self._take_whole(self._whole, data)
@@ -169,14 +180,14 @@ class Reading:
             provider_response_id=self._id,
         )
 
-    def _take_whole(self, body: bytearray, data: bytes) -> Delta | None:
-        body += data
-        if len(body) > MAX_LINE_BYTES:
+    def _take_whole(self, body: Tail, data: bytes) -> Delta | None:
+        body.add(data)
+        if body.size_bytes > MAX_LINE_BYTES:
             self._fail(ProviderProtocolError(row="C08"))
         elif not data:
             self.over = True
             try:
-                self._add_whole(bytes(body))
+                self._add_whole(body.whole())
             except ProviderProtocolError as error:
                 self._fail(error)
         return self._news()

@@ -14,6 +14,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
     RouteForbidden,
+    ServerExhausted,
 )
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
@@ -29,12 +30,13 @@ from llmsvc_server.providers.ollama.refused import OK, refusal
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat, encode_residency
 from llmsvc_server.providers.rest import Rest
 from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
+from llmsvc_server.providers.unfinished import Tails, Unfinished
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free (failover.md 3.3)."""
 
 _CHAT = "/api/chat"
-_FAULTS = (ProviderFailed, ProviderProtocolError)
+_FAULTS = (ProviderFailed, ProviderProtocolError, ServerExhausted)
 """Failures of which a caller is told how far the answer had come."""
 
 _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
@@ -53,6 +55,7 @@ class OllamaProvider:
         keep_alive_s: int,
         max_output_tokens: int,
         max_answer_bytes: int,
+        unfinished: Unfinished,
         connect_timeout_s: float,
         user_agent: str,
         networks: Networks | None = None,
@@ -69,6 +72,7 @@ class OllamaProvider:
             keep_alive_s: Seconds that a model stays in memory after an answer; -1 for ever.
             max_output_tokens: Most tokens of one answer, at least 1.
             max_answer_bytes: Longest text of one answer, in UTF-8.
+            unfinished: Counts what upstreams have begun to send.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
             networks: Where connections may lead; None for anywhere.
@@ -81,6 +85,7 @@ class OllamaProvider:
         self._keep_alive_s = keep_alive_s
         self._max_output_tokens = max_output_tokens
         self._max_answer_bytes = max_answer_bytes
+        self._unfinished = unfinished
         self._upstream = Upstream(
             base_url,
             connect_timeout_s=connect_timeout_s,
@@ -89,6 +94,7 @@ class OllamaProvider:
         )
         self._models = OllamaModels(
             self._upstream,
+            unfinished=unfinished,
             allows_remote=allows_remote,
             bound=bound,
         )
@@ -119,7 +125,8 @@ class OllamaProvider:
             ProviderError: The server did not answer, or not well.
         """
         on_remote_route = not request.stays_local
-        reading = Reading(self._num_ctx, may_be_remote=on_remote_route)
+        tails = Tails(self._unfinished)
+        reading = Reading(self._num_ctx, tails, may_be_remote=on_remote_route)
         try:
             # Asked again here: a look may have changed since the plan was made.
             if self._models.leads_outside(request.model) and not on_remote_route:
@@ -159,6 +166,8 @@ class OllamaProvider:
         except ProviderError as error:
             self._complete(error, request, reading)
             raise
+        finally:
+            tails.clear()
 
     def _complete(self, error: ProviderError, request: ChatRequest, reading: Reading) -> None:
         """Add to a failure what only this chat knows."""
@@ -211,7 +220,8 @@ class OllamaProvider:
         answer = await self._upstream.post(_CHAT, body, may_repeat=True)
         try:
             await _check(answer)
-            said = (await answer.read_all(MAX_REFUSAL_BYTES)).strip()
+            with Tails(self._unfinished) as tails:
+                said = (await answer.read_all(MAX_REFUSAL_BYTES, tails)).strip()
             if not said:
                 raise ProviderFailed(row="C07", phase="load")
             for line in decode_lines(said + b"\n"):

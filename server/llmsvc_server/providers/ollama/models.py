@@ -29,6 +29,7 @@ from llmsvc_server.providers.model_names import Name, ending, is_plain, looks_re
 from llmsvc_server.providers.ollama.refused import OK, refusal
 from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.tags import Facts, read_tags
+from llmsvc_server.providers.unfinished import Tails, Unfinished
 from llmsvc_server.providers.untyped import UNREADABLE
 
 MAX_FACT_BYTES = 64 * 1024
@@ -66,10 +67,11 @@ _ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooL
 class OllamaModels:
     """Looks at one Ollama."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  plain settings, by keyword
         self,
         upstream: Upstream,
         *,
+        unfinished: Unfinished,
         allows_remote: bool = False,
         bound: Bound = USUAL_BOUND,
         look_limit_s: float = LOOK_LIMIT_S,
@@ -79,12 +81,14 @@ class OllamaModels:
 
         Args:
             upstream: The server.
+            unfinished: Counts lists while they are read.
             allows_remote: Whether models that it would have run elsewhere are listed too.
             bound: Which models are known of a long list.
             look_limit_s: Longest wait for the server's answers, in seconds.
             memory_limit_s: Longest wait for what is in memory.
         """
         self._upstream = upstream
+        self._unfinished = unfinished
         self._allows_remote = allows_remote
         self._most = bound.most
         self._wanted = frozenset(map(self.identity, bound.wanted))
@@ -102,7 +106,8 @@ class OllamaModels:
             ProviderError: It cannot be reached in time, or it is no Ollama.
         """
         try:
-            return await self._look()
+            with Tails(self._unfinished) as tails:
+                return await self._look(tails)
         except ProviderError:
             self._version = ""  # Another one may be there when it is back.
             raise
@@ -124,19 +129,20 @@ class OllamaModels:
         """
         end_s = asyncio.get_running_loop().time() + self._look_limit_s
         try:
-            body = await self._get("/api/status", MAX_FACT_BYTES, end_s)
+            with Tails(self._unfinished) as tails:
+                body = await self._get("/api/status", MAX_FACT_BYTES, end_s, tails)
             return not _status.decode(body).cloud.disabled
         except (ProviderUnreachable, ProviderTimeout):
             raise
         except (ProviderError, *UNREADABLE):
             return True
 
-    async def _look(self) -> Catalogue:
+    async def _look(self, tails: Tails) -> Catalogue:
         end_s = asyncio.get_running_loop().time() + self._look_limit_s
-        body = await self._get("/api/tags", MAX_LIST_BYTES, end_s)
+        body = await self._get("/api/tags", MAX_LIST_BYTES, end_s, tails)
         if not self._version:
-            self._version = await self._ask_version(end_s)
-        in_memory = await self._ask_memory(end_s)
+            self._version = await self._ask_version(end_s, tails)
+        in_memory = await self._ask_memory(end_s, tails)
         # Reading takes turns with others, so it is no part of the time for answers.
         listed = await self._last_list.of([body], lambda: self._read_list(body))
         self._remote = listed.catalogue.remote
@@ -148,19 +154,19 @@ class OllamaModels:
             version=self._version,
         )
 
-    async def _ask_version(self, end_s: float) -> str:
+    async def _ask_version(self, end_s: float, tails: Tails) -> str:
         try:
-            body = await self._get("/api/version", MAX_FACT_BYTES, end_s)
+            body = await self._get("/api/version", MAX_FACT_BYTES, end_s, tails)
             version = _version.decode(body).version
         except (ProviderError, *UNREADABLE):
             return ""
         return version if _PLAIN_VERSION.fullmatch(version) else ""
 
-    async def _ask_memory(self, end_s: float) -> bytes | None:
+    async def _ask_memory(self, end_s: float, tails: Tails) -> bytes | None:
         """Return the list of what is in memory; None where the server does not say in time."""
         end_s = min(end_s, asyncio.get_running_loop().time() + self._memory_limit_s)
         try:
-            return await self._get("/api/ps", MAX_LIST_BYTES, end_s)
+            return await self._get("/api/ps", MAX_LIST_BYTES, end_s, tails)
         except ProviderError:
             return None
 
@@ -214,12 +220,12 @@ class OllamaModels:
             await asyncio.sleep(0)
         return {identity: models[identity] for identity in shortlist.known}, shortlist
 
-    async def _get(self, path: str, most_bytes: int, end_s: float) -> bytes:
+    async def _get(self, path: str, most_bytes: int, end_s: float, tails: Tails) -> bytes:
         try:
             async with asyncio.timeout_at(end_s):
                 answer = await self._upstream.get(path)
                 try:
-                    return await _document(answer, most_bytes)
+                    return await _document(answer, most_bytes, tails)
                 finally:
                     answer.close()
         except TimeoutError:
@@ -239,7 +245,7 @@ class _Listed:
     digests: Mapping[str, str]
 
 
-async def _document(answer: Answer, most_bytes: int) -> bytes:
+async def _document(answer: Answer, most_bytes: int, tails: Tails) -> bytes:
     """Return a body that claims to be JSON.
 
     Raises:
@@ -252,7 +258,7 @@ async def _document(answer: Answer, most_bytes: int) -> bytes:
         raise error
     if answer.content_type != "application/json":
         raise ProviderMisconfigured(status=OK)
-    return await answer.read_all(most_bytes)
+    return await answer.read_all(most_bytes, tails)
 
 
 def _loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> frozenset[str]:

@@ -27,6 +27,7 @@ from llmsvc_server.providers.ollama.refusals import said_in_line
 from llmsvc_server.providers.ollama.wire import Content, Line, decode_lines
 from llmsvc_server.providers.parts import read_parts
 from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
+from llmsvc_server.providers.unfinished import Tail, Tails
 
 MAX_EMPTY_LINES = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
@@ -67,15 +68,19 @@ class Reading:
         "_may_be_remote",
         "_repeats",
         "_seam",
+        "_tails",
         "_window_tokens",
         "ending",
         "over",
     )
 
-    def __init__(self, window_tokens: int | None, *, may_be_remote: bool = False) -> None:
+    def __init__(
+        self, window_tokens: int | None, tails: Tails, *, may_be_remote: bool = False
+    ) -> None:
         """Have read nothing.
 
         Args:
+            tails: Counts what has no end yet; whoever made it clears it.
             window_tokens: The context window; None if unknown.
             may_be_remote: Whether the answer may come from elsewhere: on a remote route.
         """
@@ -83,12 +88,13 @@ class Reading:
         self.over = False
         self.ending = Ending()
         self._window_tokens = window_tokens
-        self._buffer = LineBuffer()
+        self._tails = tails
+        self._buffer = LineBuffer(tails)
         self._has_begun = False
         self._has_text = False
         self._is_framed = False
         self._seam: Seam | None = None
-        self._gathered: bytearray | None = None
+        self._gathered: Tail | None = None
         self._empty_lines = 0
         self._empty_bytes = 0
         self._calls = False
@@ -111,6 +117,9 @@ class Reading:
         Returns:
             The new text, all in one. Empty text where the model only thinks: a sign of life.
             None if nothing came of it yet.
+
+        Raises:
+            ServerExhausted: Too much is unfinished, here and elsewhere.
         """
         if not data:
             return self._finish()
@@ -171,7 +180,7 @@ class Reading:
     def _finish(self) -> Delta | None:
         """Return what the rest of the body adds, once it has ended: a last line, or all of it."""
         self.over = True
-        rest = self._buffer.rest() if self._gathered is None else bytes(self._gathered)
+        rest = self._buffer.rest() if self._gathered is None else self._gathered.whole()
         try:
             return self._add(self._lines_in(rest), len(rest))
         except ProviderProtocolError as error:
@@ -194,9 +203,9 @@ class Reading:
     def _gather(self, data: bytes) -> None:
         """Keep a body that is no lines: a proxy may have put it in other ones."""
         if self._gathered is None:
-            self._gathered = bytearray()
-        self._gathered += data
-        if len(self._gathered) > MAX_LINE_BYTES:
+            self._gathered = Tail(self._tails)
+        self._gathered.add(data)
+        if self._gathered.size_bytes > MAX_LINE_BYTES:
             self._fail(ProviderProtocolError(row="C08"))
 
     def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | None:

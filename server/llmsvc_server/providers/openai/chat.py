@@ -20,6 +20,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
     RouteForbidden,
+    ServerExhausted,
 )
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
@@ -36,6 +37,7 @@ from llmsvc_server.providers.openai.wire import encode_chat, left_out
 from llmsvc_server.providers.rest import Rest
 from llmsvc_server.providers.room import REFUSED
 from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
+from llmsvc_server.providers.unfinished import Tails, Unfinished
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free."""
@@ -43,7 +45,7 @@ DRAIN_S = 0.05
 _CHAT = "/chat/completions"
 _STREAM = "text/event-stream"
 _WHOLE = "application/json"
-_FAULTS = (ProviderFailed, ProviderProtocolError)
+_FAULTS = (ProviderFailed, ProviderProtocolError, ServerExhausted)
 """Failures of which a caller is told how far the answer had come."""
 
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
@@ -63,6 +65,7 @@ class OpenaiProvider:
         temperature: float | None,
         max_output_tokens: int | None,
         max_answer_bytes: int,
+        unfinished: Unfinished,
         window_tokens: int | None,
         token_limit_field: str,
         stream_options: bool,
@@ -83,6 +86,7 @@ class OpenaiProvider:
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1; None for no limit of ours.
             max_answer_bytes: Longest text of one answer, in UTF-8.
+            unfinished: Counts what upstreams have begun to send.
             window_tokens: Context window of its models; None if unknown.
             token_limit_field: "max_completion_tokens" or "max_tokens", as the server knows it.
             stream_options: Whether to ask for an answer's usage by that name.
@@ -97,6 +101,7 @@ class OpenaiProvider:
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
         self._max_answer_bytes = max_answer_bytes
+        self._unfinished = unfinished
         self._asking = Asking(
             limit_field=token_limit_field, has_usage=stream_options, window_tokens=window_tokens
         )
@@ -120,6 +125,7 @@ class OpenaiProvider:
         self._models = OpenaiModels(
             self._upstream,
             self._roots,
+            unfinished=unfinished,
             configured=configured_models,
             bound=bound,
         )
@@ -152,7 +158,10 @@ class OpenaiProvider:
         Raises:
             ProviderError: The provider did not answer, or not well.
         """
-        reading = Reading(is_local=self._is_local, stop_sequences=request.sampling.stop_sequences)
+        tails = Tails(self._unfinished)
+        reading = Reading(
+            tails, is_local=self._is_local, stop_sequences=request.sampling.stop_sequences
+        )
         try:
             if self._models.leads_outside(request.model):
                 raise RouteForbidden(called=False)
@@ -186,6 +195,8 @@ class OpenaiProvider:
             if isinstance(error, _FAULTS):
                 error.phase = error.phase or reading.phase
             raise
+        finally:
+            tails.clear()
 
     async def catalogue(self) -> Catalogue:
         """Return which models the provider lists now.

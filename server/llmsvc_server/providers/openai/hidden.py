@@ -21,6 +21,7 @@ from llmsvc_server.providers.model_names import ending, parse
 from llmsvc_server.providers.openai.refused import OK, refusal
 from llmsvc_server.providers.shortlist import MOST_REMOTE
 from llmsvc_server.providers.tags import Entry, read_tags
+from llmsvc_server.providers.unfinished import Tails
 from llmsvc_server.providers.untyped import UNREADABLE
 
 MAX_FACT_BYTES = 64 * 1024
@@ -62,7 +63,7 @@ class HiddenOllama:
         return self.tells_all or ollama_identity(name) in self.known
 
 
-async def ask_roots(roots: Iterable[Upstream]) -> Sequence[tuple[str, bytes]]:
+async def ask_roots(roots: Iterable[Upstream], tails: Tails) -> Sequence[tuple[str, bytes]]:
     """Return version and list of each Ollama at one of `roots`; none where other servers answer.
 
     Raises:
@@ -70,10 +71,10 @@ async def ask_roots(roots: Iterable[Upstream]) -> Sequence[tuple[str, bytes]]:
     """
     told: list[tuple[str, bytes]] = []
     for root in roots:
-        version = await _ask_version(root)
+        version = await _ask_version(root, tails)
         body = None
         if version is not None:
-            body = await _document(root, "/api/tags", _DENIALS, MAX_LIST_BYTES)
+            body = await _document(root, "/api/tags", _DENIALS, MAX_LIST_BYTES, tails)
         if version is not None and body is not None:
             told.append((version, body))
     return told
@@ -140,9 +141,9 @@ def ollama_identity(name: str) -> str | None:
     return None if parsed is None else parsed.identity
 
 
-async def _ask_version(root: Upstream) -> str | None:
+async def _ask_version(root: Upstream, tails: Tails) -> str | None:
     denials = _DENIALS | frozenset(_REDIRECTS)
-    body = await _document(root, "/api/version", denials, MAX_FACT_BYTES)
+    body = await _document(root, "/api/version", denials, MAX_FACT_BYTES, tails)
     if body is None:
         return None
     try:
@@ -154,7 +155,7 @@ async def _ask_version(root: Upstream) -> str | None:
 
 
 async def _document(
-    root: Upstream, path: str, denials: frozenset[int], most_bytes: int
+    root: Upstream, path: str, denials: frozenset[int], most_bytes: int, tails: Tails
 ) -> bytes | None:
     """Return a JSON document; None where the server has another page there, or none."""
     answer = await root.get(path)
@@ -165,6 +166,6 @@ async def _document(
             raise await refusal(answer, is_local=True)
         if answer.content_type != "application/json":
             return None
-        return await answer.read_all(most_bytes)
+        return await answer.read_all(most_bytes, tails)
     finally:
         answer.close()

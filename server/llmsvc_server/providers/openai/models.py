@@ -32,6 +32,7 @@ from llmsvc_server.providers.openai.hidden import (
 from llmsvc_server.providers.openai.refused import OK, refusal
 from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.tags import is_elsewhere, is_told
+from llmsvc_server.providers.unfinished import Tails, Unfinished
 from llmsvc_server.providers.untyped import UNREADABLE
 
 LOOK_LIMIT_S = 1.8
@@ -91,11 +92,12 @@ class _Listed:
 class OpenaiModels:
     """Looks at one provider."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  plain settings, by keyword
         self,
         upstream: Upstream,
         roots: Sequence[Upstream],
         *,
+        unfinished: Unfinished,
         configured: Collection[str] = (),
         bound: Bound = USUAL_BOUND,
         look_limit_s: float = LOOK_LIMIT_S,
@@ -106,11 +108,13 @@ class OpenaiModels:
             upstream: The provider.
             roots: Where an Ollama's own interface would be, if a local provider is one; none where
                 the provider is not local.
+            unfinished: Counts lists while they are read.
             configured: Models that it is asked for although it lists none.
             bound: Which models are known of a long list.
             look_limit_s: Longest wait for the provider's answers, in seconds.
         """
         self._upstream = upstream
+        self._unfinished = unfinished
         self._configured = configured
         self._roots = roots
         self._most = bound.most
@@ -126,10 +130,14 @@ class OpenaiModels:
         Raises:
             ProviderError: It cannot be reached in time, or it is no such provider.
         """
+        with Tails(self._unfinished) as tails:
+            return await self._look(tails)
+
+    async def _look(self, tails: Tails) -> Catalogue:
         try:
             async with asyncio.timeout(self._look_limit_s):
-                body = await self._list()
-                told = await ask_roots(self._roots)
+                body = await self._list(tails)
+                told = await ask_roots(self._roots, tails)
         except TimeoutError:
             raise ProviderTimeout(phase="connect") from None
         # Reading takes turns with others, so it is no part of the time for answers.
@@ -192,13 +200,13 @@ class OpenaiModels:
             return self._configured
         return [name for name in self._configured if ollama_identity(name) in hidden.known]
 
-    async def _list(self) -> bytes | None:
+    async def _list(self, tails: Tails) -> bytes | None:
         """Return the provider's list; None where it has none."""
         answer = await self._upstream.get("/models")
         try:
             if answer.status in _NO_LIST and self._configured:
                 return None
-            return await self._document(answer)
+            return await self._document(answer, tails)
         finally:
             answer.close()
 
@@ -227,7 +235,7 @@ class OpenaiModels:
             shortlist.left_out,
         )
 
-    async def _document(self, answer: Answer) -> bytes:
+    async def _document(self, answer: Answer, tails: Tails) -> bytes:
         """Return a body that claims to be JSON.
 
         Raises:
@@ -240,7 +248,7 @@ class OpenaiModels:
             raise error
         if answer.content_type != "application/json":
             raise ProviderMisconfigured(status=OK)
-        return await answer.read_all(MAX_LIST_BYTES)
+        return await answer.read_all(MAX_LIST_BYTES, tails)
 
 
 def _entries(body: bytes) -> Sequence[msgspec.Raw]:

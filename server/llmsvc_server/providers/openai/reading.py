@@ -27,6 +27,7 @@ from llmsvc_server.providers.openai.wire import Choice, Chunk, decode_chunk
 from llmsvc_server.providers.parts import read_parts
 from llmsvc_server.providers.sse import EventBuffer, ServerEvent
 from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
+from llmsvc_server.providers.unfinished import Tail, Tails
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
@@ -68,6 +69,7 @@ class Reading:
         "_seam",
         "_stop",
         "_stops",
+        "_tails",
         "_texts",
         "_thinks",
         "_timings",
@@ -78,10 +80,13 @@ class Reading:
         "over",
     )
 
-    def __init__(self, *, is_local: bool, stop_sequences: Collection[str] = ()) -> None:
+    def __init__(
+        self, tails: Tails, *, is_local: bool, stop_sequences: Collection[str] = ()
+    ) -> None:
         """Have read nothing.
 
         Args:
+            tails: Counts what has no end yet; whoever made it clears it.
             is_local: Whether nothing may come from outside the operator's network.
             stop_sequences: What the request wants generation to stop at.
         """
@@ -90,8 +95,9 @@ class Reading:
         self._is_local = is_local
         self._stops = stop_sequences
         self._id = ""
-        self._buffer = EventBuffer()
-        self._whole: bytearray | None = None
+        self._tails = tails
+        self._buffer = EventBuffer(tails)
+        self._whole: Tail | None = None
         self._has_begun = False
         self._has_text = False
         self._empty_events = 0
@@ -114,7 +120,7 @@ class Reading:
 
     def expect_whole(self) -> None:
         """Be ready for one JSON body instead of a stream: some servers give nothing else."""
-        self._whole = bytearray()
+        self._whole = Tail(self._tails)
 
     def identify(self, answer_id: object) -> None:
         """Take a name that the provider gave the answer; the last one counts."""
@@ -130,6 +136,9 @@ class Reading:
         Returns:
             The new text, all in one. Empty text where the model only thinks: a sign of life.
             None if nothing came of it yet.
+
+        Raises:
+            ServerExhausted: Too much is unfinished, here and elsewhere.
         """
         if self._whole is not None:
             return self._take_whole(self._whole, data)
@@ -169,14 +178,14 @@ class Reading:
             provider_response_id=self._id,
         )
 
-    def _take_whole(self, body: bytearray, data: bytes) -> Delta | None:
-        body += data
-        if len(body) > MAX_LINE_BYTES:
+    def _take_whole(self, body: Tail, data: bytes) -> Delta | None:
+        body.add(data)
+        if body.size_bytes > MAX_LINE_BYTES:
             self._fail(ProviderProtocolError(row="C08"))
         elif not data:
             self.over = True
             try:
-                self._add_chunk(bytes(body))
+                self._add_chunk(body.whole())
             except ProviderProtocolError as error:
                 self._fail(error)
         return self._news(0, 0)

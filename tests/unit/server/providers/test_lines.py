@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.lines import LineBuffer
 from tests.fakes.recordings import recording
+from tests.fakes.unfinished import tails
 
 TRANSCRIPTS = (("0.10.1", "chat-multibyte"), ("0.24.0", "think-true"), ("0.24.0", "chat-stream"))
 
 
 def fed(pieces: Iterable[bytes], *, most_bytes: int = 1024) -> tuple[list[bytes], bytes]:
     """Return the lines of all blocks, newlines included, and the rest."""
-    buffer = LineBuffer(most_bytes)
+    buffer = LineBuffer(tails(), most_bytes)
     blocks = [buffer.feed(piece) for piece in pieces]
     assert all(block.endswith(b"\n") for block in blocks if block)
     return b"".join(blocks).splitlines(keepends=True), buffer.rest()
@@ -30,12 +31,12 @@ def test_gives_the_same_lines_wherever_a_transcript_is_cut(version: str, case: s
 def test_passes_a_read_that_ends_with_its_line_on_without_a_copy() -> None:
     data = b'{"done":false}\n'
 
-    assert data is LineBuffer().feed(data)
+    assert data is LineBuffer(tails()).feed(data)
 
 
 def test_holds_half_a_character_back_with_its_line() -> None:
     line = "é\n".encode()
-    buffer = LineBuffer()
+    buffer = LineBuffer(tails())
 
     assert b"" == buffer.feed(line[:1])
     assert line == buffer.feed(line[1:])
@@ -46,7 +47,7 @@ def test_passes_blank_lines_on() -> None:
 
 
 def test_keeps_a_last_line_without_its_newline() -> None:
-    buffer = LineBuffer()
+    buffer = LineBuffer(tails())
     first = buffer.feed(b"a\nb")
 
     assert (b"a\n", b"b", b"") == (first, buffer.rest(), buffer.rest())
@@ -77,7 +78,7 @@ def test_takes_lines_of_just_the_limit_however_many_come_at_once() -> None:
 
 
 def test_allows_eight_mebibytes_by_default() -> None:
-    buffer = LineBuffer()
+    buffer = LineBuffer(tails())
     buffer.feed(b"x" * 8 * 1024 * 1024)
 
     with pytest.raises(ProviderProtocolError):

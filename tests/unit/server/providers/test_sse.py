@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderProtocolError
 from llmsvc_server.providers.sse import MOST_DATA_LINES, EventBuffer, ServerEvent
+from tests.fakes.unfinished import tails
 
 
 def fed(*pieces: bytes) -> list[ServerEvent]:
     """Return the events of reads, the one without a blank line at the end included."""
-    buffer = EventBuffer()
+    buffer = EventBuffer(tails())
     events = [event for piece in pieces for event in buffer.feed(piece)]
     return [*events, *buffer.rest()]
 
@@ -53,7 +54,7 @@ def test_gives_the_events_of_a_stream(body: bytes, expected: list[ServerEvent]) 
 
 
 def test_gives_an_event_at_the_first_half_of_its_last_line_end() -> None:
-    buffer = EventBuffer()
+    buffer = EventBuffer(tails())
 
     assert of_data(b"a") == buffer.feed(b"data: a\r\n\r")
     assert [] == buffer.feed(b"\n")
@@ -111,7 +112,7 @@ def test_gives_the_same_of_any_bytes_wherever_they_are_cut(body: bytes, at: int)
     ],
 )
 def test_keeps_no_event_that_is_too_long(pieces: Iterable[bytes]) -> None:
-    buffer = EventBuffer(20)
+    buffer = EventBuffer(tails(), 20)
 
     with pytest.raises(ProviderProtocolError) as caught:
         _ = [buffer.feed(piece) for piece in pieces]
@@ -120,14 +121,14 @@ def test_keeps_no_event_that_is_too_long(pieces: Iterable[bytes]) -> None:
 
 
 def test_keeps_events_of_the_longest_length_one_after_the_other() -> None:
-    buffer = EventBuffer(20)
+    buffer = EventBuffer(tails(), 20)
     event = b"data: 345678\ndata: 90123\n\n"
 
     assert of_data(b"345678\n90123") * 3 == [*buffer.feed(event), *buffer.feed(event * 2)]
 
 
 def test_refuses_an_event_of_more_lines_than_an_answer_has() -> None:
-    buffer = EventBuffer()
+    buffer = EventBuffer(tails())
 
     with pytest.raises(ProviderProtocolError):
         buffer.feed(b"data:\n" * (MOST_DATA_LINES + 1))

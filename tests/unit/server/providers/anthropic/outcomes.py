@@ -7,6 +7,7 @@ from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.anthropic.reading import Reading
+from tests.fakes.unfinished import tails
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def events_of(
     Raises:
         ProviderError: As the reading.
     """
-    reading = Reading(stop_sequences)
+    reading = Reading(tails(), stop_sequences)
     if is_whole:
         reading.expect_whole()
     for piece in (*filter(None, pieces), b""):

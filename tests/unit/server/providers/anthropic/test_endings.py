@@ -4,6 +4,7 @@ import pytest
 
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.providers.anthropic.reading import Reading
+from tests.fakes.unfinished import tails
 from tests.unit.server.providers.anthropic.outcomes import Outcome, ended, outcome_of
 from tests.unit.server.providers.anthropic.transcripts import (
     STOP,
@@ -79,7 +80,7 @@ def test_passes_over_empty_data_anywhere(nothing: bytes) -> None:
 def test_believes_a_reason_by_silence_that_came_alone_behind_text(
     events: list[bytes], *, expected: bool
 ) -> None:
-    reading = Reading()
+    reading = Reading(tails())
     for event in events:
         reading.take(event)
 
@@ -87,7 +88,7 @@ def test_believes_a_reason_by_silence_that_came_alone_behind_text(
 
 
 def test_is_believed_with_the_stop_reason_and_over_with_the_last_event() -> None:
-    reading = Reading()
+    reading = Reading(tails())
     reading.take(begin() + said("a") + marker(None))
     before = (reading.ending.is_believed, reading.over)
     reading.take(marker())

@@ -12,6 +12,7 @@ from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.anthropic.reading import Reading
 from tests.fakes.anthropic_stage import event_of
+from tests.fakes.unfinished import tails
 from tests.unit.server.providers.anthropic.outcomes import (
     Outcome,
     ended,
@@ -110,7 +111,7 @@ def test_a_limit_that_ends_a_tool_call_is_told_as_one() -> None:
 
 
 def test_a_reason_behind_a_tool_call_is_doubtful() -> None:
-    reading = Reading()
+    reading = Reading(tails())
     reading.take(begin() + said("a") + opened("tool_use") + marker("tool_use"))
 
     assert not reading.ending.is_believed
@@ -227,7 +228,7 @@ def test_odd_usage_does_not_break_an_answer(usage: object) -> None:
 
 @pytest.mark.parametrize("odd", [5, True, {"type": "x"}, ["end_turn"]])
 def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: object) -> None:
-    reading = Reading()
+    reading = Reading(tails())
     reading.take(begin() + said("a") + marker(odd, odd))
     is_believed = reading.ending.is_believed
     reading.take(b"")
@@ -249,7 +250,7 @@ def test_passes_on_no_id_that_cannot_be_one(odd: object) -> None:
 
 def test_passes_adjustments_on_with_the_end() -> None:
     adjustments = (Adjustment(field="f", action=Action.CLAMPED, description="d"),)
-    reading = Reading()
+    reading = Reading(tails())
     reading.take(begin() + END)
 
     assert adjustments == reading.end(adjustments).adjustments

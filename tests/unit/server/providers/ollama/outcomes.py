@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.ollama.reading import Reading
+from tests.fakes.unfinished import tails
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def events_of(
     Raises:
         ProviderError: As the reading.
     """
-    reading = Reading(window_tokens)
+    reading = Reading(window_tokens, tails())
     for piece in (*filter(None, pieces), b""):
         if not reading.over and (delta := reading.take(piece)) is not None:
             yield delta

@@ -13,6 +13,7 @@ from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.ollama.reading import Reading
 from tests.fakes.recordings import VERSIONS, Recording, cases, recording
+from tests.fakes.unfinished import tails
 from tests.unit.server.providers.ollama.lines import last, line, thought
 from tests.unit.server.providers.ollama.outcomes import Outcome, events_of, outcome_of
 
@@ -108,7 +109,7 @@ def test_reads_on_where_every_line_says_that_it_is_the_last() -> None:
 def test_believes_an_end_by_silence_that_came_alone_behind_text(
     lines: list[bytes], *, expected: bool
 ) -> None:
-    reading = Reading(None)
+    reading = Reading(None, tails())
     for one in lines:
         reading.take(one)
 
@@ -292,7 +293,7 @@ def test_reports_counts_that_came_and_no_others() -> None:
 
 def test_passes_adjustments_on_with_the_end() -> None:
     adjustments = (Adjustment(field="f", action=Action.CLAMPED, description="d"),)
-    reading = Reading(None)
+    reading = Reading(None, tails())
     reading.take(last())
 
     assert adjustments == reading.end(adjustments).adjustments

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.openai.reading import Reading
+from tests.fakes.unfinished import tails
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def events_of(
     Raises:
         ProviderError: As the reading.
     """
-    reading = Reading(is_local=is_local, stop_sequences=stops)
+    reading = Reading(tails(), is_local=is_local, stop_sequences=stops)
     if is_whole:
         reading.expect_whole()
     for piece in (*filter(None, pieces), b""):

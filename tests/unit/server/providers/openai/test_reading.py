@@ -11,6 +11,7 @@ from llmsvc_server.chat.events import Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.openai.reading import Reading
 from tests.fakes.openai_stage import encode
+from tests.fakes.unfinished import tails
 from tests.unit.server.providers.openai.chunks import (
     DONE,
     OTHERS,
@@ -115,7 +116,7 @@ def test_a_tool_call_behind_a_reason_takes_it_back(behind: dict[str, object]) ->
 
 
 def test_a_reason_behind_a_tool_call_is_doubtful() -> None:
-    reading = Reading(is_local=False)
+    reading = Reading(tails(), is_local=False)
     reading.take(text("a") + chunk(CALLS[0]) + finish("tool_calls"))
 
     assert not reading.ending.is_believed
@@ -316,7 +317,7 @@ def test_takes_the_times_of_an_engine(timings: object, expected: Timings) -> Non
     [("gen-17.a:b", "gen-17.a:b"), ("an id, so to say", "req-1"), (17, "req-1"), ("", "req-1")],
 )
 def test_names_the_answer_as_its_provider_does(answer_id: object, expected: str) -> None:
-    reading = Reading(is_local=False)
+    reading = Reading(tails(), is_local=False)
     reading.identify("req-1")
     reading.take(chunk({"content": "a"}, id=answer_id))
     reading.take(finish().replace(b'"id":"chatcmpl-1",', b"") + DONE)

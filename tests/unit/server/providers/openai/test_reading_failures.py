@@ -22,6 +22,7 @@ from llmsvc_server.providers.openai.reading import (
     Reading,
 )
 from tests.fakes.openai_stage import encode, event_of
+from tests.fakes.unfinished import tails
 from tests.unit.server.providers.openai.chunks import (
     BEFORE_THE_MARKER,
     DONE,
@@ -225,7 +226,7 @@ def test_tells_a_loading_engine_from_an_outage_at_home_only() -> None:
 @pytest.mark.parametrize("field", ["remote_host", "remote_model"])
 def test_gives_nothing_of_an_answer_that_comes_from_elsewhere(field: str) -> None:
     body = text("a") + chunk({"content": "b"}, **{field: "elsewhere"}) + finish() + DONE
-    reading = Reading(is_local=True)
+    reading = Reading(tails(), is_local=True)
 
     delta = reading.take(body)
 
