@@ -16,6 +16,7 @@ from llmsvc_server.config.memory import (
     HELD_FACTOR,
     MOST_UNFINISHED_BYTES,
     REQUEST_FACTOR,
+    UNFINISHED_FACTOR,
     memory_of,
 )
 from llmsvc_server.config.settings import Settings
@@ -153,7 +154,7 @@ async def build(
     )
     limits = settings.limits
     held = HeldAnswers(each_bytes=limits.max_whole_bytes, most_bytes=limits.max_held_bytes)
-    arrivals = _arrivals(settings, admission, held, clock)
+    arrivals = _arrivals(settings, admission, held, unfinished, clock)
     unsent = Unsent(held, longest_s=limits.write_timeout_s)
     server = assemble(
         guard=Guard(
@@ -232,6 +233,7 @@ def _arrivals(
     settings: Settings,
     admission: Admission,
     held: HeldAnswers,
+    unfinished: Unfinished,
     clock: Clock,
 ) -> Arrivals:
     memory, resident = memory_of(settings), Resident(clock)
@@ -241,6 +243,7 @@ def _arrivals(
             memory.at_rest_bytes
             + admission.request_bytes * REQUEST_FACTOR
             + held.bytes * HELD_FACTOR
+            + unfinished.bytes * UNFINISHED_FACTOR
         ),
         clock=clock,
     )

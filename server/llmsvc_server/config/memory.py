@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.providers.listing import MAX_LIST_BYTES
+from llmsvc_server.providers.unfinished import FREE_BYTES
 
 MIB = 2**20
 PROCESS_BYTES = 128 * MIB
@@ -21,6 +22,10 @@ own copy, and what the allocator keeps. Measured by tests/hostile."""
 MOST_UNFINISHED_BYTES = 2 * MAX_LIST_BYTES
 """Of lines, events, bodies and lists of models that upstreams have begun. The longest fits:
 one alone has half of it."""
+
+UNFINISHED_FACTOR = 3
+"""Bytes per byte of those, at worst: themselves, a copy of the longest, its decoded text, and what
+the allocator keeps. Measured by tests/hostile."""
 
 STREAM_BYTES = 65_535
 """What gRPC's core takes of a stream that nobody reads: what follows a request, before its end."""
@@ -53,7 +58,9 @@ def memory_of(settings: Settings) -> Memory:
     message_bytes = limits.max_message_bytes
     most_arriving = max(2, ARRIVING_BYTES // message_bytes)
     at_rest = (
-        PROCESS_BYTES + server.max_chats * 9 // 8 * STREAM_BYTES + most_arriving * message_bytes
+        PROCESS_BYTES
+        + server.max_chats * 9 // 8 * (STREAM_BYTES + FREE_BYTES)
+        + most_arriving * message_bytes
     )
     return Memory(
         most_arriving=most_arriving,
@@ -61,5 +68,6 @@ def memory_of(settings: Settings) -> Memory:
         total_bytes=at_rest
         + LATE_BYTES
         + server.max_request_bytes * REQUEST_FACTOR
-        + limits.max_held_bytes * HELD_FACTOR,
+        + limits.max_held_bytes * HELD_FACTOR
+        + MOST_UNFINISHED_BYTES * UNFINISHED_FACTOR,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from contextlib import aclosing
 
 from llmsvc_server.catalog.inventory import Inventory
@@ -22,6 +23,12 @@ from llmsvc_server.routing.course import Course, Step
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.plan import Targets
 from llmsvc_server.routing.plans import Plans
+
+_CAUSES: Mapping[ErrorKind, InterruptCause] = {
+    ErrorKind.VIOLATION: InterruptCause.PRIVACY,
+    ErrorKind.EXHAUSTED: InterruptCause.OVERLOAD,
+}
+"""What broke an answer that had begun, where that was not the provider."""
 
 
 class FailoverRouter:
@@ -183,6 +190,5 @@ class _Attempt:
         assert self._route is not None  # noqa: S101  `started` comes first
         if error.verdict is not None:
             error.verdict.count()
-        violated = error.kind is ErrorKind.VIOLATION
-        cause = InterruptCause.PRIVACY if violated else InterruptCause.PROVIDER
+        cause = _CAUSES.get(error.kind, InterruptCause.PROVIDER)
         return StreamInterrupted(cause, self._route, phase=error.phase or "stream")

@@ -21,16 +21,16 @@ def settings(
 def test_the_memory_of_a_pod_follows_from_its_settings() -> None:
     memory = memory_of(settings())
 
-    assert 666 == round(memory.total_bytes / MIB)
+    assert 798 == round(memory.total_bytes / MIB)
     assert 6 == memory.most_arriving
-    assert 194 == round(memory.at_rest_bytes / MIB)
+    assert 230 == round(memory.at_rest_bytes / MIB)
 
 
 @pytest.mark.parametrize(
     ("changed", "more_mib"),
     [
         (settings(request_mib=21), REQUEST_FACTOR),
-        (settings(chats=512 + 16), 1),
+        (settings(chats=512 + 16), 2),
         (settings(held_mib=33), HELD_FACTOR),
         (settings(message_mib=10), 0),
         (settings(request_mib=20, message_mib=16), 2),

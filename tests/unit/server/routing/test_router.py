@@ -18,6 +18,7 @@ from llmsvc_server.errors import (
     ProviderFailed,
     ProviderProtocolError,
     ProviderUnreachable,
+    ServerExhausted,
     StreamInterrupted,
 )
 from llmsvc_server.routing.held import HeldAnswers
@@ -109,6 +110,14 @@ async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_ask
     assert (InterruptCause.PROVIDER, "stream") == (broken.value.cause, broken.value.phase)
     assert "ollama" == broken.value.route.provider.name
     assert [] == second.calls
+
+
+async def test_a_lack_of_ours_after_content_says_so() -> None:
+    router = await router_over(ollama(Delta("a"), ServerExhausted(cause="unfinished")), mock())
+    with pytest.raises(StreamInterrupted) as broken:
+        _ = await answer(router)
+
+    assert InterruptCause.OVERLOAD == broken.value.cause
 
 
 async def test_a_violation_after_content_says_so() -> None:
