@@ -2,7 +2,7 @@
 
 aiohttp takes whatever came on a pooled connection for the answer to the next request (its issue
 13656), and reads interim answers without end. So while no body is read, a protocol of ours stands
-in front of aiohttp's. It steps aside when the answer's head begins and comes back when the
+in front of aiohttp's. It steps aside where the answer's head ends and comes back when the
 connection is free again: it is in the way of no token (ADR-036).
 """
 
@@ -20,13 +20,19 @@ from typing_extensions import override
 MOST_INTERIM = 16
 """Answers like `100 Continue` and `103 Early Hints` before the one that counts."""
 
-MOST_EARLY_BYTES = 256 * 1024
+MOST_EARLY_BYTES = 64 * 1024
 """What they may come to, blank lines in front of a head included."""
+
+MOST_HEAD_BYTES = 64 * 1024
+"""What the head of the answer that counts may come to, a little more than Envoy lets through by
+default. aiohttp would take 128 lines of that; and so much is free for each answer (config/memory.py).
+"""
 
 _VERSION = b"HTTP/"
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)")
 _STATUS_LINE_BYTES = len("HTTP/1.1 200")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+_BLANK_LINE_BYTES = len("\n\r\n")
 _SWITCHING = b"101"  # the last thing that such a server says as one of HTTP
 _TLS_ALERT = b"\x15\x03"
 """How a server of TLS refuses what is none (RFC 8446, section 5.1)."""
@@ -44,7 +50,7 @@ class _Word(Enum):
     """What bytes in front of an answer are."""
 
     WAIT = auto()
-    ANSWER = auto()
+    HEAD = auto()
     STRAY = auto()
     WRONG = auto()
     TLS = auto()
@@ -67,6 +73,8 @@ class HeadGuard(asyncio.Protocol):
         self._seen = b""
         self._interim = 0
         self._early_bytes = 0
+        self._head_bytes = 0
+        self._head_edge = b""
         self._arrivals = select.poll()
         self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         transport.set_protocol(self)
@@ -96,7 +104,8 @@ class HeadGuard(asyncio.Protocol):
     def expect(self) -> None:
         """Let one answer come."""
         self._is_idle, self._seen = False, b""
-        self._interim = self._early_bytes = 0
+        self._interim = self._early_bytes = self._head_bytes = 0
+        self._head_edge = b""
 
     def rest(self) -> None:
         """Let nothing come: the answer is over."""
@@ -107,11 +116,10 @@ class HeadGuard(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         """Pass on what may belong to the answer that is waited for; else close the connection."""
-        match _Word.STRAY if self._is_idle else self._look(data):
+        match self._word(data):
             case _Word.WAIT:
                 self._behind.data_received(data)
-            case _Word.ANSWER:
-                self._transport.set_protocol(self._behind)
+            case _Word.HEAD:
                 self._pass_on(data)
             case _Word.STRAY:
                 self._transport.abort()
@@ -140,14 +148,30 @@ class HeadGuard(asyncio.Protocol):
         """Pass it on."""
         self._behind.resume_writing()
 
+    def _word(self, data: bytes) -> _Word:
+        if self._is_idle:
+            return _Word.STRAY
+        return _Word.HEAD if self._head_bytes else self._look(data)
+
     def _pass_on(self, data: bytes) -> None:
         """Pass on the head by itself: garbage behind a whole answer would cost all of it."""
-        end = _BLANK_LINE.search(data)
-        if end is not None:
-            self._behind.data_received(data[: end.end()])
-            data = data[end.end() :]
-        if data and not self._transport.is_closing():
+        edge = self._head_edge
+        begins = 0 if self._head_bytes else max(0, len(data) - len(self._seen))
+        self._seen = b""
+        end = _BLANK_LINE.search(edge + data, begins)
+        size = len(data) if end is None else end.end() - len(edge)
+        self._head_bytes += size - begins
+        if self._head_bytes > MOST_HEAD_BYTES:
+            self._refuse(NoAnswerError("a head that is too long"))
+            return
+        if end is None:
+            self._head_edge = (edge + data)[1 - _BLANK_LINE_BYTES :]
             self._behind.data_received(data)
+            return
+        self._transport.set_protocol(self._behind)
+        self._behind.data_received(data[:size])
+        if size < len(data) and not self._transport.is_closing():
+            self._behind.data_received(data[size:])
 
     def _refuse(self, error: NoAnswerError) -> None:
         self._behind.set_exception(error)
@@ -159,7 +183,7 @@ class HeadGuard(asyncio.Protocol):
         while (line := _STATUS_LINE.match(self._seen)) is not None:
             status = line[1]
             if not status.startswith(b"1") or status == _SWITCHING:
-                return _Word.ANSWER
+                return _Word.HEAD
             end = _BLANK_LINE.search(self._seen, line.end())
             if end is None:
                 return self._wait(data)

@@ -22,7 +22,7 @@ from yarl import URL
 from llmsvc_server.errors import ProviderError, RouteForbidden
 from llmsvc_server.providers.answer import FAULTS, Answer
 from llmsvc_server.providers.faults import SpokeFirstError, died_silently, lack_in, translated
-from llmsvc_server.providers.head_guard import HeadGuard
+from llmsvc_server.providers.head_guard import MOST_HEAD_BYTES, HeadGuard
 from llmsvc_server.providers.large_body import LargeBody
 from llmsvc_server.providers.networks import Networks
 
@@ -33,9 +33,8 @@ RECEIVE_BUFFER_BYTES = 64 * 1024
 """What the kernel keeps of a connection, twice at most. libuv reads it empty, up to 32 times 256 KB,
 before anybody else has a turn; the kernel would keep megabytes for who sends fast."""
 
-MAX_HEADER_BYTES = 64 * 1024
-"""Longest line of a response's head: some gateways put a whole policy into one. aiohttp takes 128
-lines, so a head has 8 MiB at most, as a body's event has."""
+MAX_HEADER_BYTES = MOST_HEAD_BYTES
+"""Longest line of a response's head: some gateways put a whole policy into one."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
