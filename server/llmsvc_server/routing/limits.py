@@ -10,6 +10,12 @@ TICK_S = 0.001
 """uvloop's clock and timers count in these: a timer that comes early would come many times."""
 
 
+LOOKS = 3
+"""How often the loop looks for what has arrived before it calls a wait too long. If it stood still,
+what came in time lies in the kernel: one turn may only find out how late it is, one reads, and who
+reads much gives way once before the piece counts."""
+
+
 class Limits:
     """The limits that run. The timer is set again when it fires, or for an earlier end.
 
@@ -45,14 +51,20 @@ class Limits:
     def _fire(self) -> None:
         self._timer, self._armed_s = None, math.inf
         now_s = asyncio.get_running_loop().time()
-        next_s = math.inf
-        for limit in self._limits:
-            if limit.due_s > now_s:
-                next_s = min(next_s, limit.due_s)
-            else:
-                limit.interrupt()
+        next_s = min((one.due_s for one in self._limits if one.due_s > now_s), default=math.inf)
         if next_s < math.inf:
             self.look_at(max(next_s, now_s + TICK_S))
+        self._look_again(now_s, LOOKS)
+
+    def _look_again(self, now_s: float, looks: int) -> None:
+        """Interrupt who was due at `now_s` and is still, so many turns of the loop later."""
+        due = [one for one in self._limits if one.due_s <= now_s]
+        if due and looks:
+            loop = asyncio.get_running_loop()
+            loop.call_later(TICK_S, self._look_again, now_s, looks - 1, context=self._context)
+            return
+        for one in due:
+            one.interrupt()
 
 
 class Limit(Interruption):

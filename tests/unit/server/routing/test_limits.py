@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import socket
+import threading
 import weakref
 from contextvars import ContextVar
 
@@ -110,3 +113,26 @@ async def test_the_timer_keeps_nothing_of_the_call_that_set_it() -> None:
     del answer
 
     await eventually(lambda: kept() is None)
+
+
+async def test_what_came_while_the_loop_stood_still_came_in_time() -> None:
+    limits, loop = Limits(), asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=ours)
+
+    def stand_still() -> None:
+        theirs.send(b"a")
+        threading.Event().wait(0.05)
+
+    with theirs, contextlib.closing(writer):
+        limit = Limit(limits)
+        limits.add(limit)
+        limit.begin_until(loop.time() + 0.01)
+        loop.call_soon(stand_still)
+        read = await reader.read(1)
+        limit.end()
+        limits.discard(limit)
+        await waits(limits, 0.01)  # all that was due is interrupted by then
+
+    assert read == b"a"
+    assert not limit.fired
