@@ -55,6 +55,12 @@ class Settled(msgspec.Struct, frozen=True):
     settled: dict[str, int]
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Streams that ended before they were let go, by status."""
+
+    early: dict[str, int] | None
+
+
 class Soaked(msgspec.Struct, frozen=True):
     """Progress of a soak; the outcomes come with the last one."""
 
@@ -137,6 +143,11 @@ class Talk:
         if not line:
             raise NotMeasuredError("the load client ended early")
         return msgspec.json.decode(line, type=kind)
+
+    def end(self, kind: type[T]) -> T:
+        """Let it end; return its last report, as `hear`."""
+        self.stdin.close()
+        return self.hear(kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

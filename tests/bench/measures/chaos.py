@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import MAX_CHATS, Lab, anthropic, ollama, openai
 from tests.bench.load import Chaos, Recovered
-from tests.bench.measures.remains import burst, fifths, left_behind, settled, slope
+from tests.bench.measures.remains import fifths, left_behind, settled, slope, slots
 from tests.bench.procs import Subject
 from tests.bench.row import Judged, Row, said
 
@@ -32,7 +32,7 @@ def chaos(lab: Lab) -> list[Row]:
             samples, last = _run(lab, subject, count)
             after, idle_after = settled(lab, subject, (before, idle_before), spare=_SPARE)
             ledger = lab.ledger()
-            slots = _slots(lab, subject)
+            places = _places(lab, subject)
             floor = pending.result()
             crashes = subject.log.read_text(encoding="utf-8", errors="replace").count("Traceback")
     except NotMeasuredError as error:
@@ -80,7 +80,7 @@ def chaos(lab: Lab) -> list[Row]:
         Row(
             measure=f"{title}: left behind (descriptors, threads, upstream sockets, slots)",
             unit="",
-            ours=(float(bool(left or slots)),),
+            ours=(float(bool(left or places)),),
             judged=Judged.VALUE,
             must=0,
             notes=(
@@ -90,7 +90,7 @@ def chaos(lab: Lab) -> list[Row]:
                     f" {MAX_CHATS} streams at once at each provider"
                 ),
             ),
-            failure="; ".join(filter(None, (left, slots))),
+            failure="; ".join(filter(None, (left, places))),
         ),
     ]
 
@@ -132,11 +132,10 @@ def _run(lab: Lab, subject: Subject, count: int) -> tuple[list[tuple[int, int]],
                 return samples, report
 
 
-def _slots(lab: Lab, subject: Subject) -> str:
+def _places(lab: Lab, subject: Subject) -> str:
     """Return which provider does not have all its places back; empty if all have."""
     for kind in _KINDS:
         lab.load.run(Recovered, "recover", target=subject.target, provider=kind)
-        full, over = burst(lab, subject, targets=kind)
-        if full != {"OK": MAX_CHATS} or over.get("OK"):
-            return f"slots of {kind}: {full} of {MAX_CHATS}, then {over}"
+        if wrong := slots(lab, subject, targets=kind):
+            return f"{kind}: {wrong}"
     return ""

@@ -3,7 +3,7 @@
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import MAX_CHATS, Lab
 from tests.bench.load import Soaked
-from tests.bench.measures.remains import burst, fifths, left_behind, settled, slope
+from tests.bench.measures.remains import fifths, left_behind, settled, slope, slots
 from tests.bench.procs import Subject
 from tests.bench.row import Judged, Row
 
@@ -23,14 +23,13 @@ def soak(lab: Lab) -> list[Row]:
             before, idle_before = settled(lab, subject, None)
             samples, last = _soak(lab, subject, count)
             after, idle_after = settled(lab, subject, (before, idle_before), spare=_SPARE)
-            full, over = burst(lab, subject)
+            places = slots(lab, subject)
         floor = _floor(lab)
     except NotMeasuredError as error:
         return [Row(measure=title, unit="", judged=Judged.VALUE, failure=str(error))]
     is_judged = bool(lab.effort.settle_s)
     left = left_behind((before, after), (idle_before, idle_after), spare=_SPARE)
-    if full != {"OK": MAX_CHATS} or over.get("OK"):
-        left = left or f"slots: {full} of {MAX_CHATS}, then {over}"
+    left = left or places
     return [
         Row(
             measure=f"{title}: memory slope, bytes per stream",
@@ -60,7 +59,7 @@ def soak(lab: Lab) -> list[Row]:
                     f"descriptors {before.fds} before, {after.fds} after;"
                     f" threads {before.threads}, {after.threads};"
                     f" upstream sockets {idle_before}, {idle_after};"
-                    f" then {full.get('OK', 0)} streams at once, one more: {', '.join(over)}"
+                    f" then {MAX_CHATS} streams at once, and one more"
                 ),
             ),
             failure=left if is_judged else "",

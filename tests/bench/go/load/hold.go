@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // HoldMode opens streams that nearly fall silent after their first token, says how
-// many stand, and holds them until its standard input ends.
+// many stand, and holds them until its standard input ends. What it returns are the
+// streams that had not stood until then.
 func holdMode(flags *flag.FlagSet) func() any {
 	target := flags.String("target", "", "host:port")
 	streams := flags.Int("streams", 1000, "streams to open")
@@ -21,8 +23,9 @@ func holdMode(flags *flag.FlagSet) func() any {
 	settle := flags.Duration("settle", 2*time.Second, "between the last first token and saying so")
 	return func() any {
 		clients := connect(*target, *streams)
-		var results outcomes
+		var results, early outcomes
 		var group, settled sync.WaitGroup
+		var released atomic.Bool
 		ctx, release := context.WithTimeout(context.Background(), *within)
 		for i := range *streams {
 			settled.Add(1)
@@ -36,14 +39,18 @@ func holdMode(flags *flag.FlagSet) func() any {
 					}
 				})
 				once.Do(func() { results.add(err); settled.Done() })
+				if !released.Load() {
+					early.add(err)
+				}
 			})
 		}
 		settled.Wait()
 		time.Sleep(*settle)
 		say(map[string]any{"settled": results.counts})
 		_, _ = io.Copy(io.Discard, os.Stdin)
+		released.Store(true)
 		release()
 		group.Wait()
-		return map[string]any{"released": *streams}
+		return map[string]any{"early": early.counts}
 	}
 }
