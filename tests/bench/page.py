@@ -29,6 +29,7 @@ _TAIL = """
 - Half-open: six failures in a row open the breaker; 11.5 s later everybody calls at once, while the upstream takes three seconds to answer. It counts the requests.
 - Outage: the primary reads each request and closes the connection without a byte; when all are out, each says 500. Requests are counted by the upstream and by RPC.
 - Chaos: 32 callers, half of the calls streams, all three kinds first in turn, 3 % left by the caller, 3 % with a deadline of up to 200 ms. 6 % of the upstream requests get a fault, drawn from the rows of the policy table; those that hold a provider back for seconds are rarer, and those that block it for minutes are given, as often as the others, to 1 % of the calls, which go to twins of the providers, one for each such row. A status is proper if it has a typed reason other than an error of our own, an answer if it has all its tokens. The floor of its memory is a grpc.aio method that does nothing, under the same calls.
+- Left behind: after 35 s at most no connection may be open that a chat used last. An Ollama is asked for its models every 5 s over two connections, each time the ones that were idle for longest (aiohttp's order), so some that chats opened stay in use; two more for each Ollama may, eight more where there is one. Then all slots are filled, and one stream more must be refused; a try in which one of those in the slots ended early says nothing, and is repeated twice at most.
 
 ## Commands
 ```

@@ -37,7 +37,8 @@ def chaos(lab: Lab) -> list[Row]:
             crashes = subject.log.read_text(encoding="utf-8", errors="replace").count("Traceback")
     except NotMeasuredError as error:
         return [Row(measure=title, unit="", judged=Judged.VALUE, failure=str(error))]
-    left = left_behind((before, after), (idle_before, idle_after), spare=_SPARE)
+    sockets = (idle_before, idle_after)
+    left = left_behind((before, after), sockets, spare=_SPARE, chatted=ledger.chatted)
     left = left if lab.effort.settle_s else ""
     wrong = Counter(first.wrong or {}) + Counter(last.wrong or {})
     outcomes = last.outcomes or {}

@@ -17,15 +17,18 @@ def settled(
 ) -> tuple[Usage, int]:
     """Return what the process and its upstream hold, once idle connections were given up.
 
-    With values of the start, as soon as those are reached, or nearly, if some are to `spare`;
-    without, as soon as the upstream has but the connection left that health is asked over.
+    With values of the start, as soon as those are reached, or nearly, if some are to `spare`, and
+    no chat's connection is open any more; without, as soon as the upstream has but the connection
+    left that health is asked over.
     """
     deadline_s = time.monotonic() + lab.effort.settle_s
     pause = threading.Event()
     while True:
-        now, sockets = subject.usage(), lab.ledger().connections
+        now, ledger = subject.usage(), lab.ledger()
+        sockets = ledger.connections
         if start:
-            over = not left_behind((start[0], now), (start[1], sockets), spare=spare)
+            counts = (start[0], now), (start[1], sockets)
+            over = not left_behind(*counts, spare=spare, chatted=ledger.chatted)
         else:
             over = sockets <= 1
         if over or time.monotonic() > deadline_s:
@@ -33,13 +36,16 @@ def settled(
         pause.wait(0.5)
 
 
-def left_behind(usage: tuple[Usage, Usage], sockets: tuple[int, int], *, spare: int = 0) -> str:
+def left_behind(
+    usage: tuple[Usage, Usage], sockets: tuple[int, int], *, spare: int, chatted: int
+) -> str:
     """Return what there is more of than before; empty if nothing is.
 
     Args:
         usage: Before and after.
         sockets: The upstream's, before and after.
         spare: How many more there may be.
+        chatted: The upstream's sockets that a chat used last.
     """
     before, after = usage
     pairs = {
@@ -47,7 +53,8 @@ def left_behind(usage: tuple[Usage, Usage], sockets: tuple[int, int], *, spare: 
         "threads": (before.threads, after.threads),
         "upstream sockets": sockets,
     }
-    return "; ".join(f"{name} {a} -> {b}" for name, (a, b) in pairs.items() if b > a + spare)
+    more = [f"{name} {a} -> {b}" for name, (a, b) in pairs.items() if b > a + spare]
+    return "; ".join([*more, f"{chatted} connections of chats"] if chatted else more)
 
 
 def slots(lab: Lab, subject: Subject, *, targets: str = "") -> str:

@@ -23,12 +23,14 @@ def soak(lab: Lab) -> list[Row]:
             before, idle_before = settled(lab, subject, None)
             samples, last = _soak(lab, subject, count)
             after, idle_after = settled(lab, subject, (before, idle_before), spare=_SPARE)
+            chatted = lab.ledger().chatted
             places = slots(lab, subject)
         floor = _floor(lab)
     except NotMeasuredError as error:
         return [Row(measure=title, unit="", judged=Judged.VALUE, failure=str(error))]
     is_judged = bool(lab.effort.settle_s)
-    left = left_behind((before, after), (idle_before, idle_after), spare=_SPARE)
+    sockets = (idle_before, idle_after)
+    left = left_behind((before, after), sockets, spare=_SPARE, chatted=chatted)
     left = left or places
     return [
         Row(

@@ -17,6 +17,7 @@ type cut struct {
 type ledger struct {
 	mu          sync.Mutex
 	Connections int   `json:"connections"` // open now, those of this question left out
+	Chatted     int   `json:"chatted"`     // of them, those whose last request was for a chat
 	Chats       int   `json:"chats"`       // answers under way now
 	Begun       int   `json:"begun"`       // chats since the start
 	Tokens      int64 `json:"tokens"`      // paced ones, since the start

@@ -28,11 +28,12 @@ type house struct {
 
 // Peer serves one connection, one request after the other.
 type peer struct {
-	conn   *net.TCPConn
-	fd     int
-	house  *house
-	chatID atomic.Int64 // of the answer under way, or -1
-	busy   atomic.Bool
+	conn    *net.TCPConn
+	fd      int
+	house   *house
+	chatID  atomic.Int64 // of the answer under way, or -1
+	busy    atomic.Bool
+	chatted bool // whether its last request was for a chat
 }
 
 func newPeer(conn *net.TCPConn, house *house) *peer {
@@ -60,6 +61,9 @@ func (p *peer) serve() {
 	p.house.pacer.remove(p) // no write may follow, the descriptor is about to be reused
 	p.house.ledger.change(func(l *ledger) {
 		l.Connections--
+		if p.chatted {
+			l.Chatted--
+		}
 		if p.busy.Load() {
 			l.Chats--
 			l.Cuts = append(l.Cuts, cut{ID: p.chatID.Load(), ClosedNs: closedNs})
@@ -75,6 +79,7 @@ func (p *peer) answer(path string, body []byte) error {
 		doomed, _ = strconv.Atoi(number)
 		path = "/" + place
 	}
+	p.noteUse(path)
 	switch path {
 	case "/api/chat":
 		if isResidency(body) {
@@ -100,6 +105,23 @@ func (p *peer) answer(path string, body []byte) error {
 	}
 	_, err := io.WriteString(p.conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 	return err
+}
+
+// NoteUse keeps count of connections that chats leave open; what asks about
+// models or for this count has its own.
+func (p *peer) noteUse(path string) {
+	chats := path == "/api/chat" || path == "/v1/chat/completions" || path == "/v1/messages"
+	if chats == p.chatted {
+		return
+	}
+	p.chatted = chats
+	p.house.ledger.change(func(l *ledger) {
+		if chats {
+			l.Chatted++
+		} else {
+			l.Chatted--
+		}
+	})
 }
 
 func (p *peer) document(text string) error {
