@@ -15,6 +15,7 @@ from rich.console import Console
 from tests.bench import machine
 from tests.bench.build import ROOT, Programs, build
 from tests.bench.effort import FULL, QUICK
+from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, Switches, upstream_running
 from tests.bench.measures import (
     cancel,
@@ -34,7 +35,7 @@ from tests.bench.measures import (
 )
 from tests.bench.page import page
 from tests.bench.report import table
-from tests.bench.row import Row
+from tests.bench.row import Judged, Row
 
 _PACED_200, _PACED_20 = processor.paced(200, aim=1.0), processor.paced(20, aim=0.8)
 MEASURES: dict[str, Callable[[Lab], list[Row]]] = {
@@ -88,7 +89,10 @@ def main() -> None:
 
     def taken(name: str, measure: Callable[[Lab], list[Row]], lab: Lab) -> list[Row]:
         begun_s = time.monotonic()
-        result = measure(lab)
+        try:
+            result = measure(lab)
+        except NotMeasuredError as error:  # the others' figures stand
+            result = [Row(measure=name, unit="", judged=Judged.NOTHING, failure=str(error))]
         console.print(f"{name}: {time.monotonic() - begun_s:.0f} s", style="dim")
         return result
 
