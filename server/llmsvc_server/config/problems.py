@@ -14,7 +14,7 @@ from llmsvc_server.config.keys import ENTRIES, Path, by_kind, keys, sections
 from llmsvc_server.config.llm import ENTRY_NAME, ENTRY_NAME_WORDS
 from llmsvc_server.config.providers import PROVIDER_KINDS
 from llmsvc_server.config.section import REFUSED
-from llmsvc_server.config.words import allowed, quoted
+from llmsvc_server.config.words import allowed, located, quoted
 
 _WHAT = {
     "greater_than_equal": "out of range",
@@ -46,7 +46,8 @@ class Problem:
     @override
     def __str__(self) -> str:
         """Return the problem as one line."""
-        place = "".join(f"{quoted(part)}: " for part in (self.where, self.path) if part)
+        places = (located(self.where), quoted(self.path))
+        place = "".join(f"{part}: " for part in places if part)
         return f"{place}{self.what}; {self.remedy}"
 
 

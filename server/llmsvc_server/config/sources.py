@@ -17,7 +17,7 @@ from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.problems import ConfigInvalid, Problem, translated, unknown_key
 from llmsvc_server.config.section import is_blank
 from llmsvc_server.config.settings import Settings
-from llmsvc_server.config.words import quoted
+from llmsvc_server.config.words import located
 from llmsvc_server.config.yaml_file import FileContent, read_file
 
 BUILT_IN = "built-in defaults"
@@ -80,7 +80,7 @@ def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
         origins=origins,
         unfollowed=tuple(
             f"{name} is not followed: null would lift {'.'.join(place)}, which"
-            f" {quoted(said.where(place))} sets; change it there"
+            f" {located(said.where(place))} sets; change it there"
             for place, name in asked.names.items()
             if place not in variables.names
         ),
@@ -119,7 +119,7 @@ def _nobody(llm: LlmSettings, said: "_Said") -> Iterator[Problem]:
     """Yield what is wrong if the sequence holds nobody who may be asked."""
     if llm.candidates:
         return
-    ceiling = quoted(said.where(("llm", "privacy")))
+    ceiling = located(said.where(("llm", "privacy")))
     why = [f"{name} {llm.inactive[name]}" for name in llm.sequence if name in llm.inactive]
     why += [
         f"{name} is a cloud, and llm.privacy is local_only by {ceiling}"

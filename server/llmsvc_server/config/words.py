@@ -66,5 +66,9 @@ def quoted(text: str) -> str:
 
     Control characters come escaped, and only the first 80 characters come at all.
     """
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return text if text.isprintable() else ascii(text)[1:-1]
+    return located(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def located(place: str) -> str:
+    """Return a file or variable in one line of ours: to its end, where the line's number is."""
+    return place if place.isprintable() else ascii(place)[1:-1]

@@ -9,7 +9,6 @@ from llmsvc_server.config.cautions import warnings
 from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.show import show
 from llmsvc_server.config.sources import load
-from llmsvc_server.config.words import quoted
 from tests.unit.server.config.loading import loaded, problems
 
 KEYS = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2"}
@@ -168,7 +167,7 @@ def test_a_variable_does_not_lift_the_files_ceiling_and_that_is_said(
     effective = loaded(tmp_path, CEILING, {**KEYS, VARIABLE: null})
     said = (
         f"{VARIABLE} is not followed: null would lift llm.privacy, which"
-        f" {quoted(f'{tmp_path}/settings.yaml:8')} sets; change it there"
+        f" {tmp_path}/settings.yaml:8 sets; change it there"
     )
 
     assert effective.settings.llm.operator_privacy == "local_only"

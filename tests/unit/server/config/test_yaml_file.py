@@ -121,6 +121,17 @@ def test_what_is_no_file_is_told_so(path: str, reason: str) -> None:
     assert f"can't be read: {reason}; correct --config" in told
 
 
+def test_a_file_with_a_long_path_is_named_to_its_end(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    (told,) = problems(folder, "llm: {}\nlog: 5\n")
+    file = folder / "missing.yaml"
+    (missing,) = refusal(str(file), {})
+
+    assert told.startswith("settings.yaml:2: log: ")
+    assert missing.startswith(f"{file}: can't be read: ")
+
+
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, "#" * 300_000)
 
