@@ -9,6 +9,11 @@ PYTHON ?=
 ASK ?= Why is the sky blue?
 # gRPC in a child that has yet to become another program crashes it, two of a hundred under load.
 PYTEST := GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest --quiet
+# How many tests run at once, except where time or memory is measured; 0 for a debugger. What a file
+# sets up for its tests is shared where whole files are handed out.
+WORKERS ?= 2
+BY_FILE := --numprocesses=$(WORKERS) --dist=loadfile
+BY_TEST := --numprocesses=$(WORKERS) --dist=worksteal
 FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
 # With it set, as .ci/run does, `make test` measures coverage too, and `make cov` runs no test again.
 MEASURE_ONCE ?=
@@ -45,11 +50,11 @@ run: setup-run ## Serve on localhost:50051 with deploy/config/dev.yaml; Ctrl-C s
 chat: setup-run ## Ask the running server: make chat ASK="Why is the sky blue?"
 	@$(BIN)/llmsvc chat "$$ASK"
 
-test: setup ## Run the tests that need no other program, in about three minutes
-	@$(PYTEST) $(FAST) $(if $(MEASURE_ONCE),$(MEASURED))
+test: setup ## Run the tests that need no other program, in about five minutes
+	@$(PYTEST) $(BY_FILE) $(FAST) $(if $(MEASURE_ONCE),$(MEASURED))
 
 test-unit: setup ## Run the part of them that needs nothing but Python
-	@$(PYTEST) tests/unit
+	@$(PYTEST) $(BY_FILE) tests/unit
 
 clean: ## Remove .venv, caches and everything else that was made here, but not .tools
 	@rm -rf $(VENV) .venv-newest dist .coverage .coverage.* .hypothesis .*_cache
@@ -91,14 +96,14 @@ locks-check: setup ## Check set-up, and ask the index whether the locks install 
 	@$(BIN)/python .ci/locks_check.py
 
 cov: setup ## Run the tests of `make test` and hold the coverage floors
-	$(if $(MEASURE_ONCE),,@$(PYTEST) $(FAST) $(MEASURED))
+	$(if $(MEASURE_ONCE),,@$(PYTEST) $(BY_FILE) $(FAST) $(MEASURED))
 	@$(BIN)/python .ci/coverage_floors.py .coverage.json
 
 scorecard-check: setup ## Run the fault scenarios and hold docs/scorecard.md against them
-	@$(BIN)/python -m tests.scenarios.scorecard --check
+	@$(BIN)/python -m tests.scenarios.scorecard --check $(BY_TEST)
 
 test-invariants: setup ## Run the tests of docs/invariants.md that need the whole service
-	@$(PYTEST) tests/invariants
+	@$(PYTEST) $(BY_TEST) tests/invariants
 
 test-egress: setup ## Run them under local_only where there is no network but loopback
 	@$(PYTEST) tests/egress
@@ -129,7 +134,7 @@ docs: setup ## Regenerate docs/api.md and docs/configuration.md
 	@$(BIN)/python .ci/configuration_docs.py
 
 scorecard: setup ## Run the fault scenarios, print what each came to, write docs/scorecard.md
-	@$(BIN)/python -m tests.scenarios.scorecard
+	@$(BIN)/python -m tests.scenarios.scorecard $(BY_TEST)
 
 lock: setup ## Resolve the dependencies anew into .ci/locks
 	@bash .ci/lock.sh

@@ -39,7 +39,8 @@ def test_there_is_no_way_out() -> None:
 
 
 def test_every_scenario_holds_without_a_way_out() -> None:
-    done = alone("-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/scenarios")
+    together = "--numprocesses=2", "--dist=worksteal"
+    done = alone("-m", "pytest", "--quiet", "-p", "no:cacheprovider", *together, "tests/scenarios")
 
     assert 0 == done.returncode, done.stdout[-4000:]
     assert " passed" in done.stdout

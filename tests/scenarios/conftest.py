@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenarios.fixtures import protocol, way
+from tests.scenarios.fixtures import note_cells, protocol, way
 from tests.scenarios.privacy import LOCAL_ONLY
 from tests.scenarios.protocols import Protocol
 
@@ -10,7 +10,8 @@ __all__ = ["protocol", "way"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out, where nothing may leave the network, what needs a cloud."""
+    """Note where each stands; where nothing may leave the network, leave out what needs a cloud."""
+    note_cells(items)
     if LOCAL_ONLY:
         items[:] = [item for item in items if _stays_inside(item)]
 

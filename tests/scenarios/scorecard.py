@@ -1,10 +1,10 @@
 """`python -m tests.scenarios.scorecard`: runs the scenarios and shows what each came to.
 
-Writes docs/scorecard.md, or with `--check` fails where the page says something else.
+Writes docs/scorecard.md, or with `--check` fails where the page says something else. Other
+arguments are pytest's.
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from tests.scenarios.fixtures import CELL
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Way
 
@@ -58,28 +59,19 @@ which runs `tests/scenarios`; CI fails where this page says something else. What
 
 
 class Results:
-    """Takes the outcome of every scenario that pytest runs."""
+    """Takes the outcome of every scenario that pytest runs, here or in a worker of its own."""
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self.cells: dict[Cell, bool] = {}
-        self._of_item: dict[str, Cell] = {}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which cell each test belongs to."""
-        for item in items:
-            number = re.match(r"test_s(\d\d)_", item.name)
-            if number is None or not isinstance(item, pytest.Function):
-                continue
-            given = item.callspec.params
-            way, protocol = cast("Way", given["way"]), cast("Protocol", given["protocol"])
-            self._of_item[item.nodeid] = int(number[1]), way, protocol
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how a phase of a test ended."""
-        cell = self._of_item.get(report.nodeid)
-        if cell is not None:
-            self.cells[cell] = self.cells.get(cell, True) and report.passed
+        for name, value in report.user_properties:
+            if name == CELL:
+                number, way, protocol = cast("tuple[int, str, str]", value)
+                cell = number, Way(way), Protocol(protocol)
+                self.cells[cell] = self.cells.get(cell, True) and report.passed
 
 
 def page(cells: dict[Cell, bool]) -> str:
@@ -108,9 +100,9 @@ def main() -> int:
     """Run the scenarios; return 0 if all is well and the page says so."""
     parser = argparse.ArgumentParser(prog="python -m tests.scenarios.scorecard")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    arguments = parser.parse_args()
+    arguments, more = parser.parse_known_args()
     results = Results()
-    code = pytest.main(["--quiet", str(Path(__file__).parent)], plugins=[results])
+    code = pytest.main(["--quiet", *more, str(Path(__file__).parent)], plugins=[results])
     written = page(results.cells)
     sys.stdout.write(written.removeprefix(HEAD))
     if not arguments.check:
