@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.config.keys import environment_name, is_list, is_map, keys
@@ -209,7 +209,6 @@ def test_values_never_come_back_in_a_refusal() -> None:
     assert not [line for line in lines if secret in line]
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(path=st.sampled_from(sorted(keys())), text=st.text(max_size=40))
 def test_any_value_of_any_variable_is_taken_or_refused(path: tuple[str, ...], text: str) -> None:
     name = environment_name(path)
@@ -217,7 +216,6 @@ def test_any_value_of_any_variable_is_taken_or_refused(path: tuple[str, ...], te
     assert all(line.startswith(f"{name}: ") for line in refusal(None, {name: text}))
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(rest=st.text(alphabet="LMSERVIC_PORT123", max_size=30))
 def test_any_name_is_taken_or_refused(rest: str) -> None:
     name = f"LLMSVC_{rest}"

@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.config.home import foreign
@@ -172,7 +172,6 @@ def test_a_cloud_may_have_any_address(tmp_path: Path) -> None:
     assert openai(tmp_path, base_url="http://8.8.8.8:1/v1").base_url == "http://8.8.8.8:1/v1"
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(ip=st.ip_addresses(), added=st.sampled_from([(), ("100.64.0.0/10", "2000::/3")]))
 def test_the_configuration_and_the_connector_agree(ip: object, added: tuple[str, ...]) -> None:
     refused = list(foreign({("base_url",): url_of(str(ip))}, added))
