@@ -14,6 +14,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 LOCKS = Path(".ci/locks")
@@ -24,16 +28,13 @@ TARGET = ".venv/none"  # uv wants a place, and puts its own lock there
 OLDEST_PIP = "pip==22.3"  # comes with Python 3.11.0
 NEWEST_PIP = "pip"
 NEWER = "9999.9"
+AT_ONCE = 4  # the index is what they wait for
 
 
 def main() -> int:
     """Return 0 where every question was answered well, else 1 after saying which was not."""
-    problems = [
-        problem
-        for lock in ASKED
-        for python in PYTHONS
-        for platform in PLATFORMS
-        if (problem := no_wheel(lock, python, platform))
+    questions: list[Callable[[], str]] = [
+        partial(no_wheel, *asked) for asked in product(ASKED, PYTHONS, PLATFORMS)
     ]
     with tempfile.TemporaryDirectory() as folder:
         newer = Path(folder, "newer")
@@ -42,8 +43,10 @@ def main() -> int:
             invent(newer, name)
         pips = [NEWEST_PIP]
         if sys.version_info < (3, 12):  # on which that pip does not run
-            pips.append(OLDEST_PIP)
-        problems += [problem for pip in pips if (problem := looks_beyond(pip, "server.txt", newer))]
+            pips.insert(0, OLDEST_PIP)  # it takes longest
+        questions[:0] = [partial(looks_beyond, pip, "server.txt", newer) for pip in pips]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            problems = list(filter(None, pool.map(lambda question: question(), questions)))
     for problem in problems:
         sys.stderr.write(f"locks: {problem}\n")
     return 1 if problems else 0
@@ -67,20 +70,17 @@ def looks_beyond(pip: str, lock: str, newer: Path) -> str:
         got = ran(sys.executable, "-m", "pip", "install", "--quiet", "--target", home, pip)
         if got.returncode:
             return f"{pip}: {got.stderr}"
+    report = home.with_name(f"{pip}.json")
     asked = ran(
         *(sys.executable, "-c", RUN_PIP, home, "install", "--quiet", "--ignore-installed"),
         *("--dry-run", "--no-deps", "--require-hashes", "--find-links", newer),
-        *("--report", newer.parent / "report.json", "-r", LOCKS / lock),
+        *("--report", report, "-r", LOCKS / lock),
     )
     if asked.returncode:
         return f"{pip}, {lock}: {asked.stderr}"
-    report = json.loads((newer.parent / "report.json").read_text(encoding="utf-8"))
-    beyond = [
-        item["metadata"]["name"]
-        for item in report["install"]
-        if item["metadata"]["version"] == NEWER
-    ]
-    return f"{pip}, {lock}: newer {beyond}" if beyond or not report["install"] else ""
+    installs = json.loads(report.read_text(encoding="utf-8"))["install"]
+    beyond = [item["metadata"]["name"] for item in installs if item["metadata"]["version"] == NEWER]
+    return f"{pip}, {lock}: newer {beyond}" if beyond or not installs else ""
 
 
 RUN_PIP = """
