@@ -15,7 +15,7 @@ WORKERS ?= 2
 BY_FILE := --numprocesses=$(WORKERS) --dist=loadfile
 BY_TEST := --numprocesses=$(WORKERS) --dist=worksteal
 FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
-# With it set, as .ci/run does, `make test` measures coverage too, and `make cov` runs no test again.
+# With it set, as .ci/run does, `make test` measures coverage too, and no check runs its tests again.
 MEASURE_ONCE ?=
 MEASURED := --cov --cov-report=json:.coverage.json --cov-report=
 export ASK
@@ -62,8 +62,12 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-interop test-live
-check: lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-interop test-live ## Run what CI runs
+.PHONY: check check-source check-service fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-interop test-live
+check: check-source check-service ## Run what CI runs
+
+check-source: lint types layers protos-check docs-check deploy-check locks-check ## Run its part that reads files, two at a time with -j2
+
+check-service: cov scorecard-check test-invariants test-egress test-hostile test-interop test-live ## Run its part that runs the service
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -85,11 +89,11 @@ protos-check: setup ## Check the contract: lint, format, compatibility, generate
 	@bash .ci/protos-check.sh
 
 docs-check: setup ## Check that the documentation says what the code does
-	@$(PYTEST) tests/architecture -k docs
+	$(if $(MEASURE_ONCE),,@$(PYTEST) tests/architecture -k docs)
 
 deploy-check: setup ## Check deploy/: Dockerfile, manifests, configuration
 	@bash .ci/deploy-check.sh
-	@$(PYTEST) tests/deploy
+	$(if $(MEASURE_ONCE),,@$(PYTEST) tests/deploy)
 
 locks-check: setup ## Check set-up, and ask the index whether the locks install where they are to
 	@$(PYTEST) tests/architecture/test_setup.py
@@ -112,7 +116,7 @@ test-hostile: setup ## Measure what hostile callers and upstreams cost, and hold
 	@$(PYTEST) tests/hostile
 
 test-interop: setup ## Call the server with the programs of `make test-tools`
-	@$(PYTEST) -m interop
+	@$(PYTEST) $(BY_FILE) -m interop
 
 test-live: setup ## Run against a real Ollama; LLMSVC_LIVE_BASE_URL names your own
 	@$(PYTEST) -m live -rs

@@ -113,7 +113,12 @@ def test_ci_measures_the_tests_of_make_test_as_they_run(root: Path) -> None:
     assert "export MEASURE_ONCE=1" in (root / ".ci/run").read_text(encoding="utf-8")
     assert "--cov-report=json:.coverage.json" in recipes("test", **once)
     assert recipes("cov", **once).endswith("coverage_floors.py .coverage.json")
-    assert "pytest" not in recipes("cov", **once)
+
+
+@pytest.mark.parametrize("verb", ["cov", "docs-check", "deploy-check"])
+def test_ci_runs_no_test_of_make_test_twice(verb: str) -> None:
+    assert "pytest" in recipes(verb)
+    assert "pytest" not in recipes(verb, MEASURE_ONCE="1")
 
 
 @pytest.mark.parametrize(
