@@ -8,35 +8,7 @@ from typing import ClassVar, Self
 from llmsvc_server.chat.deadline import Verdict
 from llmsvc_server.chat.route import ProviderInfo, Route, Trail
 from llmsvc_server.chat.usage import Usage
-
-
-class ErrorKind(StrEnum):
-    """Class of a provider's failure; what follows from each is a row of routing/policy.py."""
-
-    EXHAUSTED = "exhausted"
-    CONNECT = "connect"
-    TRANSIENT = "transient"
-    LOAD_FAILED = "load_failed"
-    SILENT = "silent"
-    COLD_LOAD = "cold_load"
-    QUEUE_FULL = "queue_full"
-    SATURATED = "saturated"
-    RATE_LIMIT = "rate_limit"
-    QUOTA = "quota"
-    CREDENTIAL = "credential"
-    REGION = "region"
-    MISCONFIGURED = "misconfigured"
-    REMOTE_REFUSED = "remote_refused"
-    VIOLATION = "violation"
-    MODEL_MISSING = "model_missing"
-    CONTEXT = "context"
-    CONTENT = "content"
-    CALLER = "caller"
-    CAPABILITY = "capability"
-    MODEL_OUTPUT = "model_output"
-    PROTOCOL = "protocol"
-    OPEN = "open"
-    NO_TIME = "no_time"
+from llmsvc_server.failures import ErrorKind
 
 
 class LlmsvcError(Exception):
@@ -188,6 +160,19 @@ class ProviderError(LlmsvcError):
         self.written_tokens = 0
         self.is_cut_short = False
         self.verdict: Verdict | None = None
+
+    @property
+    def advised_wait_s(self) -> float | None:
+        """When asking again may help, in seconds; None where waiting does not.
+
+        That is never later than a block for it ends.
+        """
+        rules = self.kind.rules
+        if rules.retry_after_s is None or self.retry_after_s is None:
+            return rules.retry_after_s
+        if rules.block is not None and rules.block.told_s is not None:
+            return min(self.retry_after_s, rules.block.told_s[1])
+        return self.retry_after_s
 
     def unsent(self, retry_after_s: float | None) -> Self:
         """Return the same failure as that of a target that is not even called."""

@@ -7,7 +7,8 @@ from typing import Protocol
 from llmsvc_server.chat.route import ProviderInfo, Route
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.chat.value import value
-from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 
 
 @value

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from llmsvc_server.routing.policy import POLICY
+from llmsvc_server.failures import ErrorKind
 
 PREFIX = "ERROR_REASON_"
 
@@ -55,6 +55,6 @@ def test_every_row_has_the_code_of_the_contract(
 def test_the_server_tells_each_failure_of_a_provider_with_that_code(
     rows: list[tuple[str, str]],
 ) -> None:
-    told = {(policy.reason, f"`{policy.code}`") for policy in POLICY.values()}
+    told = {(kind.rules.reason, f"`{kind.rules.code}`") for kind in ErrorKind}
 
     assert told <= set(rows)

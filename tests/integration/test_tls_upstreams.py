@@ -9,7 +9,8 @@ import pytest
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.tls import TlsTrouble
-from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.contract.told import told
 from tests.fakes.certificates import ISSUER, Certificate, tls_with
 from tests.fakes.eventually import eventually

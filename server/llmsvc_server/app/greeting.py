@@ -14,28 +14,10 @@ from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.config.keys import ENTRIES, environment_name
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
-from llmsvc_server.errors import ErrorKind
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.plan import Target
 from llmsvc_server.rpc.listening import Places
 
-PROBLEMS = {
-    ErrorKind.MISCONFIGURED: "its base_url answers, but not as such a server: correct it",
-    ErrorKind.CREDENTIAL: "something in front of it asks for credentials",
-    ErrorKind.SILENT: "it accepts connections but does not answer",
-    ErrorKind.PROTOCOL: "its answers cannot be understood: is that such a server?",
-    ErrorKind.REMOTE_REFUSED: "its address lies outside the operator's network: see local_networks",
-}
-TLS_PROBLEMS: Mapping[str, str] = {
-    TlsTrouble.UNTRUSTED: "this machine trusts nobody who signed the certificate of {address}: name"
-    " its issuer's certificate with SSL_CERT_FILE, or let a known one sign it",
-    TlsTrouble.EXPIRED: "the certificate of {address} is not valid today: renew it, or set this"
-    " machine's clock",
-    TlsTrouble.OTHER_NAME: "the certificate of {address} is for another name: let base_url say a"
-    " name that it holds",
-    TlsTrouble.FAILED: "no TLS came about with {address}: does it speak plain http, or want a"
-    " certificate of ours?",
-    TlsTrouble.WANTED: "{address} speaks TLS: let base_url begin with https",
-}
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
 SEQUENCE = "who is in the sequence"
 """Where the operator's privacy follows from if nobody set it."""
@@ -137,9 +119,9 @@ def _instead(info: ProviderInfo, model: str, there: str) -> str:
 
 
 def _why(look: Look, kind: ProviderKind, address: str) -> str:
-    if look.problem and look.problem.cause in TLS_PROBLEMS:
-        return TLS_PROBLEMS[look.problem.cause].format(address=address)
+    if look.problem and isinstance(look.problem.cause, TlsTrouble):
+        return look.problem.cause.problem.format(address=address)
     if look.problem and look.problem.kind is ErrorKind.CONNECT and look.problem.called:
         return "something takes connections there and closes them: is that such a server?"
-    problem = look.problem.kind if look.problem else ErrorKind.SILENT
-    return PROBLEMS.get(problem, f"it cannot be reached: {START.get(kind, 'start it')}")
+    found = look.problem.kind if look.problem else ErrorKind.SILENT
+    return found.rules.problem or f"it cannot be reached: {START.get(kind, 'start it')}"

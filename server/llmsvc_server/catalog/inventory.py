@@ -6,12 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import (
-    ErrorKind,
-    ProviderError,
-    ProviderTimeout,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderError, ProviderTimeout, ProviderUnreachable
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 

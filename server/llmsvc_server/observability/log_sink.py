@@ -4,7 +4,7 @@ import time
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import ProviderKind
-from llmsvc_server.errors import ErrorKind
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.observability.logging import Logger, request_id
 from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Transition, TransitionState
 

@@ -8,22 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import Block, ErrorKind, Scope
 from llmsvc_server.reports import TransitionState
-from llmsvc_server.routing.policy import MOST_TOLD_S, POLICY, Scope
-
-RATE_LIMIT_S = (2.0, 60.0)
-TOLD_S = (0.5, MOST_TOLD_S)
-LENGTHS_S: dict[ErrorKind, tuple[float, ...]] = {
-    ErrorKind.QUOTA: (300.0, 900.0),
-    ErrorKind.CREDENTIAL: (300.0,),
-    ErrorKind.REGION: (3600.0,),
-    ErrorKind.MISCONFIGURED: (60.0,),
-    ErrorKind.MODEL_MISSING: (300.0,),
-    ErrorKind.REMOTE_REFUSED: (300.0,),
-    ErrorKind.VIOLATION: (math.inf,),
-}
-"""Seconds of the first block and of each that follows it without a success between them."""
 
 MOST_BLOCKS = 1024
 """Names come from callers where a provider lists none: the oldest of a model goes beyond this."""
@@ -34,6 +21,7 @@ Key = tuple[str, str]
 @dataclass(slots=True)
 class _Block:
     key: Key
+    rule: Block
     error: ProviderError
     until_s: float
     repeats: int = 0
@@ -70,31 +58,27 @@ class Blocks:
 
         Call it only where `refusal` returned None. A rate limit that ended needs no trial.
         """
-        ended = [
-            block
-            for block in self._of(endpoint, model)
-            if block.error.kind is not ErrorKind.RATE_LIMIT
-        ]
+        ended = [block for block in self._of(endpoint, model) if block.rule.has_trial]
         return Trial(ended) if ended else None
 
     def note(self, error: ProviderError, endpoint: str, model: str) -> None:
         """Take a failure; where its class blocks, block."""
-        scope = POLICY[error.kind].block
-        if scope is None or not error.called:
+        rule = error.kind.rules.block
+        if rule is None or not error.called:
             return
-        key, now_s = _key(scope, endpoint, model), self._clock()
+        key, now_s = _key(rule.scope, endpoint, model), self._clock()
         before = self._blocks.get(key)
         same = before is not None and before.error.kind is error.kind
         repeats = 0
         if before is not None and same:
             # A call that was under way when the block began tells nothing new.
             repeats = before.repeats + (before.until_s <= now_s)
-        until_s = now_s + self._length_s(error, repeats)
+        until_s = now_s + _length_s(rule, error.retry_after_s, repeats)
         if before is not None and before.until_s >= until_s:
             return
         self._blocks.pop(key, None)
         # A copy, since what was raised holds the frames of its call.
-        self._blocks[key] = _Block(key, error.unsent(None), until_s, repeats)
+        self._blocks[key] = _Block(key, rule, error.unsent(None), until_s, repeats)
         if len(self._blocks) > MOST_BLOCKS:
             del self._blocks[min(self._blocks, key=self._worth)]
         if not same:
@@ -125,15 +109,6 @@ class Blocks:
         left_s = block.until_s - self._clock()
         return max(1.0, left_s) if block.on_trial else left_s
 
-    def _length_s(self, error: ProviderError, repeats: int) -> float:
-        if error.kind is ErrorKind.RATE_LIMIT:
-            if error.retry_after_s is not None:
-                return min(max(error.retry_after_s, TOLD_S[0]), TOLD_S[1])
-            first_s, most_s = RATE_LIMIT_S
-            return min(first_s * (1 << min(repeats, 16)), most_s)
-        lengths_s = LENGTHS_S[error.kind]
-        return lengths_s[min(repeats, len(lengths_s) - 1)]
-
     def _worth(self, key: Key) -> tuple[bool, bool]:
         """Return what keeps a block from being given up: nobody's names can push those out."""
         return self._blocks[key].error.kind is ErrorKind.VIOLATION, not key[1]
@@ -152,6 +127,13 @@ class Trial:
         """Let the next one try, unless a verdict has replaced the blocks meanwhile."""
         for block in self._blocks:
             block.on_trial = False
+
+
+def _length_s(rule: Block, told_s: float | None, repeats: int) -> float:
+    if rule.told_s is not None and told_s is not None:
+        least_s, most_s = rule.told_s
+        return min(max(told_s, least_s), most_s)
+    return rule.lengths_s[min(repeats, len(rule.lengths_s) - 1)]
 
 
 def _key(scope: Scope, endpoint: str, model: str) -> Key:

@@ -11,15 +11,9 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Attempt, Locality, Route, Trail
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
-from llmsvc_server.errors import (
-    ContextTooLong,
-    ErrorKind,
-    LlmsvcError,
-    ProviderError,
-    TooLittleTime,
-)
+from llmsvc_server.errors import ContextTooLong, LlmsvcError, ProviderError, TooLittleTime
+from llmsvc_server.failures import ErrorKind, Next, Retry
 from llmsvc_server.routing.plan import Candidate, Plan
-from llmsvc_server.routing.policy import POLICY, Next, Retry
 from llmsvc_server.routing.settle import counts, settled
 
 MAX_REQUESTS = 4
@@ -34,8 +28,6 @@ STAY_S = 3.0
 
 SOLE_WAIT_S = 10.0
 """The same where nobody else could."""
-
-_BUSY = frozenset((ErrorKind.QUEUE_FULL, ErrorKind.COLD_LOAD))
 
 
 @value
@@ -125,9 +117,9 @@ class Course:
         self._requests += error.requests
         if error.verdict is not None:
             self._verdicts.append(error.verdict)
-        busy = error.kind in _BUSY and _is_local(step.candidate)
+        busy = error.kind.rules.is_busy and _is_local(step.candidate)
         self._local_only |= busy and not self._remote_when_busy
-        match POLICY[error.kind].next:
+        match error.kind.rules.next:
             case Next.NEVER:
                 self._ended = True
             case Next.UNLESS_FIRST:
@@ -239,7 +231,7 @@ class Course:
             refusal: Why no other call may go there now, None if one may.
             later: Who could answer instead.
         """
-        retry, told_s = POLICY[error.kind].retry, error.retry_after_s
+        retry, told_s = error.kind.rules.retry, error.retry_after_s
         if retry is Retry.WHEN_TOLD:
             return self._limit_pause_s(told_s, refusal, later)
         if retry is Retry.NEVER or refusal is not None:
@@ -335,12 +327,12 @@ def _is_local(candidate: Candidate) -> bool:
 
 def _attempt(error: ProviderError) -> Attempt:
     assert error.provider is not None  # noqa: S101  the plan and the router fill it in
-    policy = POLICY[error.kind]
+    rules = error.kind.rules
     return Attempt(
         provider=error.provider,
         model=error.model,
-        code=policy.code,
-        reason=policy.reason,
+        code=rules.code,
+        reason=rules.reason,
         elapsed_s=error.elapsed_s if error.requests else None,
         content_sent=error.called,
     )

@@ -16,13 +16,13 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import (
     EngineDied,
-    ErrorKind,
     LoadFailed,
     ModelLoading,
     ProviderBlocked,
     ProviderError,
     ProviderOverloaded,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.blocks import Blocks
@@ -30,7 +30,6 @@ from llmsvc_server.routing.breaker import CircuitBreaker, State
 from llmsvc_server.routing.commit import commits
 from llmsvc_server.routing.interruption import Waits
 from llmsvc_server.routing.place import Place
-from llmsvc_server.routing.policy import POLICY
 
 TROUBLE_S = 10.0
 """How long an endpoint that just failed is used only where no other is eligible.
@@ -212,15 +211,15 @@ class Endpoint:
     def load_failed(self, error: ProviderError, model: str) -> None:
         """Count a load that failed: one verdict, however many waited for it."""
         self._block(error, model)
-        policy = POLICY[error.kind]
-        if not policy.counts:
+        rules = error.kind.rules
+        if not rules.counts:
             return
         self._troubled_s = self._clock()
         connecting, answering = self.breakers(model)
         breaker = connecting if error.kind is ErrorKind.CONNECT else answering
         permit = breaker.permit(sole=False)
         if permit is not None:
-            permit.failed(slow=policy.slow, cause=error.kind.value)
+            permit.failed(slow=rules.is_slow, cause=error.kind.value)
         else:
             breaker.passed_alone()  # who has nobody else comes again, but no more than once a second
 

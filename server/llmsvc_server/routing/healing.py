@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import WarmsModels
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.breaker import STREAK

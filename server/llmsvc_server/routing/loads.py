@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import ErrorKind, LoadFailed, ModelLoading, ProviderError
+from llmsvc_server.errors import LoadFailed, ModelLoading, ProviderError
 from llmsvc_server.providers.abilities import WarmsModels
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 
@@ -28,9 +28,6 @@ LEAST_ETA_S = 1.0
 WEIGHT = 0.3
 CONFIRM_S = 1.0
 LOADS_AT_ONCE = 4
-
-_AS_LOAD_FAILED = frozenset((ErrorKind.TRANSIENT, ErrorKind.PROTOCOL, ErrorKind.SILENT))
-
 
 BYTES_PER_S = 200_000_000
 SIZED_ETA_S = (5.0, 300.0)
@@ -207,7 +204,7 @@ class Loads:
         try:
             await self._warmed(model)
         except ProviderError as error:
-            if error.kind in _AS_LOAD_FAILED:
+            if error.kind.rules.fails_load:
                 raise LoadFailed(
                     called=False, phase="load", model=model, row=error.row, status=error.status
                 ) from None

@@ -7,7 +7,8 @@ from llmsvc_server.chat.events import ChatEvents, Delta, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.chat.usage import estimated_tokens
-from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.reports import AttemptReport, Reporter
 from llmsvc_server.routing.pace import Pace

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from llmsvc_server.chat.deadline import Budget
-from llmsvc_server.errors import ErrorKind, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.blocks import Trial
 from llmsvc_server.routing.breaker import Permit
-from llmsvc_server.routing.policy import POLICY
 
 if TYPE_CHECKING:
     from llmsvc_server.routing.endpoint import Endpoint
@@ -34,7 +34,7 @@ class Held:
         permit, self._permit = self._permit, None
         if permit is not None:
             permit.failed(
-                slow=POLICY[self._kind].slow,
+                slow=self._kind.rules.is_slow,
                 cause=self._kind.value,
                 is_stale=permit.successes != self._successes,
             )
@@ -109,7 +109,7 @@ class Place:
         if earlier is not None and (earlier.is_about_connecting or not connects):
             earlier.withdraw()
         is_short = error.is_cut_short or (unheard and not budget.whole_patience)
-        if not POLICY[error.kind].counts or is_short:
+        if not error.kind.rules.counts or is_short:
             return False
         permit = self._connecting if connects else self._answering
         held = Held(self.endpoint, permit, error.kind)

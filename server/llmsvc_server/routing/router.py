@@ -11,13 +11,13 @@ from llmsvc_server.chat.events import ChatEvent, ChatEvents, Phase, Started, Wai
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Locality, Route
 from llmsvc_server.errors import (
-    ErrorKind,
     InterruptCause,
     ModelNotFound,
     ProviderError,
     ProviderProtocolError,
     StreamInterrupted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.commit import commits, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
 from llmsvc_server.routing.held import HeldAnswers, Share

@@ -3,13 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from llmsvc_server.errors import AllProvidersFailed, ErrorKind, LlmsvcError, ProviderError
-from llmsvc_server.routing.policy import POLICY, advised_wait_s
+from llmsvc_server.errors import AllProvidersFailed, LlmsvcError, ProviderError
+from llmsvc_server.failures import ErrorKind
 
 _POLICIES = frozenset(("request", "operator"))
-_SILENT_SKIPS = frozenset((ErrorKind.MODEL_MISSING, ErrorKind.NO_TIME, ErrorKind.CONTEXT))
-"""Skips that say nothing of a provider: what it lacks, what the clock forbids, what never fits."""
-
 _INACTIVE = "inactive"
 
 
@@ -18,8 +15,9 @@ def counts(failure: ProviderError) -> bool:
 
     Who could not have been asked in any case is no target that failed.
     """
-    is_silent = failure.kind in _SILENT_SKIPS or failure.cause == _INACTIVE or _is_gated(failure)
-    return failure.called or not is_silent
+    if failure.called:
+        return True
+    return failure.kind.rules.skip_counts and failure.cause != _INACTIVE and not _is_gated(failure)
 
 
 def settled(
@@ -75,7 +73,7 @@ def _deciding(failures: Sequence[ProviderError]) -> LlmsvcError:
         return (called or failures)[-1]
     if not tried and len({failure.kind for failure in failures}) == 1:
         return min(failures, key=_told_wait_s)
-    waits_s = [wait_s for failure in failures if (wait_s := advised_wait_s(failure)) is not None]
+    waits_s = [wait_s for failure in failures if (wait_s := failure.advised_wait_s) is not None]
     return AllProvidersFailed(
         next((failure for failure in failures if _may_pass(failure)), failures[0]),
         retry_after_s=min(waits_s, default=None),
@@ -88,4 +86,4 @@ def _told_wait_s(failure: ProviderError) -> float:
 
 
 def _may_pass(failure: ProviderError) -> bool:
-    return POLICY[failure.kind].retry_after_s is not None
+    return failure.kind.rules.retry_after_s is not None

@@ -14,7 +14,6 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
     DeadlineExpired,
-    ErrorKind,
     InvalidRequest,
     LlmsvcError,
     ModelNotFound,
@@ -25,7 +24,7 @@ from llmsvc_server.errors import (
     StreamInterrupted,
     Violation,
 )
-from llmsvc_server.routing.policy import POLICY, advised_wait_s
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.rpc.open_streams import StreamLimitReached
 
 LEAST_PUSHBACK_MS = 100
@@ -67,49 +66,6 @@ class RpcFailure:
     def attempts(self) -> int:
         """How many targets were tried or skipped."""
         return 0 if self.trail is None else len(self.trail.attempts)
-
-
-SENTENCES: dict[ErrorKind, str] = {
-    ErrorKind.EXHAUSTED: "This server has no room for an answer of provider {provider}; try"
-    " again soon.",
-    ErrorKind.CONNECT: "Provider {provider} cannot be reached.",
-    ErrorKind.TRANSIENT: "Provider {provider} failed while it ran {model}.",
-    ErrorKind.LOAD_FAILED: "Provider {provider} could not load {model}; see its own log.",
-    ErrorKind.SILENT: "Provider {provider} sent nothing of {model} in time.",
-    ErrorKind.COLD_LOAD: "Provider {provider} is still loading {model}; try again soon.",
-    ErrorKind.QUEUE_FULL: "Too many calls wait for {model} at provider {provider}.",
-    ErrorKind.SATURATED: "Provider {provider} has too many requests waiting.",
-    ErrorKind.RATE_LIMIT: "Provider {provider} limits the rate of this server's requests.",
-    ErrorKind.QUOTA: "This server's account at provider {provider} has no money or quota left.",
-    ErrorKind.CREDENTIAL: "Provider {provider} rejects this server's credentials.",
-    ErrorKind.REGION: "Provider {provider} does not serve the place where this server runs.",
-    ErrorKind.MISCONFIGURED: "The address configured for provider {provider} is not such a server.",
-    ErrorKind.REMOTE_REFUSED: "{model} of provider {provider} runs elsewhere, and may not be asked to.",
-    ErrorKind.VIOLATION: "Provider {provider} forwarded the request; its answer was withheld.",
-    ErrorKind.MODEL_MISSING: "No provider has the requested model.",
-    ErrorKind.CONTEXT: "The input does not fit the context window of {model}; shorten it.",
-    ErrorKind.CONTENT: "Provider {provider} refuses the content by its own policy.",
-    ErrorKind.CALLER: "Provider {provider} calls the request for {model} invalid.",
-    ErrorKind.CAPABILITY: "{model} of provider {provider} lacks a feature that was asked for.",
-    ErrorKind.MODEL_OUTPUT: "{model} of provider {provider} wrote an answer that is of no use.",
-    ErrorKind.PROTOCOL: "The answer of provider {provider} cannot be understood.",
-    ErrorKind.OPEN: "Provider {provider} failed too often of late; calls are held back.",
-    ErrorKind.NO_TIME: "Too little time was left to try provider {provider}.",
-}
-TLS_SENTENCES: dict[str, str] = {
-    TlsTrouble.UNTRUSTED: "This server does not trust who signed the certificate of provider"
-    " {provider}; its operator can add the issuer.",
-    TlsTrouble.EXPIRED: "The certificate of provider {provider} is not valid today; it must be"
-    " renewed.",
-    TlsTrouble.OTHER_NAME: "The certificate of provider {provider} is for another name than the"
-    " configured address has.",
-    TlsTrouble.FAILED: "Provider {provider} does not speak TLS with this server, as the configured"
-    " address demands.",
-    TlsTrouble.WANTED: "Provider {provider} speaks TLS; the configured address says http.",
-}
-FORBIDDEN = "The privacy policy forbids provider {provider}; nothing was sent."
-CAUSES = {ErrorKind.REGION: "region"}
-PRECONDITIONS = {ErrorKind.CAPABILITY: "CAPABILITY", ErrorKind.REMOTE_REFUSED: "PRIVACY"}
 
 
 def to_failure(error: BaseException) -> RpcFailure:
@@ -206,32 +162,31 @@ def _invalid(error: InvalidRequest) -> RpcFailure:
 
 
 def _provider(error: ProviderError) -> RpcFailure:
-    policy = POLICY[error.kind]
-    wait_s = _bounded(advised_wait_s(error))
-    metadata = _metadata(error)
+    rules = error.kind.rules
+    wait_s = _bounded(error.advised_wait_s)
     return RpcFailure(
-        code=policy.code,
-        reason=policy.reason,
+        code=rules.code,
+        reason=rules.reason,
         message=_sentence(error),
-        metadata=metadata,
+        metadata=_metadata(error),
         retry_after_s=wait_s,
-        pushback_ms=_pushback_ms(policy.code, wait_s, called=error.called),
+        pushback_ms=_pushback_ms(rules.code, wait_s, called=error.called),
         missing=("model", error.model) if error.kind is ErrorKind.MODEL_MISSING else None,
-        precondition=PRECONDITIONS.get(error.kind),
+        precondition=rules.precondition,
         quota_of=_name_of(error) if error.kind is ErrorKind.QUOTA else None,
     )
 
 
 def _all_failed(error: AllProvidersFailed) -> RpcFailure:
-    policy = POLICY[error.deciding.kind]
+    rules = error.deciding.kind.rules
     wait_s = _bounded(error.retry_after_s)
     return RpcFailure(
-        code=policy.code,
+        code=rules.code,
         reason="ALL_TARGETS_FAILED",
         message=f"All targets failed. {_sentence(error.deciding)}",
-        metadata={**_metadata(error.deciding), "primaryReason": policy.reason},
+        metadata={**_metadata(error.deciding), "primaryReason": rules.reason},
         retry_after_s=wait_s,
-        pushback_ms=_pushback_ms(policy.code, wait_s, called=error.called),
+        pushback_ms=_pushback_ms(rules.code, wait_s, called=error.called),
     )
 
 
@@ -274,12 +229,18 @@ def _expired(error: DeadlineExpired) -> RpcFailure:
 
 
 def _sentence(error: ProviderError) -> str:
-    by_policy = error.kind is ErrorKind.REMOTE_REFUSED and error.cause
-    template = FORBIDDEN if by_policy else TLS_SENTENCES.get(error.cause, SENTENCES[error.kind])
-    sentence = template.format(
+    if isinstance(error, ModelNotFound):
+        return _missing_model(error)
+    return _template(error).format(
         provider=_name_of(error) or "unknown", model=error.model or "the model"
     )
-    return _missing_model(error) if isinstance(error, ModelNotFound) else sentence
+
+
+def _template(error: ProviderError) -> str:
+    rules = error.kind.rules
+    if isinstance(error.cause, TlsTrouble):
+        return error.cause.sentence
+    return rules.policy_sentence if rules.policy_sentence and error.cause else rules.sentence
 
 
 def _missing_model(error: ModelNotFound) -> str:
@@ -309,7 +270,7 @@ def _metadata(error: ProviderError) -> dict[str, str]:
     facts = {
         "provider": _name_of(error),
         "phase": error.phase,
-        "cause": error.cause or CAUSES.get(error.kind, ""),
+        "cause": error.cause or error.kind.rules.cause,
         "param": error.param,
     }
     if error.kind is ErrorKind.CONTEXT:

@@ -8,7 +8,6 @@ from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
-    ErrorKind,
     PrivacyViolated,
     ProviderError,
     ProviderFailed,
@@ -16,6 +15,7 @@ from llmsvc_server.errors import (
     RouteForbidden,
     ServerExhausted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream

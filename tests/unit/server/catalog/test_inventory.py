@@ -4,13 +4,13 @@ import pytest
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.errors import (
-    ErrorKind,
     ProviderError,
     ProviderMisconfigured,
     ProviderTimeout,
     ProviderUnreachable,
     ServerExhausted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.reports import Subject
 from tests.fakes.listening_reporter import ListeningReporter

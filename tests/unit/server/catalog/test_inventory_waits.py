@@ -6,7 +6,8 @@ import pytest
 
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.catalog.inventory import LOOK_LIMIT_S, Inventory
-from llmsvc_server.errors import ErrorKind, ProviderUnreachable
+from llmsvc_server.errors import ProviderUnreachable
+from llmsvc_server.failures import ErrorKind
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of

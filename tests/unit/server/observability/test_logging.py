@@ -22,12 +22,12 @@ from llmsvc_server.chat.route import (
 )
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
-    ErrorKind,
     PrivacyViolated,
     ProviderFailed,
     ProviderRateLimited,
     ServerExhausted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import logging_to, request_id
 from llmsvc_server.reports import (

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvent
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import ErrorKind, LlmsvcError, ProviderError
+from llmsvc_server.errors import LlmsvcError, ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.budget import Patience

@@ -4,7 +4,6 @@ import pytest
 
 from llmsvc_server.errors import (
     CredentialRejected,
-    ErrorKind,
     ModelNotFound,
     PrivacyViolated,
     ProviderError,
@@ -15,6 +14,7 @@ from llmsvc_server.errors import (
     RegionRejected,
     RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.blocks import MOST_BLOCKS, Blocks
 from tests.fakes.manual_clock import ManualClock
 

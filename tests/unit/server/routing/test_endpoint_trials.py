@@ -7,7 +7,6 @@ import pytest
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import (
     CredentialRejected,
-    ErrorKind,
     LoadFailed,
     ModelLoading,
     ModelNotFound,
@@ -19,6 +18,7 @@ from llmsvc_server.errors import (
     ProviderRejected,
     ProviderTimeout,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from llmsvc_server.routing.endpoint import REMEMBERED_MODELS
 from tests.fakes.gate import Gate

@@ -5,13 +5,13 @@ import pytest
 
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import (
-    ErrorKind,
     LoadFailed,
     ProviderError,
     ProviderFailed,
     ProviderOverloaded,
     ProviderUnreachable,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from llmsvc_server.routing.healing import ONCE_IN_S, REMEMBERED_MODELS, Healing
 from tests.fakes.eventually import eventually

@@ -6,13 +6,13 @@ import pytest
 
 from llmsvc_server.chat.events import Delta, Done, Phase, Waiting
 from llmsvc_server.errors import (
-    ErrorKind,
     ProviderFailed,
     ProviderRejected,
     ProviderUnreachable,
     QueueFull,
     ShuttingDown,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import Subject
 from llmsvc_server.routing.pooled import REMEMBERED_MODELS
 from tests.fakes.eventually import eventually

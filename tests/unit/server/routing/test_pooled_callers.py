@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from llmsvc_server.errors import ErrorKind
+from llmsvc_server.failures import ErrorKind
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import done

@@ -5,12 +5,8 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import (
-    ErrorKind,
-    ProviderFailed,
-    ProviderRateLimited,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderFailed, ProviderRateLimited, ProviderUnreachable
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate

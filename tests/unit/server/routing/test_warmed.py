@@ -8,13 +8,13 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.errors import (
     EngineDied,
-    ErrorKind,
     LoadFailed,
     ModelLoading,
     ProviderError,
     ProviderFailed,
     ProviderUnreachable,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from llmsvc_server.routing.warmed import Warmed
 from tests.fakes.eventually import eventually

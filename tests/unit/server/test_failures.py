@@ -4,13 +4,12 @@ import pytest
 
 from llmsvc_server.errors import (
     CredentialRejected,
-    ErrorKind,
     ProviderError,
     ProviderFailed,
     ProviderRateLimited,
     QuotaExhausted,
 )
-from llmsvc_server.routing.policy import POLICY, advised_wait_s
+from llmsvc_server.failures import ErrorKind
 
 TABLE = """
 exhausted       NEVER          NEVER         -      -               RESOURCE_EXHAUSTED   SERVER_OVERLOADED               1
@@ -45,29 +44,29 @@ ROWS = [line.split() for line in TABLE.strip().splitlines()]
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_what_follows_from(row: list[str]) -> None:
-    policy = POLICY[ErrorKind(row[0])]
-    breaker = ("slow" if policy.slow else "count") if policy.counts else "-"
-    advice = "-" if policy.retry_after_s is None else f"{policy.retry_after_s:g}"
-    block = "-" if policy.block is None else policy.block.name
+    rules = ErrorKind[row[0].upper()].rules
+    breaker = ("slow" if rules.is_slow else "count") if rules.counts else "-"
+    advice = "-" if rules.retry_after_s is None else f"{rules.retry_after_s:g}"
+    block = "-" if rules.block is None else rules.block.scope.name
 
     assert row[1:] == [
-        policy.retry.name,
-        policy.next.name,
+        rules.retry.name,
+        rules.next.name,
         breaker,
         block,
-        policy.code,
-        policy.reason,
+        rules.code,
+        rules.reason,
         advice,
     ]
 
 
 def test_every_class_has_its_row_in_both() -> None:
-    assert set(ErrorKind) == set(POLICY) == {ErrorKind(row[0]) for row in ROWS}
+    assert set(ErrorKind) == {ErrorKind[row[0].upper()] for row in ROWS}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if POLICY[kind].slow])
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind.rules.is_slow])
 def test_only_what_counts_can_be_slow(kind: ErrorKind) -> None:
-    assert POLICY[kind].counts
+    assert kind.rules.counts
 
 
 @pytest.mark.parametrize(
@@ -82,4 +81,4 @@ def test_only_what_counts_can_be_slow(kind: ErrorKind) -> None:
     ],
 )
 def test_waiting_is_advised_only_where_it_helps(error: ProviderError, wait_s: float | None) -> None:
-    assert wait_s == advised_wait_s(error)
+    assert wait_s == error.advised_wait_s
