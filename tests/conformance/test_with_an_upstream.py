@@ -6,7 +6,8 @@ from contextlib import aclosing
 import pytest
 
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
-from llmsvc_server.errors import ModelNotFound, ProviderError, ProviderFailed, ProviderUnreachable
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from tests.conformance.subjects import MODEL, without_waits
 from tests.fakes.eventually import eventually
@@ -176,7 +177,7 @@ async def test_an_end_without_the_terminal_marker_is_a_failure(
     async with aclosing(started(provider)) as events:
         await anext(events)
         gate.open()
-        with pytest.raises(ProviderFailed) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT) as caught:
             await text_of(events)
 
     assert ("C07", "stream", MODEL) == (
@@ -201,7 +202,7 @@ async def test_a_refusal_is_told_by_its_class(networked: Networked) -> None:
 
     _, error = await failure_of(provider)
 
-    assert isinstance(error, ModelNotFound)
+    assert error.kind is ErrorKind.MODEL_MISSING
     assert error.called
 
 
@@ -211,7 +212,7 @@ async def test_an_upstream_that_is_not_there_was_not_called(networked: Networked
 
     _, error = await failure_of(provider)
 
-    assert isinstance(error, ProviderUnreachable)
+    assert error.kind is ErrorKind.CONNECT
     assert ("connect", False, MODEL) == (error.phase, error.called, error.model)
 
 

@@ -8,7 +8,8 @@ import pytest
 from llmsvc_server.chat.adjustment import Action
 from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
-from llmsvc_server.errors import ContextTooLong, ProviderError, ProviderRejected
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_steps import end, page, refuse
@@ -70,7 +71,7 @@ async def test_a_prompt_that_leaves_nothing_is_too_long(
         anthropic_at(fake.base_url) as provider,
     ):
         fake.will(refuse(400, KIND, refusal), times=times)
-        with pytest.raises(ContextTooLong) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.CONTEXT) as caught:
             await run(provider)
 
         assert (requests, requests) == (caught.value.requests, len(fake.chats))
@@ -91,7 +92,7 @@ async def test_a_second_try_that_is_lost_is_counted_and_where_none_is_left_there
         budget = dataclasses.replace(budget_of(), may_repeat=False)
         events = provider.stream_chat(chat_request(model=MODEL), budget)
         async with aclosing(events):
-            with pytest.raises(ProviderRejected):
+            with pytest.raises(ProviderError, match=ErrorKind.CALLER):
                 await anext(events)
 
         assert 3 == len(fake.chats)
@@ -103,7 +104,7 @@ async def test_a_refusal_that_is_no_json_teaches_nothing() -> None:
         anthropic_at(fake.base_url) as provider,
     ):
         fake.will(page(400, SMALLER))
-        with pytest.raises(ProviderRejected):
+        with pytest.raises(ProviderError, match=ErrorKind.CALLER):
             await run(provider)
 
         assert 1 == len(fake.chats)
@@ -151,7 +152,7 @@ async def test_a_conversation_that_asks_nothing_is_refused_unsent(
         FakeAnthropic(models=(MODEL,)) as fake,
         anthropic_at(fake.base_url) as provider,
     ):
-        with pytest.raises(ProviderRejected) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.CALLER) as caught:
             await run(provider, conversation(*turns))
 
         assert ("messages", 0, []) == (caught.value.param, caught.value.requests, fake.chats)

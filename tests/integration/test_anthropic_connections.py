@@ -7,7 +7,8 @@ import pytest
 
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.usage import FinishReason
-from llmsvc_server.errors import ProviderUnreachable
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from llmsvc_server.providers.rest import REST_WAIT_S
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
@@ -166,7 +167,7 @@ async def test_sends_a_request_once_even_where_a_kept_connection_dies() -> None:
     async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
         await run(provider)
         fake.will(end(End.CUT))
-        with pytest.raises(ProviderUnreachable) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.CONNECT) as caught:
             await run(provider)
 
         assert ("C03", True, 1) == (caught.value.row, caught.value.called, caught.value.requests)

@@ -6,17 +6,9 @@ import pytest
 
 from llmsvc_server.chat.events import ChatEvents, Delta
 from llmsvc_server.errors import (
-    ContextTooLong,
-    CredentialRejected,
     ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderUnreachable,
-    QuotaExhausted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_stage import error_of
@@ -65,65 +57,67 @@ async def failure_of(provider: AnthropicProvider, text: str = "hi") -> tuple[str
 @pytest.mark.parametrize(
     ("script", "expected", "row"),
     [
-        pytest.param(page(200, PAGE, "text/html"), ProviderProtocolError, "C08", id="page"),
-        pytest.param(page(200, "{}", ""), ProviderProtocolError, "C08", id="no type"),
+        pytest.param(page(200, PAGE, "text/html"), ErrorKind.PROTOCOL, "C08", id="page"),
+        pytest.param(page(200, "{}", ""), ErrorKind.PROTOCOL, "C08", id="no type"),
         pytest.param(
-            page(302, "", extra={"Location": "/v1/x"}), ProviderMisconfigured, "C04", id="302"
+            page(302, "", extra={"Location": "/v1/x"}), ErrorKind.MISCONFIGURED, "C04", id="302"
         ),
         pytest.param(
-            refuse(429, "rate_limit_error", details=SPENT), QuotaExhausted, "A01", id="spent"
+            refuse(429, "rate_limit_error", details=SPENT), ErrorKind.QUOTA, "A01", id="spent"
         ),
-        pytest.param(refuse(402, "billing_error"), QuotaExhausted, "A01", id="402"),
-        pytest.param(refuse(429, "rate_limit_error"), ProviderRateLimited, "A02", id="429"),
-        pytest.param(refuse(529, "overloaded_error"), ProviderFailed, "A03", id="529"),
-        pytest.param(page(502, PAGE, "text/html"), ProviderFailed, "A03", id="502"),
-        pytest.param(page(500, "x" * 1_000_000), ProviderFailed, "A03", id="endless refusal"),
-        pytest.param(refuse(403, "permission_error"), CredentialRejected, "A04", id="403"),
-        pytest.param(page(404, "no"), ProviderMisconfigured, "A05", id="404"),
-        pytest.param(refuse(413, "request_too_large"), ContextTooLong, "A06", id="413"),
-        pytest.param(refuse(400, "invalid_request_error"), ProviderRejected, "A07", id="400"),
-        pytest.param(page(299, PAGE), ProviderProtocolError, "", id="299"),
+        pytest.param(refuse(402, "billing_error"), ErrorKind.QUOTA, "A01", id="402"),
+        pytest.param(refuse(429, "rate_limit_error"), ErrorKind.RATE_LIMIT, "A02", id="429"),
+        pytest.param(refuse(529, "overloaded_error"), ErrorKind.TRANSIENT, "A03", id="529"),
+        pytest.param(page(502, PAGE, "text/html"), ErrorKind.TRANSIENT, "A03", id="502"),
+        pytest.param(page(500, "x" * 1_000_000), ErrorKind.TRANSIENT, "A03", id="endless refusal"),
+        pytest.param(refuse(403, "permission_error"), ErrorKind.CREDENTIAL, "A04", id="403"),
+        pytest.param(page(404, "no"), ErrorKind.MISCONFIGURED, "A05", id="404"),
+        pytest.param(refuse(413, "request_too_large"), ErrorKind.CONTEXT, "A06", id="413"),
+        pytest.param(refuse(400, "invalid_request_error"), ErrorKind.CALLER, "A07", id="400"),
+        pytest.param(page(299, PAGE), ErrorKind.PROTOCOL, "", id="299"),
         pytest.param(
-            reply(error_of("overloaded_error", "x")), ProviderFailed, "A03", id="error, whole"
+            reply(error_of("overloaded_error", "x")), ErrorKind.TRANSIENT, "A03", id="error, whole"
         ),
-        pytest.param(error_event("api_error"), ProviderFailed, "A03", id="error event"),
-        pytest.param(error_event("new_error"), ProviderFailed, "A03", id="unknown error"),
+        pytest.param(error_event("api_error"), ErrorKind.TRANSIENT, "A03", id="error event"),
+        pytest.param(error_event("new_error"), ErrorKind.TRANSIENT, "A03", id="unknown error"),
         pytest.param(
-            error_event("None", code="429"), ProviderRateLimited, "A02", id="a proxy's code"
+            error_event("None", code="429"), ErrorKind.RATE_LIMIT, "A02", id="a proxy's code"
         ),
         pytest.param(
             body(b'data: {"error":{"message":"x","type":"None","code":"429"}}\n\n'),
-            ProviderRateLimited,
+            ErrorKind.RATE_LIMIT,
             "A02",
             id="a proxy's code, no name",
         ),
         pytest.param(
             reply({"error": {"message": "x", "type": "None", "code": "429"}}),
-            ProviderRateLimited,
+            ErrorKind.RATE_LIMIT,
             "A02",
             id="a proxy's code, whole",
         ),
-        pytest.param(error_event("None", OVERFLOW), ContextTooLong, "A06", id="a proxy's overflow"),
-        pytest.param(refuse(500, "api_error", OVERFLOW), ContextTooLong, "A06", id="overflow, 500"),
-        pytest.param((headers(), end(End.CLEAN)), ProviderFailed, "C07", id="empty"),
-        pytest.param((headers(), end(End.CUT)), ProviderFailed, "C07", id="cut after headers"),
-        pytest.param((headers(500), end(End.CUT)), ProviderFailed, "A03", id="cut refusal"),
         pytest.param(
-            (body(b"data: <html>\n\n"), end(End.HANG)), ProviderProtocolError, "C08", id="html"
+            error_event("None", OVERFLOW), ErrorKind.CONTEXT, "A06", id="a proxy's overflow"
         ),
-        pytest.param(end(End.CUT), ProviderUnreachable, "C03", id="closes unanswered"),
-        pytest.param(end(End.RESET), ProviderUnreachable, "C03", id="resets unanswered"),
+        pytest.param(
+            refuse(500, "api_error", OVERFLOW), ErrorKind.CONTEXT, "A06", id="overflow, 500"
+        ),
+        pytest.param((headers(), end(End.CLEAN)), ErrorKind.TRANSIENT, "C07", id="empty"),
+        pytest.param((headers(), end(End.CUT)), ErrorKind.TRANSIENT, "C07", id="cut after headers"),
+        pytest.param((headers(500), end(End.CUT)), ErrorKind.TRANSIENT, "A03", id="cut refusal"),
+        pytest.param(
+            (body(b"data: <html>\n\n"), end(End.HANG)), ErrorKind.PROTOCOL, "C08", id="html"
+        ),
+        pytest.param(end(End.CUT), ErrorKind.CONNECT, "C03", id="closes unanswered"),
+        pytest.param(end(End.RESET), ErrorKind.CONNECT, "C03", id="resets unanswered"),
     ],
 )
-async def test_each_fault_has_its_class(
-    script: Script, expected: type[ProviderError], row: str
-) -> None:
+async def test_each_fault_has_its_class(script: Script, expected: ErrorKind, row: str) -> None:
     async with FakeAnthropic(models=(MODEL,)) as fake, anthropic_at(fake.base_url) as provider:
         fake.will(script)
 
         _, error = await failure_of(provider)
 
-        assert (expected, row, MODEL, True) == (type(error), error.row, error.model, error.called)
+        assert (expected, row, MODEL, True) == (error.kind, error.row, error.model, error.called)
         # Nothing was asked again, and a redirect was not followed.
         assert 1 == len(fake.exchanges)
 
@@ -131,18 +125,18 @@ async def test_each_fault_has_its_class(
 @pytest.mark.parametrize(
     ("mode", "expected", "phase"),
     [
-        (Mode.CLOSE, ProviderUnreachable, "first_token"),
-        (Mode.RESET, ProviderUnreachable, "first_token"),
-        (Mode.NOT_HTTP, ProviderProtocolError, "first_token"),
+        (Mode.CLOSE, ErrorKind.CONNECT, "first_token"),
+        (Mode.RESET, ErrorKind.CONNECT, "first_token"),
+        (Mode.NOT_HTTP, ErrorKind.PROTOCOL, "first_token"),
     ],
 )
 async def test_a_listener_that_is_no_server_has_its_class(
-    mode: Mode, expected: type[ProviderError], phase: str
+    mode: Mode, expected: ErrorKind, phase: str
 ) -> None:
     async with FaultyTcp(mode) as tcp, anthropic_at(tcp.base_url) as provider:
         _, error = await failure_of(provider)
 
-    assert (expected, phase) == (type(error), error.phase)
+    assert (expected, phase) == (error.kind, error.phase)
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
@@ -150,7 +144,7 @@ async def test_what_cannot_be_connected_to_was_not_called(base_url: str) -> None
     async with anthropic_at(base_url) as provider:
         _, error = await failure_of(provider)
 
-    assert (ProviderUnreachable, "connect", False) == (type(error), error.phase, error.called)
+    assert (ErrorKind.CONNECT, "connect", False) == (error.kind, error.phase, error.called)
 
 
 @pytest.mark.parametrize("how", [End.CLEAN, End.CUT, End.RESET])
@@ -165,7 +159,7 @@ async def test_an_end_without_a_stop_reason_is_a_failure(
 
         _, error = await failure_of(provider)
 
-    assert (ProviderFailed, "C07") == (type(error), error.row)
+    assert (ErrorKind.TRANSIENT, "C07") == (error.kind, error.row)
     assert how is End.RESET or phase == error.phase  # a reset may overtake what was sent
 
 
@@ -198,7 +192,7 @@ async def test_a_limited_rate_says_when_to_come_back() -> None:
 
         _, error = await failure_of(provider)
 
-    assert (ProviderRateLimited, 7.0) == (type(error), error.retry_after_s)
+    assert (ErrorKind.RATE_LIMIT, 7.0) == (error.kind, error.retry_after_s)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from llmsvc_server.chat.adjustment import Action
 from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderKind
-from llmsvc_server.errors import CredentialRejected, ModelNotFound, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.fake_anthropic import KEY, FakeAnthropic
@@ -86,9 +87,9 @@ async def test_every_setting_there_is_makes_a_request_that_is_accepted(model: st
 
 async def test_a_wrong_key_and_a_missing_model_have_their_class() -> None:
     async with FakeAnthropic(models=(MODEL,)) as fake:
-        with pytest.raises(CredentialRejected):
+        with pytest.raises(ProviderError, match=ErrorKind.CREDENTIAL):
             await run(anthropic_at(fake.base_url, api_key="wrong"), chat_request(model=MODEL))
-        with pytest.raises(ModelNotFound) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.MODEL_MISSING) as caught:
             await run(anthropic_at(fake.base_url), chat_request(model="claude-none"))
 
     assert "claude-none" == caught.value.model

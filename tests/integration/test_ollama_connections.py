@@ -7,7 +7,8 @@ from contextlib import aclosing
 import pytest
 
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
-from llmsvc_server.errors import PrivacyViolated, ProviderFailed, ProviderUnreachable
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.chat import DRAIN_S, OllamaProvider
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.eventually import eventually
@@ -46,7 +47,7 @@ async def test_a_failure_counts_the_request_that_was_lost_before_it() -> None:
         fake.close_on_reuse()
         fake.will(token("a"), end(End.CUT))
 
-        with pytest.raises(ProviderFailed) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT) as caught:
             await run(provider)
 
         assert (2, 2) == (caught.value.requests, len(fake.chats) - 1)
@@ -76,7 +77,7 @@ async def test_replaces_it_once_and_no_more() -> None:
             gate.open()
         fake.close_on_reuse(math.inf)
 
-        with pytest.raises(ProviderUnreachable) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.CONNECT) as caught:
             await run(provider)
 
         assert ("C03", True) == (caught.value.row, caught.value.called)
@@ -91,7 +92,7 @@ async def test_asks_no_second_time_where_the_connection_was_new(host: str) -> No
     ):
         fake.will(end(End.CUT))
 
-        with pytest.raises(ProviderUnreachable):
+        with pytest.raises(ProviderError, match=ErrorKind.CONNECT):
             await run(provider)
 
         assert 1 == len(fake.chats)
@@ -106,7 +107,7 @@ async def test_asks_no_second_time_once_a_byte_has_come(script: tuple[object, ..
         await run(provider)
         fake.will(*script)  # type: ignore[arg-type]  # pytest's parameters are objects
 
-        with pytest.raises(ProviderFailed):
+        with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
             await run(provider)
 
         assert 2 == len(fake.chats)
@@ -176,7 +177,7 @@ async def test_closes_at_once_when_an_answer_comes_from_elsewhere() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         fake.will(token("secret", remote_host="https://example.org"), silent())
 
-        with pytest.raises(PrivacyViolated) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.VIOLATION) as caught:
             await run(provider)
         await fake.client_gone(within_s=0.25)
 

@@ -9,14 +9,9 @@ import pytest
 
 from llmsvc_server.chat.events import ChatEvents, Delta
 from llmsvc_server.errors import (
-    ContextTooLong,
     ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderUnreachable,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.eventually import eventually
@@ -59,73 +54,71 @@ async def failure_of(provider: OllamaProvider) -> ProviderError:
 @pytest.mark.parametrize(
     ("script", "expected", "row"),
     [
-        pytest.param(page(200, PAGE, "text/html"), ProviderProtocolError, "C08", id="page"),
-        pytest.param(page(200, "{}", ""), ProviderProtocolError, "C08", id="no type"),
-        pytest.param(page(200, ""), ProviderProtocolError, "C08", id="nothing"),
+        pytest.param(page(200, PAGE, "text/html"), ErrorKind.PROTOCOL, "C08", id="page"),
+        pytest.param(page(200, "{}", ""), ErrorKind.PROTOCOL, "C08", id="no type"),
+        pytest.param(page(200, ""), ErrorKind.PROTOCOL, "C08", id="nothing"),
         pytest.param(
-            page(302, "", extra={"Location": "/api/tags"}), ProviderMisconfigured, "C04", id="302"
+            page(302, "", extra={"Location": "/api/tags"}), ErrorKind.MISCONFIGURED, "C04", id="302"
         ),
-        pytest.param(page(404, "404 page not found"), ProviderMisconfigured, "O04", id="404"),
-        pytest.param(page(403, "", ""), ProviderMisconfigured, "O04", id="403"),
-        pytest.param(page(502, PAGE, "text/html"), ProviderFailed, "O12", id="502"),
-        pytest.param(page(500, "x" * 1_000_000), ProviderFailed, "O12", id="endless refusal"),
-        pytest.param(page(299, PAGE), ProviderProtocolError, "", id="299"),
-        pytest.param(line({"error": 5}), ProviderFailed, "O12", id="a number as error"),
+        pytest.param(page(404, "404 page not found"), ErrorKind.MISCONFIGURED, "O04", id="404"),
+        pytest.param(page(403, "", ""), ErrorKind.MISCONFIGURED, "O04", id="403"),
+        pytest.param(page(502, PAGE, "text/html"), ErrorKind.TRANSIENT, "O12", id="502"),
+        pytest.param(page(500, "x" * 1_000_000), ErrorKind.TRANSIENT, "O12", id="endless refusal"),
+        pytest.param(page(299, PAGE), ErrorKind.PROTOCOL, "", id="299"),
+        pytest.param(line({"error": 5}), ErrorKind.TRANSIENT, "O12", id="a number as error"),
         pytest.param(
             line({"error": {"message": "x", "type": "None", "code": "429"}}),
-            ProviderRateLimited,
+            ErrorKind.RATE_LIMIT,
             "O06",
             id="a proxy's code",
         ),
         pytest.param(
             line({"error": {"message": "Context size has been exceeded."}}),
-            ContextTooLong,
+            ErrorKind.CONTEXT,
             "O08",
             id="overflow as an object",
         ),
-        pytest.param((headers(), end(End.CLEAN)), ProviderFailed, "C07", id="empty"),
-        pytest.param((headers(), end(End.CUT)), ProviderFailed, "C07", id="cut after headers"),
-        pytest.param((headers(500), end(End.CUT)), ProviderFailed, "O12", id="cut refusal"),
-        pytest.param((body(b"<html>\n"), end(End.HANG)), ProviderProtocolError, "C08", id="html"),
-        pytest.param((body(b"\xff\n"), end(End.HANG)), ProviderProtocolError, "C08", id="bytes"),
-        pytest.param(end(End.CUT), ProviderUnreachable, "C03", id="closes unanswered"),
-        pytest.param(end(End.RESET), ProviderUnreachable, "C03", id="resets unanswered"),
-        pytest.param((raw(b"SSH-2.0-x\r\n"),), ProviderProtocolError, "C08", id="not HTTP"),
+        pytest.param((headers(), end(End.CLEAN)), ErrorKind.TRANSIENT, "C07", id="empty"),
+        pytest.param((headers(), end(End.CUT)), ErrorKind.TRANSIENT, "C07", id="cut after headers"),
+        pytest.param((headers(500), end(End.CUT)), ErrorKind.TRANSIENT, "O12", id="cut refusal"),
+        pytest.param((body(b"<html>\n"), end(End.HANG)), ErrorKind.PROTOCOL, "C08", id="html"),
+        pytest.param((body(b"\xff\n"), end(End.HANG)), ErrorKind.PROTOCOL, "C08", id="bytes"),
+        pytest.param(end(End.CUT), ErrorKind.CONNECT, "C03", id="closes unanswered"),
+        pytest.param(end(End.RESET), ErrorKind.CONNECT, "C03", id="resets unanswered"),
+        pytest.param((raw(b"SSH-2.0-x\r\n"),), ErrorKind.PROTOCOL, "C08", id="not HTTP"),
         pytest.param(
-            (raw(b"HTTP/1.1 20"), end(End.CUT)), ProviderFailed, "C07", id="half a status line"
+            (raw(b"HTTP/1.1 20"), end(End.CUT)), ErrorKind.TRANSIENT, "C07", id="half a status line"
         ),
         pytest.param(
             raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"),
-            ProviderProtocolError,
+            ErrorKind.PROTOCOL,
             "C08",
             id="huge header",
         ),
         pytest.param(
-            raw(BEGIN + CHUNK + b"zz\r\n"), ProviderProtocolError, "C08", id="bad first chunk"
+            raw(BEGIN + CHUNK + b"zz\r\n"), ErrorKind.PROTOCOL, "C08", id="bad first chunk"
         ),
         pytest.param(
             (raw(BEGIN[:-4] + b"\r\nContent-Encoding: gzip\r\n\r\n" + CHUNK), end(End.CUT)),
-            ProviderFailed,
+            ErrorKind.TRANSIENT,
             "C07",
             id="says it is compressed",
         ),
         pytest.param(
             raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"),
-            ProviderProtocolError,
+            ErrorKind.PROTOCOL,
             "",
             id="changes protocol",
         ),
     ],
 )
-async def test_each_fault_has_its_class(
-    script: Script, expected: type[ProviderError], row: str
-) -> None:
+async def test_each_fault_has_its_class(script: Script, expected: ErrorKind, row: str) -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         fake.will(script)
 
         error = await failure_of(provider)
 
-        assert (expected, row, MODEL, True) == (type(error), error.row, error.model, error.called)
+        assert (expected, row, MODEL, True) == (error.kind, error.row, error.model, error.called)
         # Nothing was asked again, and a redirect was not followed.
         assert 1 == len(fake.exchanges)
 
@@ -133,18 +126,18 @@ async def test_each_fault_has_its_class(
 @pytest.mark.parametrize(
     ("mode", "expected", "phase"),
     [
-        (Mode.CLOSE, ProviderUnreachable, "first_token"),
-        (Mode.RESET, ProviderUnreachable, "first_token"),
-        (Mode.NOT_HTTP, ProviderProtocolError, "first_token"),
+        (Mode.CLOSE, ErrorKind.CONNECT, "first_token"),
+        (Mode.RESET, ErrorKind.CONNECT, "first_token"),
+        (Mode.NOT_HTTP, ErrorKind.PROTOCOL, "first_token"),
     ],
 )
 async def test_a_listener_that_is_no_server_has_its_class(
-    mode: Mode, expected: type[ProviderError], phase: str
+    mode: Mode, expected: ErrorKind, phase: str
 ) -> None:
     async with FaultyTcp(mode) as tcp, ollama_at(tcp.base_url) as provider:
         error = await failure_of(provider)
 
-    assert (expected, phase) == (type(error), error.phase)
+    assert (expected, phase) == (error.kind, error.phase)
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "http://no-such-host.invalid:11434"])
@@ -152,7 +145,7 @@ async def test_what_cannot_be_connected_to_was_not_called(base_url: str) -> None
     async with ollama_at(base_url) as provider:
         error = await failure_of(provider)
 
-    assert (ProviderUnreachable, "connect", False) == (type(error), error.phase, error.called)
+    assert (ErrorKind.CONNECT, "connect", False) == (error.kind, error.phase, error.called)
 
 
 async def test_connecting_takes_no_longer_than_its_limit() -> None:
@@ -167,7 +160,7 @@ async def test_connecting_takes_no_longer_than_its_limit() -> None:
         for one in held:
             one.close()
 
-    assert (ProviderUnreachable, "connect", False) == (type(error), error.phase, error.called)
+    assert (ErrorKind.CONNECT, "connect", False) == (error.kind, error.phase, error.called)
 
 
 async def test_a_limited_rate_says_when_to_come_back() -> None:
@@ -176,7 +169,7 @@ async def test_a_limited_rate_says_when_to_come_back() -> None:
 
         error = await failure_of(provider)
 
-    assert (ProviderRateLimited, 7.0) == (type(error), error.retry_after_s)
+    assert (ErrorKind.RATE_LIMIT, 7.0) == (error.kind, error.retry_after_s)
 
 
 async def test_no_word_of_the_upstream_is_in_an_error() -> None:
@@ -200,7 +193,7 @@ async def test_an_answer_delimited_by_its_connection_is_fine_up_to_its_end() -> 
         error = await failure_of(provider)
 
     assert Delta("a") == first
-    assert (ProviderFailed, "C07") == (type(error), error.row)
+    assert (ErrorKind.TRANSIENT, "C07") == (error.kind, error.row)
 
 
 @pytest.mark.parametrize("broken", [b"zz\r\n", b"3\r\nabcdef\r\n"])
@@ -227,7 +220,7 @@ async def test_a_broken_chunk_that_came_while_we_were_busy_is_a_failure() -> Non
             await anext(events)
             gate.open()
             await eventually(lambda: 0 == fake.open_connections)
-            with pytest.raises(ProviderFailed) as caught:
+            with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT) as caught:
                 await anext(events)
 
     assert ("C07", "stream") == (caught.value.row, caught.value.phase)

@@ -8,7 +8,8 @@ import pytest
 from llmsvc_server.chat.adjustment import Action
 from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.request import ChatRequest, Sampling
-from llmsvc_server.errors import RouteForbidden
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama
@@ -82,7 +83,7 @@ async def test_bounds_the_answer(asked: int | None, sent: int, changed: list[str
 async def test_asks_no_ollama_for_a_model_of_the_vendors_cloud() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         events = provider.stream_chat(chat_request(model="gpt-oss:20b-cloud"), budget_of())
-        with pytest.raises(RouteForbidden) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED) as caught:
             await anext(events)
 
         assert ("gpt-oss:20b-cloud", False) == (caught.value.model, caught.value.called)

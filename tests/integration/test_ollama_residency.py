@@ -6,14 +6,9 @@ import pytest
 
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.errors import (
-    LoadFailed,
-    ModelNotFound,
-    PrivacyViolated,
     ProviderError,
-    ProviderFailed,
-    ProviderUnreachable,
-    RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from tests.conformance.subjects import MODEL, ollama_at
@@ -62,16 +57,14 @@ async def test_a_model_is_loaded_with_the_window_of_real_requests_and_freed() ->
 @pytest.mark.parametrize(
     ("status", "text", "kind"),
     [
-        (500, "llama runner process has terminated: exit status 2", LoadFailed),
-        (404, "model 'phi3:mini' not found", ModelNotFound),
+        (500, "llama runner process has terminated: exit status 2", ErrorKind.LOAD_FAILED),
+        (404, "model 'phi3:mini' not found", ErrorKind.MODEL_MISSING),
     ],
 )
-async def test_a_load_that_is_refused_says_why(
-    status: int, text: str, kind: type[ProviderError]
-) -> None:
+async def test_a_load_that_is_refused_says_why(status: int, text: str, kind: ErrorKind) -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         fake.will(refuse(status, text), moves_model=True)
-        with pytest.raises(kind):
+        with pytest.raises(ProviderError, match=kind):
             await provider.warm(MODEL)
 
 
@@ -79,14 +72,14 @@ async def test_an_error_line_under_200_is_a_failed_load_too() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         line = encode({"error": "unable to load model: x"}).decode()
         fake.will(page(200, line, "application/x-ndjson"), moves_model=True)
-        with pytest.raises(LoadFailed):
+        with pytest.raises(ProviderError, match=ErrorKind.LOAD_FAILED):
             await provider.warm(MODEL)
 
 
 async def test_a_load_without_an_answer_failed() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         fake.will(page(200, "\n", "application/x-ndjson"), moves_model=True)
-        with pytest.raises(ProviderFailed):
+        with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
             await provider.warm(MODEL)
 
 
@@ -94,13 +87,13 @@ async def test_a_load_that_would_run_elsewhere_is_a_violation() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         line = encode({"done": True, "done_reason": "load", "remote_host": "https://x"}).decode()
         fake.will(page(200, line, "application/x-ndjson"), moves_model=True)
-        with pytest.raises(PrivacyViolated):
+        with pytest.raises(ProviderError, match=ErrorKind.VIOLATION):
             await provider.warm(MODEL)
 
 
 async def test_a_cloud_models_name_is_never_loaded() -> None:
     async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
-        with pytest.raises(RouteForbidden):
+        with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED):
             await provider.warm(CLOUD)
 
         assert [] == fake.exchanges
@@ -169,7 +162,7 @@ async def test_an_address_outside_the_network_is_not_dialled() -> None:
             networks=Networks(),
         ) as provider,
     ):
-        with pytest.raises(RouteForbidden) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED) as caught:
             await provider.warm(MODEL)
 
     assert not caught.value.called
@@ -191,7 +184,7 @@ async def test_an_address_inside_is() -> None:
             networks=Networks(),
         ) as provider,
     ):
-        with pytest.raises(ProviderUnreachable):
+        with pytest.raises(ProviderError, match=ErrorKind.CONNECT):
             await provider.warm(MODEL)
 
 
@@ -220,5 +213,5 @@ async def test_a_server_may_forward_unless_it_says_that_it_cannot(
 
 async def test_a_server_that_is_away_says_nothing() -> None:
     async with ollama_at("http://127.0.0.1:1") as provider:
-        with pytest.raises(ProviderUnreachable):
+        with pytest.raises(ProviderError, match=ErrorKind.CONNECT):
             await provider.may_forward()

@@ -10,12 +10,9 @@ from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContextTooLong,
     ProviderError,
-    ProviderRejected,
-    ProviderUnreachable,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.ollama_steps import End
@@ -148,7 +145,7 @@ async def test_a_prompt_whose_length_is_not_told_leaves_the_limit_out() -> None:
 async def test_where_nothing_is_left_the_prompt_is_too_long(refusal: str) -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(refuse(400, refusal))
-        with pytest.raises(ContextTooLong) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.CONTEXT) as caught:
             await run(provider)
 
         assert (1, 1) == (caught.value.requests, len(fake.chats))
@@ -157,7 +154,7 @@ async def test_where_nothing_is_left_the_prompt_is_too_long(refusal: str) -> Non
 async def test_a_second_refusal_is_the_last_and_both_are_counted() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(refuse(400, next(iter(WINDOWS))), times=3)
-        with pytest.raises(ContextTooLong) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.CONTEXT) as caught:
             await run(provider)
 
         assert (2, 2) == (caught.value.requests, len(fake.chats))
@@ -171,7 +168,7 @@ async def test_a_second_try_that_is_lost_is_counted(how: End) -> None:
         with pytest.raises(ProviderError) as caught:
             await run(provider)
 
-        assert isinstance(caught.value, ProviderUnreachable)
+        assert caught.value.kind is ErrorKind.CONNECT
         assert (2, 2) == (caught.value.requests, len(fake.chats))
 
 
@@ -179,7 +176,7 @@ async def test_where_no_request_is_left_the_refusal_stands() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(refuse(400, next(iter(WINDOWS))))
         budget = dataclasses.replace(budget_of(), may_repeat=False)
-        with pytest.raises(ContextTooLong):
+        with pytest.raises(ProviderError, match=ErrorKind.CONTEXT):
             async with aclosing(provider.stream_chat(chat_request(model=MODEL), budget)) as events:
                 await anext(events)
 
@@ -229,7 +226,7 @@ async def test_what_did_not_help_is_not_remembered() -> None:
     """A caller's words in a refusal teach nothing."""
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(page(422, "unsupported: stream_options, said the prompt"), times=2)
-        with pytest.raises(ProviderRejected):
+        with pytest.raises(ProviderError, match=ErrorKind.CALLER):
             await run(provider)
         await run(provider)
 
@@ -276,7 +273,7 @@ async def test_a_model_that_knows_another_key_is_asked_by_it(
 async def test_another_refusal_is_asked_nothing() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(refuse(400, "'temperature' is not supported", code="unsupported_parameter"))
-        with pytest.raises(CapabilityMissing):
+        with pytest.raises(ProviderError, match=ErrorKind.CAPABILITY):
             await run(provider)
 
         assert 1 == len(fake.chats)

@@ -6,15 +6,9 @@ import pytest
 
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import (
-    CredentialRejected,
     ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderTimeout,
-    ProviderUnreachable,
-    RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.openai.engine import loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
@@ -106,7 +100,7 @@ async def test_asks_for_nothing_that_would_run_elsewhere(name: str) -> None:
     ):
         await provider.catalogue()
 
-        with pytest.raises(RouteForbidden):
+        with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED):
             await provider.warm(name)
 
         assert [] == fake.requests(HEALTH)
@@ -115,26 +109,22 @@ async def test_asks_for_nothing_that_would_run_elsewhere(name: str) -> None:
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        pytest.param(page(404, "no"), ProviderMisconfigured, id="404"),
-        pytest.param(page(200, "hello", "text/html"), ProviderMisconfigured, id="page"),
-        pytest.param(refuse(400), ProviderMisconfigured, id="400"),
-        pytest.param(refuse(401), CredentialRejected, id="401"),
-        pytest.param(page(500, ""), ProviderFailed, id="500"),
-        pytest.param(reply({"models": []}), ProviderProtocolError, id="another document"),
-        pytest.param(page(200, "{", "application/json"), ProviderProtocolError, id="no JSON"),
-        pytest.param(end(End.CUT), ProviderUnreachable, id="cut"),
+        pytest.param(page(404, "no"), ErrorKind.MISCONFIGURED, id="404"),
+        pytest.param(page(200, "hello", "text/html"), ErrorKind.MISCONFIGURED, id="page"),
+        pytest.param(refuse(400), ErrorKind.MISCONFIGURED, id="400"),
+        pytest.param(refuse(401), ErrorKind.CREDENTIAL, id="401"),
+        pytest.param(page(500, ""), ErrorKind.TRANSIENT, id="500"),
+        pytest.param(reply({"models": []}), ErrorKind.PROTOCOL, id="another document"),
+        pytest.param(page(200, "{", "application/json"), ErrorKind.PROTOCOL, id="no JSON"),
+        pytest.param(end(End.CUT), ErrorKind.CONNECT, id="cut"),
     ],
 )
-async def test_says_why_there_is_no_catalogue(
-    script: Script, expected: type[ProviderError]
-) -> None:
+async def test_says_why_there_is_no_catalogue(script: Script, expected: ErrorKind) -> None:
     async with FakeOpenai() as fake, openai_at(fake.base_url) as provider:
         fake.will(script, path=MODELS, times=2)
 
-        with pytest.raises(expected) as caught:
+        with pytest.raises(ProviderError, match=expected):
             await provider.catalogue()
-
-        assert expected is type(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +185,7 @@ async def test_gives_a_look_up_in_time() -> None:
     async with FakeOpenai() as fake, upstream_at(fake.base_url) as upstream:
         fake.will(silent(), path=MODELS)
 
-        with pytest.raises(ProviderTimeout):
+        with pytest.raises(ProviderError, match=ErrorKind.SILENT):
             await OpenaiModels(upstream, (), unfinished=unfinished(), look_limit_s=0.05).catalogue()
 
 
@@ -240,13 +230,11 @@ async def test_waits_for_no_hosted_service() -> None:
 
 @pytest.mark.parametrize(
     ("script", "expected"),
-    [(page(500, ""), ProviderFailed), (end(End.CUT), ProviderUnreachable)],
+    [(page(500, ""), ErrorKind.TRANSIENT), (end(End.CUT), ErrorKind.CONNECT)],
 )
-async def test_says_why_an_engine_will_not_serve(
-    script: Script, expected: type[ProviderError]
-) -> None:
+async def test_says_why_an_engine_will_not_serve(script: Script, expected: ErrorKind) -> None:
     async with FakeOpenai() as fake, openai_at(fake.base_url) as provider:
         fake.will(script, path=HEALTH, times=2)
 
-        with pytest.raises(expected):
+        with pytest.raises(ProviderError, match=expected):
             await provider.warm("m")

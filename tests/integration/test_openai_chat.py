@@ -9,7 +9,8 @@ from llmsvc_server.chat.events import ChatEvent, Delta, Done
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import CredentialRejected, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.chat import OpenaiProvider
 from llmsvc_server.providers.rest import REST_WAIT_S
 from tests.fakes.eventually import eventually
@@ -212,7 +213,7 @@ async def test_has_its_key_and_the_prompt_in_no_failure() -> None:
         with pytest.raises(ProviderError) as caught:
             await run(provider, chat_request(secret, model=MODEL))
 
-        assert isinstance(caught.value, CredentialRejected)
+        assert caught.value.kind is ErrorKind.CREDENTIAL
         shown = f"{caught.value!r} {vars(caught.value)} {provider!r} {vars(provider)}"
         assert KEY not in shown
         assert secret not in shown

@@ -7,18 +7,9 @@ import pytest
 
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import (
-    ContextTooLong,
-    ModelLoading,
-    ModelNotFound,
-    PrivacyViolated,
     ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderUnreachable,
-    RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.faulty_tcp import FaultyTcp, Mode
@@ -62,82 +53,88 @@ async def failure_of(provider: OpenaiProvider, model: str = MODEL) -> ProviderEr
 @pytest.mark.parametrize(
     ("script", "expected", "row"),
     [
-        pytest.param(page(200, PAGE, "text/html"), ProviderProtocolError, "C08", id="page"),
-        pytest.param(page(200, "{}", ""), ProviderProtocolError, "C08", id="no type"),
-        pytest.param(reply([]), ProviderProtocolError, "C08", id="a list"),
-        pytest.param(reply({"error": {"code": 429}}), ProviderRateLimited, "P09", id="200, error"),
+        pytest.param(page(200, PAGE, "text/html"), ErrorKind.PROTOCOL, "C08", id="page"),
+        pytest.param(page(200, "{}", ""), ErrorKind.PROTOCOL, "C08", id="no type"),
+        pytest.param(reply([]), ErrorKind.PROTOCOL, "C08", id="a list"),
+        pytest.param(reply({"error": {"code": 429}}), ErrorKind.RATE_LIMIT, "P09", id="200, error"),
         pytest.param(
             reply({"error": {"message": "x", "type": "None", "code": "429"}}),
-            ProviderRateLimited,
+            ErrorKind.RATE_LIMIT,
             "P09",
             id="200, error, code as text",
         ),
         pytest.param(
-            error_event("x", type="None", code="429"), ProviderRateLimited, "P09", id="code as text"
+            error_event("x", type="None", code="429"),
+            ErrorKind.RATE_LIMIT,
+            "P09",
+            id="code as text",
         ),
         pytest.param(
-            error_event("x", type="None", code="1301"), ProviderFailed, "P11", id="unknown code"
+            error_event("x", type="None", code="1301"),
+            ErrorKind.TRANSIENT,
+            "P11",
+            id="unknown code",
         ),
-        pytest.param(reply({}), ProviderFailed, "C07", id="200, nothing"),
+        pytest.param(reply({}), ErrorKind.TRANSIENT, "C07", id="200, nothing"),
         pytest.param(
-            page(302, "", extra={"Location": "/x"}), ProviderMisconfigured, "C04", id="302"
+            page(302, "", extra={"Location": "/x"}), ErrorKind.MISCONFIGURED, "C04", id="302"
         ),
-        pytest.param(page(404, "no page"), ProviderMisconfigured, "P04", id="404"),
-        pytest.param(page(502, PAGE, "text/html"), ProviderFailed, "P11", id="502"),
-        pytest.param(page(500, "x" * 1_000_000), ProviderFailed, "P11", id="endless refusal"),
+        pytest.param(page(404, "no page"), ErrorKind.MISCONFIGURED, "P04", id="404"),
+        pytest.param(page(502, PAGE, "text/html"), ErrorKind.TRANSIENT, "P11", id="502"),
+        pytest.param(page(500, "x" * 1_000_000), ErrorKind.TRANSIENT, "P11", id="endless refusal"),
         pytest.param(
             refuse(400, type="exceed_context_size_error", n_ctx=4096),
-            ContextTooLong,
+            ErrorKind.CONTEXT,
             "P02",
             id="context",
         ),
         pytest.param(
             refuse(503, "Loading model", type="unavailable_error", code=503),
-            ModelLoading,
+            ErrorKind.COLD_LOAD,
             "P10",
             id="loading",
         ),
-        pytest.param((headers(), end(End.CLEAN)), ProviderFailed, "C07", id="empty"),
-        pytest.param((headers(), end(End.CUT)), ProviderFailed, "C07", id="cut after headers"),
-        pytest.param((headers(500), end(End.CUT)), ProviderFailed, "P11", id="cut refusal"),
-        pytest.param((role(), end(End.CUT)), ProviderFailed, "C07", id="cut after the role"),
-        pytest.param((tokens(2), end(End.RESET)), ProviderFailed, "C07", id="reset after text"),
-        pytest.param((tokens(2), done()), ProviderFailed, "C07", id="no reason"),
+        pytest.param((headers(), end(End.CLEAN)), ErrorKind.TRANSIENT, "C07", id="empty"),
+        pytest.param((headers(), end(End.CUT)), ErrorKind.TRANSIENT, "C07", id="cut after headers"),
+        pytest.param((headers(500), end(End.CUT)), ErrorKind.TRANSIENT, "P11", id="cut refusal"),
+        pytest.param((role(), end(End.CUT)), ErrorKind.TRANSIENT, "C07", id="cut after the role"),
         pytest.param(
-            (tokens(2), error_event("x", code=500), done()), ProviderFailed, "P11", id="vLLM"
+            (tokens(2), end(End.RESET)), ErrorKind.TRANSIENT, "C07", id="reset after text"
+        ),
+        pytest.param((tokens(2), done()), ErrorKind.TRANSIENT, "C07", id="no reason"),
+        pytest.param(
+            (tokens(2), error_event("x", code=500), done()), ErrorKind.TRANSIENT, "P11", id="vLLM"
         ),
         pytest.param(
             (comment("PROCESSING"), error_event("x", code=429)),
-            ProviderRateLimited,
+            ErrorKind.RATE_LIMIT,
             "P09",
             id="OpenRouter",
         ),
         pytest.param(
             (tokens(2), finish(), error_event("x", type="server_error")),
-            ProviderFailed,
+            ErrorKind.TRANSIENT,
             "P11",
             id="error behind the reason",
         ),
-        pytest.param((body(b"data: <html>\n\n"),), ProviderProtocolError, "C08", id="no JSON"),
+        pytest.param((body(b"data: <html>\n\n"),), ErrorKind.PROTOCOL, "C08", id="no JSON"),
         pytest.param(
             (headers(content_type="application/json"), body(b'{"cho'), end(End.CUT)),
-            ProviderFailed,
+            ErrorKind.TRANSIENT,
             "C07",
             id="cut body",
         ),
-        pytest.param(end(End.CUT), ProviderUnreachable, "C03", id="closes unanswered"),
-        pytest.param(end(End.RESET), ProviderUnreachable, "C03", id="resets unanswered"),
+        pytest.param(end(End.CUT), ErrorKind.CONNECT, "C03", id="closes unanswered"),
+        pytest.param(end(End.RESET), ErrorKind.CONNECT, "C03", id="resets unanswered"),
     ],
 )
-async def test_becomes_one_error_of_ours(
-    script: Script, expected: type[ProviderError], row: str
-) -> None:
+async def test_becomes_one_error_of_ours(script: Script, expected: ErrorKind, row: str) -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(script)
 
         failure = await failure_of(provider)
 
-        assert (expected, row, MODEL) == (type(failure), failure.row, failure.model)
+        assert (expected, row, MODEL) == (failure.kind, failure.row, failure.model)
         assert failure.called
         assert 1 == len(fake.chats)
 
@@ -162,7 +159,7 @@ async def test_is_told_of_a_missing_model() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         failure = await failure_of(provider, "another")
 
-        assert (ModelNotFound, "model_not_found") == (type(failure), failure.code)
+        assert (ErrorKind.MODEL_MISSING, "model_not_found") == (failure.kind, failure.code)
 
 
 async def test_sends_nothing_where_nobody_listens() -> None:
@@ -197,18 +194,18 @@ async def test_understands_an_answer_that_comes_byte_by_byte() -> None:
 @pytest.mark.parametrize(
     ("mode", "expected", "row"),
     [
-        (Mode.CLOSE, ProviderUnreachable, "C03"),
-        (Mode.RESET, ProviderUnreachable, "C03"),
-        (Mode.NOT_HTTP, ProviderProtocolError, "C08"),
+        (Mode.CLOSE, ErrorKind.CONNECT, "C03"),
+        (Mode.RESET, ErrorKind.CONNECT, "C03"),
+        (Mode.NOT_HTTP, ErrorKind.PROTOCOL, "C08"),
     ],
 )
 async def test_makes_an_error_of_ours_of_a_server_that_is_none(
-    mode: Mode, expected: type[ProviderError], row: str
+    mode: Mode, expected: ErrorKind, row: str
 ) -> None:
     async with FaultyTcp(mode) as tcp, openai_at(f"{tcp.base_url}/v1") as provider:
         failure = await failure_of(provider)
 
-        assert (expected, row) == (type(failure), failure.row)
+        assert (expected, row) == (failure.kind, failure.row)
 
 
 @pytest.mark.parametrize("name", ["gpt-oss:120b-cloud", "kimi:cloud", "a:local:cloud"])
@@ -216,7 +213,7 @@ async def test_asks_no_local_server_for_a_model_of_a_cloud(name: str) -> None:
     async with FakeOpenai(models=(name,)) as fake, openai_at(fake.base_url) as provider:
         failure = await failure_of(provider, name)
 
-        assert (RouteForbidden, False) == (type(failure), failure.called)
+        assert (ErrorKind.REMOTE_REFUSED, False) == (failure.kind, failure.called)
         assert [] == fake.exchanges
 
 
@@ -224,12 +221,12 @@ async def test_connects_a_local_provider_to_no_address_outside() -> None:
     async with openai_at("http://203.0.113.7:9/v1") as provider:
         failure = await failure_of(provider)
 
-        assert (RouteForbidden, False) == (type(failure), failure.called)
+        assert (ErrorKind.REMOTE_REFUSED, False) == (failure.kind, failure.called)
 
 
 async def test_aborts_an_answer_that_comes_from_elsewhere() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(token("a", remote_model="gpt"), end(End.HANG))
 
-        assert isinstance(await failure_of(provider), PrivacyViolated)
+        assert (await failure_of(provider)).kind is ErrorKind.VIOLATION
         await fake.client_gone()

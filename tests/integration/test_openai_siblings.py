@@ -3,7 +3,8 @@
 import pytest
 
 from llmsvc_server.app.greeting import findings
-from llmsvc_server.errors import ProviderError, ProviderMisconfigured, RouteForbidden
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.fakes.fake_openai import MODELS, FakeOpenai
 from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_steps import End
@@ -93,7 +94,7 @@ async def test_one_that_was_an_ollama_is_not_trusted_more_for_denying_it(script:
         fake.will(script, path=TAGS, times=2)
 
         assert {"m": "m:latest"} == (await provider.catalogue()).models
-        with pytest.raises(RouteForbidden):
+        with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED):
             await provider.warm("stub")
 
 
@@ -137,7 +138,7 @@ async def test_a_list_may_say_itself_what_runs_elsewhere(entry: Json) -> None:
         catalogue = await provider.catalogue()
 
         assert ({"n": "n"}, frozenset({"m"})) == (catalogue.models, catalogue.remote)
-        with pytest.raises(RouteForbidden):
+        with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED):
             await provider.warm("m")
 
 
@@ -213,7 +214,7 @@ async def test_where_nothing_is_configured_there_must_be_a_list() -> None:
     async with FakeOpenai() as fake, openai_at(fake.base_url) as provider:
         fake.will(page(404, "no"), path=MODELS)
 
-        with pytest.raises(ProviderMisconfigured):
+        with pytest.raises(ProviderError, match=ErrorKind.MISCONFIGURED):
             await provider.catalogue()
 
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from llmsvc_server.errors import ProviderError, ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.conformance.subjects import ollama_at
 from tests.fakes.eventually import eventually
 from tests.fakes.raw_answers import DIALECTS, MODEL, Dialect, answered, response, tags
@@ -183,7 +184,7 @@ async def test_a_server_that_speaks_before_it_is_asked_is_none() -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
         async with ollama_at(f"http://127.0.0.1:{port}") as provider:
-            with pytest.raises(ProviderProtocolError) as caught:
+            with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
                 await answered(provider)
 
     assert "C08" == caught.value.row

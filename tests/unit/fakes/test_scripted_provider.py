@@ -7,7 +7,8 @@ import pytest
 from llmsvc_server.chat.deadline import Budget, Deadline
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
-from llmsvc_server.errors import ProviderFailed
+from llmsvc_server.errors import ProviderError, ProviderFailed
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from tests.fakes.gate import Gate
 from tests.fakes.manual_clock import ManualClock
@@ -47,7 +48,7 @@ async def test_one_script_per_call_comes_before_the_usual_one() -> None:
     provider = ScriptedProvider(Delta("usual"), done())
     provider.will(ProviderFailed(row="O07"))
 
-    with pytest.raises(ProviderFailed):
+    with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
         await _all(provider)
 
     assert [Delta("usual"), done()] == await _all(provider)

@@ -129,7 +129,8 @@ async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
     await look(inventory, provider, ProviderMisconfigured())
     unknown = inventory.unknown("ollama")
 
-    assert isinstance(unknown, ProviderMisconfigured)
+    assert isinstance(unknown, ProviderError)
+    assert unknown.kind is ErrorKind.MISCONFIGURED
     assert not unknown.called
 
 

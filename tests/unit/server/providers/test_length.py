@@ -3,7 +3,8 @@
 import pytest
 
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.length import LETTERS_PER_TOKEN, Length
 
 MANY = 10**9
@@ -24,7 +25,7 @@ def test_without_a_number_of_tokens_bytes_alone_count() -> None:
     length.add("éé")
 
     assert not length.is_over
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         length.add("x")
 
 

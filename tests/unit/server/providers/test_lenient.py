@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.lenient import MOST_BYTES, Seam, read_leniently, read_several
 
 Document = dict[str, object]
@@ -40,7 +41,7 @@ def test_reads_what_a_strict_decoder_refuses(data: bytes, expected: object) -> N
     ],
 )
 def test_refuses_what_is_no_such_document(data: bytes) -> None:
-    with pytest.raises(ProviderProtocolError) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
         read_leniently(data, Document)
 
     assert "C08" == caught.value.row
@@ -55,7 +56,7 @@ def test_reads_documents_whatever_their_line_breaks() -> None:
 
 @pytest.mark.parametrize("data", [b'{"a":1}{', b"{} x", b"[]", b'{"a":1}\n5', b"{}\n" * MOST_BYTES])
 def test_refuses_documents_of_which_one_is_none(data: bytes) -> None:
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         read_several(data, Document)
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.lines import LineBuffer
 from tests.fakes.recordings import recording
 from tests.fakes.unfinished import tails
@@ -65,7 +66,7 @@ def test_keeps_a_last_line_without_its_newline() -> None:
     ],
 )
 def test_refuses_a_line_over_the_limit(pieces: list[bytes]) -> None:
-    with pytest.raises(ProviderProtocolError) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
         fed(pieces, most_bytes=10)
 
     assert "C08" == caught.value.row
@@ -81,7 +82,7 @@ def test_allows_eight_mebibytes_by_default() -> None:
     buffer = LineBuffer(tails())
     buffer.feed(b"x" * 8 * 1024 * 1024)
 
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         buffer.feed(b"x")
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.shortlist import MOST_REMOTE, Shortlist
 
 
@@ -49,5 +50,5 @@ def test_keeps_those_that_run_elsewhere_where_they_may_be_asked() -> None:
 
 
 def test_no_server_has_so_many_models_elsewhere() -> None:
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         shortlist(*(f"m{number}@" for number in range(MOST_REMOTE + 1)))

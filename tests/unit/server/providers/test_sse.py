@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.sse import MOST_DATA_LINES, EventBuffer, ServerEvent
 from tests.fakes.unfinished import tails
 
@@ -114,7 +115,7 @@ def test_gives_the_same_of_any_bytes_wherever_they_are_cut(body: bytes, at: int)
 def test_keeps_no_event_that_is_too_long(pieces: Iterable[bytes]) -> None:
     buffer = EventBuffer(tails(), 20)
 
-    with pytest.raises(ProviderProtocolError) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
         _ = [buffer.feed(piece) for piece in pieces]
 
     assert "C08" == caught.value.row
@@ -130,5 +131,5 @@ def test_keeps_events_of_the_longest_length_one_after_the_other() -> None:
 def test_refuses_an_event_of_more_lines_than_an_answer_has() -> None:
     buffer = EventBuffer(tails())
 
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         buffer.feed(b"data:\n" * (MOST_DATA_LINES + 1))

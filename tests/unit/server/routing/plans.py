@@ -81,5 +81,5 @@ def seen(made: Plan) -> list[tuple[str, str]]:
         else:
             assert outcome.provider is not None
             assert not outcome.called
-            told.append((outcome.provider.name, type(outcome).__name__))
+            told.append((outcome.provider.name, outcome.kind))
     return told

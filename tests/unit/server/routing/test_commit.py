@@ -3,7 +3,8 @@ from contextlib import aclosing
 import pytest
 
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Phase, Waiting
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.commit import commits, rest_of_answer
 from llmsvc_server.routing.held import Share
 from tests.fakes.assembled import everyday_held
@@ -50,5 +51,5 @@ async def test_an_answer_may_be_as_long_as_the_limit() -> None:
 
 async def test_its_bytes_are_counted_and_not_its_letters() -> None:
     async with aclosing(_events(Delta(HALF + "a"), done())) as rest:
-        with pytest.raises(ProviderProtocolError):
+        with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
             await rest_of_answer([Delta(HALF)], rest, Share(everyday_held(), "a"))

@@ -3,7 +3,8 @@ import contextlib
 
 import pytest
 
-from llmsvc_server.errors import LlmsvcError, QueueFull, ShuttingDown
+from llmsvc_server.errors import LlmsvcError, ProviderError, ShuttingDown
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.line import Line
 from llmsvc_server.routing.turns import Turns
 from tests.fakes.eventually import eventually
@@ -93,7 +94,7 @@ async def test_with_the_queue_full_the_newest_of_who_has_most_makes_room() -> No
         await asyncio.wait(asking)
 
     assert {"a4", "a3", "b3", "a5"} == bench.refused.keys()
-    assert {QueueFull} == {type(error) for error in bench.refused.values()}
+    assert {ErrorKind.QUEUE_FULL.value} == set(map(str, bench.refused.values()))
     assert ["a1", "b1", "a2", "b2"] == bench.served
 
 
@@ -145,7 +146,8 @@ async def test_too_many_or_too_little_patience_is_refused_at_once(
         bench.give_back(1)
     error = bench.refused["b"]
 
-    assert isinstance(error, QueueFull)
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.QUEUE_FULL
     assert (7, False, "queue", 0) == (
         error.retry_after_s,
         error.called,
@@ -159,7 +161,7 @@ async def test_a_wait_in_vain_ends_with_its_patience() -> None:
     bench = Bench()
     await bench.wait("a", 0.01)
 
-    assert isinstance(bench.refused["a"], QueueFull)
+    assert ErrorKind.QUEUE_FULL.value == str(bench.refused["a"])
     assert 0 == bench.line.waiting
 
 

@@ -6,7 +6,6 @@ import pytest
 from llmsvc_server.errors import (
     EngineDied,
     LoadFailed,
-    ModelLoading,
     ModelNotFound,
     ProviderError,
     ProviderFailed,
@@ -15,6 +14,7 @@ from llmsvc_server.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.loads import FIRST_ETA_S, LOADS_AT_ONCE
 from tests.fakes.eventually import eventually
 from tests.unit.server.routing.warming import Detached, LoadBench
@@ -85,32 +85,32 @@ async def test_a_process_loads_four_at_a_time(detached: Detached) -> None:
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
-        (EngineDied(), LoadFailed),
-        (ProviderFailed(row="O12", status=500), LoadFailed),
-        (ProviderProtocolError(), LoadFailed),
-        (ProviderTimeout(), LoadFailed),
-        (LoadFailed(row="O11"), LoadFailed),
-        (ProviderOverloaded(), ProviderOverloaded),
-        (ModelNotFound(), ModelNotFound),
-        (ProviderUnreachable(called=False), ProviderUnreachable),
+        (EngineDied(), ErrorKind.LOAD_FAILED),
+        (ProviderFailed(row="O12", status=500), ErrorKind.LOAD_FAILED),
+        (ProviderProtocolError(), ErrorKind.LOAD_FAILED),
+        (ProviderTimeout(), ErrorKind.LOAD_FAILED),
+        (LoadFailed(row="O11"), ErrorKind.LOAD_FAILED),
+        (ProviderOverloaded(), ErrorKind.SATURATED),
+        (ModelNotFound(), ErrorKind.MODEL_MISSING),
+        (ProviderUnreachable(called=False), ErrorKind.CONNECT),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, ProviderError) else "",
+    ids=lambda value: value.kind.value if isinstance(value, ProviderError) else "",
 )
 async def test_a_failure_is_one_verdict_and_told_to_all(
-    detached: Detached, failure: ProviderError, kind: type[ProviderError]
+    detached: Detached, failure: ProviderError, kind: ErrorKind
 ) -> None:
     bench = LoadBench(detached)
     bench.source.failures = [failure]
     told = await asyncio.gather(*(bench.loads.wait("m") for _ in range(10)), return_exceptions=True)
 
-    assert {kind} == {type(error) for error in told}
     assert 10 == len(set(map(id, told)))
     for error in told:
         assert isinstance(error, ProviderError)
+        assert kind is error.kind
         assert ("load", False, "ollama") == (error.phase, error.called, error.endpoint)
         assert failure.row == error.row
-    assert [("m", kind.kind.value)] == bench.failed
-    assert [("ollama/m", "loading", ""), ("ollama/m", "failed", kind.kind.value)] == bench.told
+    assert [("m", kind.value)] == bench.failed
+    assert [("ollama/m", "loading", ""), ("ollama/m", "failed", kind.value)] == bench.told
     assert not bench.loads.is_loaded("m")
     assert 1 == bench.ended
 
@@ -118,7 +118,7 @@ async def test_a_failure_is_one_verdict_and_told_to_all(
 async def test_after_a_failure_the_next_caller_loads_again(detached: Detached) -> None:
     bench = LoadBench(detached)
     bench.source.failures = [LoadFailed()]
-    with pytest.raises(LoadFailed):
+    with pytest.raises(ProviderError, match=ErrorKind.LOAD_FAILED):
         await bench.loads.wait("m")
     await bench.loads.wait("m")
 
@@ -142,7 +142,7 @@ async def test_a_load_without_an_answer_is_started_once_more(detached: Detached)
 async def test_the_second_time_it_has_failed(detached: Detached) -> None:
     bench = LoadBench(detached, patience_s=0.02)
     bench.source.gate.close()
-    with pytest.raises(LoadFailed):
+    with pytest.raises(ProviderError, match=ErrorKind.LOAD_FAILED):
         await bench.loads.wait("m")
 
     assert ["m", "m"] == bench.source.asked
@@ -227,7 +227,7 @@ async def test_who_waits_when_the_process_ends_is_not_told_that_it_is_loaded() -
         await bench.source.gate.reached()
         for task in detached.tasks:
             task.cancel()
-        with pytest.raises(ModelLoading):
+        with pytest.raises(ProviderError, match=ErrorKind.COLD_LOAD):
             await bench.loads.wait("m")
 
     assert [] == bench.failed

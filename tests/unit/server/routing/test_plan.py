@@ -3,12 +3,8 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.request import Routing
-from llmsvc_server.errors import (
-    ContextTooLong,
-    ModelNotFound,
-    ProviderNotFound,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderError, ProviderNotFound
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.plan import never_refuses
 from tests.fakes.scripted_provider import catalogue_of
 from tests.unit.server.routing.candidates import named
@@ -46,7 +42,7 @@ async def test_any_other_model_runs_where_it_is_listed_or_has_an_alias() -> None
     assert [
         ("ollama", "llama3"),
         ("openai", "gpt-large"),
-        ("claude", "ModelNotFound"),
+        ("claude", ErrorKind.MODEL_MISSING),
         ("any", "whatever"),
     ] == seen(made)
 
@@ -54,19 +50,19 @@ async def test_any_other_model_runs_where_it_is_listed_or_has_an_alias() -> None
 async def test_nobodys_typo_is_answered_by_something_else() -> None:
     made = await planned(local("ollama", "phi3"), cloud("openai", "gpt"), model="phi33")
 
-    assert [("ollama", "ModelNotFound"), ("openai", "ModelNotFound")] == seen(made)
+    assert [("ollama", ErrorKind.MODEL_MISSING), ("openai", ErrorKind.MODEL_MISSING)] == seen(made)
 
 
 async def test_a_first_one_that_lists_nothing_is_believed_to_have_what_is_named() -> None:
     made = await planned(cloud("openai", "gpt"), local("ollama", "phi3"), model="gpt-new")
 
-    assert [("openai", "gpt-new"), ("ollama", "ModelNotFound")] == seen(made)
+    assert [("openai", "gpt-new"), ("ollama", ErrorKind.MODEL_MISSING)] == seen(made)
 
 
 async def test_a_narrowed_one_runs_its_own_and_its_aliases_models_only() -> None:
     narrow = cloud("openai", "gpt", aliases={"a": "gpt-a"}, configured_only=True)
 
-    assert [("openai", "ModelNotFound")] == seen(await planned(narrow, model="gpt-new"))
+    assert [("openai", ErrorKind.MODEL_MISSING)] == seen(await planned(narrow, model="gpt-new"))
     assert [("openai", "gpt-a")] == seen(await planned(narrow, model="a"))
 
 
@@ -75,7 +71,8 @@ async def test_a_missing_configured_model_comes_with_its_name_to_pull() -> None:
     scripted(target).listing = catalogue_of([])
     (missing,) = (await planned(target)).outcomes
 
-    assert isinstance(missing, ModelNotFound)
+    assert isinstance(missing, ProviderError)
+    assert missing.kind is ErrorKind.MODEL_MISSING
     assert "phi3" == missing.pull_hint
 
 
@@ -85,14 +82,16 @@ async def test_a_missing_model_comes_with_what_could_be_named_instead() -> None:
     hosted = cloud("openai", "gpt", aliases={"b": "gpt-b"})
     missing, *_ = (await planned(pool, narrow, hosted, model="typo")).outcomes
 
-    assert isinstance(missing, ModelNotFound)
+    assert isinstance(missing, ProviderError)
+    assert missing.kind is ErrorKind.MODEL_MISSING
     assert ["phi3", "llama3", "qwen", "gpt", "gpt-b"] == list(missing.present)
 
 
 async def test_before_the_first_look_nothing_is_sent() -> None:
     (unknown,) = (await planned(local("ollama", "phi3"), looked=False)).outcomes
 
-    assert isinstance(unknown, ProviderUnreachable)
+    assert isinstance(unknown, ProviderError)
+    assert unknown.kind is ErrorKind.CONNECT
     assert not unknown.called
 
 
@@ -114,7 +113,7 @@ async def test_a_target_without_a_provider_is_whoever_has_the_model() -> None:
         routing=named(("", "llama3")),
     )
 
-    assert [("ollama", "llama3"), ("spare", "ModelNotFound")] == seen(made)
+    assert [("ollama", "llama3"), ("spare", ErrorKind.MODEL_MISSING)] == seen(made)
 
 
 async def test_a_target_without_a_model_runs_the_requests() -> None:
@@ -153,7 +152,11 @@ async def test_a_model_that_is_there_goes_before_an_alias_for_all() -> None:
         model="llama3",
     )
 
-    assert [("ollama", "ModelNotFound"), ("spare", "llama3"), ("openai", "gpt-large")] == seen(made)
+    assert [
+        ("ollama", ErrorKind.MODEL_MISSING),
+        ("spare", "llama3"),
+        ("openai", "gpt-large"),
+    ] == seen(made)
 
 
 async def test_the_primarys_own_model_runs_wherever_it_is_there() -> None:
@@ -168,13 +171,13 @@ async def test_a_missing_own_model_is_not_replaced_by_the_alias_for_all() -> Non
     target = local("ollama", "phi3", "big", aliases={"*": "big"})
     scripted(target).listing = catalogue_of(["big"])
 
-    assert [("ollama", "ModelNotFound")] == seen(await planned(target, model="phi3"))
+    assert [("ollama", ErrorKind.MODEL_MISSING)] == seen(await planned(target, model="phi3"))
 
 
 async def test_a_target_without_any_model_of_its_own_needs_one() -> None:
     bare = cloud("openai", "")
 
-    assert [("openai", "ModelNotFound")] == seen(await planned(bare))
+    assert [("openai", ErrorKind.MODEL_MISSING)] == seen(await planned(bare))
     assert [("openai", "gpt")] == seen(await planned(bare, model="gpt"))
 
 
@@ -193,18 +196,22 @@ async def test_a_model_without_a_provider_is_not_sent_to_whoever_may_not_have_it
         local("ollama", "phi3"), cloud("openai", "gpt"), routing=named(("", "llama3"))
     )
 
-    assert [("ollama", "ModelNotFound"), ("openai", "ModelNotFound")] == seen(made)
+    assert [("ollama", ErrorKind.MODEL_MISSING), ("openai", ErrorKind.MODEL_MISSING)] == seen(made)
 
 
 @pytest.mark.parametrize(
     ("routing", "expected", "is_cut"),
     [
         (Routing(), [("openai", "gpt")], True),
-        (Routing(privacy=LOCAL_ONLY), [("openai", "RouteForbidden"), ("ollama", "phi3")], True),
+        (
+            Routing(privacy=LOCAL_ONLY),
+            [("openai", ErrorKind.REMOTE_REFUSED), ("ollama", "phi3")],
+            True,
+        ),
         (named(("spare", "")), [("spare", "qwen")], False),
         (named(("spare", ""), ("spare", "qwen")), [("spare", "qwen")], False),
         (named(("ollama", ""), ("spare", "nope")), [("ollama", "phi3")], False),
-        (named(("ollama", "nope"), ("openai", "")), [("ollama", "ModelNotFound")], True),
+        (named(("ollama", "nope"), ("openai", "")), [("ollama", ErrorKind.MODEL_MISSING)], True),
     ],
 )
 async def test_without_failover_the_first_permitted_one_is_asked_only(
@@ -230,7 +237,7 @@ async def test_without_failover_a_model_is_still_looked_for() -> None:
         routing=Routing(fallback_disabled=True),
     )
 
-    assert [("ollama", "ModelNotFound"), ("spare", "qwen")] == seen(made)
+    assert [("ollama", ErrorKind.MODEL_MISSING), ("spare", "qwen")] == seen(made)
     assert made.is_cut
 
 
@@ -239,7 +246,7 @@ async def test_without_failover_a_missing_own_model_is_no_reason_to_ask_another(
     scripted(target).listing = catalogue_of([])
     made = await planned(target, local("x", "y"), routing=Routing(fallback_disabled=True))
 
-    assert [("ollama", "ModelNotFound")] == seen(made)
+    assert [("ollama", ErrorKind.MODEL_MISSING)] == seen(made)
     assert made.is_cut
 
 
@@ -266,9 +273,10 @@ async def test_a_prompt_beyond_a_known_window_is_not_even_sent() -> None:
     )
     first, _ = made.outcomes
 
-    assert isinstance(first, ContextTooLong)
+    assert isinstance(first, ProviderError)
+    assert first.kind is ErrorKind.CONTEXT
     assert 10 == first.context_length
-    assert [("ollama", "ContextTooLong"), ("openai", "gpt")] == seen(made)
+    assert [("ollama", ErrorKind.CONTEXT), ("openai", "gpt")] == seen(made)
 
 
 def test_a_provider_without_breakers_refuses_nothing() -> None:

@@ -1,6 +1,7 @@
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import TargetName
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.plan import Plan, Target, Targets
 from llmsvc_server.routing.plans import MOST_REMEMBERED, Plans
 from tests.fakes.requests import chat_request
@@ -52,7 +53,7 @@ async def test_what_a_look_finds_counts_at_once() -> None:
     await bench.look("llama3")
 
     assert ("ollama", "phi3") in seen(before)
-    assert ("ollama", "ModelNotFound") in seen(bench.plan())
+    assert ("ollama", ErrorKind.MODEL_MISSING) in seen(bench.plan())
 
 
 async def test_a_model_that_was_just_denied_is_planned_no_more() -> None:
@@ -60,14 +61,14 @@ async def test_a_model_that_was_just_denied_is_planned_no_more() -> None:
     bench.plan()
     bench.inventory.forget("ollama", "ollama", "phi3")
 
-    assert ("ollama", "ModelNotFound") in seen(bench.plan())
+    assert ("ollama", ErrorKind.MODEL_MISSING) in seen(bench.plan())
 
 
 async def test_another_policy_has_a_plan_of_its_own() -> None:
     bench = await bench_of()
     bench.plan()
 
-    assert [("ollama", "phi3"), ("openai", "RouteForbidden")] == seen(
+    assert [("ollama", "phi3"), ("openai", ErrorKind.REMOTE_REFUSED)] == seen(
         bench.plan(routing=Routing(privacy=LOCAL_ONLY))
     )
     assert ("openai", "gpt") in seen(bench.plan())
@@ -84,7 +85,7 @@ async def test_a_prompt_too_long_for_a_window_is_refused_although_others_fitted(
     bench = await bench_of(window_tokens=10)
     bench.plan()
 
-    assert ("ollama", "ContextTooLong") in seen(bench.plan(text="x" * 41))
+    assert ("ollama", ErrorKind.CONTEXT) in seen(bench.plan(text="x" * 41))
     assert ("ollama", "phi3") in seen(bench.plan(text="x" * 40))
 
 

@@ -17,6 +17,7 @@ from llmsvc_server.errors import (
     ProviderMisconfigured,
     RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from tests.fakes.assembled import everyday_held
@@ -40,7 +41,8 @@ LOCALLY = Routing(privacy=LOCAL_ONLY)
 
 def causes(made: Plan) -> list[str]:
     """Return who forbade each forbidden target."""
-    return [one.cause for one in made.outcomes if isinstance(one, RouteForbidden)]
+    failures = [one for one in made.outcomes if isinstance(one, ProviderError)]
+    return [one.cause for one in failures if one.kind is ErrorKind.REMOTE_REFUSED]
 
 
 async def asked(
@@ -92,7 +94,8 @@ async def test_the_stricter_policy_holds(
 
     assert mode is made.privacy
     if cause:
-        assert isinstance(remote, RouteForbidden)
+        assert isinstance(remote, ProviderError)
+        assert remote.kind is ErrorKind.REMOTE_REFUSED
         assert cause == remote.cause
     else:
         assert isinstance(remote, Candidate)
@@ -119,7 +122,7 @@ async def test_who_is_withheld_is_so_where_it_is_named() -> None:
         routing=named(("claude", ""), ("openai", "gpt")),
     )
 
-    assert [("claude", "RouteForbidden"), ("openai", "ProviderMisconfigured")] == seen(made)
+    assert [("claude", ErrorKind.REMOTE_REFUSED), ("openai", ErrorKind.MISCONFIGURED)] == seen(made)
     assert ["", "gpt"] == [one.model for one in made.outcomes]
 
 
@@ -130,7 +133,7 @@ async def test_what_a_withheld_one_lacks_is_told_to_nobody_who_may_not_use_it() 
         routing=named(("openai", ""), privacy=LOCAL_ONLY),
     )
 
-    assert [("openai", "RouteForbidden")] == seen(made)
+    assert [("openai", ErrorKind.REMOTE_REFUSED)] == seen(made)
     assert ["request"] == causes(made)
 
 
@@ -151,7 +154,7 @@ async def test_a_named_cloud_is_forbidden_whatever_is_asked_of_it(
         text="far too long for it",
     )
 
-    assert [("openai", "RouteForbidden")] == seen(made)
+    assert [("openai", ErrorKind.REMOTE_REFUSED)] == seen(made)
     assert [cause] == causes(made)
 
 
@@ -163,7 +166,7 @@ async def test_no_prompt_is_measured_for_a_forbidden_target() -> None:
         text="far too long for it",
     )
 
-    assert [("ollama", "phi3"), ("openai", "RouteForbidden")] == seen(made)
+    assert [("ollama", "phi3"), ("openai", ErrorKind.REMOTE_REFUSED)] == seen(made)
 
 
 async def test_a_clouds_model_is_forbidden_and_a_typo_is_none() -> None:
@@ -171,8 +174,10 @@ async def test_a_clouds_model_is_forbidden_and_a_typo_is_none() -> None:
     of_cloud = await planned(*targets, model="big", routing=LOCALLY)
     typo = await planned(*targets, model="bigg", routing=LOCALLY)
 
-    assert [("ollama", "ModelNotFound"), ("openai", "RouteForbidden")] == seen(of_cloud)
-    assert [("ollama", "ModelNotFound"), ("openai", "ModelNotFound")] == seen(typo)
+    assert [("ollama", ErrorKind.MODEL_MISSING), ("openai", ErrorKind.REMOTE_REFUSED)] == seen(
+        of_cloud
+    )
+    assert [("ollama", ErrorKind.MODEL_MISSING), ("openai", ErrorKind.MODEL_MISSING)] == seen(typo)
 
 
 def forwards(model: str, *, allows_remote: bool) -> Target:
@@ -185,10 +190,10 @@ def forwards(model: str, *, allows_remote: bool) -> Target:
 @pytest.mark.parametrize(
     ("allows", "operator", "request_", "expected", "cause"),
     [
-        (False, ALLOWED, None, "RouteForbidden", ["operator"]),
+        (False, ALLOWED, None, ErrorKind.REMOTE_REFUSED, ["operator"]),
         (True, ALLOWED, None, "gpt:cloud", []),
-        (True, ALLOWED, LOCAL_ONLY, "RouteForbidden", ["request"]),
-        (True, LOCAL_ONLY, ALLOWED, "RouteForbidden", ["operator"]),
+        (True, ALLOWED, LOCAL_ONLY, ErrorKind.REMOTE_REFUSED, ["request"]),
+        (True, LOCAL_ONLY, ALLOWED, ErrorKind.REMOTE_REFUSED, ["operator"]),
     ],
 )
 async def test_a_local_ones_remote_model_is_a_remote_target(
@@ -220,7 +225,8 @@ async def test_a_local_failure_is_told_with_what_privacy_kept_away() -> None:
         local("ollama", "phi3", steps=[ProviderFailed()]), remote, routing=LOCALLY
     )
 
-    assert isinstance(error, ProviderFailed)
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.TRANSIENT
     assert "privacy" == error.failover_blocked
     assert error.trail is not None
     assert ["PROVIDER_ERROR", "PROVIDER_ERROR", "ROUTE_FORBIDDEN"] == [
@@ -234,8 +240,8 @@ async def test_the_primarys_own_model_that_is_missing_is_told_so_and_not_as_forb
     scripted(primary).listing = catalogue_of([])
     _, error = await asked(primary, cloud("openai", "gpt"), routing=LOCALLY, model="phi3")
 
-    assert error is not None
-    assert ("ModelNotFound", "privacy") == (type(error).__name__, error.failover_blocked)
+    assert isinstance(error, ProviderError)
+    assert (ErrorKind.MODEL_MISSING, "privacy") == (error.kind, error.failover_blocked)
 
 
 async def test_a_call_that_names_only_forbidden_targets_is_forbidden() -> None:
@@ -244,7 +250,8 @@ async def test_a_call_that_names_only_forbidden_targets_is_forbidden() -> None:
         local("ollama", "phi3"), remote, routing=named(("openai", ""), privacy=LOCAL_ONLY)
     )
 
-    assert isinstance(error, RouteForbidden)
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.REMOTE_REFUSED
     assert ("request", "") == (error.cause, error.failover_blocked)
     assert error.trail is not None
     assert [(None, False)] == [

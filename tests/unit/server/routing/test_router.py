@@ -15,12 +15,13 @@ from llmsvc_server.errors import (
     ModelNotFound,
     Overloaded,
     PrivacyViolated,
+    ProviderError,
     ProviderFailed,
-    ProviderProtocolError,
     ProviderUnreachable,
     ServerExhausted,
     StreamInterrupted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
@@ -144,13 +145,13 @@ async def test_an_empty_answer_with_an_end_is_an_answer() -> None:
 
 
 async def test_an_end_without_done_is_a_failure() -> None:
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         await answer(await router_over(ollama(Delta(""))))
 
 
 async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
     half = Delta("é" * (MAX_ANSWER_BYTES // 4 + 1))
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         await answer(await router_over(ollama(half, half, done())), delivery=Delivery.WHOLE)
 
 
@@ -185,7 +186,7 @@ async def test_no_model_and_the_primarys_own_mean_each_ones_default() -> None:
 
 async def test_another_model_runs_where_it_is_listed_and_nowhere_else() -> None:
     listed, second = ollama(ProviderFailed()), mock()
-    with pytest.raises(ProviderFailed):
+    with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
         await answer(await router_over(listed, second), model="llama3.2")
 
     assert "llama3.2:latest" == listed.calls[0].request.model
@@ -201,7 +202,7 @@ async def test_the_mock_can_be_asked_for_by_name() -> None:
 
 async def test_nobodys_typo_is_answered_by_something_else() -> None:
     first, second = ollama(), mock()
-    with pytest.raises(ModelNotFound) as missing:
+    with pytest.raises(ProviderError, match=ErrorKind.MODEL_MISSING) as missing:
         await answer(await router_over(first, second), model="phi4")
 
     assert "" == missing.value.pull_hint
@@ -210,7 +211,7 @@ async def test_nobodys_typo_is_answered_by_something_else() -> None:
 
 async def test_a_configured_model_that_is_missing_can_be_pulled() -> None:
     router = await router_over(ScriptedProvider(models=["other"]))
-    with pytest.raises(ModelNotFound) as missing:
+    with pytest.raises(ProviderError, match=ErrorKind.MODEL_MISSING) as missing:
         await answer(router)
 
     assert "phi3:mini" == missing.value.pull_hint
@@ -219,7 +220,7 @@ async def test_a_configured_model_that_is_missing_can_be_pulled() -> None:
 async def test_a_provider_never_seen_is_not_asked() -> None:
     unseen = ollama()
     unseen.listing = ProviderUnreachable()
-    with pytest.raises(ProviderUnreachable) as unreachable:
+    with pytest.raises(ProviderError, match=ErrorKind.CONNECT) as unreachable:
         await answer(await router_over(unseen))
 
     assert not unreachable.value.called
@@ -232,7 +233,7 @@ async def test_a_model_that_its_provider_denies_is_forgotten_until_the_next_look
     first = ollama(denied)
     router = await router_over(first)
     for _ in range(3):
-        with pytest.raises(ModelNotFound) as missing:
+        with pytest.raises(ProviderError, match=ErrorKind.MODEL_MISSING) as missing:
             await answer(router)
 
         assert "phi3:mini" == missing.value.pull_hint
@@ -245,7 +246,7 @@ async def test_all_failed_names_the_failure_that_decides() -> None:
         await answer(router)
 
     deciding = failed.value.deciding
-    assert isinstance(deciding, ProviderFailed)
+    assert deciding.kind is ErrorKind.TRANSIENT
     assert deciding.provider is not None
     assert ("ollama", "phi3:mini") == (deciding.provider.name, deciding.model)
 

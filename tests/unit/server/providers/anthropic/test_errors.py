@@ -4,18 +4,7 @@ import json
 
 import pytest
 
-from llmsvc_server.errors import (
-    ContextTooLong,
-    CredentialRejected,
-    ModelNotFound,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    QuotaExhausted,
-)
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.errors import classify
 from llmsvc_server.providers.anthropic.refusals import said
 from tests.fakes.anthropic_stage import encode, error_of
@@ -41,72 +30,72 @@ INVALID = error("invalid_request_error")
 @pytest.mark.parametrize(
     ("row", "expected", "status", "body"),
     [
-        ("C04", ProviderMisconfigured, 301, b""),
-        ("C04", ProviderMisconfigured, 308, PAGE),
-        ("C04", ProviderMisconfigured, 302, error("api_error")),
-        ("A01", QuotaExhausted, 429, error("rate_limit_error", details=SPENT)),
-        ("A01", QuotaExhausted, None, error("rate_limit_error", details=SPENT)),
-        ("A01", QuotaExhausted, 402, error("billing_error")),
-        ("A01", QuotaExhausted, 400, error("billing_error")),
-        ("A01", QuotaExhausted, 402, b""),
-        ("A01", QuotaExhausted, 402, INVALID),
-        ("A01", QuotaExhausted, 400, error("invalid_request_error", LIMITS)),
-        ("A01", QuotaExhausted, 400, error("invalid_request_error", LIMITS.upper())),
-        ("A01", QuotaExhausted, 400, error("invalid_request_error", CREDIT)),
-        ("A01", QuotaExhausted, None, error("invalid_request_error", CREDIT)),
-        ("A02", ProviderRateLimited, 429, error("rate_limit_error")),
-        ("A02", ProviderRateLimited, 429, error("rate_limit_error", LIMITS)),
-        ("A02", ProviderRateLimited, 429, PAGE),
-        ("A02", ProviderRateLimited, 429, error("rate_limit_error", details={"error_code": "x"})),
-        ("A02", ProviderRateLimited, None, error("rate_limit_error")),
-        ("A03", ProviderFailed, 529, error("overloaded_error")),
-        ("A03", ProviderFailed, 529, PAGE),
-        ("A03", ProviderFailed, 500, error("api_error")),
-        ("A03", ProviderFailed, 504, error("timeout_error")),
-        ("A03", ProviderFailed, 408, b""),
-        ("A03", ProviderFailed, 409, error("conflict_error")),
-        ("A03", ProviderFailed, 502, PAGE),
-        ("A03", ProviderFailed, 503, b""),
-        ("A03", ProviderFailed, None, error("overloaded_error")),
-        ("A03", ProviderFailed, None, error("conflict_error")),
-        ("A03", ProviderFailed, None, error("api_error")),
-        ("A03", ProviderFailed, None, error("timeout_error")),
-        ("A04", CredentialRejected, 401, error("authentication_error")),
-        ("A04", CredentialRejected, 403, error("permission_error")),
-        ("A04", CredentialRejected, 401, b""),
-        ("A04", CredentialRejected, 403, PAGE),
-        ("A05", ModelNotFound, 404, error("not_found_error", "model: claude-x")),
-        ("A05", ProviderMisconfigured, 404, PAGE),
-        ("A05", ProviderMisconfigured, 404, b'{"detail":"Not Found"}'),
-        ("A05", ProviderMisconfigured, 405, b""),
-        ("A06", ContextTooLong, 413, error("request_too_large")),
-        ("A06", ContextTooLong, 413, PAGE),
-        ("A06", ContextTooLong, 400, error("invalid_request_error", TOO_LONG)),
-        ("A06", ContextTooLong, 400, error("invalid_request_error", TOO_MUCH)),
-        ("A06", ContextTooLong, None, error("invalid_request_error", TOO_LONG)),
-        ("A06", ContextTooLong, None, b'{"error":"Prompt is too long"}'),
-        ("A06", ContextTooLong, 400, b'{"detail":"prompt is too long"}'),
-        ("A06", ContextTooLong, 500, error("api_error", f"litellm.BadRequestError: {TOO_LONG}")),
-        ("A02", ProviderRateLimited, 429, error("rate_limit_error", TOO_LONG)),
-        ("A07", ProviderRejected, 400, INVALID),
-        ("A07", ProviderRejected, 422, PAGE),
-        ("A07", ProviderRejected, 400, b""),
-        ("A07", ProviderRejected, None, INVALID),
+        ("C04", ErrorKind.MISCONFIGURED, 301, b""),
+        ("C04", ErrorKind.MISCONFIGURED, 308, PAGE),
+        ("C04", ErrorKind.MISCONFIGURED, 302, error("api_error")),
+        ("A01", ErrorKind.QUOTA, 429, error("rate_limit_error", details=SPENT)),
+        ("A01", ErrorKind.QUOTA, None, error("rate_limit_error", details=SPENT)),
+        ("A01", ErrorKind.QUOTA, 402, error("billing_error")),
+        ("A01", ErrorKind.QUOTA, 400, error("billing_error")),
+        ("A01", ErrorKind.QUOTA, 402, b""),
+        ("A01", ErrorKind.QUOTA, 402, INVALID),
+        ("A01", ErrorKind.QUOTA, 400, error("invalid_request_error", LIMITS)),
+        ("A01", ErrorKind.QUOTA, 400, error("invalid_request_error", LIMITS.upper())),
+        ("A01", ErrorKind.QUOTA, 400, error("invalid_request_error", CREDIT)),
+        ("A01", ErrorKind.QUOTA, None, error("invalid_request_error", CREDIT)),
+        ("A02", ErrorKind.RATE_LIMIT, 429, error("rate_limit_error")),
+        ("A02", ErrorKind.RATE_LIMIT, 429, error("rate_limit_error", LIMITS)),
+        ("A02", ErrorKind.RATE_LIMIT, 429, PAGE),
+        ("A02", ErrorKind.RATE_LIMIT, 429, error("rate_limit_error", details={"error_code": "x"})),
+        ("A02", ErrorKind.RATE_LIMIT, None, error("rate_limit_error")),
+        ("A03", ErrorKind.TRANSIENT, 529, error("overloaded_error")),
+        ("A03", ErrorKind.TRANSIENT, 529, PAGE),
+        ("A03", ErrorKind.TRANSIENT, 500, error("api_error")),
+        ("A03", ErrorKind.TRANSIENT, 504, error("timeout_error")),
+        ("A03", ErrorKind.TRANSIENT, 408, b""),
+        ("A03", ErrorKind.TRANSIENT, 409, error("conflict_error")),
+        ("A03", ErrorKind.TRANSIENT, 502, PAGE),
+        ("A03", ErrorKind.TRANSIENT, 503, b""),
+        ("A03", ErrorKind.TRANSIENT, None, error("overloaded_error")),
+        ("A03", ErrorKind.TRANSIENT, None, error("conflict_error")),
+        ("A03", ErrorKind.TRANSIENT, None, error("api_error")),
+        ("A03", ErrorKind.TRANSIENT, None, error("timeout_error")),
+        ("A04", ErrorKind.CREDENTIAL, 401, error("authentication_error")),
+        ("A04", ErrorKind.CREDENTIAL, 403, error("permission_error")),
+        ("A04", ErrorKind.CREDENTIAL, 401, b""),
+        ("A04", ErrorKind.CREDENTIAL, 403, PAGE),
+        ("A05", ErrorKind.MODEL_MISSING, 404, error("not_found_error", "model: claude-x")),
+        ("A05", ErrorKind.MISCONFIGURED, 404, PAGE),
+        ("A05", ErrorKind.MISCONFIGURED, 404, b'{"detail":"Not Found"}'),
+        ("A05", ErrorKind.MISCONFIGURED, 405, b""),
+        ("A06", ErrorKind.CONTEXT, 413, error("request_too_large")),
+        ("A06", ErrorKind.CONTEXT, 413, PAGE),
+        ("A06", ErrorKind.CONTEXT, 400, error("invalid_request_error", TOO_LONG)),
+        ("A06", ErrorKind.CONTEXT, 400, error("invalid_request_error", TOO_MUCH)),
+        ("A06", ErrorKind.CONTEXT, None, error("invalid_request_error", TOO_LONG)),
+        ("A06", ErrorKind.CONTEXT, None, b'{"error":"Prompt is too long"}'),
+        ("A06", ErrorKind.CONTEXT, 400, b'{"detail":"prompt is too long"}'),
+        ("A06", ErrorKind.CONTEXT, 500, error("api_error", f"litellm.BadRequestError: {TOO_LONG}")),
+        ("A02", ErrorKind.RATE_LIMIT, 429, error("rate_limit_error", TOO_LONG)),
+        ("A07", ErrorKind.CALLER, 400, INVALID),
+        ("A07", ErrorKind.CALLER, 422, PAGE),
+        ("A07", ErrorKind.CALLER, 400, b""),
+        ("A07", ErrorKind.CALLER, None, INVALID),
         # Their word for anything proves nothing against a status that says more.
-        ("A02", ProviderRateLimited, 429, INVALID),
-        ("A03", ProviderFailed, 500, INVALID),
-        ("", ProviderProtocolError, 418, b""),
-        ("", ProviderProtocolError, 204, b""),
-        ("A03", ProviderFailed, None, error("some_new_error")),
-        ("A03", ProviderFailed, None, b"5"),
+        ("A02", ErrorKind.RATE_LIMIT, 429, INVALID),
+        ("A03", ErrorKind.TRANSIENT, 500, INVALID),
+        ("", ErrorKind.PROTOCOL, 418, b""),
+        ("", ErrorKind.PROTOCOL, 204, b""),
+        ("A03", ErrorKind.TRANSIENT, None, error("some_new_error")),
+        ("A03", ErrorKind.TRANSIENT, None, b"5"),
     ],
 )
 def test_knows_what_a_refusal_means(
-    row: str, expected: type[ProviderError], status: int | None, body: bytes
+    row: str, expected: ErrorKind, status: int | None, body: bytes
 ) -> None:
     failure = classify(said(status, body))
 
-    assert (row, expected, status) == (failure.row, type(failure), failure.status)
+    assert (row, expected, status) == (failure.row, failure.kind, failure.status)
 
 
 @pytest.mark.parametrize(
@@ -145,19 +134,17 @@ def test_reads_the_numbers_of_an_overflow(text: str, expected: tuple[int | None,
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (b'{"error":{"message":"x","type":"None","code":"429"}}', ProviderRateLimited),
-        (b'{"error":{"message":"x","status":401.0}}', CredentialRejected),
-        (b'{"error":"x","code":503}', ProviderFailed),
-        (b'{"error":{"code":"404"}}', ModelNotFound),
-        (b'{"error":{"code":"400"}}', ProviderRejected),
-        (b'{"error":{"code":"1301"}}', ProviderFailed),
-        (b'{"error":{"code":302}}', ProviderFailed),
+        (b'{"error":{"message":"x","type":"None","code":"429"}}', ErrorKind.RATE_LIMIT),
+        (b'{"error":{"message":"x","status":401.0}}', ErrorKind.CREDENTIAL),
+        (b'{"error":"x","code":503}', ErrorKind.TRANSIENT),
+        (b'{"error":{"code":"404"}}', ErrorKind.MODEL_MISSING),
+        (b'{"error":{"code":"400"}}', ErrorKind.CALLER),
+        (b'{"error":{"code":"1301"}}', ErrorKind.TRANSIENT),
+        (b'{"error":{"code":302}}', ErrorKind.TRANSIENT),
     ],
 )
-def test_takes_a_proxys_number_in_an_answer_for_a_status(
-    told: bytes, expected: type[ProviderError]
-) -> None:
-    assert expected is type(classify(said(None, told)))
+def test_takes_a_proxys_number_in_an_answer_for_a_status(told: bytes, expected: ErrorKind) -> None:
+    assert expected is classify(said(None, told)).kind
 
 
 def test_says_when_to_come_back() -> None:

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import decode_event, decode_message, encode_chat
 from llmsvc_server.providers.sse import ServerEvent
@@ -110,7 +111,7 @@ def test_makes_one_text_of_the_system_messages_and_one_turn_of_neighbours() -> N
     ],
 )
 def test_refuses_what_is_no_event_of_an_answer(name: bytes, data: bytes) -> None:
-    with pytest.raises(ProviderProtocolError) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
         decode_event(ServerEvent(name, data))
 
     assert "C08" == caught.value.row
@@ -118,7 +119,7 @@ def test_refuses_what_is_no_event_of_an_answer(name: bytes, data: bytes) -> None
 
 @pytest.mark.parametrize("body", [b"", b"5", b"[]", b'{"content":5}', b"[" * 100_000, b"\xff"])
 def test_refuses_what_is_no_whole_answer(body: bytes) -> None:
-    with pytest.raises(ProviderProtocolError) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
         decode_message(body)
 
     assert "C08" == caught.value.row

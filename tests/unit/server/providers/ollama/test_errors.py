@@ -5,23 +5,9 @@ from http import HTTPStatus
 import pytest
 
 from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContextTooLong,
-    CredentialRejected,
-    EngineDied,
-    LoadFailed,
-    ModelLoading,
-    ModelNotFound,
-    ModelOutputInvalid,
     ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.refusals import said, said_in_line
 from tests.fakes.recordings import VERSIONS, cases, recording
@@ -37,98 +23,138 @@ OVERFLOW = "prompt is too long: 210000 tokens > 200000 maximum"
 """Of another server, which a proxy passes on."""
 
 
-def verdict(failure: ProviderError) -> tuple[str, type[ProviderError]]:
+def verdict(failure: ProviderError) -> tuple[str, ErrorKind]:
     """Return what a test asks for: row and class."""
-    return failure.row, type(failure)
+    return failure.row, failure.kind
 
 
 @pytest.mark.parametrize(
     ("row", "expected", "status", "body"),
     [
-        ("C04", ProviderMisconfigured, 307, b""),
-        ("C04", ProviderMisconfigured, 302, PAGE),
-        ("O02", ModelOutputInvalid, 500, error("error parsing tool call: raw='{', err=EOF")),
-        ("O02", ModelOutputInvalid, 500, error("XML syntax error on line 4: element <p>")),
+        ("C04", ErrorKind.MISCONFIGURED, 307, b""),
+        ("C04", ErrorKind.MISCONFIGURED, 302, PAGE),
+        ("O02", ErrorKind.MODEL_OUTPUT, 500, error("error parsing tool call: raw='{', err=EOF")),
+        ("O02", ErrorKind.MODEL_OUTPUT, 500, error("XML syntax error on line 4: element <p>")),
         (
             "O02",
-            ModelOutputInvalid,
+            ErrorKind.MODEL_OUTPUT,
             500,
             error('llama-server: invalid tool call arguments for "x"'),
         ),
-        ("O04", ModelNotFound, 404, error('model "m" not found, try pulling it first')),
-        ("O04", ModelNotFound, 400, error('"m" does not support chat')),
-        ("O04", ProviderMisconfigured, 404, b"404 page not found"),
-        ("O04", ProviderMisconfigured, 404, b'{"detail":"Not Found"}'),
-        ("O04", ProviderMisconfigured, 404, b'{"error":{"message":"no such path"}}'),
-        ("O04", ProviderMisconfigured, 404, b""),
-        ("O04", ProviderMisconfigured, 405, b"405 method not allowed"),
-        ("O04", ProviderMisconfigured, 403, b""),
-        ("O05", RouteForbidden, 401, SIGN_IN),
+        ("O04", ErrorKind.MODEL_MISSING, 404, error('model "m" not found, try pulling it first')),
+        ("O04", ErrorKind.MODEL_MISSING, 400, error('"m" does not support chat')),
+        ("O04", ErrorKind.MISCONFIGURED, 404, b"404 page not found"),
+        ("O04", ErrorKind.MISCONFIGURED, 404, b'{"detail":"Not Found"}'),
+        ("O04", ErrorKind.MISCONFIGURED, 404, b'{"error":{"message":"no such path"}}'),
+        ("O04", ErrorKind.MISCONFIGURED, 404, b""),
+        ("O04", ErrorKind.MISCONFIGURED, 405, b"405 method not allowed"),
+        ("O04", ErrorKind.MISCONFIGURED, 403, b""),
+        ("O05", ErrorKind.REMOTE_REFUSED, 401, SIGN_IN),
         (
             "O05",
-            RouteForbidden,
+            ErrorKind.REMOTE_REFUSED,
             403,
             error("ollama cloud is disabled: remote model is unavailable"),
         ),
-        ("O05", RouteForbidden, 400, error("this server cannot run this remote model")),
-        ("O05", RouteForbidden, 429, STUB),
-        ("O06", CredentialRejected, 401, b""),
-        ("O06", CredentialRejected, 401, error("unauthorized")),
-        ("O06", CredentialRejected, 403, PAGE),
-        ("O06", ProviderRateLimited, 429, PAGE),
-        ("O07", ProviderOverloaded, 503, error("server busy.  maximum pending requests exceeded")),
-        ("O08", ContextTooLong, 400, WINDOW),
-        ("O08", ContextTooLong, 400, error("the prompt is longer than the context length cur...")),
-        ("O08", ContextTooLong, 400, error("the input length exceeds the context length")),
-        ("O08", ContextTooLong, 400, error("request exceeds the available context size, try")),
-        ("O08", ContextTooLong, 500, error("Context size has been exceeded.")),
-        ("O08", ContextTooLong, 400, error("prompt too long; exceeded max context length by 1")),
-        ("O08", ContextTooLong, 400, error(f"litellm.BadRequestError: {OVERFLOW}")),
-        ("O08", ContextTooLong, 500, error(OVERFLOW)),
-        ("O06", ProviderRateLimited, 429, error(OVERFLOW)),
-        ("O10", ProviderRejected, 400, error(f"you said: {OVERFLOW}")),
-        ("O09", CapabilityMissing, 400, error('"m" does not support thinking')),
-        ("O09", CapabilityMissing, 400, error("into Go struct field ChatRequest.think of type")),
-        ("O09", CapabilityMissing, 400, error('invalid think value: "loud"')),
-        ("O09", CapabilityMissing, 400, error("think must be a boolean or string")),
-        ("O10", ContextTooLong, 413, PAGE),
-        ("O10", ProviderRejected, 400, error("missing request body")),
-        ("O10", ProviderRejected, 415, b""),
-        ("O10", ProviderRejected, 422, b'{"detail":[]}'),
-        ("O10", ProviderRejected, 500, error('option "stop" must be of type array')),
-        ("O10", ProviderRejected, 500, error('invalid format: "5"; expected "json"')),
-        ("O10", ProviderRejected, 500, error("invalid JSON schema in format")),
-        ("O10", ProviderRejected, 500, error("Failed to create new sequence: no input")),
-        ("O10a", ModelLoading, 503, b'{"error":{"code":503,"message":"Loading model"}}'),
+        ("O05", ErrorKind.REMOTE_REFUSED, 400, error("this server cannot run this remote model")),
+        ("O05", ErrorKind.REMOTE_REFUSED, 429, STUB),
+        ("O06", ErrorKind.CREDENTIAL, 401, b""),
+        ("O06", ErrorKind.CREDENTIAL, 401, error("unauthorized")),
+        ("O06", ErrorKind.CREDENTIAL, 403, PAGE),
+        ("O06", ErrorKind.RATE_LIMIT, 429, PAGE),
+        ("O07", ErrorKind.SATURATED, 503, error("server busy.  maximum pending requests exceeded")),
+        ("O08", ErrorKind.CONTEXT, 400, WINDOW),
+        (
+            "O08",
+            ErrorKind.CONTEXT,
+            400,
+            error("the prompt is longer than the context length cur..."),
+        ),
+        ("O08", ErrorKind.CONTEXT, 400, error("the input length exceeds the context length")),
+        ("O08", ErrorKind.CONTEXT, 400, error("request exceeds the available context size, try")),
+        ("O08", ErrorKind.CONTEXT, 500, error("Context size has been exceeded.")),
+        ("O08", ErrorKind.CONTEXT, 400, error("prompt too long; exceeded max context length by 1")),
+        ("O08", ErrorKind.CONTEXT, 400, error(f"litellm.BadRequestError: {OVERFLOW}")),
+        ("O08", ErrorKind.CONTEXT, 500, error(OVERFLOW)),
+        ("O06", ErrorKind.RATE_LIMIT, 429, error(OVERFLOW)),
+        ("O10", ErrorKind.CALLER, 400, error(f"you said: {OVERFLOW}")),
+        ("O09", ErrorKind.CAPABILITY, 400, error('"m" does not support thinking')),
+        ("O09", ErrorKind.CAPABILITY, 400, error("into Go struct field ChatRequest.think of type")),
+        ("O09", ErrorKind.CAPABILITY, 400, error('invalid think value: "loud"')),
+        ("O09", ErrorKind.CAPABILITY, 400, error("think must be a boolean or string")),
+        ("O10", ErrorKind.CONTEXT, 413, PAGE),
+        ("O10", ErrorKind.CALLER, 400, error("missing request body")),
+        ("O10", ErrorKind.CALLER, 415, b""),
+        ("O10", ErrorKind.CALLER, 422, b'{"detail":[]}'),
+        ("O10", ErrorKind.CALLER, 500, error('option "stop" must be of type array')),
+        ("O10", ErrorKind.CALLER, 500, error('invalid format: "5"; expected "json"')),
+        ("O10", ErrorKind.CALLER, 500, error("invalid JSON schema in format")),
+        ("O10", ErrorKind.CALLER, 500, error("Failed to create new sequence: no input")),
+        ("O10a", ErrorKind.COLD_LOAD, 503, b'{"error":{"code":503,"message":"Loading model"}}'),
         (
             "O10b",
-            EngineDied,
+            ErrorKind.TRANSIENT,
             500,
             error("model runner has unexpectedly stopped: failed to load"),
         ),
-        ("O11", LoadFailed, 500, error("unable to load model: /x")),
-        ("O11", LoadFailed, 500, error('tensor "o" offset+size (9) exceeds file size (8)')),
-        ("O11", LoadFailed, 500, error("unexpected EOF")),
-        ("O11", LoadFailed, 500, error("timed out waiting for llama-server to start")),
-        ("O11", LoadFailed, 500, error("llama runner process has terminated: signal: killed")),
-        ("O11", LoadFailed, 500, error("llama-server process no longer running: 1")),
-        ("O11", LoadFailed, 500, error("llama-server reported out-of-memory during startup")),
-        ("O11", LoadFailed, 500, error("model requires more system memory (9 GiB) than is")),
-        ("O11", LoadFailed, 500, error("model failed to load, this may be due to resource")),
-        ("O11", LoadFailed, 500, error("this model may be incompatible with your version of O")),
-        ("O11", LoadFailed, 500, error("error starting llama-server: binary not found")),
-        ("O12", ProviderFailed, 500, b""),
-        ("O12", ProviderFailed, 500, error("read: unexpected EOF")),
-        ("O12", ProviderFailed, 499, error("request canceled")),
-        ("O12", ProviderFailed, 502, PAGE),
-        ("O12", ProviderFailed, 503, error("Server overloaded, please retry shortly (ref: 1)")),
-        ("", ProviderProtocolError, 418, b""),
-        ("", ProviderProtocolError, 204, b""),
-        ("", ProviderProtocolError, 101, b""),
+        ("O11", ErrorKind.LOAD_FAILED, 500, error("unable to load model: /x")),
+        (
+            "O11",
+            ErrorKind.LOAD_FAILED,
+            500,
+            error('tensor "o" offset+size (9) exceeds file size (8)'),
+        ),
+        ("O11", ErrorKind.LOAD_FAILED, 500, error("unexpected EOF")),
+        ("O11", ErrorKind.LOAD_FAILED, 500, error("timed out waiting for llama-server to start")),
+        (
+            "O11",
+            ErrorKind.LOAD_FAILED,
+            500,
+            error("llama runner process has terminated: signal: killed"),
+        ),
+        ("O11", ErrorKind.LOAD_FAILED, 500, error("llama-server process no longer running: 1")),
+        (
+            "O11",
+            ErrorKind.LOAD_FAILED,
+            500,
+            error("llama-server reported out-of-memory during startup"),
+        ),
+        (
+            "O11",
+            ErrorKind.LOAD_FAILED,
+            500,
+            error("model requires more system memory (9 GiB) than is"),
+        ),
+        (
+            "O11",
+            ErrorKind.LOAD_FAILED,
+            500,
+            error("model failed to load, this may be due to resource"),
+        ),
+        (
+            "O11",
+            ErrorKind.LOAD_FAILED,
+            500,
+            error("this model may be incompatible with your version of O"),
+        ),
+        ("O11", ErrorKind.LOAD_FAILED, 500, error("error starting llama-server: binary not found")),
+        ("O12", ErrorKind.TRANSIENT, 500, b""),
+        ("O12", ErrorKind.TRANSIENT, 500, error("read: unexpected EOF")),
+        ("O12", ErrorKind.TRANSIENT, 499, error("request canceled")),
+        ("O12", ErrorKind.TRANSIENT, 502, PAGE),
+        (
+            "O12",
+            ErrorKind.TRANSIENT,
+            503,
+            error("Server overloaded, please retry shortly (ref: 1)"),
+        ),
+        ("", ErrorKind.PROTOCOL, 418, b""),
+        ("", ErrorKind.PROTOCOL, 204, b""),
+        ("", ErrorKind.PROTOCOL, 101, b""),
     ],
 )
 def test_knows_what_a_refusal_means(
-    row: str, expected: type[ProviderError], status: int, body: bytes
+    row: str, expected: ErrorKind, status: int, body: bytes
 ) -> None:
     failure = classify(said(status, body))
 
@@ -139,23 +165,24 @@ def test_knows_what_a_refusal_means(
 @pytest.mark.parametrize(
     ("row", "expected", "told"),
     [
-        ("O06", ProviderRateLimited, {"message": "x", "type": "None", "code": "429"}),
-        ("O06", CredentialRejected, {"message": "x", "status": 401.0}),
-        ("O04", ModelNotFound, {"message": "x", "code": 404}),
-        ("O08", ContextTooLong, {"message": "the prompt is longer than the context length"}),
-        ("O08", ContextTooLong, {"message": OVERFLOW, "code": "400"}),
-        ("O08", ContextTooLong, OVERFLOW),
-        ("O11", LoadFailed, {"message": "unable to load model: /x", "code": 503}),
-        *(("O12", ProviderFailed, {"message": "x", "code": code}) for code in ("1301", 302, None)),
-        ("O12", ProviderFailed, 5),
-        ("O12", ProviderFailed, True),
-        ("O12", ProviderFailed, [5]),
-        ("O12", ProviderFailed, "x"),
+        ("O06", ErrorKind.RATE_LIMIT, {"message": "x", "type": "None", "code": "429"}),
+        ("O06", ErrorKind.CREDENTIAL, {"message": "x", "status": 401.0}),
+        ("O04", ErrorKind.MODEL_MISSING, {"message": "x", "code": 404}),
+        ("O08", ErrorKind.CONTEXT, {"message": "the prompt is longer than the context length"}),
+        ("O08", ErrorKind.CONTEXT, {"message": OVERFLOW, "code": "400"}),
+        ("O08", ErrorKind.CONTEXT, OVERFLOW),
+        ("O11", ErrorKind.LOAD_FAILED, {"message": "unable to load model: /x", "code": 503}),
+        *(
+            ("O12", ErrorKind.TRANSIENT, {"message": "x", "code": code})
+            for code in ("1301", 302, None)
+        ),
+        ("O12", ErrorKind.TRANSIENT, 5),
+        ("O12", ErrorKind.TRANSIENT, True),
+        ("O12", ErrorKind.TRANSIENT, [5]),
+        ("O12", ErrorKind.TRANSIENT, "x"),
     ],
 )
-def test_knows_what_an_error_under_200_means(
-    row: str, expected: type[ProviderError], told: object
-) -> None:
+def test_knows_what_an_error_under_200_means(row: str, expected: ErrorKind, told: object) -> None:
     assert (row, expected) == verdict(classify(said_in_line(told, of_cloud=False)))
 
 

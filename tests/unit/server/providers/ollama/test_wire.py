@@ -3,7 +3,8 @@ import json
 import pytest
 
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat
 
 
@@ -112,7 +113,7 @@ def test_decodes_no_line_from_blank_ones() -> None:
     ],
 )
 def test_refuses_what_is_no_line_of_an_answer(block: bytes) -> None:
-    with pytest.raises(ProviderProtocolError) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
         decode_lines(block)
 
     assert "C08" == caught.value.row

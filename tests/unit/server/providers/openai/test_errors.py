@@ -5,23 +5,9 @@ import json
 import pytest
 
 from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContentRejected,
-    ContextTooLong,
-    CredentialRejected,
-    ModelLoading,
-    ModelNotFound,
-    ModelOutputInvalid,
     ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    QuotaExhausted,
-    RegionRejected,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.errors import ROWS, classify
 from llmsvc_server.providers.openai.refusals import said
 
@@ -45,107 +31,117 @@ def verdict(
 KEEPS = "The number of tokens to keep from the initial prompt is greater than the context length"
 
 CASES = [
-    ("C04", ProviderMisconfigured, 301, PAGE),
-    ("C04", ProviderMisconfigured, 307, body(code="insufficient_quota")),
-    ("P01", QuotaExhausted, 429, body(code="credit_balance_exhausted", type="insufficient_quota")),
-    ("P01", QuotaExhausted, 429, body(code="organization_spend_limit_exceeded")),
-    ("P01", QuotaExhausted, 429, body(code="project_spend_limit_exceeded")),
-    ("P01", QuotaExhausted, 403, body(code="organization_usage_limit_exceeded")),
-    ("P01", QuotaExhausted, 429, body(code="insufficient_quota")),
-    ("P01", QuotaExhausted, 429, body(type="insufficient_quota", code=None)),
-    ("P01", QuotaExhausted, 402, body(code=402)),
-    ("P01", QuotaExhausted, 402, b""),
-    ("P02", ContextTooLong, 400, body(code="context_length_exceeded", param="messages")),
-    ("P02", ContextTooLong, 400, body(code=400, type="exceed_context_size_error")),
-    ("P02", ContextTooLong, 413, b"Payload Too Large"),
-    ("P02", ContextTooLong, 400, body("This model's MAXIMUM context length is 8 tokens.")),
-    ("P02", ContextTooLong, 400, b'{"error":"maximum context length is 8 tokens"}'),
-    ("P02", ContextTooLong, 400, json.dumps({"error": KEEPS}).encode()),
-    ("P02", ContextTooLong, 422, json.dumps({"error": KEEPS, "error_type": "validation"}).encode()),
-    ("P02", ContextTooLong, 400, json.dumps({"object": "error", "message": KEEPS}).encode()),
-    ("P02", ContextTooLong, 400, json.dumps({"detail": KEEPS}).encode()),
-    ("P02", ContextTooLong, 400, json.dumps({"detail": {"error": KEEPS}}).encode()),
-    ("P02", ContextTooLong, 400, json.dumps({"error": "Bad Request", "message": KEEPS}).encode()),
-    ("P02", ContextTooLong, 400, json.dumps([{"error": {"message": KEEPS}}]).encode()),
-    ("P02", ContextTooLong, 400, json.dumps(KEEPS).encode()),
-    ("P02", ContextTooLong, 400, body("Provider returned error", metadata={"raw": KEEPS})),
-    ("P02", ContextTooLong, 500, body("Context size has been exceeded.", type="server_error")),
-    ("P02", ContextTooLong, 503, body(KEEPS, code="503")),
-    ("P02", ContextTooLong, 413, body("Request too large for x", code="rate_limit_exceeded")),
-    ("P02", ContextTooLong, 429, body("Request too large for x", code="rate_limit_exceeded")),
-    ("P06", CredentialRejected, 401, body(KEEPS)),
-    ("P09", ProviderRateLimited, 429, body(KEEPS)),
+    ("C04", ErrorKind.MISCONFIGURED, 301, PAGE),
+    ("C04", ErrorKind.MISCONFIGURED, 307, body(code="insufficient_quota")),
+    ("P01", ErrorKind.QUOTA, 429, body(code="credit_balance_exhausted", type="insufficient_quota")),
+    ("P01", ErrorKind.QUOTA, 429, body(code="organization_spend_limit_exceeded")),
+    ("P01", ErrorKind.QUOTA, 429, body(code="project_spend_limit_exceeded")),
+    ("P01", ErrorKind.QUOTA, 403, body(code="organization_usage_limit_exceeded")),
+    ("P01", ErrorKind.QUOTA, 429, body(code="insufficient_quota")),
+    ("P01", ErrorKind.QUOTA, 429, body(type="insufficient_quota", code=None)),
+    ("P01", ErrorKind.QUOTA, 402, body(code=402)),
+    ("P01", ErrorKind.QUOTA, 402, b""),
+    ("P02", ErrorKind.CONTEXT, 400, body(code="context_length_exceeded", param="messages")),
+    ("P02", ErrorKind.CONTEXT, 400, body(code=400, type="exceed_context_size_error")),
+    ("P02", ErrorKind.CONTEXT, 413, b"Payload Too Large"),
+    ("P02", ErrorKind.CONTEXT, 400, body("This model's MAXIMUM context length is 8 tokens.")),
+    ("P02", ErrorKind.CONTEXT, 400, b'{"error":"maximum context length is 8 tokens"}'),
+    ("P02", ErrorKind.CONTEXT, 400, json.dumps({"error": KEEPS}).encode()),
+    (
+        "P02",
+        ErrorKind.CONTEXT,
+        422,
+        json.dumps({"error": KEEPS, "error_type": "validation"}).encode(),
+    ),
+    ("P02", ErrorKind.CONTEXT, 400, json.dumps({"object": "error", "message": KEEPS}).encode()),
+    ("P02", ErrorKind.CONTEXT, 400, json.dumps({"detail": KEEPS}).encode()),
+    ("P02", ErrorKind.CONTEXT, 400, json.dumps({"detail": {"error": KEEPS}}).encode()),
+    (
+        "P02",
+        ErrorKind.CONTEXT,
+        400,
+        json.dumps({"error": "Bad Request", "message": KEEPS}).encode(),
+    ),
+    ("P02", ErrorKind.CONTEXT, 400, json.dumps([{"error": {"message": KEEPS}}]).encode()),
+    ("P02", ErrorKind.CONTEXT, 400, json.dumps(KEEPS).encode()),
+    ("P02", ErrorKind.CONTEXT, 400, body("Provider returned error", metadata={"raw": KEEPS})),
+    ("P02", ErrorKind.CONTEXT, 500, body("Context size has been exceeded.", type="server_error")),
+    ("P02", ErrorKind.CONTEXT, 503, body(KEEPS, code="503")),
+    ("P02", ErrorKind.CONTEXT, 413, body("Request too large for x", code="rate_limit_exceeded")),
+    ("P02", ErrorKind.CONTEXT, 429, body("Request too large for x", code="rate_limit_exceeded")),
+    ("P06", ErrorKind.CREDENTIAL, 401, body(KEEPS)),
+    ("P09", ErrorKind.RATE_LIMIT, 429, body(KEEPS)),
     (
         "P01",
-        QuotaExhausted,
+        ErrorKind.QUOTA,
         429,
         json.dumps({"error": "no", "code": "insufficient_quota"}).encode(),
     ),
-    ("P03", ContentRejected, 400, body(code="content_policy_violation")),
-    ("P03", ContentRejected, 400, body(code="content_filter", param="prompt")),
+    ("P03", ErrorKind.CONTENT, 400, body(code="content_policy_violation")),
+    ("P03", ErrorKind.CONTENT, 400, body(code="content_filter", param="prompt")),
     (
         "P03",
-        ContentRejected,
+        ErrorKind.CONTENT,
         400,
         body(code="new", innererror={"code": "ResponsibleAIPolicyViolation"}),
     ),
-    ("P03", ContentRejected, 403, body(code=403, metadata=MODERATED)),
-    ("P04", ModelNotFound, 404, body(code="model_not_found")),
-    ("P04", ModelNotFound, 403, body(code="model_not_found")),
-    ("P04", ModelNotFound, 404, body(code="DeploymentNotFound")),
-    ("P04", ModelNotFound, 404, body(code=404, type="NotFoundError")),
-    ("P04", ModelNotFound, 404, b'{"object":"error","message":"no m","code":404}'),
-    ("P04", ProviderMisconfigured, 404, PAGE),
-    ("P04", ProviderMisconfigured, 404, b'{"detail":"Not Found"}'),
-    ("P04", ProviderMisconfigured, 404, b'{"error":"Unexpected endpoint"}'),
-    ("P04", ProviderMisconfigured, 405, b""),
-    ("P05", RegionRejected, 403, body(code="unsupported_country_region_territory")),
-    ("P05", RegionRejected, 403, body(code="data_residency_mismatch")),
-    ("P06", CredentialRejected, 401, b""),
-    ("P06", CredentialRejected, 403, PAGE),
-    ("P06", CredentialRejected, 400, body(code="invalid_api_key")),
-    ("P07", CapabilityMissing, 400, body(code="unsupported_parameter", param="max_tokens")),
-    ("P07", CapabilityMissing, 400, body(code="unsupported_value", param="temperature")),
-    ("P07", CapabilityMissing, 501, body(code=501, type="not_supported_error")),
-    ("P07", CapabilityMissing, 400, body(type="not_supported_error")),
-    ("P07", CapabilityMissing, 501, b""),
-    ("P08", ModelOutputInvalid, 400, body(code="tool_use_failed", failed_generation=CANARY)),
-    ("P09", ProviderRateLimited, 429, body(code="rate_limit_exceeded", type="requests")),
-    ("P09", ProviderRateLimited, 429, b""),
-    ("P09", ProviderOverloaded, 498, body()),
-    ("P11", ProviderFailed, 408, b""),
-    ("P11", ProviderFailed, 409, body()),
-    ("P11", ProviderFailed, 500, PAGE),
-    ("P11", ProviderFailed, 503, body(code="server_is_overloaded")),
-    ("P11", ProviderFailed, 529, b""),
-    ("P11", ProviderFailed, 400, body(type="server_error")),
-    ("P11", ProviderFailed, 400, body(type="service_unavailable_error")),
-    ("P11", ProviderFailed, 400, body(type="InternalServerError")),
-    ("P12", ProviderRejected, 400, body(type="BadRequestError", code=400)),
-    ("P12", ProviderRejected, 400, b"{"),
-    ("P12", ProviderRejected, 415, b""),
-    ("P12", ProviderRejected, 422, b'{"detail":[{"msg":"field required"}]}'),
-    ("", ProviderProtocolError, 424, body()),
-    ("", ProviderProtocolError, 204, b""),
-    ("", ProviderProtocolError, 418, b"[" * 60_000),
+    ("P03", ErrorKind.CONTENT, 403, body(code=403, metadata=MODERATED)),
+    ("P04", ErrorKind.MODEL_MISSING, 404, body(code="model_not_found")),
+    ("P04", ErrorKind.MODEL_MISSING, 403, body(code="model_not_found")),
+    ("P04", ErrorKind.MODEL_MISSING, 404, body(code="DeploymentNotFound")),
+    ("P04", ErrorKind.MODEL_MISSING, 404, body(code=404, type="NotFoundError")),
+    ("P04", ErrorKind.MODEL_MISSING, 404, b'{"object":"error","message":"no m","code":404}'),
+    ("P04", ErrorKind.MISCONFIGURED, 404, PAGE),
+    ("P04", ErrorKind.MISCONFIGURED, 404, b'{"detail":"Not Found"}'),
+    ("P04", ErrorKind.MISCONFIGURED, 404, b'{"error":"Unexpected endpoint"}'),
+    ("P04", ErrorKind.MISCONFIGURED, 405, b""),
+    ("P05", ErrorKind.REGION, 403, body(code="unsupported_country_region_territory")),
+    ("P05", ErrorKind.REGION, 403, body(code="data_residency_mismatch")),
+    ("P06", ErrorKind.CREDENTIAL, 401, b""),
+    ("P06", ErrorKind.CREDENTIAL, 403, PAGE),
+    ("P06", ErrorKind.CREDENTIAL, 400, body(code="invalid_api_key")),
+    ("P07", ErrorKind.CAPABILITY, 400, body(code="unsupported_parameter", param="max_tokens")),
+    ("P07", ErrorKind.CAPABILITY, 400, body(code="unsupported_value", param="temperature")),
+    ("P07", ErrorKind.CAPABILITY, 501, body(code=501, type="not_supported_error")),
+    ("P07", ErrorKind.CAPABILITY, 400, body(type="not_supported_error")),
+    ("P07", ErrorKind.CAPABILITY, 501, b""),
+    ("P08", ErrorKind.MODEL_OUTPUT, 400, body(code="tool_use_failed", failed_generation=CANARY)),
+    ("P09", ErrorKind.RATE_LIMIT, 429, body(code="rate_limit_exceeded", type="requests")),
+    ("P09", ErrorKind.RATE_LIMIT, 429, b""),
+    ("P09", ErrorKind.SATURATED, 498, body()),
+    ("P11", ErrorKind.TRANSIENT, 408, b""),
+    ("P11", ErrorKind.TRANSIENT, 409, body()),
+    ("P11", ErrorKind.TRANSIENT, 500, PAGE),
+    ("P11", ErrorKind.TRANSIENT, 503, body(code="server_is_overloaded")),
+    ("P11", ErrorKind.TRANSIENT, 529, b""),
+    ("P11", ErrorKind.TRANSIENT, 400, body(type="server_error")),
+    ("P11", ErrorKind.TRANSIENT, 400, body(type="service_unavailable_error")),
+    ("P11", ErrorKind.TRANSIENT, 400, body(type="InternalServerError")),
+    ("P12", ErrorKind.CALLER, 400, body(type="BadRequestError", code=400)),
+    ("P12", ErrorKind.CALLER, 400, b"{"),
+    ("P12", ErrorKind.CALLER, 415, b""),
+    ("P12", ErrorKind.CALLER, 422, b'{"detail":[{"msg":"field required"}]}'),
+    ("", ErrorKind.PROTOCOL, 424, body()),
+    ("", ErrorKind.PROTOCOL, 204, b""),
+    ("", ErrorKind.PROTOCOL, 418, b"[" * 60_000),
 ]
 
 
 @pytest.mark.parametrize(("row", "expected", "status", "refusal"), CASES)
 def test_takes_a_refusal_for_what_it_says(
-    row: str, expected: type[ProviderError], status: int, refusal: bytes
+    row: str, expected: ErrorKind, status: int, refusal: bytes
 ) -> None:
     failure = verdict(status, refusal)
 
-    assert (row, expected, status) == (failure.row, type(failure), failure.status)
+    assert (row, expected, status) == (failure.row, failure.kind, failure.status)
 
 
 def test_tells_a_loading_engine_from_an_outage_at_home_only() -> None:
     loading = body("Loading model", type="unavailable_error", code=503)
     home, away = verdict(503, loading, is_local=True), verdict(503, loading)
 
-    assert ("P10", ModelLoading, "load") == (home.row, type(home), home.phase)
-    assert ("P11", ProviderFailed) == (away.row, type(away))
+    assert ("P10", ErrorKind.COLD_LOAD, "load") == (home.row, home.kind, home.phase)
+    assert ("P11", ErrorKind.TRANSIENT) == (away.row, away.kind)
     assert "P11" == verdict(500, loading, is_local=True).row
     assert "P11" == verdict(503, b"", is_local=True).row
 
@@ -153,7 +149,7 @@ def test_tells_a_loading_engine_from_an_outage_at_home_only() -> None:
 def test_waits_for_money_that_is_only_reserved() -> None:
     failure = verdict(402, body(code=402), wait_s=3.0)
 
-    assert ("P09", ProviderRateLimited, 3.0) == (failure.row, type(failure), failure.retry_after_s)
+    assert ("P09", ErrorKind.RATE_LIMIT, 3.0) == (failure.row, failure.kind, failure.retry_after_s)
 
 
 @pytest.mark.parametrize(

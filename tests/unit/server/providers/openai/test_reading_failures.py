@@ -4,17 +4,9 @@ import pytest
 
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import (
-    ContextTooLong,
-    CredentialRejected,
-    ModelLoading,
-    ModelNotFound,
-    PrivacyViolated,
     ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    QuotaExhausted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.reading import (
     MAX_EMPTY_BYTES,
@@ -70,7 +62,7 @@ def test_has_said_all_that_came_before_the_cut() -> None:
 def test_fails_without_a_reason(body: bytes) -> None:
     failure = failure_of(body)
 
-    assert (ProviderFailed, "C07") == (type(failure), failure.row)
+    assert (ErrorKind.TRANSIENT, "C07") == (failure.kind, failure.row)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +82,7 @@ def test_fails_without_a_reason(body: bytes) -> None:
 def test_fails_on_data_that_cannot_be_read(data: bytes) -> None:
     failure = failure_of(text("a") + data + finish() + DONE)
 
-    assert (ProviderProtocolError, "C08") == (type(failure), failure.row)
+    assert (ErrorKind.PROTOCOL, "C08") == (failure.kind, failure.row)
     assert "stream" == failure.phase
 
 
@@ -143,37 +135,37 @@ def test_counts_them_before_the_first_content_only() -> None:
 @pytest.mark.parametrize(
     ("event", "expected", "row"),
     [
-        (error(code=429), ProviderRateLimited, "P09"),
-        (error(code="rate_limit_exceeded"), ProviderRateLimited, "P09"),
-        (error(type="server_error", code=None), ProviderFailed, "P11"),
-        (error(type="InternalServerError", code=500), ProviderFailed, "P11"),
-        (error(code=502, metadata={"provider_name": "x"}), ProviderFailed, "P11"),
-        (error(code=402), QuotaExhausted, "P01"),
-        (error(type="insufficient_quota"), QuotaExhausted, "P01"),
-        (error(type="exceed_context_size_error", code=400), ContextTooLong, "P02"),
-        (error("This model's maximum context length is 8 tokens."), ContextTooLong, "P02"),
-        (error(type="nobody knows"), ProviderFailed, "P11"),
-        (event_of({"error": "no"}), ProviderFailed, "P11"),
-        (event_of({"error": True}), ProviderFailed, "P11"),
-        (error(type="None", code="429"), ProviderRateLimited, "P09"),
-        (error(code=429.0), ProviderRateLimited, "P09"),
-        (error(status=401), CredentialRejected, "P06"),
-        (event_of({"error": "no", "code": "429"}), ProviderRateLimited, "P09"),
-        (error(code="404"), ModelNotFound, "P04"),
-        (event_of({"error": "no", "code": 404}), ModelNotFound, "P04"),
-        (error(code="HTTP_429"), ProviderFailed, "P11"),
-        (error(code=1301), ProviderFailed, "P11"),
-        (error(code="200"), ProviderFailed, "P11"),
-        (error(code=302), ProviderFailed, "P11"),
-        (error(code=418), ProviderFailed, "P11"),
-        (error("Prompt is too long", type="None", code="400"), ContextTooLong, "P02"),
-        (b'event: error\ndata: {"detail":"Prompt is too long"}\n\n', ContextTooLong, "P02"),
-        (b'event: error\ndata: "Prompt is too long"\n\n', ContextTooLong, "P02"),
-        (b"event: error\ndata: out of memory\n\n", ProviderFailed, "P11"),
-        (event_of({"error": {"code": "429"}, "choices": "none"}), ProviderRateLimited, "P09"),
-        (event_of({"object": "error", "message": "x", "code": 500}), ProviderFailed, "P11"),
-        (b'event: error\ndata: {"code":429}\n\n', ProviderRateLimited, "P09"),
-        (finish("error"), ProviderFailed, "P11"),
+        (error(code=429), ErrorKind.RATE_LIMIT, "P09"),
+        (error(code="rate_limit_exceeded"), ErrorKind.RATE_LIMIT, "P09"),
+        (error(type="server_error", code=None), ErrorKind.TRANSIENT, "P11"),
+        (error(type="InternalServerError", code=500), ErrorKind.TRANSIENT, "P11"),
+        (error(code=502, metadata={"provider_name": "x"}), ErrorKind.TRANSIENT, "P11"),
+        (error(code=402), ErrorKind.QUOTA, "P01"),
+        (error(type="insufficient_quota"), ErrorKind.QUOTA, "P01"),
+        (error(type="exceed_context_size_error", code=400), ErrorKind.CONTEXT, "P02"),
+        (error("This model's maximum context length is 8 tokens."), ErrorKind.CONTEXT, "P02"),
+        (error(type="nobody knows"), ErrorKind.TRANSIENT, "P11"),
+        (event_of({"error": "no"}), ErrorKind.TRANSIENT, "P11"),
+        (event_of({"error": True}), ErrorKind.TRANSIENT, "P11"),
+        (error(type="None", code="429"), ErrorKind.RATE_LIMIT, "P09"),
+        (error(code=429.0), ErrorKind.RATE_LIMIT, "P09"),
+        (error(status=401), ErrorKind.CREDENTIAL, "P06"),
+        (event_of({"error": "no", "code": "429"}), ErrorKind.RATE_LIMIT, "P09"),
+        (error(code="404"), ErrorKind.MODEL_MISSING, "P04"),
+        (event_of({"error": "no", "code": 404}), ErrorKind.MODEL_MISSING, "P04"),
+        (error(code="HTTP_429"), ErrorKind.TRANSIENT, "P11"),
+        (error(code=1301), ErrorKind.TRANSIENT, "P11"),
+        (error(code="200"), ErrorKind.TRANSIENT, "P11"),
+        (error(code=302), ErrorKind.TRANSIENT, "P11"),
+        (error(code=418), ErrorKind.TRANSIENT, "P11"),
+        (error("Prompt is too long", type="None", code="400"), ErrorKind.CONTEXT, "P02"),
+        (b'event: error\ndata: {"detail":"Prompt is too long"}\n\n', ErrorKind.CONTEXT, "P02"),
+        (b'event: error\ndata: "Prompt is too long"\n\n', ErrorKind.CONTEXT, "P02"),
+        (b"event: error\ndata: out of memory\n\n", ErrorKind.TRANSIENT, "P11"),
+        (event_of({"error": {"code": "429"}, "choices": "none"}), ErrorKind.RATE_LIMIT, "P09"),
+        (event_of({"object": "error", "message": "x", "code": 500}), ErrorKind.TRANSIENT, "P11"),
+        (b'event: error\ndata: {"code":429}\n\n', ErrorKind.RATE_LIMIT, "P09"),
+        (finish("error"), ErrorKind.TRANSIENT, "P11"),
         (
             event_of(
                 {
@@ -181,25 +173,23 @@ def test_counts_them_before_the_first_content_only() -> None:
                     "choices": [{"delta": {"content": ""}, "finish_reason": "error"}],
                 }
             ),
-            ProviderRateLimited,
+            ErrorKind.RATE_LIMIT,
             "P09",
         ),
     ],
 )
-def test_takes_an_error_event_for_what_it_says(
-    event: bytes, expected: type[ProviderError], row: str
-) -> None:
+def test_takes_an_error_event_for_what_it_says(event: bytes, expected: ErrorKind, row: str) -> None:
     before, after = failure_of(event + DONE), failure_of(text("a") + event + DONE)
     between = failure_of(text("a") + finish() + event + DONE)
 
-    assert [(expected, row)] * 3 == [(type(one), one.row) for one in (before, after, between)]
+    assert [(expected, row)] * 3 == [(one.kind, one.row) for one in (before, after, between)]
     assert ("stream", "stream") == (after.phase, between.phase)
 
 
 def test_takes_an_error_in_one_body_for_what_it_says() -> None:
     failure = failure_of(encode({"error": {"message": "x", "code": 429}}), is_whole=True)
 
-    assert (ProviderRateLimited, "P09") == (type(failure), failure.row)
+    assert (ErrorKind.RATE_LIMIT, "P09") == (failure.kind, failure.row)
 
 
 @pytest.mark.parametrize(
@@ -219,8 +209,8 @@ def test_fails_on_one_body_that_is_no_answer(body: bytes, row: str) -> None:
 def test_tells_a_loading_engine_from_an_outage_at_home_only() -> None:
     loading = error("Loading model", type="unavailable_error", code=503)
 
-    assert isinstance(failure_of(loading, is_local=True), ModelLoading)
-    assert isinstance(failure_of(loading), ProviderFailed)
+    assert failure_of(loading, is_local=True).kind is ErrorKind.COLD_LOAD
+    assert failure_of(loading).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("field", ["remote_host", "remote_model"])
@@ -231,7 +221,7 @@ def test_gives_nothing_of_an_answer_that_comes_from_elsewhere(field: str) -> Non
     delta = reading.take(body)
 
     assert delta is None
-    with pytest.raises(PrivacyViolated) as caught:
+    with pytest.raises(ProviderError, match=ErrorKind.VIOLATION) as caught:
         reading.end()
     assert ("O01", True) == (caught.value.row, reading.over)
 
