@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
-FULL = frozenset({"chat", "errors", "routing", "rpc"})  # a hole there is a wrong answer to somebody
-BOTTOM = frozenset({"errors", "reports"})  # steps that are one module each
+FULL = frozenset(
+    {"chat", "errors", "failures", "routing", "rpc"}
+)  # a hole there is a wrong answer to somebody
+BOTTOM = frozenset({"errors", "failures", "reports"})  # steps that are one module each
 FULL_PERCENT = 100
 OTHER_PERCENT = 95
 

@@ -1,26 +1,27 @@
 """What can go wrong, as types with fields. Nothing here knows gRPC, HTTP or what follows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Self
+from functools import partial
+
+from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Verdict
 from llmsvc_server.chat.route import ProviderInfo, Route, Trail
 from llmsvc_server.chat.usage import Usage
+from llmsvc_server.chat.value import exception
 from llmsvc_server.failures import ErrorKind
+
+_AS_CALLED = -1
 
 
 class LlmsvcError(Exception):
-    """Root of everything that the service itself raises.
+    """Root of everything that the service itself raises: complete when raised, and never changed."""
 
-    Attributes:
-        trail: What was tried for the request; None before any target was considered.
-        failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
-    """
-
-    trail: Trail | None = None
-    failover_blocked: str = ""
+    def __post_init__(self) -> None:
+        """Keep the facts out of what Python prints: some are the caller's."""
+        super().__init__()
 
 
 class ViolationReason(StrEnum):
@@ -44,24 +45,21 @@ class Violation:
     description: str
 
 
+@exception
 class InvalidRequest(LlmsvcError):
-    """The request breaks the contract."""
+    """The request breaks the contract; `violations` are all that were found, at least one."""
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
-        """Keep all violations found, at least one."""
-        super().__init__("invalid request")
-        self.violations = tuple(violations)
+    violations: Sequence[Violation] = field(kw_only=False)
 
 
+@exception
 class Overloaded(LlmsvcError):
-    """The process runs all the chats that it may."""
+    """The process runs all the chats that it may. `retry_after_s` says how long to stay away."""
 
-    def __init__(self, retry_after_s: float) -> None:
-        """Keep how long to stay away, in seconds."""
-        super().__init__("server overloaded")
-        self.retry_after_s = retry_after_s
+    retry_after_s: float = field(kw_only=False)
 
 
+@exception
 class ShuttingDown(LlmsvcError):
     """The server drains, and nothing of an answer was delivered.
 
@@ -69,39 +67,35 @@ class ShuttingDown(LlmsvcError):
     by reflex.
     """
 
-    def __init__(self, *, called: bool = False) -> None:
-        """Keep whether a provider was called."""
-        super().__init__("shutting down")
-        self.called = called
+    called: bool = False
 
 
+@exception
 class DeadlineExpired(LlmsvcError):
     """The caller's time, or our cap on it, is over.
 
     `limit_s` is our limit in seconds where it, not the caller's deadline, has passed.
     """
 
-    def __init__(self, limit_s: float | None = None) -> None:
-        """Keep our own limit, if that was it."""
-        super().__init__("deadline expired")
-        self.limit_s = limit_s
+    limit_s: float | None = field(default=None, kw_only=False)
 
 
+@exception
 class ProviderNotFound(LlmsvcError):
-    """The caller named a provider that is not configured."""
+    """The caller named a provider that is not configured: `name` is the caller's."""
 
-    def __init__(self, name: str) -> None:
-        """Keep the name, which is the caller's."""
-        super().__init__("provider not found")
-        self.name = name
+    name: str = field(kw_only=False)
 
 
+@exception
 class ProviderError(LlmsvcError):
-    """One provider failed to answer one request.
+    """One provider failed to answer one request. Who knows more makes another by `replace`.
+
+    There is no text: an upstream's words go no further than its adapter.
 
     Attributes:
-        kind: Class of the failure.
-        provider: Who failed; the plan or the router fills it in.
+        kind: Class of the failure, with the rules for it.
+        provider: Who failed; the plan or the router knows.
         endpoint: Name of the address that was used, never the address. May be empty.
         model: The model that was asked, in the provider's spelling. Empty if there was none.
         row: The row of failover.md 2.2 that matched, such as "O07". Empty if none was needed.
@@ -114,52 +108,52 @@ class ProviderError(LlmsvcError):
         retry_after_s: When the provider wants to be asked again, if it said so.
         context_length, input_tokens: Facts of a CONTEXT failure, where the provider gave them.
         called: Whether the request was sent upstream.
-        requests: How many requests were made, a replaced connection's and a refused one's too.
+        requests: How many requests were made, a replaced connection's and a refused one's too; if
+            left out, one if it was called.
         ran_s: How long it ran there, without waits in our queue and for a load.
         elapsed_s: How long the attempt took; None where there was none.
         written_tokens: About how many tokens of the discarded answer had come.
         is_cut_short: Whether it was ended for the sake of others, which speaks of nobody's health.
+        engine_died: Whether the engine behind the model stopped: it is in memory no more.
+        pull_hint: Of a missing model: a configured model's name. May be empty.
+        present: Of a missing model: what permitted targets have.
         verdict: What this says of the upstream's health, not counted yet; None if nothing.
+        trail: What was tried for the request; None until it is told.
+        failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
     """
 
-    kind: ClassVar[ErrorKind]
+    kind: ErrorKind = field(kw_only=False)
+    provider: ProviderInfo | None = None
+    endpoint: str = ""
+    model: str = ""
+    row: str = ""
+    status: int | None = None
+    phase: str = ""
+    cause: str = ""
+    code: str = ""
+    param: str = ""
+    retry_after_s: float | None = None
+    context_length: int | None = None
+    input_tokens: int | None = None
+    called: bool = True
+    requests: int = _AS_CALLED
+    ran_s: float = 0.0
+    elapsed_s: float | None = None
+    written_tokens: int = 0
+    is_cut_short: bool = False
+    engine_died: bool = False
+    pull_hint: str = ""
+    present: Sequence[str] = ()
+    verdict: Verdict | None = None
+    trail: Trail | None = None
+    failover_blocked: str = ""
 
-    def __init__(  # noqa: PLR0913  facts, all optional, all by keyword
-        self,
-        *,
-        row: str = "",
-        status: int | None = None,
-        phase: str = "",
-        cause: str = "",
-        code: str = "",
-        param: str = "",
-        retry_after_s: float | None = None,
-        model: str = "",
-        context_length: int | None = None,
-        input_tokens: int | None = None,
-        called: bool = True,
-    ) -> None:
-        """Keep the facts. There is no text: an upstream's words go no further than its adapter."""
-        super().__init__(self.kind.value)
-        self.provider: ProviderInfo | None = None
-        self.endpoint = ""
-        self.row = row
-        self.status = status
-        self.phase = phase
-        self.cause = cause
-        self.code = code
-        self.param = param
-        self.retry_after_s = retry_after_s
-        self.model = model
-        self.context_length = context_length
-        self.input_tokens = input_tokens
-        self.called = called
-        self.ran_s = 0.0
-        self.elapsed_s: float | None = None
-        self.requests = 1 if called else 0
-        self.written_tokens = 0
-        self.is_cut_short = False
-        self.verdict: Verdict | None = None
+    @override
+    def __post_init__(self) -> None:
+        """Be called what the kind is."""
+        Exception.__init__(self, self.kind.value)
+        if self.requests == _AS_CALLED:
+            object.__setattr__(self, "requests", int(self.called))
 
     @property
     def advised_wait_s(self) -> float | None:
@@ -174,189 +168,38 @@ class ProviderError(LlmsvcError):
             return min(self.retry_after_s, rules.block.told_s[1])
         return self.retry_after_s
 
-    def unsent(self, retry_after_s: float | None) -> Self:
+    def unsent(self, retry_after_s: float | None) -> "ProviderError":
         """Return the same failure as that of a target that is not even called."""
-        copy = type(self)(
+        return ProviderError(
+            self.kind,
+            provider=self.provider,
+            endpoint=self.endpoint,
+            model=self.model,
             row=self.row,
             phase=self.phase,
             cause=self.cause,
-            model=self.model,
             retry_after_s=retry_after_s,
             called=False,
         )
-        copy.provider = self.provider
-        copy.endpoint = self.endpoint
-        return copy
 
 
-class ServerExhausted(ProviderError):
-    """No "descriptors" or "memory" for a connection, or no room for more that is "unfinished"."""
-
-    kind = ErrorKind.EXHAUSTED
-
-
-class ProviderUnreachable(ProviderError):
-    """No connection, or lost before the first response byte. `cause` may be a `TlsTrouble`."""
-
-    kind = ErrorKind.CONNECT
-
-
-class ProviderFailed(ProviderError):
-    """A fault of the upstream that may pass: 5xx, an error event, a cut answer."""
-
-    kind = ErrorKind.TRANSIENT
-
-
-class EngineDied(ProviderFailed):
-    """The engine behind the model stopped: the model is in memory no more."""
-
-
-class LoadFailed(ProviderFailed):
-    """The model could not be loaded."""
-
-    kind = ErrorKind.LOAD_FAILED
-
-
-class ModelOutputInvalid(ProviderFailed):
-    """The model wrote what its provider cannot use, or repeated itself without end."""
-
-    kind = ErrorKind.MODEL_OUTPUT
-
-
-class ProviderTimeout(ProviderError):
-    """No content in time from a model that is in memory."""
-
-    kind = ErrorKind.SILENT
-
-
-class ModelLoading(ProviderError):
-    """The model is being loaded, and patience is over."""
-
-    kind = ErrorKind.COLD_LOAD
-
-
-class ProviderOverloaded(ProviderError):
-    """The upstream's own queue is full."""
-
-    kind = ErrorKind.SATURATED
-
-
-class QueueFull(ProviderOverloaded):
-    """Our queue in front of the provider is full, or the wait in it was too long."""
-
-    kind = ErrorKind.QUEUE_FULL
-
-
-class ProviderRateLimited(ProviderError):
-    """The upstream, or a proxy in front of it, limits our rate."""
-
-    kind = ErrorKind.RATE_LIMIT
-
-
-class QuotaExhausted(ProviderError):
-    """The money or the allowance of our account is gone."""
-
-    kind = ErrorKind.QUOTA
-
-
-class CredentialRejected(ProviderError):
-    """Our key is refused."""
-
-    kind = ErrorKind.CREDENTIAL
-
-
-class RegionRejected(ProviderError):
-    """The provider does not serve this place."""
-
-    kind = ErrorKind.REGION
-
-
-class ProviderMisconfigured(ProviderError):
-    """The configured address is not that of such a provider."""
-
-    kind = ErrorKind.MISCONFIGURED
-
-
-class ProviderProtocolError(ProviderError):
-    """The upstream's answer cannot be understood."""
-
-    kind = ErrorKind.PROTOCOL
-
-
-class RouteForbidden(ProviderError):
-    """The content would leave the network, and may not: a local server may have refused it too.
-
-    `cause` is "request" or "operator" where a policy forbids the target.
-    """
-
-    kind = ErrorKind.REMOTE_REFUSED
-
-
-class PrivacyViolated(ProviderError):
-    """An answer shows that a local provider did forward the content."""
-
-    kind = ErrorKind.VIOLATION
-
-
-class ModelNotFound(ProviderError):
-    """Not there. `pull_hint` is a configured model's name, `present` what permitted targets have."""
-
-    kind = ErrorKind.MODEL_MISSING
-    pull_hint: str = ""
-    present: Sequence[str] = ()
-
-
-class ContextTooLong(ProviderError):
-    """The prompt does not fit the context window."""
-
-    kind = ErrorKind.CONTEXT
-
-
-class ContentRejected(ProviderError):
-    """The provider's policy refuses the prompt."""
-
-    kind = ErrorKind.CONTENT
-
-
-class ProviderRejected(ProviderError):
-    """The provider calls the request invalid, for a reason without a class of its own."""
-
-    kind = ErrorKind.CALLER
-
-
-class CapabilityMissing(ProviderError):
-    """The model lacks a requested feature."""
-
-    kind = ErrorKind.CAPABILITY
-
-
-class ProviderBlocked(ProviderError):
-    """Too many calls failed there of late: the breaker holds calls back."""
-
-    kind = ErrorKind.OPEN
-
-
-class TooLittleTime(ProviderError):
-    """Too little time was left to try the target, and another one follows."""
-
-    kind = ErrorKind.NO_TIME
-
-
+@exception
 class AllProvidersFailed(LlmsvcError):
     """Several candidates were tried, and all failed.
 
-    `deciding` is the failure that decides the status; `retry_after_s` the soonest useful retry;
-    `called` whether any request was sent upstream.
+    Attributes:
+        deciding: The failure that decides the status.
+        retry_after_s: The soonest useful retry; None where waiting does not help.
+        called: Whether any request was sent upstream.
+        trail: What was tried for the request; None until it is told.
+        failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
     """
 
-    def __init__(
-        self, deciding: ProviderError, *, retry_after_s: float | None, called: bool
-    ) -> None:
-        """Keep what the status is made of."""
-        super().__init__("all providers failed")
-        self.deciding = deciding
-        self.retry_after_s = retry_after_s
-        self.called = called
+    deciding: ProviderError = field(kw_only=False)
+    retry_after_s: float | None
+    called: bool
+    trail: Trail | None = None
+    failover_blocked: str = ""
 
 
 class InterruptCause(StrEnum):
@@ -371,15 +214,42 @@ class InterruptCause(StrEnum):
     INTERNAL = "internal"
 
 
+@exception
 class StreamInterrupted(LlmsvcError):
-    """A fault after the commit point: the text already shown can't be replaced."""
+    """A fault after the commit point: the text already shown can't be replaced.
 
-    def __init__(
-        self, cause: InterruptCause, route: Route, *, phase: str = "", usage: Usage | None = None
-    ) -> None:
-        """Keep who had begun to answer, in which phase it broke, and what had been used."""
-        super().__init__("stream interrupted")
-        self.cause = cause
-        self.route = route
-        self.phase = phase
-        self.usage = usage
+    `route` is who had begun to answer, `phase` where it broke, `usage` what had been used.
+    """
+
+    cause: InterruptCause = field(kw_only=False)
+    route: Route = field(kw_only=False)
+    phase: str = ""
+    usage: Usage | None = None
+
+
+# Until all callers say the kind themselves.
+ServerExhausted = partial(ProviderError, ErrorKind.EXHAUSTED)
+ProviderUnreachable = partial(ProviderError, ErrorKind.CONNECT)
+ProviderFailed = partial(ProviderError, ErrorKind.TRANSIENT)
+EngineDied = partial(ProviderError, ErrorKind.TRANSIENT, engine_died=True)
+LoadFailed = partial(ProviderError, ErrorKind.LOAD_FAILED)
+ModelOutputInvalid = partial(ProviderError, ErrorKind.MODEL_OUTPUT)
+ProviderTimeout = partial(ProviderError, ErrorKind.SILENT)
+ModelLoading = partial(ProviderError, ErrorKind.COLD_LOAD)
+ProviderOverloaded = partial(ProviderError, ErrorKind.SATURATED)
+QueueFull = partial(ProviderError, ErrorKind.QUEUE_FULL)
+ProviderRateLimited = partial(ProviderError, ErrorKind.RATE_LIMIT)
+QuotaExhausted = partial(ProviderError, ErrorKind.QUOTA)
+CredentialRejected = partial(ProviderError, ErrorKind.CREDENTIAL)
+RegionRejected = partial(ProviderError, ErrorKind.REGION)
+ProviderMisconfigured = partial(ProviderError, ErrorKind.MISCONFIGURED)
+ProviderProtocolError = partial(ProviderError, ErrorKind.PROTOCOL)
+RouteForbidden = partial(ProviderError, ErrorKind.REMOTE_REFUSED)
+PrivacyViolated = partial(ProviderError, ErrorKind.VIOLATION)
+ModelNotFound = partial(ProviderError, ErrorKind.MODEL_MISSING)
+ContextTooLong = partial(ProviderError, ErrorKind.CONTEXT)
+ContentRejected = partial(ProviderError, ErrorKind.CONTENT)
+ProviderRejected = partial(ProviderError, ErrorKind.CALLER)
+CapabilityMissing = partial(ProviderError, ErrorKind.CAPABILITY)
+ProviderBlocked = partial(ProviderError, ErrorKind.OPEN)
+TooLittleTime = partial(ProviderError, ErrorKind.NO_TIME)

@@ -84,6 +84,8 @@ class Rules:
         is_cold: Whether the model is not in memory then.
         fails_load: Whether a load that meets it has failed, whatever else it may mean.
         has_progress: Whether it is told how far the answer had come.
+        is_about_a_chat: Whether only a chat can fail so: what refuses to list its models like that
+            is no such provider.
         skip_counts: Whether a target that is skipped for it stands for an attempt.
     """
 
@@ -105,6 +107,7 @@ class Rules:
     is_cold: bool = False
     fails_load: bool = False
     has_progress: bool = False
+    is_about_a_chat: bool = False
     skip_counts: bool = True
 
 
@@ -283,6 +286,7 @@ class ErrorKind(StrEnum):
         sentence="No provider has the requested model.",
         retry=Retry.ELSEWHERE,
         block=Block(Scope.ENDPOINT_MODEL, (300.0,)),
+        is_about_a_chat=True,
         skip_counts=False,
     )
     # The prompt does not fit the context window.
@@ -292,6 +296,7 @@ class ErrorKind(StrEnum):
         reason="CONTEXT_LENGTH_EXCEEDED",
         sentence="The input does not fit the context window of {model}; shorten it.",
         next=Next.IF_IT_FITS,
+        is_about_a_chat=True,
         skip_counts=False,
     )
     # The provider's policy refuses the prompt.
@@ -309,6 +314,7 @@ class ErrorKind(StrEnum):
         reason="REQUEST_REJECTED_UPSTREAM",
         sentence="Provider {provider} calls the request for {model} invalid.",
         next=Next.UNLESS_FIRST,
+        is_about_a_chat=True,
     )
     # The model lacks a requested feature.
     CAPABILITY = Rules(
@@ -317,6 +323,7 @@ class ErrorKind(StrEnum):
         reason="CAPABILITY_UNSUPPORTED",
         sentence="{model} of provider {provider} lacks a feature that was asked for.",
         precondition="CAPABILITY",
+        is_about_a_chat=True,
     )
     # The model wrote what its provider cannot use, or repeated itself without end.
     MODEL_OUTPUT = Rules(

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.head_guard import MOST_HEAD_BYTES
 from tests.fakes.raw_answers import DIALECTS, Dialect, answered
 from tests.fakes.raw_upstream import Asked, RawUpstream
@@ -67,7 +68,7 @@ async def test_a_longer_one_is_refused(dialect: Dialect, before: bytes, *, ends:
             await writer.drain()
 
     async with RawUpstream(say) as upstream, dialect.adapter(upstream.base_url) as provider:
-        with pytest.raises(ProviderProtocolError) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
             await answered(provider)
 
     assert "C08" == caught.value.row

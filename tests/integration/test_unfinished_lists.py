@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from llmsvc_server.errors import ServerExhausted
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.ollama.models import OllamaModels
@@ -53,7 +54,7 @@ async def looked(look: Look, long: str, unfinished: Unfinished) -> Catalogue:
 async def test_a_list_needs_room(look: Look, long: str) -> None:
     little, enough = Unfinished(LONG), Unfinished(2 * LONG)
 
-    with pytest.raises(ServerExhausted):
+    with pytest.raises(ProviderError, match=ErrorKind.EXHAUSTED):
         await looked(look, long, little)
     catalogue = await looked(look, long, enough)
 

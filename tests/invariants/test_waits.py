@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
 from llmsvc_server.chat.route import Privacy
-from llmsvc_server.errors import ProviderFailed, ProviderRateLimited
+from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderRateLimited
 from llmsvc_server.routing.course import JITTER_S, Course
 from llmsvc_server.routing.plan import Plan
 from tests.fakes.eventually import eventually
@@ -56,7 +57,7 @@ async def test_invariant_17_nobody_waits_for_more_than_half_of_the_time_left(
         await nothing_runs(stage.service)
 
 
-def paused_s(seed: int, error: ProviderFailed | ProviderRateLimited) -> float:
+def paused_s(seed: int, error: ProviderError) -> float:
     """Return the pause before the second attempt of a call that chance spreads by `seed`."""
     course = Course(
         Plan(privacy=Privacy.CLOUD_ALLOWED, outcomes=[Asked().candidate()], is_cut=False),
@@ -67,8 +68,8 @@ def paused_s(seed: int, error: ProviderFailed | ProviderRateLimited) -> float:
     )
     first = course.next()
     assert first is not None
-    error.provider, error.model = first.candidate.info, first.candidate.model
-    course.failed(first, error)
+    candidate = first.candidate
+    course.failed(first, replace(error, provider=candidate.info, model=candidate.model))
     again = course.next()
     assert again is not None
     return again.pause_s

@@ -15,7 +15,8 @@ from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.settings import Settings
-from llmsvc_server.errors import ProviderError, ProviderMisconfigured, RouteForbidden
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.health.refresh import Standing
 from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsModels
 from llmsvc_server.providers.base import ChatProvider
@@ -213,9 +214,9 @@ def _withheld(settings: Settings) -> dict[str, ProviderError]:
     """Return why configured providers are never asked, as the failure of a call that names one."""
     withheld: dict[str, ProviderError] = {}
     for name in settings.llm.inactive:
-        withheld[name] = ProviderMisconfigured(called=False, cause="inactive")
+        withheld[name] = ProviderError(ErrorKind.MISCONFIGURED, called=False, cause="inactive")
     for name in settings.llm.withheld_by_privacy:
-        withheld[name] = RouteForbidden(called=False, cause="operator")
+        withheld[name] = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="operator")
     for name, error in withheld.items():
         entry = settings.llm.providers[name]
         error.provider = ProviderInfo(

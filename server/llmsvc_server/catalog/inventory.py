@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import ProviderError, ProviderTimeout, ProviderUnreachable
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
@@ -131,8 +131,8 @@ class Inventory:
             return None
         problem = next((look.problem for look in looks if look.problem is not None), None)
         if problem is None:
-            return ProviderUnreachable(called=False, phase="connect")
-        return type(problem)(called=False, phase="connect", cause=problem.cause)
+            return ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
+        return ProviderError(problem.kind, called=False, phase="connect", cause=problem.cause)
 
     def spelling(self, provider: str, name: str) -> str | None:
         """Return how `provider` spells the model `name`; None where no endpoint lists it."""
@@ -269,7 +269,9 @@ class Inventory:
                 watched.took(await watched.source.catalogue())
             seen = True
         except TimeoutError:
-            watched.look = _missed(before, ProviderTimeout(phase="connect"), busy=busy)
+            watched.look = _missed(
+                before, ProviderError(ErrorKind.SILENT, phase="connect"), busy=busy
+            )
         except ProviderError as error:
             watched.look = _missed(before, error, busy=busy)
         self.age += 1

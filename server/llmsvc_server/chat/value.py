@@ -1,6 +1,6 @@
-"""How values are declared: compared by content, never changed."""
+"""How values and errors are declared: complete when made, never changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, cast, dataclass_transform
 
 T = TypeVar("T", bound=type)
@@ -14,3 +14,14 @@ def value(cls: T) -> T:
     call makes a dozen of these.
     """
     return cast("T", dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls))
+
+
+@dataclass_transform(
+    frozen_default=False, kw_only_default=True, eq_default=False, field_specifiers=(field,)
+)
+def exception(cls: T) -> T:
+    """Make an exception of keyword-only fields, frozen to the type checker.
+
+    At run time nothing enforces that either: Python writes a traceback into what is raised.
+    """
+    return cast("T", dataclass(kw_only=True, eq=False, repr=False)(cls))

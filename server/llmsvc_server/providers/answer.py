@@ -7,7 +7,8 @@ from aiohttp import hdrs, http_exceptions
 from multidict import CIMultiDictProxy
 
 from llmsvc_server.chat.deadline import Turn
-from llmsvc_server.errors import ProviderFailed, ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.unfinished import Tail, Tails
 
 FAULTS = (
@@ -64,12 +65,12 @@ class Answer:
         Of much, the others' turns come before each `SLICE_BYTES`.
 
         Raises:
-            ProviderFailed: The connection was lost before the body's end.
+            ProviderError: TRANSIENT. The connection was lost before the body's end.
         """
         try:
             data = self._rest or await self._content.readany()
         except _BODY_FAULTS:
-            raise ProviderFailed(row="C07", status=self.status) from None
+            raise ProviderError(ErrorKind.TRANSIENT, row="C07", status=self.status) from None
         if len(data) < _YIELDS_FROM_BYTES:
             self._rest = b""
             return data
@@ -81,15 +82,15 @@ class Answer:
         """Return the whole body, which stays counted in `tails`.
 
         Raises:
-            ProviderFailed: The connection was lost before the body's end.
-            ProviderProtocolError: The body is longer than `most_bytes`.
-            ServerExhausted: Too much is unfinished, here and elsewhere.
+            ProviderError: TRANSIENT. The connection was lost before the body's end.
+            ProviderError: PROTOCOL. The body is longer than `most_bytes`.
+            ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
         """
         body = Tail(tails)
         while data := await self.read():
             body.add(data)
             if body.size_bytes > most_bytes:
-                raise ProviderProtocolError(row="C08", status=self.status)
+                raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=self.status)
         return body.whole()
 
     async def read_some(self, most_bytes: int) -> bytes:
@@ -98,7 +99,7 @@ class Answer:
         try:
             while len(body) < most_bytes and (data := await self.read()):
                 body += data
-        except ProviderFailed:
+        except ProviderError:
             pass  # What came says more than that no more came.
         return bytes(body[:most_bytes])
 
@@ -121,7 +122,7 @@ class Answer:
                 async with asyncio.timeout(within_s):
                     while await self.read():
                         pass
-        except (TimeoutError, ProviderFailed):
+        except (TimeoutError, ProviderError):
             pass  # The answer is complete. What is lost is a connection.
         finally:
             self.close()

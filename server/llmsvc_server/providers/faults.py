@@ -6,13 +6,8 @@ import socket
 import aiohttp
 
 from llmsvc_server.chat.tls import TlsTrouble
-from llmsvc_server.errors import (
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-    ProviderUnreachable,
-    ServerExhausted,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.head_guard import SpeaksTlsError
 
 _LACKS = {
@@ -50,14 +45,14 @@ def translated(error: Exception, *, lack: str) -> ProviderError:
         case aiohttp.ConnectionTimeoutError():
             return _unreachable("")
         case aiohttp.ClientConnectionError() if died_silently(error):
-            return ProviderUnreachable(row="C03", phase="first_token")
+            return ProviderError(ErrorKind.CONNECT, row="C03", phase="first_token")
         case aiohttp.ClientConnectionError():
-            return ProviderFailed(row="C07", phase="first_token")
+            return ProviderError(ErrorKind.TRANSIENT, row="C07", phase="first_token")
         case SpokeFirstError():
-            return ProviderProtocolError(row="C08", phase="connect", called=False)
+            return ProviderError(ErrorKind.PROTOCOL, row="C08", phase="connect", called=False)
         case _:
             cause = TlsTrouble.WANTED if isinstance(error.__cause__, SpeaksTlsError) else ""
-            return ProviderProtocolError(row="C08", phase="first_token", cause=cause)
+            return ProviderError(ErrorKind.PROTOCOL, row="C08", phase="first_token", cause=cause)
 
 
 def died_silently(error: aiohttp.ClientConnectionError) -> bool:
@@ -81,12 +76,14 @@ def _unconnected(error: aiohttp.ClientConnectorError, lack: str) -> ProviderErro
     if not lack and isinstance(error, aiohttp.ClientConnectorDNSError):
         lack = _lack_now()  # the resolver hides what it lacked
     if lack:
-        return ServerExhausted(phase="connect", cause=lack, called=False)
+        return ProviderError(ErrorKind.EXHAUSTED, phase="connect", cause=lack, called=False)
     return _unreachable(_tls_trouble(error))
 
 
-def _unreachable(cause: str) -> ProviderUnreachable:
-    unreachable = ProviderUnreachable(row="C03", phase="connect", cause=cause, called=False)
+def _unreachable(cause: str) -> ProviderError:
+    unreachable = ProviderError(
+        ErrorKind.CONNECT, row="C03", phase="connect", cause=cause, called=False
+    )
     unreachable.requests = 1
     return unreachable
 

@@ -19,7 +19,8 @@ from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
 
-from llmsvc_server.errors import ProviderError, RouteForbidden
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.answer import FAULTS, Answer
 from llmsvc_server.providers.faults import SpokeFirstError, died_silently, lack_in, translated
 from llmsvc_server.providers.head_guard import MOST_HEAD_BYTES, HeadGuard
@@ -56,7 +57,7 @@ class _Attempt:
     def translated(self, error: Exception) -> ProviderError:
         """Return what an error before the body means."""
         if self.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
-            return RouteForbidden(phase="connect", called=False)
+            return ProviderError(ErrorKind.REMOTE_REFUSED, phase="connect", called=False)
         return translated(error, lack=self.lack)
 
     def drop_unsent(self) -> None:

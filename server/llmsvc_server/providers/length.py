@@ -3,7 +3,8 @@
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.usage import FinishReason, Usage, estimated_tokens
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 
 LETTERS_PER_TOKEN = 256
 """More than any token stands for, so that no honest answer is cut.
@@ -38,13 +39,13 @@ class Length:
         """Count what comes next.
 
         Raises:
-            ProviderProtocolError: No answer may be so long.
+            ProviderError: PROTOCOL. No answer may be so long.
         """
         letters = len(text)
         self._letters += letters
         self._bytes += letters if text.isascii() else len(text.encode())
         if self._bytes > self._most_bytes:
-            raise ProviderProtocolError(row="C08", phase="stream")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
         if self._most_letters is not None and self._letters > self._most_letters:
             self.is_over = True
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.untyped import is_overgrown
 
 T = TypeVar("T")
@@ -45,20 +46,20 @@ def read_leniently(data: bytes, kind: type[T]) -> T:
     fit for comparing only. Bytes that are no UTF-8 are U+FFFD.
 
     Raises:
-        ProviderProtocolError: There is no such document, however it is read; or it is too long.
+        ProviderError: PROTOCOL. There is no such document, however it is read; or it is too long.
     """
     _check_size(data)
     try:
         return msgspec.convert(_decoder.decode(_text(data)), kind)
     except _UNREADABLE:
-        raise ProviderProtocolError(row="C08") from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
 
 
 def read_anything(data: bytes) -> object:
     """Return the document in `data`, of any shape; None where `read_leniently` refuses it."""
     try:
         document: object = read_leniently(data, object)
-    except ProviderProtocolError:
+    except ProviderError:
         return None
     return document
 
@@ -67,7 +68,7 @@ def read_several(data: bytes, kind: type[T]) -> list[T]:
     """Return the documents that stand one behind another in `data`, whatever their line breaks.
 
     Raises:
-        ProviderProtocolError: One of them is no such document, or is cut; or all are too long.
+        ProviderError: PROTOCOL. One of them is no such document, or is cut; or all are too long.
     """
     _check_size(data)
     text = _text(data)
@@ -80,12 +81,12 @@ def read_several(data: bytes, kind: type[T]) -> list[T]:
             at = _skip_blanks(text, at)
         return msgspec.convert(documents, list[kind])  # type: ignore[valid-type]  # at run time
     except _UNREADABLE:
-        raise ProviderProtocolError(row="C08") from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
 
 
 def _check_size(data: bytes) -> None:
     if len(data) > MOST_BYTES or is_overgrown(data):
-        raise ProviderProtocolError(row="C08")
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
 
 
 def _skip_blanks(text: str, at: int) -> int:

@@ -1,6 +1,7 @@
 """Bytes as they arrive -> whole lines. Pure and bounded; knows nothing of what a line says."""
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.unfinished import Tail, Tails
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -40,8 +41,8 @@ class LineBuffer:
             One block that ends in `\n`; empty if no line is complete.
 
         Raises:
-            ProviderProtocolError: A line is too long.
-            ServerExhausted: Too much is unfinished.
+            ProviderError: PROTOCOL. A line is too long.
+            ProviderError: EXHAUSTED. Too much is unfinished.
         """
         end = data.rfind(b"\n") + 1
         if end == len(data) and self._tail is None:
@@ -72,11 +73,11 @@ class LineBuffer:
 
     def _keep(self, data: bytes) -> None:
         if self.pending_bytes + len(data) > self._most_bytes:
-            raise ProviderProtocolError(row="C08", phase="stream")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
         if self._tail is None:
             self._tail = Tail(self._tails)
         self._tail.add(data)
 
     def _check(self, block: bytes) -> None:
         if max(map(len, block.split(b"\n"))) > self._most_bytes:
-            raise ProviderProtocolError(row="C08", phase="stream")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")

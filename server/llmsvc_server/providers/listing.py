@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.untyped import UNREADABLE, values_in
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
@@ -50,17 +51,17 @@ def read_list(body: bytes, key: str, decode: Decode) -> Iterator[Sequence[msgspe
         decode: Decodes such a body.
 
     Raises:
-        ProviderProtocolError: There is no such list, or it has too many entries or a giant one.
+        ProviderError: PROTOCOL. There is no such list, or it has too many entries or a giant one.
     """
     count = 0
     try:
         for entries in _pieces(body, key, decode):
             count += len(entries)
             if count > MOST_ENTRIES:
-                raise ProviderProtocolError(row="C08", status=200)
+                raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
             yield from _turns(entries)
     except UNREADABLE:
-        raise ProviderProtocolError(row="C08", status=200) from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200) from None
 
 
 def _turns(entries: Sequence[msgspec.Raw]) -> Iterator[Sequence[msgspec.Raw]]:
@@ -69,7 +70,7 @@ def _turns(entries: Sequence[msgspec.Raw]) -> Iterator[Sequence[msgspec.Raw]]:
     for at, entry in enumerate(entries):
         own = values_in(bytes(entry))
         if own > VALUES_AT_ONCE:
-            raise ProviderProtocolError(row="C08", status=200)
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
         values += own
         if values > VALUES_AT_ONCE or at - begin == ENTRIES_AT_ONCE:
             yield entries[begin:at]
@@ -89,7 +90,7 @@ def _pieces(body: bytes, key: str, decode: Decode) -> Iterator[Sequence[msgspec.
         entries, at = piece
         yield entries
     if len(body) - at > _MOST_TAIL_BYTES:
-        raise ProviderProtocolError(row="C08", status=200)
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
     yield decode(opening + body[at:])
 
 
@@ -105,7 +106,7 @@ def _beginning(body: bytes, key: str, decode: Decode) -> tuple[bytes, int]:
         except UNREADABLE:
             continue
         return b"{" + name + b":[", place.end()
-    raise ProviderProtocolError(row="C08", status=200)
+    raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
 
 
 def _piece(body: bytes, at: int) -> tuple[Sequence[msgspec.Raw], int] | None:

@@ -5,7 +5,8 @@ Source: Mistral's thinking models (`{"type": "thinking", "thinking": [...]}` bes
 
 from typing import NamedTuple
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 
 _TEXTS = frozenset({None, "text", "output_text"})
 _THINKING = frozenset({"thinking", "redacted_thinking", "reasoning"})
@@ -22,7 +23,7 @@ def read_parts(content: object) -> Parts:
     """Return what content says that is no text itself. Unknown parts say nothing.
 
     Raises:
-        ProviderProtocolError: Nobody can tell what text it holds.
+        ProviderError: PROTOCOL. Nobody can tell what text it holds.
     """
     texts: list[str] = []
     thinks = False
@@ -37,11 +38,11 @@ def read_parts(content: object) -> Parts:
                 texts.append(_text(part.get("text")))
             thinks = thinks or kind in _THINKING
         elif part is not None:
-            raise ProviderProtocolError(row="C08")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     return Parts("".join(texts), thinks)
 
 
 def _text(value: object) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    raise ProviderProtocolError(row="C08")
+    raise ProviderError(ErrorKind.PROTOCOL, row="C08")

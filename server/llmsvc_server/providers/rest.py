@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable
 
-from llmsvc_server.errors import ProviderFailed
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.ending import Ending
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
@@ -36,7 +36,7 @@ class Rest:
         lost. Nothing limits the wait for what an answer still lacks: that is done further up.
 
         Raises:
-            ProviderFailed: The connection was lost before the answer was complete.
+            ProviderError: TRANSIENT. The connection was lost before the answer was complete.
         """
         if not self._ending.is_believed:
             self._until_s = math.inf
@@ -50,7 +50,7 @@ class Rest:
         try:
             async with asyncio.timeout_at(self._until_s):
                 data = await self._answer.read()
-        except (TimeoutError, ProviderFailed):
+        except (TimeoutError, ProviderError):
             return b""
         self._left_bytes -= len(data)
         return data if self._left_bytes >= 0 else b""

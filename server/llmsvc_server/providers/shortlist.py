@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 
 MOST_REMOTE = 10_000
 """How many models may run elsewhere. Each is remembered, so that none is taken for a local one."""
@@ -66,12 +67,12 @@ class Shortlist:
             is_remote: Whether this entry of the list says that it runs elsewhere.
 
         Raises:
-            ProviderProtocolError: More models run elsewhere than any such server has.
+            ProviderError: PROTOCOL. More models run elsewhere than any such server has.
         """
         if is_remote:
             self.remote.add(identity)
             if len(self.remote) > MOST_REMOTE:
-                raise ProviderProtocolError(row="C08", status=200)
+                raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
             if not self._keeps_remote:
                 return False
         if identity in self._known:

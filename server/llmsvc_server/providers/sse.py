@@ -5,7 +5,8 @@ Source: the HTML standard, section 9.2.6 "Interpreting an event stream".
 
 from typing import NamedTuple
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
 from llmsvc_server.providers.unfinished import SMALL_BYTES, Tails
 
@@ -83,8 +84,8 @@ class EventBuffer:
             data: Bytes in the order of their arrival, cut anywhere.
 
         Raises:
-            ProviderProtocolError: An event is too long.
-            ServerExhausted: Too much is unfinished.
+            ProviderError: PROTOCOL. An event is too long.
+            ProviderError: EXHAUSTED. Too much is unfinished.
         """
         if b"\r" in data or self._ended_in_cr:
             data = self._with_plain_ends(data)
@@ -131,7 +132,7 @@ class EventBuffer:
 
     def _count(self) -> None:
         if self._data_bytes > self._most_bytes or len(self._data) >= MOST_DATA_LINES:
-            raise ProviderProtocolError(row="C08", phase="stream")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
         self._is_counted = True
         self._tails.keep(self, self._data_bytes + len(self._data) * _LINE_BYTES)
 

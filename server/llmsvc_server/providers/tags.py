@@ -86,7 +86,7 @@ def read_tags(body: bytes) -> Iterator[Sequence[Entry | None]]:
         body: What `/api/tags` or `/api/ps` answered.
 
     Raises:
-        ProviderProtocolError: It is no such list.
+        ProviderError: PROTOCOL. It is no such list.
     """
     for entries in read_list(body, "models", _listed):
         yield list(map(_read, entries))

@@ -6,7 +6,8 @@ Each may be long, and one chat alone has little of them. So the sum is what is b
 from types import TracebackType
 from typing import Self
 
-from llmsvc_server.errors import ServerExhausted
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 
 FREE_BYTES = 64 * 1024
 """Of each answer, not counted: longer than lines and errors are that mean well."""
@@ -65,14 +66,14 @@ class Tails:
         """Count so much in one place from now on, instead of what was there.
 
         Raises:
-            ServerExhausted: There is no room for it.
+            ProviderError: EXHAUSTED. There is no room for it.
         """
         before_bytes = self._sizes_bytes.get(where, 0)
         total_bytes = sum(self._sizes_bytes.values()) - before_bytes + size_bytes
         counted_bytes = max(0, total_bytes - FREE_BYTES)
         more_bytes = counted_bytes - self._counted_bytes
         if more_bytes > 0 and not self._unfinished.has_room(counted_bytes, more_bytes):
-            raise ServerExhausted(cause="unfinished")
+            raise ProviderError(ErrorKind.EXHAUSTED, cause="unfinished")
         self._unfinished.bytes += more_bytes
         self._counted_bytes = counted_bytes
         self._sizes_bytes[where] = size_bytes
@@ -106,7 +107,7 @@ class Tail:
         """Keep what came next.
 
         Raises:
-            ServerExhausted: There is no room for it.
+            ProviderError: EXHAUSTED. There is no room for it.
         """
         pieces = self._pieces
         self.size_bytes += len(data)

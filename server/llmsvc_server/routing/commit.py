@@ -1,7 +1,8 @@
 """The commit point: the first content, after which no other candidate is asked."""
 
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Done
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.held import Share
 
 
@@ -26,5 +27,5 @@ async def rest_of_answer(held: list[ChatEvent], events: ChatEvents, share: Share
             share.add(event.text)
             if share.is_too_long:
                 # As if it came from there, so that the wrappers see it too.
-                await events.athrow(ProviderProtocolError(phase="stream"))
+                await events.athrow(ProviderError(ErrorKind.PROTOCOL, phase="stream"))
         held.append(event)

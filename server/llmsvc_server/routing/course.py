@@ -5,13 +5,14 @@ Rules: failover.md 4. Which failure is told in the end: settle.py.
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmsvc_server.chat.deadline import Budget, Deadline, Verdict
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Attempt, Locality, Route, Trail
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
-from llmsvc_server.errors import ContextTooLong, LlmsvcError, ProviderError, TooLittleTime
+from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind, Next, Retry
 from llmsvc_server.routing.plan import Candidate, Plan
 from llmsvc_server.routing.settle import counts, settled
@@ -144,16 +145,15 @@ class Course:
             verdict.count()
         self._verdicts.clear()
 
-    def failure(self) -> LlmsvcError:
+    def failure(self) -> ProviderError | AllProvidersFailed:
         """Return what the caller is told, after `next` returned None."""
-        error = settled(
+        failure = settled(
             self._failures,
             is_cut=self._plan.is_cut,
             names_target=self._plan.names_target,
             is_ended=self._ended,
         )
-        error.trail = self.trail()
-        return error
+        return replace(failure, trail=self.trail())
 
     def trail(self, *last: Attempt) -> Trail:
         """Return what was tried so far, and `last`."""
@@ -195,9 +195,11 @@ class Course:
     def _skip(self, candidate: Candidate, later: Sequence[Candidate]) -> ProviderError | None:
         """Return why a candidate is not worth an attempt now; None if it is."""
         if self._finish_by.remaining_s() <= 0:
-            return TooLittleTime(called=False)
+            return ProviderError(ErrorKind.NO_TIME, called=False)
         if not self._holds_prompt(candidate):
-            return ContextTooLong(called=False, context_length=candidate.window_tokens)
+            return ProviderError(
+                ErrorKind.CONTEXT, called=False, context_length=candidate.window_tokens
+            )
         refusal = candidate.refusal(candidate.model, sole=self._sole)
         if refusal is not None:
             return refusal
@@ -206,7 +208,7 @@ class Course:
         whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
         left_s = self._finish_by.remaining_s() - self._needed_s(later)
         is_short = left_s < min(whole_s, candidate.patience.floor_s(candidate.model))
-        return TooLittleTime(called=False) if is_short else None
+        return ProviderError(ErrorKind.NO_TIME, called=False) if is_short else None
 
     def _retry(self, step: Step, error: ProviderError) -> Step | None:
         """Return the same candidate's second attempt, if it may have one."""

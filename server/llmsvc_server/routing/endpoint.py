@@ -14,14 +14,7 @@ from llmsvc_server.chat.deadline import Budget, Clock
 from llmsvc_server.chat.events import ChatEvents, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality
-from llmsvc_server.errors import (
-    EngineDied,
-    LoadFailed,
-    ModelLoading,
-    ProviderBlocked,
-    ProviderError,
-    ProviderOverloaded,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
@@ -37,7 +30,6 @@ TROUBLE_S = 10.0
 Who fails at once looks idle, and would be given everything (failover.md 9).
 """
 
-_WITHOUT_ENGINE = (EngineDied, LoadFailed, ModelLoading)
 REMEMBERED_MODELS = 256
 TRIALS_TO_CLOSE = {Locality.LOCAL: 1, Locality.REMOTE: 2}
 
@@ -285,19 +277,19 @@ class Endpoint:
         if not silent or not budget.whole_patience:
             return error
         if self._watch.worked_elsewhere(model, began_s):
-            return ProviderOverloaded(row=error.row, phase=error.phase)
+            return ProviderError(ErrorKind.SATURATED, row=error.row, phase=error.phase)
         # What runs elsewhere has no load here.
         loads = self._loads if request.stays_local else None
         if loads is not None and not await loads.confirm(model):
             self._watch.was_cold(model)
-            return ModelLoading(row=error.row, phase="load")
+            return ProviderError(ErrorKind.COLD_LOAD, row=error.row, phase="load")
         self._watch.was_silent(model, began_s)
         return error
 
     def _failed(self, error: ProviderError, place: Place, model: str, budget: Budget) -> None:
         error.endpoint = self.name
         self._block(error, model)
-        if self._loads is not None and isinstance(error, _WITHOUT_ENGINE):
+        if self._loads is not None and (error.engine_died or error.kind.rules.is_cold):
             self._loads.lost(model, error)
         if place.failed(error, budget) or error.kind is ErrorKind.SATURATED:
             self._troubled_s = self._clock()
@@ -308,8 +300,8 @@ class Endpoint:
         if not (is_local and error.kind is ErrorKind.MODEL_MISSING):
             self._blocks.note(error, self.name, model)
 
-    def _blocked(self, *, called: bool, retry_after_s: float | None = None) -> ProviderBlocked:
-        error = ProviderBlocked(called=called, retry_after_s=retry_after_s)
+    def _blocked(self, *, called: bool, retry_after_s: float | None = None) -> ProviderError:
+        error = ProviderError(ErrorKind.OPEN, called=called, retry_after_s=retry_after_s)
         error.endpoint = self.name
         return error
 

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from llmsvc_server.errors import LlmsvcError, QueueFull
+from llmsvc_server.errors import LlmsvcError, ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.turns import Turns
 
 T = TypeVar("T")
@@ -60,12 +61,14 @@ class Line(Generic[T]):
             retry_after_s: Advice for who waits in vain.
 
         Raises:
-            QueueFull: Too many wait already, others who have less came, or the wait took too long.
+            ProviderError: QUEUE_FULL. Too many wait already, others who have less came, or the wait took too long.
             LlmsvcError: What `refuse` was given meanwhile.
         """
 
-        def full() -> QueueFull:
-            return QueueFull(retry_after_s=retry_after_s, called=False, phase="queue")
+        def full() -> ProviderError:
+            return ProviderError(
+                ErrorKind.QUEUE_FULL, retry_after_s=retry_after_s, called=False, phase="queue"
+            )
 
         if patience_s <= 0 or not self._has_room(caller, full):
             raise full()
@@ -104,7 +107,7 @@ class Line(Generic[T]):
             if not self.serve(min(callers, key=self._turns.order)):
                 return
 
-    def _has_room(self, caller: str, full: Callable[[], QueueFull]) -> bool:
+    def _has_room(self, caller: str, full: Callable[[], ProviderError]) -> bool:
         """Return whether one more may wait; whoever has most makes room where that evens out."""
         if self.waiting < self._most:
             return True

@@ -9,7 +9,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import LoadFailed, ModelLoading, ProviderError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import WarmsModels
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 
@@ -45,7 +46,9 @@ class _Load:
         self.is_ended = False
         self.over = asyncio.Event()
         # Stands where the load is given up: the process ends.
-        self.failure: ProviderError | None = ModelLoading(called=False, phase="load")
+        self.failure: ProviderError | None = ProviderError(
+            ErrorKind.COLD_LOAD, called=False, phase="load"
+        )
 
 
 class Loads:
@@ -130,7 +133,7 @@ class Loads:
             error: What the call is told; it learns how long the load will take.
         """
         self.mark_cold(model)
-        if isinstance(error, ModelLoading):
+        if error.kind is ErrorKind.COLD_LOAD:
             self.begin(model)
             error.retry_after_s = self.eta_s(model)
 
@@ -205,8 +208,13 @@ class Loads:
             await self._warmed(model)
         except ProviderError as error:
             if error.kind.rules.fails_load:
-                raise LoadFailed(
-                    called=False, phase="load", model=model, row=error.row, status=error.status
+                raise ProviderError(
+                    ErrorKind.LOAD_FAILED,
+                    called=False,
+                    phase="load",
+                    model=model,
+                    row=error.row,
+                    status=error.status,
                 ) from None
             error.phase = "load"
             raise
@@ -220,7 +228,7 @@ class Loads:
                     return await self._source.warm(model)
             except TimeoutError:
                 continue
-        raise LoadFailed(called=False, model=model)
+        raise ProviderError(ErrorKind.LOAD_FAILED, called=False, model=model)
 
     def _note(self, model: str, load: _Load, took_s: float) -> None:
         self._cold.discard(model)

@@ -20,13 +20,8 @@ from llmsvc_server.chat.route import (
 )
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
-from llmsvc_server.errors import (
-    ContextTooLong,
-    ModelNotFound,
-    ProviderError,
-    ProviderNotFound,
-    RouteForbidden,
-)
+from llmsvc_server.errors import ProviderError, ProviderNotFound
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.routing.budget import Patience
 
@@ -232,15 +227,18 @@ class _Planner:
             return self._forbidden(outcome.info, outcome.model)
         window = outcome.window_tokens
         if window is not None and estimated_tokens(self._request.text_length) > window:
-            too_long = ContextTooLong(called=False, context_length=window)
+            too_long = ProviderError(ErrorKind.CONTEXT, called=False, context_length=window)
             return _fact(too_long, outcome.info, outcome.model)
         return outcome
 
     def passes_over(self, outcome: Outcome, *, is_picked: bool) -> bool:
         """Return whether a request for one target only means a later one than this."""
-        if isinstance(outcome, RouteForbidden):
+        if isinstance(outcome, Candidate):
+            return False
+        if outcome.kind is ErrorKind.REMOTE_REFUSED:
             return True
-        return isinstance(outcome, ModelNotFound) and not is_picked and not self.by_default
+        is_missing = outcome.kind is ErrorKind.MODEL_MISSING
+        return is_missing and not is_picked and not self.by_default
 
     def _withheld(self, error: ProviderError, model: str) -> ProviderError:
         info = error.provider
@@ -276,12 +274,16 @@ class _Planner:
             if inventory.runs_remotely(info.name, model):
                 info = replace(info, locality=Locality.REMOTE)
                 if not target.allows_remote:
-                    return _fact(RouteForbidden(called=False, cause="operator"), info, model)
+                    return _fact(
+                        ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="operator"),
+                        info,
+                        model,
+                    )
             spelling = inventory.spelling(info.name, model)
         elif not model or not (is_configured or is_picked):
             spelling = None
         if spelling is None or (target.configured_only and not is_configured):
-            missing = ModelNotFound(called=False)
+            missing = ProviderError(ErrorKind.MODEL_MISSING, called=False)
             missing.pull_hint = pull_hint
             missing.present = self._present()
             return _fact(missing, info, model)
@@ -331,7 +333,9 @@ class _Planner:
         return self.privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL
 
     def _forbidden(self, info: ProviderInfo, model: str) -> ProviderError:
-        return _fact(RouteForbidden(called=False, cause=self._cause), info, model)
+        return _fact(
+            ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause=self._cause), info, model
+        )
 
 
 def _own(target: Target) -> tuple[str, ...]:

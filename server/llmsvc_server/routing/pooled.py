@@ -14,7 +14,8 @@ from llmsvc_server.chat.deadline import Budget, Clock
 from llmsvc_server.chat.events import ChatEvents, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import ProviderError, ProviderUnreachable, ShuttingDown
+from llmsvc_server.errors import ProviderError, ShuttingDown
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
@@ -158,7 +159,7 @@ class Pooled:
                     return None
                 refusals.append(refusal)
         if not refusals:
-            return ProviderUnreachable(called=False, phase="connect")
+            return ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
         return min(refusals, key=lambda error: error.retry_after_s or float("inf"))
 
     def wait_s(self, model: str) -> float:
@@ -181,7 +182,7 @@ class Pooled:
 
         Raises:
             ProviderError: No endpoint may be called, or as the called one.
-            QueueFull: No place came free in time.
+            ProviderError: QUEUE_FULL. No place came free in time.
             ShuttingDown: The server drains, and there was no place.
         """
         model = request.model

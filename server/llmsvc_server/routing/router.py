@@ -10,13 +10,7 @@ from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Phase, Started, Waiting
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Locality, Route
-from llmsvc_server.errors import (
-    InterruptCause,
-    ModelNotFound,
-    ProviderError,
-    ProviderProtocolError,
-    StreamInterrupted,
-)
+from llmsvc_server.errors import InterruptCause, ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.commit import commits, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
@@ -122,7 +116,7 @@ class FailoverRouter:
             share.clear()
 
     def _learn(self, error: ProviderError) -> None:
-        if isinstance(error, ModelNotFound) and error.provider is not None:
+        if error.kind is ErrorKind.MODEL_MISSING and error.provider is not None:
             self._inventory.forget(error.provider.name, error.endpoint, error.model)
 
 
@@ -160,7 +154,7 @@ class _Attempt:
             ProviderError: There was none, or the rest did not come.
         """
         if not self.held:
-            raise ProviderProtocolError(phase="first_token")
+            raise ProviderError(ErrorKind.PROTOCOL, phase="first_token")
         self._content_at_s = self._clock()
         if delivery is Delivery.WHOLE:
             await rest_of_answer(self.held, events, share)
@@ -174,7 +168,7 @@ class _Attempt:
         """Return why it failed before its commit point, with what only the router knows."""
         candidate = self._step.candidate
         error.provider, error.model = candidate.info, candidate.model
-        if isinstance(error, ModelNotFound):
+        if error.kind is ErrorKind.MODEL_MISSING:
             error.pull_hint = candidate.pull_hint
         return error
 

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from llmsvc_server.errors import AllProvidersFailed, LlmsvcError, ProviderError
+from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind
 
 _POLICIES = frozenset(("request", "operator"))
@@ -26,7 +27,7 @@ def settled(
     is_cut: bool,
     names_target: bool,
     is_ended: bool = False,
-) -> LlmsvcError:
+) -> ProviderError | AllProvidersFailed:
     """Return what the caller is told.
 
     Who ends the chain is told itself, and so is the only failure, or one for which all were
@@ -52,10 +53,8 @@ def settled(
     if is_ended:
         return error
     if gated and error is not gated[0]:
-        error.failover_blocked = "privacy"
-    elif is_cut:
-        error.failover_blocked = "request"
-    return error
+        return replace(error, failover_blocked="privacy")
+    return replace(error, failover_blocked="request") if is_cut else error
 
 
 def _is_gated(failure: ProviderError) -> bool:
@@ -63,7 +62,7 @@ def _is_gated(failure: ProviderError) -> bool:
     return failure.kind is ErrorKind.REMOTE_REFUSED and failure.cause in _POLICIES
 
 
-def _deciding(failures: Sequence[ProviderError]) -> LlmsvcError:
+def _deciding(failures: Sequence[ProviderError]) -> ProviderError | AllProvidersFailed:
     last = failures[-1]
     if last.kind is ErrorKind.VIOLATION and last.called:
         return last

@@ -12,7 +12,8 @@ from llmsvc_server.chat.deadline import Budget, Clock
 from llmsvc_server.chat.events import ChatEvents
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import EngineDied, ProviderError, ProviderTimeout
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.routing.limits import Limit, Limits
 
@@ -42,8 +43,8 @@ class Timed:
         """Pass the answer on as long as it comes in time.
 
         Raises:
-            ProviderTimeout: No content in time, or a gap that was too long.
-            EngineDied: Another call was told so, and this one heard nothing more.
+            ProviderError: SILENT. No content in time, or a gap that was too long.
+            ProviderError: TRANSIENT. Another call was told so, and this one heard nothing more.
             ProviderError: As the limited provider.
         """
         # A whole answer may still be given by somebody else, as long as that one has the time.
@@ -66,9 +67,10 @@ class Timed:
                     yield event
                     gap_s = self._gap_s(budget) if leaves_time else self._idle_s
                     silence.limit(gap_s)
-            except EngineDied:
-                for sibling in self._running[request.model] - {silence}:
-                    sibling.orphan()
+            except ProviderError as error:
+                if error.engine_died:
+                    for sibling in self._running[request.model] - {silence}:
+                        sibling.orphan()
                 raise
             except asyncio.CancelledError:
                 if not silence.broke():
@@ -97,12 +99,14 @@ class Timed:
 
 def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderError:
     if silence.is_orphan:
-        died = EngineDied(phase="stream" if begun else "first_token")
+        died = ProviderError(
+            ErrorKind.TRANSIENT, engine_died=True, phase="stream" if begun else "first_token"
+        )
         died.is_cut_short = True  # the one that was told counts
         return died
     if not begun:
-        return ProviderTimeout(row="C05", phase="first_token")
-    stalled = ProviderTimeout(row="C06", phase="idle")
+        return ProviderError(ErrorKind.SILENT, row="C05", phase="first_token")
+    stalled = ProviderError(ErrorKind.SILENT, row="C06", phase="idle")
     stalled.is_cut_short = is_short
     return stalled
 

@@ -8,7 +8,8 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.errors import ModelLoading
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.loads import Loads
@@ -38,8 +39,8 @@ class Warmed:
         """Return the answer's events; before them, the model is brought into memory.
 
         Raises:
-            ModelLoading: It is being loaded, and will not be ready in time. The load goes on.
-            LoadFailed: It can't be loaded.
+            ProviderError: COLD_LOAD. It is being loaded, and will not be ready in time. The load goes on.
+            ProviderError: LOAD_FAILED. It can't be loaded.
             ProviderError: As the guarded provider.
         """
         cold = self._cold(request.model, sole=budget.sole)
@@ -52,7 +53,9 @@ class Warmed:
         eta_s = cold.eta_s(model)
         if budget.fallback_follows and eta_s > budget.first_token_by.remaining_s():
             cold.begin(model)
-            raise ModelLoading(phase="load", called=False, retry_after_s=eta_s)
+            raise ProviderError(
+                ErrorKind.COLD_LOAD, phase="load", called=False, retry_after_s=eta_s
+            )
         yield Waiting(Phase.LOADING)
         await self._join(cold, model, budget)
         budget = self._patience.again(budget, request)
@@ -89,4 +92,6 @@ class Warmed:
                 await loads.wait(model)
         except TimeoutError:
             wait_s = loads.eta_s(model)
-            raise ModelLoading(phase="load", called=False, retry_after_s=wait_s) from None
+            raise ProviderError(
+                ErrorKind.COLD_LOAD, phase="load", called=False, retry_after_s=wait_s
+            ) from None

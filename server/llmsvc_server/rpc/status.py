@@ -15,8 +15,6 @@ from llmsvc_server.errors import (
     AllProvidersFailed,
     DeadlineExpired,
     InvalidRequest,
-    LlmsvcError,
-    ModelNotFound,
     Overloaded,
     ProviderError,
     ProviderNotFound,
@@ -71,7 +69,7 @@ class RpcFailure:
 def to_failure(error: BaseException) -> RpcFailure:
     """Return what the caller is told of `error`. Anything unknown is a defect of ours."""
     failure = _untold(error)
-    if not isinstance(error, LlmsvcError):
+    if not isinstance(error, ProviderError | AllProvidersFailed):
         return failure
     if error.failover_blocked:
         blocked = {"failoverBlocked": error.failover_blocked}
@@ -157,7 +155,7 @@ def _invalid(error: InvalidRequest) -> RpcFailure:
         code="INVALID_ARGUMENT",
         reason="INVALID_REQUEST",
         message=f"{first.field or 'request'}: {first.description}{more}",
-        violations=error.violations,
+        violations=tuple(error.violations),
     )
 
 
@@ -229,7 +227,7 @@ def _expired(error: DeadlineExpired) -> RpcFailure:
 
 
 def _sentence(error: ProviderError) -> str:
-    if isinstance(error, ModelNotFound):
+    if error.kind is ErrorKind.MODEL_MISSING:
         return _missing_model(error)
     return _template(error).format(
         provider=_name_of(error) or "unknown", model=error.model or "the model"
@@ -243,7 +241,7 @@ def _template(error: ProviderError) -> str:
     return rules.policy_sentence if rules.policy_sentence and error.cause else rules.sentence
 
 
-def _missing_model(error: ModelNotFound) -> str:
+def _missing_model(error: ProviderError) -> str:
     """Return that a model is missing, what to do, and what is there; in this order it is cut."""
     name = f"the model {error.model}" if is_plain(error.model) else "the requested model"
     sentences = [f"No provider has {name}."]
@@ -256,7 +254,7 @@ def _missing_model(error: ModelNotFound) -> str:
     return " ".join(sentences)
 
 
-def _pulls(error: ModelNotFound) -> bool:
+def _pulls(error: ProviderError) -> bool:
     """Return whether a pull would bring the model."""
     provider = error.provider
     return bool(error.pull_hint) and (provider is None or provider.kind is ProviderKind.OLLAMA)
@@ -280,7 +278,7 @@ def _metadata(error: ProviderError) -> dict[str, str]:
             "inputTokens": _count(error.input_tokens),
             "countMethod": "" if error.input_tokens is None else "REPORTED",
         }
-    if isinstance(error, ModelNotFound) and _pulls(error):
+    if error.kind is ErrorKind.MODEL_MISSING and _pulls(error):
         facts["pullable"] = "true"
     return {key: value for key, value in facts.items() if value}
 

@@ -11,12 +11,8 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import (
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-    ServerExhausted,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.anthropic.asking import room_for
 from llmsvc_server.providers.anthropic.reading import Reading
@@ -40,8 +36,6 @@ DRAIN_S = 0.05
 _CHAT = "/v1/messages"
 _STREAM = "text/event-stream"
 _WHOLE = "application/json"
-_FAULTS = (ProviderFailed, ProviderProtocolError, ServerExhausted)
-"""Failures of which a caller is told how far the answer had come."""
 
 
 class AnthropicProvider:
@@ -146,7 +140,7 @@ class AnthropicProvider:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
             error.model = request.model
-            if isinstance(error, _FAULTS):
+            if error.kind.rules.has_progress:
                 error.phase = error.phase or reading.phase
             raise
         finally:
@@ -200,9 +194,9 @@ def _begin(reading: Reading, answer: Answer) -> None:
     """Tell `reading` what kind of answer comes.
 
     Raises:
-        ProviderProtocolError: None that could be one.
+        ProviderError: PROTOCOL. None that could be one.
     """
     if answer.content_type not in {_STREAM, _WHOLE}:
-        raise ProviderProtocolError(row="C08", status=OK)
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK)
     if answer.content_type == _WHOLE:
         reading.expect_whole()

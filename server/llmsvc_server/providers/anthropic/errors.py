@@ -10,18 +10,8 @@ Rows: failover.md 2.2. Signals: facts/providers.md 2.6.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from llmsvc_server.errors import (
-    ContextTooLong,
-    CredentialRejected,
-    ModelNotFound,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    QuotaExhausted,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.refusals import Said
 
 
@@ -41,7 +31,7 @@ class Row:
     """
 
     name: str
-    error: type[ProviderError]
+    error: ErrorKind
     codes: Collection[str] = ()
     kinds: Collection[str] = ()
     texts: Collection[str] = ()
@@ -64,7 +54,7 @@ class Row:
 _BY_CODE: tuple[Row, ...] = (
     Row(
         name="A01",
-        error=QuotaExhausted,
+        error=ErrorKind.QUOTA,
         codes={"enforced_spend_limit_reached", "contract_spend_limit_reached"},
     ),
 )
@@ -72,45 +62,48 @@ _BROKEN = range(500, 600)
 # Before the types that say no more than that something failed: a proxy's are its own.
 _BY_WORDS: tuple[Row, ...] = (
     Row(
-        name="A06", error=ContextTooLong, is_overflow=True, statuses={400, 413, 422, *_BROKEN, None}
+        name="A06",
+        error=ErrorKind.CONTEXT,
+        is_overflow=True,
+        statuses={400, 413, 422, *_BROKEN, None},
     ),
 )
 _BY_KIND: tuple[Row, ...] = (
-    Row(name="A01", error=QuotaExhausted, kinds={"billing_error"}),
-    Row(name="A02", error=ProviderRateLimited, kinds={"rate_limit_error"}),
+    Row(name="A01", error=ErrorKind.QUOTA, kinds={"billing_error"}),
+    Row(name="A02", error=ErrorKind.RATE_LIMIT, kinds={"rate_limit_error"}),
     Row(
         name="A03",
-        error=ProviderFailed,
+        error=ErrorKind.TRANSIENT,
         kinds={"overloaded_error", "api_error", "timeout_error", "conflict_error"},
     ),
-    Row(name="A04", error=CredentialRejected, kinds={"authentication_error", "permission_error"}),
-    Row(name="A05", error=ModelNotFound, kinds={"not_found_error"}),
-    Row(name="A06", error=ContextTooLong, kinds={"request_too_large"}),
+    Row(name="A04", error=ErrorKind.CREDENTIAL, kinds={"authentication_error", "permission_error"}),
+    Row(name="A05", error=ErrorKind.MODEL_MISSING, kinds={"not_found_error"}),
+    Row(name="A06", error=ErrorKind.CONTEXT, kinds={"request_too_large"}),
 )
 _BY_TEXT: tuple[Row, ...] = (
     Row(
         name="A01",
-        error=QuotaExhausted,
+        error=ErrorKind.QUOTA,
         texts={"api usage limits", "credit balance is too low"},
         statuses={400, None},
     ),
 )
 _BY_STATUS: tuple[Row, ...] = (
-    Row(name="A01", error=QuotaExhausted, statuses={402}),
-    Row(name="A02", error=ProviderRateLimited, statuses={429}),
-    Row(name="A03", error=ProviderFailed, statuses={408, 409, *_BROKEN}),
-    Row(name="A04", error=CredentialRejected, statuses={401, 403}),
-    Row(name="A05", error=ModelNotFound, statuses={404}, in_answer=True),
-    Row(name="A05", error=ProviderMisconfigured, statuses={404, 405}),
-    Row(name="A06", error=ContextTooLong, statuses={413}),
+    Row(name="A01", error=ErrorKind.QUOTA, statuses={402}),
+    Row(name="A02", error=ErrorKind.RATE_LIMIT, statuses={429}),
+    Row(name="A03", error=ErrorKind.TRANSIENT, statuses={408, 409, *_BROKEN}),
+    Row(name="A04", error=ErrorKind.CREDENTIAL, statuses={401, 403}),
+    Row(name="A05", error=ErrorKind.MODEL_MISSING, statuses={404}, in_answer=True),
+    Row(name="A05", error=ErrorKind.MISCONFIGURED, statuses={404, 405}),
+    Row(name="A06", error=ErrorKind.CONTEXT, statuses={413}),
     # Their word for whatever they do not like: every status above says more.
-    Row(name="A07", error=ProviderRejected, kinds={"invalid_request_error"}),
-    Row(name="A07", error=ProviderRejected, statuses={400, 422}),
+    Row(name="A07", error=ErrorKind.CALLER, kinds={"invalid_request_error"}),
+    Row(name="A07", error=ErrorKind.CALLER, statuses={400, 422}),
     # What fails in words that nobody knows is no less a failure of the provider.
-    Row(name="A03", error=ProviderFailed, in_answer=True),
+    Row(name="A03", error=ErrorKind.TRANSIENT, in_answer=True),
 )
 ROWS: tuple[Row, ...] = (
-    Row(name="C04", error=ProviderMisconfigured, statuses=range(300, 400)),
+    Row(name="C04", error=ErrorKind.MISCONFIGURED, statuses=range(300, 400)),
     *_BY_CODE,
     *_BY_WORDS,
     *_BY_KIND,
@@ -130,8 +123,9 @@ def classify(said: Said) -> ProviderError:
     """
     row = next((row for row in ROWS if row.fits(said)), None)
     if row is None:
-        return ProviderProtocolError(status=said.status, code=_code(said))
-    return row.error(
+        return ProviderError(ErrorKind.PROTOCOL, status=said.status, code=_code(said))
+    return ProviderError(
+        row.error,
         row=row.name,
         status=said.status,
         code=_code(said),

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.usage import FinishReason
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.errors import classify
 from llmsvc_server.providers.anthropic.refusals import said
 from llmsvc_server.providers.anthropic.usage import Counts
@@ -141,7 +142,7 @@ class Reading:
             None if nothing came of it yet.
 
         Raises:
-            ServerExhausted: Too much is unfinished, here and elsewhere.
+            ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
         """
         if self._whole is not None:
             return self._take_whole(self._whole, data)
@@ -152,7 +153,9 @@ class Reading:
                 self._count_empty(event)
                 if self.over:
                     break
-        except ProviderProtocolError as error:
+        except ProviderError as error:
+            if error.kind is not ErrorKind.PROTOCOL:
+                raise
             self._fail(error)
         self.over = self.over or not data
         return self._news()
@@ -169,7 +172,7 @@ class Reading:
         if self._failure is not None:
             raise self._failure
         if not self.ending.is_marked:
-            raise ProviderFailed(row="C07", phase=self.phase)
+            raise ProviderError(ErrorKind.TRANSIENT, row="C07", phase=self.phase)
         reason = _REASONS.get(self._word, FinishReason.OTHER)
         return Done(
             finish_reason=reason_with_calls(reason) if self._calls else reason,
@@ -183,19 +186,19 @@ class Reading:
     def _take_whole(self, body: Tail, data: bytes) -> Delta | None:
         body.add(data)
         if body.size_bytes > MAX_LINE_BYTES:
-            self._fail(ProviderProtocolError(row="C08"))
+            self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
         elif not data:
             self.over = True
             try:
                 self._add_whole(body.whole())
-            except ProviderProtocolError as error:
+            except ProviderError as error:
                 self._fail(error)
         return self._news()
 
     def _add_whole(self, body: bytes) -> None:
         try:
             message = decode_message(body)
-        except ProviderProtocolError:
+        except ProviderError:
             message = read_leniently(body, Message)
             self._seam = Seam()
         if message.type == "error" or message.error:
@@ -243,14 +246,14 @@ class Reading:
     def _decoded(self, event: ServerEvent) -> Event | None:
         try:
             return decode_event(event)
-        except ProviderProtocolError:
+        except ProviderError:
             return self._reread(event)
 
     def _reread(self, event: ServerEvent) -> Event | None:
         """Return what a strict decoder refused; None for a framing marker that was spoilt."""
         try:
             reread = reread_event(event)
-        except ProviderProtocolError:
+        except ProviderError:
             if self.ending.excuses(event.data):
                 return None
             raise
@@ -278,7 +281,7 @@ class Reading:
         if not text:
             return
         if not isinstance(text, str):
-            raise ProviderProtocolError(row="C08")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08")
         self._texts.append(text)
         if self.ending.is_marked:
             self.ending.take_back()
@@ -325,14 +328,14 @@ class Reading:
         self._empty_events += 1
         self._empty_bytes += len(event.data)
         if self._empty_events > MAX_EMPTY_EVENTS or self._empty_bytes > MAX_EMPTY_BYTES:
-            raise ProviderProtocolError(row="C08")
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08")
 
     def _count_unopened(self, size_bytes: int) -> None:
         """Bound what is no event, such as comments; the first one with content may be long."""
         if not self._has_begun:
             self._unopened_bytes += size_bytes
             if self._unopened_bytes > MAX_EMPTY_BYTES + MAX_EVENT_BYTES:
-                self._fail(ProviderProtocolError(row="C08"))
+                self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
 
     def _fail(self, error: ProviderError) -> None:
         self.over = True

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import msgspec
 
 from llmsvc_server.chat.request import ChatRequest
-from llmsvc_server.errors import ProviderProtocolError, ProviderRejected
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import Settings
 from llmsvc_server.providers.lenient import read_leniently
 from llmsvc_server.providers.sse import ServerEvent
@@ -145,11 +146,11 @@ def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
         settings: What to send of its sampling.
 
     Raises:
-        ProviderRejected: The last turn says nothing.
+        ProviderError: CALLER. The last turn says nothing.
     """
     turns = [_Message(role.value, text) for role, text in alternating(spoken(request.messages))]
     if is_blank(turns[-1].content):
-        raise ProviderRejected(param="messages", called=False)
+        raise ProviderError(ErrorKind.CALLER, param="messages", called=False)
     document = _Request(
         model=request.model,
         max_tokens=settings.max_tokens,
@@ -170,7 +171,7 @@ def decode_event(event: ServerEvent) -> Event | None:
     Its name decides, and the `type` in its data where the name is none of those we know.
 
     Raises:
-        ProviderProtocolError: Its data are no JSON, or not such an event's, or hold too much.
+        ProviderError: PROTOCOL. Its data are no JSON, or not such an event's, or hold too much.
     """
     name, data = event
     if name in _SILENT:
@@ -180,7 +181,7 @@ def decode_event(event: ServerEvent) -> Event | None:
     if not data.startswith(b"{") and (event.is_end or event.says_nothing):
         return MessageStop() if event.is_end else None  # of proxies for OpenAI's clients too
     if is_overgrown(data):
-        raise ProviderProtocolError(row="C08")
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     decoder = _decoders.get(name)
     try:
         if decoder is None:
@@ -191,14 +192,14 @@ def decode_event(event: ServerEvent) -> Event | None:
             decoder = _decoders.get(named)
         return None if decoder is None else decoder.decode(data)
     except UNREADABLE:
-        raise ProviderProtocolError(row="C08") from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
 
 
 def reread_event(event: ServerEvent) -> Event | None:
     """Return what an event says that `decode_event` refuses, if it can be read leniently.
 
     Raises:
-        ProviderProtocolError: It can't.
+        ProviderError: PROTOCOL. It can't.
     """
     name, data = event
     if name not in _KINDS:
@@ -214,14 +215,14 @@ def decode_message(body: bytes) -> Message:
     """Return the answer that came in one body.
 
     Raises:
-        ProviderProtocolError: There is none, or it holds more than any answer.
+        ProviderError: PROTOCOL. There is none, or it holds more than any answer.
     """
     if is_overgrown(body):
-        raise ProviderProtocolError(row="C08")
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     try:
         return _message_decoder.decode(body)
     except UNREADABLE:
-        raise ProviderProtocolError(row="C08") from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
 
 
 def is_json(data: bytes) -> bool:
@@ -231,7 +232,7 @@ def is_json(data: bytes) -> bool:
     with contextlib.suppress(*UNREADABLE):
         _kind_decoder.decode(data)
         return True
-    with contextlib.suppress(ProviderProtocolError):
+    with contextlib.suppress(ProviderError):
         read_leniently(data, _Kind)
         return True
     return False

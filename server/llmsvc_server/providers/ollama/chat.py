@@ -7,14 +7,7 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import (
-    PrivacyViolated,
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-    RouteForbidden,
-    ServerExhausted,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
@@ -36,9 +29,6 @@ DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free (failover.md 3.3)."""
 
 _CHAT = "/api/chat"
-_FAULTS = (ProviderFailed, ProviderProtocolError, ServerExhausted)
-"""Failures of which a caller is told how far the answer had come."""
-
 _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
 
 
@@ -125,12 +115,12 @@ class OllamaProvider:
             ProviderError: The server did not answer, or not well.
         """
         on_remote_route = not request.stays_local
+        # Asked again here: a look may have changed since the plan was made.
+        if self._models.leads_outside(request.model) and not on_remote_route:
+            raise ProviderError(ErrorKind.REMOTE_REFUSED, model=request.model, called=False)
         tails = Tails(self._unfinished)
         reading = Reading(self._num_ctx, tails, may_be_remote=on_remote_route)
         try:
-            # Asked again here: a look may have changed since the plan was made.
-            if self._models.leads_outside(request.model) and not on_remote_route:
-                raise RouteForbidden(called=False)
             num_predict, adjustments = request.sampling.output_limit(self._max_output_tokens)
             body = encode_chat(
                 request,
@@ -172,7 +162,7 @@ class OllamaProvider:
     def _complete(self, error: ProviderError, request: ChatRequest, reading: Reading) -> None:
         """Add to a failure what only this chat knows."""
         error.model = request.model
-        if isinstance(error, _FAULTS):
+        if error.kind.rules.has_progress:
             error.phase = error.phase or reading.phase
         if error.kind is ErrorKind.CONTEXT:  # most of Ollama's texts do not say it
             error.context_length = error.context_length or self._num_ctx
@@ -215,7 +205,7 @@ class OllamaProvider:
 
     async def _reside(self, model: str, keep_alive_s: int) -> None:
         if looks_remote(model):
-            raise RouteForbidden(called=False)
+            raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
         body = encode_residency(model, num_ctx=self._num_ctx, keep_alive_s=keep_alive_s)
         answer = await self._upstream.post(_CHAT, body, may_repeat=True)
         try:
@@ -223,10 +213,10 @@ class OllamaProvider:
             with Tails(self._unfinished) as tails:
                 said = (await answer.read_all(MAX_REFUSAL_BYTES, tails)).strip()
             if not said:
-                raise ProviderFailed(row="C07", phase="load")
+                raise ProviderError(ErrorKind.TRANSIENT, row="C07", phase="load")
             for line in decode_lines(said + b"\n"):
                 if line.remote_host or line.remote_model:
-                    raise PrivacyViolated(row="O01")
+                    raise ProviderError(ErrorKind.VIOLATION, row="O01")
                 if line.error is not None:
                     of_cloud = line.cloud_status is not None
                     raise classify(said_in_line(line.error, of_cloud=of_cloud))
@@ -243,4 +233,4 @@ async def _check(answer: Answer) -> None:
     if answer.status != OK:
         raise await refusal(answer)
     if answer.content_type not in _ANSWERS:
-        raise ProviderProtocolError(row="C08", status=OK)
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK)

@@ -11,24 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContextTooLong,
-    CredentialRejected,
-    EngineDied,
-    LoadFailed,
-    ModelLoading,
-    ModelNotFound,
-    ModelOutputInvalid,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    RouteForbidden,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.refusals import Said, Trait
 
 _EVERY: Collection[int] = range(1000)
@@ -60,10 +44,11 @@ class Row:
         where: Whether it is about refusals, error lines or both.
         phase: What was going on.
         cause: Finer class.
+        engine_died: Whether it tells of the engine's end.
     """
 
     name: str
-    error: type[ProviderError]
+    error: ErrorKind
     statuses: Collection[int] = _EVERY
     texts: tuple[str, ...] = ()
     kind: str = ""
@@ -71,6 +56,7 @@ class Row:
     where: Where = Where.REFUSAL
     phase: str = ""
     cause: str = ""
+    engine_died: bool = False
 
     def fits(self, said: Said) -> bool:
         """Return whether this row is about `said`."""
@@ -90,47 +76,54 @@ def _found(piece: str, text: str) -> bool:
 
 
 ROWS: tuple[Row, ...] = (
-    Row(name="C04", error=ProviderMisconfigured, statuses=range(300, 400)),
+    Row(name="C04", error=ErrorKind.MISCONFIGURED, statuses=range(300, 400)),
     Row(
         name="O02",
-        error=ModelOutputInvalid,
+        error=ErrorKind.MODEL_OUTPUT,
         texts=("error parsing tool call", "xml syntax error", "invalid tool call arguments"),
         where=_BOTH,
         cause="toolCall",
     ),
-    Row(name="O04", error=ModelNotFound, statuses={404}, traits=Trait.ERROR_TEXT),
+    Row(name="O04", error=ErrorKind.MODEL_MISSING, statuses={404}, traits=Trait.ERROR_TEXT),
     # The router sends only listed names. Such a model has a manifest, and its weights are gone.
-    Row(name="O04", error=ModelNotFound, statuses={400}, texts=("does not support chat",)),
-    Row(name="O04", error=ProviderMisconfigured, statuses={404, 405}),
-    Row(name="O04", error=ProviderMisconfigured, statuses={403}, traits=Trait.EMPTY),
-    Row(name="O05", error=RouteForbidden, traits=Trait.CLOUD_STATUS, where=_BOTH),
-    Row(name="O05", error=RouteForbidden, statuses={401}, traits=Trait.SIGN_IN),
+    Row(
+        name="O04", error=ErrorKind.MODEL_MISSING, statuses={400}, texts=("does not support chat",)
+    ),
+    Row(name="O04", error=ErrorKind.MISCONFIGURED, statuses={404, 405}),
+    Row(name="O04", error=ErrorKind.MISCONFIGURED, statuses={403}, traits=Trait.EMPTY),
+    Row(name="O05", error=ErrorKind.REMOTE_REFUSED, traits=Trait.CLOUD_STATUS, where=_BOTH),
+    Row(name="O05", error=ErrorKind.REMOTE_REFUSED, statuses={401}, traits=Trait.SIGN_IN),
     Row(
         name="O05",
-        error=RouteForbidden,
+        error=ErrorKind.REMOTE_REFUSED,
         statuses={403},
         texts=("cloud is disabled", "remote model"),
     ),
-    Row(name="O05", error=RouteForbidden, statuses={400}, texts=("cannot run this remote model",)),
-    Row(name="O06", error=CredentialRejected, statuses={401, 403}),
-    Row(name="O06", error=ProviderRateLimited, statuses={429}),
+    Row(
+        name="O05",
+        error=ErrorKind.REMOTE_REFUSED,
+        statuses={400},
+        texts=("cannot run this remote model",),
+    ),
+    Row(name="O06", error=ErrorKind.CREDENTIAL, statuses={401, 403}),
+    Row(name="O06", error=ErrorKind.RATE_LIMIT, statuses={429}),
     Row(
         name="O07",
-        error=ProviderOverloaded,
+        error=ErrorKind.SATURATED,
         statuses={503},
         texts=("maximum pending requests",),
         where=_BOTH,
     ),
     Row(
         name="O08",
-        error=ContextTooLong,
+        error=ErrorKind.CONTEXT,
         statuses={400},
         kind="exceed_context_size_error",
         where=_BOTH,
     ),
     Row(
         name="O08",
-        error=ContextTooLong,
+        error=ErrorKind.CONTEXT,
         texts=(
             "prompt is longer than the context length",
             "input length exceeds the context length",
@@ -142,23 +135,23 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         name="O08",
-        error=ContextTooLong,
+        error=ErrorKind.CONTEXT,
         statuses={400, 413, 422, *range(500, 600)},
         traits=Trait.OVERFLOW,
         where=_BOTH,
     ),
     Row(
         name="O09",
-        error=CapabilityMissing,
+        error=ErrorKind.CAPABILITY,
         statuses={400},
         texts=("does not support", "chatrequest.think", "invalid think value", "think must be"),
         where=_BOTH,
     ),
-    Row(name="O10", error=ContextTooLong, statuses={413}),
-    Row(name="O10", error=ProviderRejected, statuses={400, 415, 422}),
+    Row(name="O10", error=ErrorKind.CONTEXT, statuses={413}),
+    Row(name="O10", error=ErrorKind.CALLER, statuses={400, 415, 422}),
     Row(
         name="O10",
-        error=ProviderRejected,
+        error=ErrorKind.CALLER,
         statuses={500},
         texts=(
             'option "',
@@ -170,7 +163,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         name="O10a",
-        error=ModelLoading,
+        error=ErrorKind.COLD_LOAD,
         statuses={503},
         texts=("loading model",),
         where=_BOTH,
@@ -179,14 +172,15 @@ ROWS: tuple[Row, ...] = (
     # Before O11: newer servers append a line of the engine's log, in which anything may stand.
     Row(
         name="O10b",
-        error=EngineDied,
+        error=ErrorKind.TRANSIENT,
+        engine_died=True,
         statuses={500},
         texts=("has unexpectedly stopped",),
         where=_BOTH,
     ),
     Row(
         name="O11",
-        error=LoadFailed,
+        error=ErrorKind.LOAD_FAILED,
         statuses={500},
         texts=(
             "unable to load model",
@@ -204,7 +198,7 @@ ROWS: tuple[Row, ...] = (
         where=_BOTH,
         phase="load",
     ),
-    Row(name="O12", error=ProviderFailed, statuses={499, *range(500, 600)}, where=_BOTH),
+    Row(name="O12", error=ErrorKind.TRANSIENT, statuses={499, *range(500, 600)}, where=_BOTH),
 )
 
 
@@ -216,12 +210,14 @@ def classify(said: Said) -> ProviderError:
     """
     row = next((row for row in ROWS if row.fits(said)), None)
     if row is None:
-        return ProviderProtocolError(status=said.status)
-    return row.error(
+        return ProviderError(ErrorKind.PROTOCOL, status=said.status)
+    return ProviderError(
+        row.error,
         row=row.name,
         status=said.status,
         phase=row.phase,
         cause=row.cause,
+        engine_died=row.engine_died,
         retry_after_s=said.retry_after_s,
         context_length=said.context_length,
         input_tokens=said.input_tokens,

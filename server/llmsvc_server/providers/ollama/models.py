@@ -10,17 +10,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContextTooLong,
-    ModelNotFound,
-    ProviderError,
-    ProviderMisconfigured,
-    ProviderProtocolError,
-    ProviderRejected,
-    ProviderTimeout,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
@@ -59,9 +50,6 @@ _status = msgspec.json.Decoder(_Status)
 
 _PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
 """A version reaches our log, and free text of a server must not."""
-
-_ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooLong)
-"""What no Ollama says to a question without a body."""
 
 
 class OllamaModels:
@@ -132,9 +120,11 @@ class OllamaModels:
             with Tails(self._unfinished) as tails:
                 body = await self._get("/api/status", MAX_FACT_BYTES, end_s, tails)
             return not _status.decode(body).cloud.disabled
-        except (ProviderUnreachable, ProviderTimeout):
-            raise
-        except (ProviderError, *UNREADABLE):
+        except ProviderError as error:
+            if error.kind in {ErrorKind.CONNECT, ErrorKind.SILENT}:
+                raise
+            return True
+        except UNREADABLE:
             return True
 
     async def _look(self, tails: Tails) -> Catalogue:
@@ -194,7 +184,7 @@ class OllamaModels:
 
         try:
             return await self._last_memory.of([body], read)
-        except ProviderProtocolError:
+        except ProviderError:
             return None
 
     async def _models(
@@ -229,7 +219,7 @@ class OllamaModels:
                 finally:
                     answer.close()
         except TimeoutError:
-            raise ProviderTimeout(phase="connect") from None
+            raise ProviderError(ErrorKind.SILENT, phase="connect") from None
 
 
 def _plain(spelling: str) -> Name | None:
@@ -253,11 +243,11 @@ async def _document(answer: Answer, most_bytes: int, tails: Tails) -> bytes:
     """
     if answer.status != OK:
         error = await refusal(answer)
-        if isinstance(error, _ABOUT_A_CHAT):
-            raise ProviderMisconfigured(status=answer.status)
+        if error.kind.rules.is_about_a_chat:
+            raise ProviderError(ErrorKind.MISCONFIGURED, status=answer.status)
         raise error
     if answer.content_type != "application/json":
-        raise ProviderMisconfigured(status=OK)
+        raise ProviderError(ErrorKind.MISCONFIGURED, status=OK)
     return await answer.read_all(most_bytes, tails)
 
 

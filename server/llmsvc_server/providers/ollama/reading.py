@@ -11,13 +11,8 @@ from collections.abc import Sequence
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import (
-    ModelOutputInvalid,
-    PrivacyViolated,
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_several
 from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
@@ -108,6 +103,10 @@ class Reading:
         """How far the answer has come: "first_token" is awaited, or "stream"."""
         return "stream" if self._has_begun else "first_token"
 
+    @property
+    def _has_leaked(self) -> bool:
+        return self._failure is not None and self._failure.kind is ErrorKind.VIOLATION
+
     def take(self, data: bytes) -> Delta | None:
         """Return what one network read adds to the answer.
 
@@ -119,7 +118,7 @@ class Reading:
             None if nothing came of it yet.
 
         Raises:
-            ServerExhausted: Too much is unfinished, here and elsewhere.
+            ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
         """
         if not data:
             return self._finish()
@@ -128,12 +127,14 @@ class Reading:
             return None
         try:
             block = self._buffer.feed(data)
-        except ProviderProtocolError as error:
+        except ProviderError as error:
+            if error.kind is not ErrorKind.PROTOCOL:
+                raise
             self._fail(error)
             return None
         try:
             lines = decode_lines(block)
-        except ProviderProtocolError:
+        except ProviderError:
             return self._salvage(block)
         if (
             len(lines) == 1
@@ -164,8 +165,10 @@ class Reading:
         last = self._last
         if last is None or not self.ending.is_marked:
             if self._repeats >= REPEATS:
-                raise ModelOutputInvalid(row="O00", cause="repetition", phase=self.phase)
-            raise ProviderFailed(row="C07", phase=self.phase)
+                raise ProviderError(
+                    ErrorKind.MODEL_OUTPUT, row="O00", cause="repetition", phase=self.phase
+                )
+            raise ProviderError(ErrorKind.TRANSIENT, row="C07", phase=self.phase)
         word = last.done_reason if isinstance(last.done_reason, str) else ""
         usage = usage_in(last)
         reason = self._finish_reason(last.done_reason, usage)
@@ -183,7 +186,7 @@ class Reading:
         rest = self._buffer.rest() if self._gathered is None else self._gathered.whole()
         try:
             return self._add(self._lines_in(rest), len(rest))
-        except ProviderProtocolError as error:
+        except ProviderError as error:
             if rest.startswith(b"{") and self._gathered is None:
                 # One of Ollama's lines, cut in the middle.
                 if not self.ending.is_believed:
@@ -195,7 +198,7 @@ class Reading:
     def _lines_in(self, rest: bytes) -> Sequence[Line]:
         try:
             return decode_lines(rest)
-        except ProviderProtocolError:
+        except ProviderError:
             lines = read_several(rest, Line)
             self._seam = self._seam or Seam()
             return lines
@@ -206,7 +209,7 @@ class Reading:
             self._gathered = Tail(self._tails)
         self._gathered.add(data)
         if self._gathered.size_bytes > MAX_LINE_BYTES:
-            self._fail(ProviderProtocolError(row="C08"))
+            self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
 
     def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | None:
         texts: list[str] = []
@@ -234,7 +237,7 @@ class Reading:
         said = message.content or ""
         try:
             text, thinks = (said, False) if isinstance(said, str) else read_parts(said)
-        except ProviderProtocolError as error:
+        except ProviderError as error:
             self._fail(error)
             return "", False
         self._calls = self._calls or bool(message.tool_calls)
@@ -251,7 +254,7 @@ class Reading:
             self._has_begun = True
         elif not self._has_begun and not self.over:
             self._count_empty(lines, size_bytes)
-        if isinstance(self._failure, PrivacyViolated):
+        if self._has_leaked:
             return None
         text = "".join(texts)
         if self._seam is not None:
@@ -272,14 +275,14 @@ class Reading:
                 deltas.append(delta)
             if self.over:
                 break
-        if not deltas or isinstance(self._failure, PrivacyViolated):
+        if not deltas or self._has_leaked:
             return None
         return Delta("".join(delta.text for delta in deltas))
 
     def _add_line(self, line: bytes) -> Delta | None:
         try:
             return self._add(self._lines_in(line), len(line))
-        except ProviderProtocolError as error:
+        except ProviderError as error:
             if not self.ending.excuses(line):
                 self._fail(error)
             return None
@@ -293,12 +296,12 @@ class Reading:
     def _settle(self, line: Line, *, is_plain: bool) -> None:
         """Take a line that ends the answer, or its beginning."""
         if (line.remote_host or line.remote_model) and not self._may_be_remote:
-            self._fail(PrivacyViolated(row="O01"))
+            self._fail(ProviderError(ErrorKind.VIOLATION, row="O01"))
         elif line.error is not None:
             of_cloud = line.cloud_status is not None
             self._fail(classify(said_in_line(line.error, of_cloud=of_cloud)))
         elif line.done_reason in _OF_LOADING:
-            self._fail(ProviderProtocolError(row="O03"))
+            self._fail(ProviderError(ErrorKind.PROTOCOL, row="O03"))
         elif line.done is True or is_reason(line.done_reason):
             self._last = line
             is_plain = is_plain and isinstance(line.done_reason, str | None)
@@ -306,7 +309,7 @@ class Reading:
             if line.done is True and is_plain:
                 self.over = self._is_framed = True
         elif not self.ending.is_believed:
-            self._fail(ProviderFailed(row="O02"))
+            self._fail(ProviderError(ErrorKind.TRANSIENT, row="O02"))
 
     def _fail(self, error: ProviderError) -> None:
         self.over = True
@@ -318,7 +321,7 @@ class Reading:
         self._empty_lines += lines
         self._empty_bytes += size_bytes
         if self._empty_lines > MAX_EMPTY_LINES or self._empty_bytes > MAX_EMPTY_BYTES:
-            self._fail(ProviderProtocolError(row="C08"))
+            self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
 
     def _note_repeats(self, texts: Sequence[str]) -> None:
         latest = texts[-1].strip()

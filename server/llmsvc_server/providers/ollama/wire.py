@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from llmsvc_server.chat.request import ChatRequest, Sampling
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
 
 
@@ -155,11 +156,11 @@ def decode_lines(block: bytes) -> Sequence[Line]:
     """Return the objects of whole lines; blank lines hold none.
 
     Raises:
-        ProviderProtocolError: One of them is no such object, or holds more than any answer.
+        ProviderError: PROTOCOL. One of them is no such object, or holds more than any answer.
     """
     if is_overgrown(block):
-        raise ProviderProtocolError(row="C08")
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     try:
         return _decoder.decode_lines(block)
     except UNREADABLE:
-        raise ProviderProtocolError(row="C08") from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None

@@ -15,13 +15,8 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import ChatEvents, Done
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import (
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-    RouteForbidden,
-    ServerExhausted,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
@@ -45,9 +40,6 @@ DRAIN_S = 0.05
 _CHAT = "/chat/completions"
 _STREAM = "text/event-stream"
 _WHOLE = "application/json"
-_FAULTS = (ProviderFailed, ProviderProtocolError, ServerExhausted)
-"""Failures of which a caller is told how far the answer had come."""
-
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 
 
@@ -158,13 +150,13 @@ class OpenaiProvider:
         Raises:
             ProviderError: The provider did not answer, or not well.
         """
+        if self._models.leads_outside(request.model):
+            raise ProviderError(ErrorKind.REMOTE_REFUSED, model=request.model, called=False)
         tails = Tails(self._unfinished)
         reading = Reading(
             tails, is_local=self._is_local, stop_sequences=request.sampling.stop_sequences
         )
         try:
-            if self._models.leads_outside(request.model):
-                raise RouteForbidden(called=False)
             most_tokens = request.sampling.limit(self._max_output_tokens)
             answer, form = await self._asked(request, most_tokens, budget)
             done: Done | None = None
@@ -192,7 +184,7 @@ class OpenaiProvider:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
             error.model = request.model
-            if isinstance(error, _FAULTS):
+            if error.kind.rules.has_progress:
                 error.phase = error.phase or reading.phase
             raise
         finally:
@@ -217,7 +209,7 @@ class OpenaiProvider:
             ProviderError: It is not going to.
         """
         if self._models.leads_outside(model):
-            raise RouteForbidden(called=False)
+            raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
         if self._roots:
             await loaded(self._roots[0])
 
@@ -285,10 +277,10 @@ def _begin(reading: Reading, answer: Answer) -> None:
     """Tell `reading` what kind of answer comes.
 
     Raises:
-        ProviderProtocolError: None that could be one.
+        ProviderError: PROTOCOL. None that could be one.
     """
     if answer.content_type not in {_STREAM, _WHOLE}:
-        raise ProviderProtocolError(row="C08", status=OK)
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK)
     reading.identify(answer.headers.get("x-request-id"))
     if answer.content_type == _WHOLE:
         reading.expect_whole()

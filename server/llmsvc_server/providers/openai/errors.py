@@ -11,24 +11,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContentRejected,
-    ContextTooLong,
-    CredentialRejected,
-    ModelLoading,
-    ModelNotFound,
-    ModelOutputInvalid,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    QuotaExhausted,
-    RegionRejected,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.refusals import Said
 
 
@@ -54,7 +38,7 @@ class Row:
     """
 
     name: str
-    error: type[ProviderError]
+    error: ErrorKind
     codes: Collection[str] = ()
     kinds: Collection[str] = ()
     texts: Collection[str] = ()
@@ -97,35 +81,37 @@ _POLICY = ("content_policy_violation", "content_filter", "ResponsibleAIPolicyVio
 _BROKEN = range(500, 600)
 
 _BY_CODE: tuple[Row, ...] = (
-    Row(name="P01", error=QuotaExhausted, codes=_MONEY),
+    Row(name="P01", error=ErrorKind.QUOTA, codes=_MONEY),
     # More than a minute's allowance in one request (OpenAI, Groq): no wait makes it fit.
     Row(
         name="P02",
-        error=ContextTooLong,
+        error=ErrorKind.CONTEXT,
         codes={"rate_limit_exceeded"},
         texts={"request too large for "},
     ),
-    Row(name="P02", error=ContextTooLong, codes={"context_length_exceeded"}),
-    Row(name="P03", error=ContentRejected, codes=_POLICY),
-    Row(name="P04", error=ModelNotFound, codes={"model_not_found", "DeploymentNotFound"}),
+    Row(name="P02", error=ErrorKind.CONTEXT, codes={"context_length_exceeded"}),
+    Row(name="P03", error=ErrorKind.CONTENT, codes=_POLICY),
+    Row(name="P04", error=ErrorKind.MODEL_MISSING, codes={"model_not_found", "DeploymentNotFound"}),
     Row(
         name="P05",
-        error=RegionRejected,
+        error=ErrorKind.REGION,
         codes={"unsupported_country_region_territory", "data_residency_mismatch"},
     ),
-    Row(name="P06", error=CredentialRejected, codes={"invalid_api_key", "API_KEY_INVALID"}),
-    Row(name="P07", error=CapabilityMissing, codes={"unsupported_parameter", "unsupported_value"}),
-    Row(name="P08", error=ModelOutputInvalid, codes={"tool_use_failed"}, cause="toolCall"),
+    Row(name="P06", error=ErrorKind.CREDENTIAL, codes={"invalid_api_key", "API_KEY_INVALID"}),
+    Row(
+        name="P07", error=ErrorKind.CAPABILITY, codes={"unsupported_parameter", "unsupported_value"}
+    ),
+    Row(name="P08", error=ErrorKind.MODEL_OUTPUT, codes={"tool_use_failed"}, cause="toolCall"),
     # Events inside an answer have no status that could say it.
-    Row(name="P09", error=ProviderRateLimited, codes={"rate_limit_exceeded", "slow_down"}),
+    Row(name="P09", error=ErrorKind.RATE_LIMIT, codes={"rate_limit_exceeded", "slow_down"}),
 )
 _BY_KIND: tuple[Row, ...] = (
-    Row(name="P01", error=QuotaExhausted, kinds={"insufficient_quota"}),
-    Row(name="P02", error=ContextTooLong, kinds={"exceed_context_size_error"}),
-    Row(name="P07", error=CapabilityMissing, kinds={"not_supported_error"}),
+    Row(name="P01", error=ErrorKind.QUOTA, kinds={"insufficient_quota"}),
+    Row(name="P02", error=ErrorKind.CONTEXT, kinds={"exceed_context_size_error"}),
+    Row(name="P07", error=ErrorKind.CAPABILITY, kinds={"not_supported_error"}),
     Row(
         name="P10",
-        error=ModelLoading,
+        error=ErrorKind.COLD_LOAD,
         kinds={"unavailable_error"},
         statuses={503},
         is_local=True,
@@ -135,36 +121,39 @@ _BY_KIND: tuple[Row, ...] = (
 # Before the codes and types that say no more than that something failed.
 _BY_WORDS: tuple[Row, ...] = (
     Row(
-        name="P02", error=ContextTooLong, is_overflow=True, statuses={400, 413, 422, *_BROKEN, None}
+        name="P02",
+        error=ErrorKind.CONTEXT,
+        is_overflow=True,
+        statuses={400, 413, 422, *_BROKEN, None},
     ),
-    Row(name="P11", error=ProviderFailed, codes={"server_error", "server_is_overloaded"}),
+    Row(name="P11", error=ErrorKind.TRANSIENT, codes={"server_error", "server_is_overloaded"}),
     Row(
         name="P11",
-        error=ProviderFailed,
+        error=ErrorKind.TRANSIENT,
         kinds={"server_error", "service_unavailable_error", "InternalServerError"},
     ),
 )
 _BY_HEADER: tuple[Row, ...] = (
-    Row(name="P01", error=QuotaExhausted, statuses={402}, has_wait=False),
-    Row(name="P09", error=ProviderRateLimited, statuses={402}, has_wait=True),
+    Row(name="P01", error=ErrorKind.QUOTA, statuses={402}, has_wait=False),
+    Row(name="P09", error=ErrorKind.RATE_LIMIT, statuses={402}, has_wait=True),
 )
 _BY_STATUS: tuple[Row, ...] = (
-    Row(name="P02", error=ContextTooLong, statuses={413}),
-    Row(name="P03", error=ContentRejected, statuses={403}, has_reasons=True),
-    Row(name="P04", error=ModelNotFound, statuses={404}, has_error=True),
-    Row(name="P04", error=ProviderMisconfigured, statuses={404, 405}),
-    Row(name="P06", error=CredentialRejected, statuses={401, 403}),
-    Row(name="P07", error=CapabilityMissing, statuses={501}),
-    Row(name="P09", error=ProviderRateLimited, statuses={429}),
-    Row(name="P09", error=ProviderOverloaded, statuses={498}),
-    Row(name="P11", error=ProviderFailed, statuses={408, 409, *_BROKEN}),
-    Row(name="P12", error=ProviderRejected, statuses={400, 415, 422}),
-    Row(name="P12", error=ProviderRejected, kinds={"invalid_request_error"}, statuses={None}),
+    Row(name="P02", error=ErrorKind.CONTEXT, statuses={413}),
+    Row(name="P03", error=ErrorKind.CONTENT, statuses={403}, has_reasons=True),
+    Row(name="P04", error=ErrorKind.MODEL_MISSING, statuses={404}, has_error=True),
+    Row(name="P04", error=ErrorKind.MISCONFIGURED, statuses={404, 405}),
+    Row(name="P06", error=ErrorKind.CREDENTIAL, statuses={401, 403}),
+    Row(name="P07", error=ErrorKind.CAPABILITY, statuses={501}),
+    Row(name="P09", error=ErrorKind.RATE_LIMIT, statuses={429}),
+    Row(name="P09", error=ErrorKind.SATURATED, statuses={498}),
+    Row(name="P11", error=ErrorKind.TRANSIENT, statuses={408, 409, *_BROKEN}),
+    Row(name="P12", error=ErrorKind.CALLER, statuses={400, 415, 422}),
+    Row(name="P12", error=ErrorKind.CALLER, kinds={"invalid_request_error"}, statuses={None}),
     # What fails in words that nobody knows is no less a failure of the provider.
-    Row(name="P11", error=ProviderFailed, in_answer=True),
+    Row(name="P11", error=ErrorKind.TRANSIENT, in_answer=True),
 )
 ROWS: tuple[Row, ...] = (
-    Row(name="C04", error=ProviderMisconfigured, statuses=range(300, 400)),
+    Row(name="C04", error=ErrorKind.MISCONFIGURED, statuses=range(300, 400)),
     *_BY_CODE,
     *_BY_KIND,
     *_BY_WORDS,
@@ -192,8 +181,9 @@ def classify(said: Said, *, is_local: bool) -> ProviderError:
     """
     row = next((row for row in ROWS if row.fits(said, is_local=is_local)), None)
     if row is None:
-        return ProviderProtocolError(status=said.status, code=_code(said))
-    return row.error(
+        return ProviderError(ErrorKind.PROTOCOL, status=said.status, code=_code(said))
+    return ProviderError(
+        row.error,
         row=row.name,
         status=said.status,
         phase=row.phase,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.listing import MAX_LIST_BYTES
 from llmsvc_server.providers.model_names import ending, parse
@@ -90,7 +91,7 @@ async def hidden_ollama(
         models: Identities of the models that are asked about.
 
     Raises:
-        ProviderProtocolError: It is no list, or none that an Ollama has.
+        ProviderError: PROTOCOL. It is no list, or none that an Ollama has.
     """
     if not told:
         return None
@@ -132,7 +133,7 @@ class _Found:
             if identity is not None and identity in self._models:
                 self.known.add(identity)
         if len(self.remote) > MOST_REMOTE:
-            raise ProviderProtocolError(row="C08", status=OK)
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK)
 
 
 def ollama_identity(name: str) -> str | None:
@@ -151,7 +152,7 @@ async def _ask_version(root: Upstream, tails: Tails) -> str | None:
     except msgspec.ValidationError:  # JSON of another shape
         return None
     except UNREADABLE:
-        raise ProviderProtocolError(row="C08", status=OK) from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK) from None
 
 
 async def _document(

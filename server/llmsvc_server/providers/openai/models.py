@@ -10,14 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from llmsvc_server.errors import (
-    CapabilityMissing,
-    ContextTooLong,
-    ModelNotFound,
-    ProviderMisconfigured,
-    ProviderRejected,
-    ProviderTimeout,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.http import Upstream
@@ -65,9 +59,6 @@ _listing: msgspec.json.Decoder[_Listing | list[msgspec.Raw]] = msgspec.json.Deco
     _Listing | list[msgspec.Raw]
 )
 _entry = msgspec.json.Decoder(_Entry)
-
-_ABOUT_A_CHAT = (ModelNotFound, ProviderRejected, CapabilityMissing, ContextTooLong)
-"""What no such provider says to a question without a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +130,7 @@ class OpenaiModels:
                 body = await self._list(tails)
                 told = await ask_roots(self._roots, tails)
         except TimeoutError:
-            raise ProviderTimeout(phase="connect") from None
+            raise ProviderError(ErrorKind.SILENT, phase="connect") from None
         # Reading takes turns with others, so it is no part of the time for answers.
         bodies = [] if body is None else [body]
         bodies += [part for version, tags in told for part in (version.encode(), tags)]
@@ -243,11 +234,11 @@ class OpenaiModels:
         """
         if answer.status != OK:
             error = await refusal(answer, is_local=bool(self._roots))
-            if isinstance(error, _ABOUT_A_CHAT):
-                raise ProviderMisconfigured(status=answer.status)
+            if error.kind.rules.is_about_a_chat:
+                raise ProviderError(ErrorKind.MISCONFIGURED, status=answer.status)
             raise error
         if answer.content_type != "application/json":
-            raise ProviderMisconfigured(status=OK)
+            raise ProviderError(ErrorKind.MISCONFIGURED, status=OK)
         return await answer.read_all(MAX_LIST_BYTES, tails)
 
 

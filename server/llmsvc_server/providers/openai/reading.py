@@ -11,12 +11,8 @@ from collections.abc import Collection, Mapping
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import (
-    PrivacyViolated,
-    ProviderError,
-    ProviderFailed,
-    ProviderProtocolError,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ending import Ending, is_reason
 from llmsvc_server.providers.lenient import Seam, read_leniently
 from llmsvc_server.providers.lines import MAX_LINE_BYTES
@@ -138,7 +134,7 @@ class Reading:
             None if nothing came of it yet.
 
         Raises:
-            ServerExhausted: Too much is unfinished, here and elsewhere.
+            ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
         """
         if self._whole is not None:
             return self._take_whole(self._whole, data)
@@ -149,7 +145,9 @@ class Reading:
                 self._add_event(event)
                 if self.over:
                     break
-        except ProviderProtocolError as error:
+        except ProviderError as error:
+            if error.kind is not ErrorKind.PROTOCOL:
+                raise
             self._fail(error)
         self.over = self.over or not data
         return self._news(len(events), len(data))
@@ -166,7 +164,7 @@ class Reading:
         if self._failure is not None:
             raise self._failure
         if not self.ending.is_marked:
-            raise ProviderFailed(row="C07", phase=self.phase)
+            raise ProviderError(ErrorKind.TRANSIENT, row="C07", phase=self.phase)
         reason = self._finish_reason()
         return Done(
             finish_reason=reason,
@@ -181,12 +179,12 @@ class Reading:
     def _take_whole(self, body: Tail, data: bytes) -> Delta | None:
         body.add(data)
         if body.size_bytes > MAX_LINE_BYTES:
-            self._fail(ProviderProtocolError(row="C08"))
+            self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
         elif not data:
             self.over = True
             try:
                 self._add_chunk(body.whole())
-            except ProviderProtocolError as error:
+            except ProviderError as error:
                 self._fail(error)
         return self._news(0, 0)
 
@@ -201,7 +199,7 @@ class Reading:
                 if not (event.is_end or event.says_nothing):
                     _read(event.data)
                 whole.append(event)
-            except ProviderProtocolError:
+            except ProviderError:
                 if not self.ending.excuses(event.data):
                     self.ending.take_back()
         return whole
@@ -218,7 +216,7 @@ class Reading:
     def _add_chunk(self, data: bytes, *, is_error: bool = False) -> None:
         try:
             chunk = decode_chunk(data)
-        except ProviderProtocolError:
+        except ProviderError:
             reread = self._reread(data, is_error=is_error)
             if reread is None:
                 return
@@ -226,7 +224,7 @@ class Reading:
         if self._is_local and chunk.is_remote:
             self._texts.clear()
             self._thinks = False
-            self._fail(PrivacyViolated(row="O01"))
+            self._fail(ProviderError(ErrorKind.VIOLATION, row="O01"))
             return
         choice = next((one for one in chunk.choices or () if one.is_ours), None)
         has_content = choice is not None and self._add_choice(choice)
@@ -236,7 +234,7 @@ class Reading:
         if is_error or chunk.is_error:
             self._fail(self._meant(data))
         elif choice is not None and choice.finish_reason == _BROKEN:
-            self._fail(ProviderFailed(row="P11"))
+            self._fail(ProviderError(ErrorKind.TRANSIENT, row="P11"))
         elif choice is not None and is_reason(choice.finish_reason):
             has_text = self._has_text or bool(self._texts)
             word = choice.finish_reason
@@ -252,7 +250,7 @@ class Reading:
         """Return what a strict decoder refused; None where nothing of it is content."""
         try:
             chunk = read_leniently(data, Chunk)
-        except ProviderProtocolError:
+        except ProviderError:
             if is_error or has_error(data):
                 self._fail(self._meant(data))
                 return None
@@ -305,7 +303,7 @@ class Reading:
             self._empty_bytes += size_bytes
             without_content = self._empty_bytes - self._buffer.pending_bytes
             if self._empty_events > MAX_EMPTY_EVENTS or without_content > MAX_EMPTY_BYTES:
-                self._fail(ProviderProtocolError(row="C08"))
+                self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
         return None
 
     def _fail(self, error: ProviderError) -> None:
@@ -328,5 +326,5 @@ def _read(data: bytes) -> Chunk:
     """Return what an event's data hold, leniently read where need be."""
     try:
         return decode_chunk(data)
-    except ProviderProtocolError:
+    except ProviderError:
         return read_leniently(data, Chunk)

@@ -10,7 +10,8 @@ import msgspec
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.turns import alternating, spoken, system_text
 from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
 
@@ -191,11 +192,11 @@ def decode_chunk(data: bytes) -> Chunk:
     """Return the object in an event's data, or in a whole body.
 
     Raises:
-        ProviderProtocolError: There is none, or it holds more than any answer.
+        ProviderError: PROTOCOL. There is none, or it holds more than any answer.
     """
     if is_overgrown(data):
-        raise ProviderProtocolError(row="C08")
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     try:
         return _decoder.decode(data)
     except UNREADABLE:
-        raise ProviderProtocolError(row="C08") from None
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from llmsvc_server.errors import ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.listing import (
     ENTRIES_AT_ONCE,
     MOST_ENTRIES,
@@ -72,7 +73,7 @@ def test_what_follows_the_list_may_be_long_too() -> None:
     ],
 )
 def test_what_is_no_list_is_none_in_pieces_either(body: bytes) -> None:
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         entries(body)
 
 
@@ -84,14 +85,14 @@ async def test_a_list_is_read_again_when_it_has_changed() -> None:
         async def read() -> int:
             reads.append(b"|".join(bodies))
             if fails:
-                raise ProviderProtocolError
+                raise ProviderError(ErrorKind.PROTOCOL)
             return len(reads)
 
         return await last.of(bodies, read)
 
     one = b"x" * PIECE_BYTES * 2
     told = [await look(one), await look(one), await look(one, b"")]
-    with pytest.raises(ProviderProtocolError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         await look(b"new", fails=True)
     told += [await look(one, b""), await look(b"new")]
 

@@ -1,6 +1,7 @@
 import pytest
 
-from llmsvc_server.errors import ServerExhausted
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.lines import LineBuffer
 from llmsvc_server.providers.sse import EventBuffer
 from llmsvc_server.providers.unfinished import FREE_BYTES, Tail, Tails, Unfinished
@@ -21,10 +22,10 @@ def test_nobody_has_more_than_is_left() -> None:
     first, second = Tails(unfinished), Tails(unfinished)
 
     first.keep("a", FREE_BYTES + MOST // 2)
-    with pytest.raises(ServerExhausted) as refused:
+    with pytest.raises(ProviderError, match=ErrorKind.EXHAUSTED) as refused:
         first.keep("a", FREE_BYTES + MOST // 2 + 1)
     second.keep("a", FREE_BYTES + MOST // 4)
-    with pytest.raises(ServerExhausted):
+    with pytest.raises(ProviderError, match=ErrorKind.EXHAUSTED):
         second.keep("b", FREE_BYTES + MOST // 4)
 
     assert "unfinished" == refused.value.cause
@@ -46,7 +47,7 @@ def test_what_is_over_is_counted_no_more() -> None:
     unfinished = Unfinished(MOST)
     with Tails(unfinished) as tails:
         tails.keep("a", FREE_BYTES + 1)
-        with pytest.raises(ServerExhausted):
+        with pytest.raises(ProviderError, match=ErrorKind.EXHAUSTED):
             tails.keep("b", FREE_BYTES + MOST)
 
     assert 0 == unfinished.bytes
@@ -97,7 +98,7 @@ def test_a_line_that_there_is_no_room_for_is_no_fault_of_its_provider() -> None:
     buffer = LineBuffer(tails)
     buffer.feed(b"x" * FREE_BYTES)
 
-    with pytest.raises(ServerExhausted):
+    with pytest.raises(ProviderError, match=ErrorKind.EXHAUSTED):
         buffer.feed(b"x" * FREE_BYTES)
 
 

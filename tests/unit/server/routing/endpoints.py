@@ -7,6 +7,7 @@ from llmsvc_server.chat.deadline import Verdict
 from llmsvc_server.chat.events import ChatEvent, ChatEvents
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError, ProviderTimeout, ProviderUnreachable
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import Subject
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.breaker import STREAK, CircuitBreaker, State
@@ -22,12 +23,12 @@ MODEL = "m"
 CLOUD = ProviderInfo(name="openai", kind=ProviderKind.OPENAI, locality=Locality.REMOTE)
 
 
-def silent() -> ProviderTimeout:
+def silent() -> ProviderError:
     """Return what ends an attempt without a byte."""
     return ProviderTimeout(row="C05", phase="first_token")
 
 
-def unreachable() -> ProviderUnreachable:
+def unreachable() -> ProviderError:
     """Return a refused connection."""
     return ProviderUnreachable(called=False, phase="connect")
 
@@ -141,8 +142,8 @@ class Bench:
             told.verdict.count()
         return told
 
-    async def trip(self, error: type[ProviderError]) -> None:
+    async def trip(self, kind: ErrorKind) -> None:
         """Open a breaker with failures of a class."""
         for _ in range(STREAK):
-            await self.count(error())
+            await self.count(ProviderError(kind))
         assert State.OPEN in {self.connecting.state, self.answering.state}

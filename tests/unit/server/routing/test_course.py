@@ -9,7 +9,6 @@ from llmsvc_server.errors import (
     ModelLoading,
     ModelNotFound,
     ModelOutputInvalid,
-    PrivacyViolated,
     ProviderBlocked,
     ProviderError,
     ProviderFailed,
@@ -19,6 +18,7 @@ from llmsvc_server.errors import (
     QueueFull,
     RouteForbidden,
 )
+from llmsvc_server.failures import ErrorKind
 from tests.unit.server.routing.candidates import Asked, of, walk
 
 
@@ -48,22 +48,25 @@ def test_candidates_come_in_order_and_then_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "asked"),
+    ("kind", "asked"),
     [
-        (ProviderUnreachable, ["a", "a", "b"]),
-        (ProviderFailed, ["a", "a", "b"]),
-        (ProviderTimeout, ["a", "b", "b"]),
-        (ModelNotFound, ["a", "a", "b"]),
-        (CredentialRejected, ["a", "b"]),
-        (ContentRejected, ["a"]),
-        (PrivacyViolated, ["a"]),
-        (ProviderRejected, ["a"]),
+        (ErrorKind.CONNECT, ["a", "a", "b"]),
+        (ErrorKind.TRANSIENT, ["a", "a", "b"]),
+        (ErrorKind.SILENT, ["a", "b", "b"]),
+        (ErrorKind.MODEL_MISSING, ["a", "a", "b"]),
+        (ErrorKind.CREDENTIAL, ["a", "b"]),
+        (ErrorKind.CONTENT, ["a"]),
+        (ErrorKind.VIOLATION, ["a"]),
+        (ErrorKind.CALLER, ["a"]),
     ],
 )
-def test_who_is_asked_again_and_who_next(error: type[ProviderError], asked: list[str]) -> None:
+def test_who_is_asked_again_and_who_next(kind: ErrorKind, asked: list[str]) -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
 
-    assert asked == course.fail(error(), *[ProviderFailed() for _ in range(9)])[: len(asked)]
+    assert (
+        asked
+        == course.fail(ProviderError(kind), *[ProviderFailed() for _ in range(9)])[: len(asked)]
+    )
 
 
 def test_three_candidates_under_a_fault_that_stays_get_two_one_and_one() -> None:
@@ -225,14 +228,16 @@ def test_a_plan_that_names_its_targets_is_told_what_was_forbidden() -> None:
     course = walk(ModelNotFound(called=False), forbidden, names_target=True)
 
     assert course.step() is None
-    assert course.course.failure() is forbidden
+    failure = course.course.failure()
+    assert isinstance(failure, ProviderError)
+    assert (forbidden.kind, "request") == (failure.kind, failure.cause)
 
 
 def test_what_was_never_sent_has_no_length() -> None:
-    connect, queued = ProviderUnreachable(called=False), QueueFull(called=False)
-    connect.requests, connect.elapsed_s, queued.elapsed_s = 1, 0.2, 9.0
+    # It ran for so long that it is not repeated.
+    connect = ProviderUnreachable(called=False, requests=1, elapsed_s=0.2, ran_s=2.5)
+    queued = QueueFull(called=False, elapsed_s=9.0)
     course = walk(Asked(name="a"), Asked(name="b"))
-    connect.ran_s = 2.5  # so that it is not repeated
     course.fail(connect, queued)
     trail = course.course.trail()
 

@@ -1,25 +1,16 @@
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.errors import (
-    ContentRejected,
-    CredentialRejected,
     LoadFailed,
-    ModelLoading,
-    ModelNotFound,
-    ProviderBlocked,
     ProviderError,
     ProviderFailed,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
     ProviderRejected,
     ProviderTimeout,
-    QuotaExhausted,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import done
@@ -54,12 +45,13 @@ def test_places_are_bounded_in_all_and_per_model() -> None:
 
 async def test_failures_open_the_models_breaker_and_say_why() -> None:
     bench = Bench()
-    await bench.trip(ProviderFailed)
+    await bench.trip(ErrorKind.TRANSIENT)
     refusal = bench.endpoint.refusal(MODEL, sole=False)
 
     assert (State.CLOSED, State.OPEN) == (bench.connecting.state, bench.answering.state)
     assert [("ollama/m", "open", "transient")] == bench.turns
-    assert isinstance(refusal, ProviderBlocked)
+    assert isinstance(refusal, ProviderError)
+    assert refusal.kind is ErrorKind.OPEN
     assert (10, False, "ollama") == (refusal.retry_after_s, refusal.called, refusal.endpoint)
     assert bench.endpoint.refusal("other", sole=False) is None
     assert bench.endpoint.reserve(MODEL, sole=False) is None
@@ -89,31 +81,31 @@ async def test_what_took_its_time_keeps_it_open_longer(error: ProviderError) -> 
 
 async def test_an_upstream_that_is_not_what_it_claims_counts() -> None:
     bench = Bench()
-    await bench.trip(ProviderProtocolError)
+    await bench.trip(ErrorKind.PROTOCOL)
 
     assert State.OPEN is bench.answering.state
 
 
-NEUTRAL: list[Callable[[], ProviderError]] = [
-    ProviderRejected,
-    ContentRejected,
-    ProviderRateLimited,
-    QuotaExhausted,
-    CredentialRejected,
-    ModelNotFound,
-    ModelLoading,
-    ProviderOverloaded,
+NEUTRAL = [
+    ErrorKind.CALLER,
+    ErrorKind.CONTENT,
+    ErrorKind.RATE_LIMIT,
+    ErrorKind.QUOTA,
+    ErrorKind.CREDENTIAL,
+    ErrorKind.MODEL_MISSING,
+    ErrorKind.COLD_LOAD,
+    ErrorKind.SATURATED,
 ]
 
 
-@pytest.mark.parametrize("error", NEUTRAL)
+@pytest.mark.parametrize("kind", NEUTRAL)
 async def test_a_thousand_failures_that_say_nothing_of_its_health_open_nothing(
-    error: Callable[[], ProviderError],
+    kind: ErrorKind,
 ) -> None:
     bench = Bench()
     for _ in range(1_000):
         bench.clock.advance(1_000)  # past every block
-        await bench.count(error())
+        await bench.count(ProviderError(kind))
 
     assert (State.CLOSED, State.CLOSED) == (bench.connecting.state, bench.answering.state)
     assert [] == bench.turns

@@ -8,15 +8,12 @@ from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import (
     CredentialRejected,
     LoadFailed,
-    ModelLoading,
     ModelNotFound,
-    ProviderBlocked,
     ProviderError,
     ProviderFailed,
     ProviderMisconfigured,
     ProviderOverloaded,
     ProviderRejected,
-    ProviderTimeout,
 )
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
@@ -28,7 +25,7 @@ from tests.unit.server.routing.endpoints import CLOUD, MODEL, Bench, silent, unr
 
 
 async def half_open(bench: Bench) -> None:
-    await bench.trip(ProviderFailed)
+    await bench.trip(ErrorKind.TRANSIENT)
     bench.clock.advance(10)
     assert State.HALF_OPEN is bench.answering.state
 
@@ -103,7 +100,7 @@ async def test_wherever_a_trial_is_left_the_next_one_may_try(steps: int) -> None
 
 async def test_while_it_does_not_have_the_model_it_stays_open() -> None:
     bench = Bench()
-    await bench.trip(ProviderFailed)
+    await bench.trip(ErrorKind.TRANSIENT)
     bench.known = {""}
     bench.clock.advance(10)
 
@@ -117,7 +114,7 @@ async def test_being_seen_ends_the_open_time_of_connections_only() -> None:
     bench.endpoint.was_seen()
     connecting = bench.connecting.state
     await bench.answer()
-    await bench.trip(ProviderFailed)
+    await bench.trip(ErrorKind.TRANSIENT)
     bench.endpoint.was_seen()
 
     assert (State.HALF_OPEN, State.OPEN) == (connecting, bench.answering.state)
@@ -149,7 +146,8 @@ async def test_what_blocks_refuses_and_its_end_admits_one() -> None:
     second = bench.endpoint.reserve(MODEL, sole=False)
     place.give_back()
 
-    assert isinstance(blocked, ProviderMisconfigured)
+    assert isinstance(blocked, ProviderError)
+    assert blocked.kind is ErrorKind.MISCONFIGURED
     assert second is None
     assert bench.endpoint.reserve(MODEL, sole=False) is not None
 
@@ -170,7 +168,7 @@ async def test_what_a_local_endpoint_lacks_its_looks_tell() -> None:
         await bench.failure(ModelNotFound())
 
     assert local.endpoint.refusal(MODEL, sole=False) is None
-    assert isinstance(cloud.endpoint.refusal(MODEL, sole=False), ModelNotFound)
+    assert ErrorKind.MODEL_MISSING.value == str(cloud.endpoint.refusal(MODEL, sole=False))
 
 
 def test_a_failed_load_is_one_verdict() -> None:
@@ -181,7 +179,7 @@ def test_a_failed_load_is_one_verdict() -> None:
     bench.endpoint.load_failed(CredentialRejected(), MODEL)
 
     assert [("ollama/m", "open", "load_failed")] == bench.turns
-    assert isinstance(bench.endpoint.refusal(MODEL, sole=False), CredentialRejected)
+    assert ErrorKind.CREDENTIAL.value == str(bench.endpoint.refusal(MODEL, sole=False))
 
 
 def test_a_load_that_cannot_connect_counts_against_connections() -> None:
@@ -240,14 +238,14 @@ async def confirm(*, is_loaded: bool) -> tuple[Bench, ProviderError]:
 async def test_a_silence_of_a_model_in_memory_counts() -> None:
     _, told = await confirm(is_loaded=True)
 
-    assert isinstance(told, ProviderTimeout)
+    assert told.kind is ErrorKind.SILENT
     assert told.verdict is not None
 
 
 async def test_a_silence_of_a_cold_model_is_a_load() -> None:
     bench, told = await confirm(is_loaded=False)
 
-    assert isinstance(told, ModelLoading)
+    assert told.kind is ErrorKind.COLD_LOAD
     assert (None, "load", "C05", "ollama") == (told.verdict, told.phase, told.row, told.endpoint)
     assert not bench.endpoint.troubled
 
@@ -279,11 +277,12 @@ async def test_who_is_held_back_gets_no_place_until_let_through() -> None:
     await anext(waiting)
     bench.endpoint.hold_back(MODEL)
     refusal = bench.endpoint.refusal(MODEL, sole=True)
-    with pytest.raises(ProviderBlocked) as held:
+    with pytest.raises(ProviderError, match=ErrorKind.OPEN) as held:
         await anext(waiting)
     bench.endpoint.let_through(MODEL)
 
-    assert isinstance(refusal, ProviderBlocked)
+    assert isinstance(refusal, ProviderError)
+    assert refusal.kind is ErrorKind.OPEN
     assert refusal.retry_after_s is None
     assert not held.value.called
     assert 0 == len(bench.inner.calls)
@@ -307,7 +306,8 @@ async def test_calls_without_a_byte_can_be_ended_and_others_go_on() -> None:
     assert left
     assert 3 == len(heard.result())
     told = silence.result()
-    assert isinstance(told, ProviderBlocked)
+    assert isinstance(told, ProviderError)
+    assert told.kind is ErrorKind.OPEN
     assert (True, None, ErrorKind.OPEN) == (told.called, told.verdict, told.kind)
 
 

@@ -8,7 +8,6 @@ from llmsvc_server.errors import (
     LoadFailed,
     ProviderError,
     ProviderFailed,
-    ProviderOverloaded,
     ProviderUnreachable,
 )
 from llmsvc_server.failures import ErrorKind
@@ -248,7 +247,7 @@ async def test_anothers_work_in_that_time_makes_it_busy_and_not_wedged(
 
     busy = [await ward.silence(work_elsewhere) for _ in range(2 * STREAK)]
 
-    assert {ProviderOverloaded} == {type(error) for error in busy}
+    assert {ErrorKind.SATURATED} == {error.kind for error in busy}
     assert State.CLOSED is ward.bench.answering.state
     assert [] == ward.unloaded
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import ProviderFailed, ProviderRateLimited, ProviderUnreachable
+from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderRateLimited
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from tests.fakes.eventually import eventually
@@ -21,7 +21,8 @@ async def test_an_endpoint_that_is_down_refuses_at_once() -> None:
     bench.one.known.clear()
     refusal = bench.pool.refusal(MODEL, sole=True)
 
-    assert isinstance(refusal, ProviderUnreachable)
+    assert isinstance(refusal, ProviderError)
+    assert refusal.kind is ErrorKind.CONNECT
     assert not refusal.called
     assert ErrorKind.CONNECT is await outcome(bench.pool)
     assert [0] == bench.calls
@@ -111,7 +112,7 @@ async def test_waiters_are_served_when_a_breaker_closes() -> None:
 @pytest.mark.parametrize("callers", [100, 512])
 async def test_half_open_lets_one_of_many_through(callers: int) -> None:
     bench = PoolBench(places=callers)
-    await bench.one.trip(ProviderFailed)
+    await bench.one.trip(ErrorKind.TRANSIENT)
     bench.clock.advance(10)
     before = len(bench.one.inner.calls)
     gate = Gate()
@@ -131,7 +132,7 @@ async def test_half_open_lets_one_of_many_through(callers: int) -> None:
 
 async def test_who_has_nowhere_else_to_go_passes_an_open_breaker_once_a_second() -> None:
     bench = PoolBench(places=8)
-    await bench.one.trip(ProviderFailed)
+    await bench.one.trip(ErrorKind.TRANSIENT)
     before = len(bench.one.inner.calls)
     bench.one.inner.usually(ProviderFailed())
     kinds = []
@@ -188,7 +189,7 @@ async def test_an_endpoint_in_trouble_is_asked_only_where_no_other_may_be() -> N
 @pytest.mark.parametrize("at_once", [1, 10])
 @pytest.mark.parametrize("error", [ProviderFailed(), unreachable()], ids=["failing", "unreachable"])
 async def test_an_endpoint_that_fails_at_once_is_no_black_hole(
-    error: ProviderFailed | ProviderUnreachable, at_once: int
+    error: ProviderError, at_once: int
 ) -> None:
     bench = PoolBench(endpoints=2, places=2)
     bench.one.inner.usually(error)

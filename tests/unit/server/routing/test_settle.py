@@ -1,5 +1,7 @@
 """What a caller is told, rule by rule of failover.md 2.4 and contract.md 6.3."""
 
+from dataclasses import replace
+
 import pytest
 
 from llmsvc_server.errors import (
@@ -8,7 +10,6 @@ from llmsvc_server.errors import (
     ContentRejected,
     ContextTooLong,
     CredentialRejected,
-    LlmsvcError,
     ModelLoading,
     ModelNotFound,
     PrivacyViolated,
@@ -25,19 +26,18 @@ from llmsvc_server.errors import (
     QueueFull,
     QuotaExhausted,
     RouteForbidden,
-    TooLittleTime,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.settle import settled
 from tests.unit.server.routing.candidates import info_of
 
 
 def at(name: str, error: ProviderError) -> ProviderError:
-    error.provider, error.model = info_of(name), "m"
-    return error
+    return replace(error, provider=info_of(name), model="m")
 
 
-def skip(name: str, kind: type[ProviderError], retry_after_s: float | None = None) -> ProviderError:
-    return at(name, kind(called=False, retry_after_s=retry_after_s))
+def skip(name: str, kind: ErrorKind, retry_after_s: float | None = None) -> ProviderError:
+    return at(name, ProviderError(kind, called=False, retry_after_s=retry_after_s))
 
 
 def gated(name: str, cause: str = "request") -> ProviderError:
@@ -49,18 +49,18 @@ def told(
     is_cut: bool = False,
     names_target: bool = False,
     is_ended: bool = False,
-) -> LlmsvcError:
+) -> ProviderError | AllProvidersFailed:
     return settled(failures, is_cut=is_cut, names_target=names_target, is_ended=is_ended)
 
 
 TOLD_ITSELF = {
     "the only failure": ([at("a", ProviderFailed())], 0),
-    "the only skip": ([skip("a", ProviderBlocked)], 0),
+    "the only skip": ([skip("a", ErrorKind.OPEN)], 0),
     "a first refusal of the request": ([at("a", ProviderRejected())], 0),
     "a first refusal of the content": ([at("a", ContentRejected())], 0),
     "one target's last word": ([at("a", ProviderFailed()), at("a", ProviderProtocolError())], 1),
     "what one target said, not the queue later": (
-        [at("a", ProviderFailed()), skip("a", QueueFull)],
+        [at("a", ProviderFailed()), skip("a", ErrorKind.QUEUE_FULL)],
         0,
     ),
     "a violation whatever came before": (
@@ -68,46 +68,46 @@ TOLD_ITSELF = {
         1,
     ),
     "the soonest of skips for one reason": (
-        [skip("a", ProviderBlocked, 9), skip("b", ProviderBlocked, 2), skip("c", ProviderBlocked)],
+        [skip("a", ErrorKind.OPEN, 9), skip("b", ErrorKind.OPEN, 2), skip("c", ErrorKind.OPEN)],
         1,
     ),
     "a skip that may end at once": (
-        [skip("a", ProviderRateLimited, 1), skip("b", ProviderRateLimited, 0.0)],
+        [skip("a", ErrorKind.RATE_LIMIT, 1), skip("b", ErrorKind.RATE_LIMIT, 0.0)],
         1,
     ),
     "a failure behind a model that is missing": (
-        [skip("a", ModelNotFound), at("b", ProviderFailed())],
+        [skip("a", ErrorKind.MODEL_MISSING), at("b", ProviderFailed())],
         1,
     ),
     "a failure behind a target without time": (
-        [skip("a", TooLittleTime), at("b", ProviderFailed())],
+        [skip("a", ErrorKind.NO_TIME), at("b", ProviderFailed())],
         1,
     ),
     "a missing model where nobody has it": (
-        [skip("a", ModelNotFound), skip("b", ModelNotFound)],
+        [skip("a", ErrorKind.MODEL_MISSING), skip("b", ErrorKind.MODEL_MISSING)],
         0,
     ),
     "a prompt that is too long, not those that never held it": (
-        [at("a", ContextTooLong()), skip("b", ContextTooLong)],
+        [at("a", ContextTooLong()), skip("b", ErrorKind.CONTEXT)],
         0,
     ),
     "a failure behind a target that never held the prompt": (
-        [skip("a", ContextTooLong), at("b", ProviderFailed())],
+        [skip("a", ErrorKind.CONTEXT), at("b", ProviderFailed())],
         1,
     ),
     "a prompt that is too long where nobody else has the model": (
-        [skip("a", ModelNotFound), skip("b", ContextTooLong)],
+        [skip("a", ErrorKind.MODEL_MISSING), skip("b", ErrorKind.CONTEXT)],
         1,
     ),
     "a prompt that is too long where policy keeps the rest away": (
-        [gated("a"), skip("b", ContextTooLong)],
+        [gated("a"), skip("b", ErrorKind.CONTEXT)],
         1,
     ),
     "a failure behind an entry without a key": (
         [at("a", ProviderMisconfigured(called=False, cause="inactive")), at("b", ProviderFailed())],
         1,
     ),
-    "too little time where there was no more": ([skip("a", TooLittleTime)], 0),
+    "too little time where there was no more": ([skip("a", ErrorKind.NO_TIME)], 0),
     "a local server's own refusal to forward": ([at("a", RouteForbidden(called=False))], 0),
 }
 """What was met -> which of it is told itself."""
@@ -142,15 +142,20 @@ DECIDED = {
 
 @pytest.mark.parametrize(("failures", "index"), TOLD_ITSELF.values(), ids=TOLD_ITSELF)
 def test_the_caller_is_told(failures: list[ProviderError], index: int) -> None:
-    assert failures[index] is told(*failures)
+    error = told(*failures)
+
+    assert isinstance(error, ProviderError)
+    expected = failures[index]
+    assert (expected.kind, expected.provider) == (error.kind, error.provider)
 
 
 @pytest.mark.parametrize(("failures", "index"), DECIDED.values(), ids=DECIDED)
 def test_all_failed_and_the_code_is_of(failures: list[ProviderError], index: int) -> None:
-    error = told(*(at(f"target-{number}", one) for number, one in enumerate(failures)))
+    placed = [at(f"target-{number}", one) for number, one in enumerate(failures)]
+    error = told(*placed)
 
     assert isinstance(error, AllProvidersFailed)
-    assert failures[index] is error.deciding
+    assert placed[index] is error.deciding
 
 
 def test_the_soonest_retry_of_all_is_advised() -> None:
@@ -173,7 +178,7 @@ def test_nothing_is_advised_where_waiting_does_not_help() -> None:
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_whether_anything_was_sent_is_known(*, sent: bool) -> None:
-    error = told(skip("a", ProviderBlocked), at("b", CredentialRejected(called=sent)))
+    error = told(skip("a", ErrorKind.OPEN), at("b", CredentialRejected(called=sent)))
 
     assert isinstance(error, AllProvidersFailed)
     assert sent is error.called
@@ -186,7 +191,7 @@ def test_whether_anything_was_sent_is_known(*, sent: bool) -> None:
         ([at("a", ProviderFailed())], True, False, "request"),
         ([at("a", ProviderFailed()), gated("cloud")], False, False, "privacy"),
         ([gated("cloud", "operator"), at("a", ProviderFailed())], True, False, "privacy"),
-        ([skip("a", ModelNotFound), gated("cloud")], False, False, "privacy"),
+        ([skip("a", ErrorKind.MODEL_MISSING), gated("cloud")], False, False, "privacy"),
         # The policy had no part in it: the failure ends every chain.
         ([gated("cloud"), at("a", ProviderRejected())], False, True, ""),
         ([at("a", ContentRejected())], True, True, ""),
@@ -201,9 +206,10 @@ def test_what_kept_further_targets_away_is_said(
 
 
 def test_what_privacy_kept_away_does_not_count_as_a_second_target() -> None:
-    failure = at("a", ProviderFailed())
+    error = told(at("a", ProviderFailed()), gated("cloud"))
 
-    assert failure is told(failure, gated("cloud"))
+    assert isinstance(error, ProviderError)
+    assert ErrorKind.TRANSIENT is error.kind
 
 
 def test_only_forbidden_targets_are_forbidden() -> None:
@@ -218,9 +224,12 @@ def test_only_forbidden_targets_are_forbidden() -> None:
 def test_a_forbidden_targets_model_is_forbidden_where_it_was_named(
     *, names_target: bool, forbidden: bool
 ) -> None:
-    missing, kept = skip("a", ModelNotFound), gated("cloud")
+    missing, kept = skip("a", ErrorKind.MODEL_MISSING), gated("cloud")
 
-    assert told(missing, kept, names_target=names_target) is (kept if forbidden else missing)
+    error = told(missing, kept, names_target=names_target)
+
+    assert isinstance(error, ProviderError)
+    assert (kept if forbidden else missing).kind is error.kind
 
 
 def test_providers_that_all_refuse_connections_have_all_failed() -> None:

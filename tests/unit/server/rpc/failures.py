@@ -1,6 +1,6 @@
 """Every failure there is, one of each."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 from llmsvc_server.chat.route import (
     Attempt,
@@ -21,12 +21,12 @@ from llmsvc_server.errors import (
     Overloaded,
     ProviderError,
     ProviderNotFound,
-    ProviderUnreachable,
     ShuttingDown,
     StreamInterrupted,
     Violation,
     ViolationReason,
 )
+from llmsvc_server.failures import ErrorKind
 
 LONG_NAME = "p" * 64
 LONG_MODEL = "\N{SNOWMAN}" * 85 + "m"
@@ -65,25 +65,17 @@ def trail_of(*attempts: Attempt, requested_model: str = LONG_MODEL) -> Trail:
 ROUTE = Route(provider=PROVIDER, model=LONG_MODEL, trail=trail_of(FAILED, SKIPPED, attempt()))
 
 
-def provider_errors() -> Iterator[type[ProviderError]]:
-    """Yield every class of provider error that has a kind."""
-    waiting = [ProviderError]
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        if "kind" in vars(kind):
-            yield kind
-
-
 def failed(
-    kind: type[ProviderError],
+    kind: ErrorKind,
     *,
     called: bool = True,
     retry_after_s: float | None = None,
     provider: ProviderInfo | None = PROVIDER,
 ) -> ProviderError:
     """Return one failure with every fact it can have, each as long as it can be."""
-    error = kind(
+    return ProviderError(
+        kind,
+        provider=provider,
         row="O07",
         status=500,
         phase="first_token",
@@ -95,21 +87,19 @@ def failed(
         input_tokens=2**31,
         called=called,
     )
-    error.provider = provider
-    return error
 
 
-def tried(error: LlmsvcError, attempts: int) -> LlmsvcError:
+def tried(
+    error: ProviderError | AllProvidersFailed, attempts: int
+) -> ProviderError | AllProvidersFailed:
     """Return `error` after so many attempts, with further targets kept away."""
-    error.trail = trail_of(*[FAILED] * attempts)
-    error.failover_blocked = "privacy"
-    return error
+    return replace(error, trail=trail_of(*[FAILED] * attempts), failover_blocked="privacy")
 
 
 def every_failure() -> list[LlmsvcError]:
     """Return one failure of each class, and of each kind where a class has several."""
     wrong = Violation("f" * 200, ViolationReason.MISSING, "d" * 200)
-    kinds = list(provider_errors())
+    kinds = list(ErrorKind)
     return [
         *(failed(kind) for kind in kinds),
         *(AllProvidersFailed(failed(kind), retry_after_s=3, called=True) for kind in kinds),
@@ -117,8 +107,8 @@ def every_failure() -> list[LlmsvcError]:
             StreamInterrupted(cause, ROUTE, phase="stream", usage=Usage(output_tokens=5))
             for cause in InterruptCause
         ),
-        tried(AllProvidersFailed(failed(ProviderUnreachable), retry_after_s=3, called=True), 20),
-        AllProvidersFailed(failed(ProviderUnreachable), retry_after_s=None, called=False),
+        tried(AllProvidersFailed(failed(ErrorKind.CONNECT), retry_after_s=3, called=True), 20),
+        AllProvidersFailed(failed(ErrorKind.CONNECT), retry_after_s=None, called=False),
         DeadlineExpired(),
         DeadlineExpired(600),
         Overloaded(1),

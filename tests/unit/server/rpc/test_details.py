@@ -9,7 +9,6 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.route import Attempt
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
-    CapabilityMissing,
     InterruptCause,
     InvalidRequest,
     LlmsvcError,
@@ -17,13 +16,12 @@ from llmsvc_server.errors import (
     Overloaded,
     ProviderFailed,
     ProviderNotFound,
-    QuotaExhausted,
-    RouteForbidden,
     ShuttingDown,
     StreamInterrupted,
     Violation,
     ViolationReason,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.rpc.details import message_of, status_code, to_status, trailers
 from llmsvc_server.rpc.status import RpcFailure, to_failure
 from tests.unit.server.rpc.failures import (
@@ -71,7 +69,7 @@ def bad_request_of(details: Iterable[Message]) -> error_details_pb2.BadRequest:
     return next(one for one in details if isinstance(one, error_details_pb2.BadRequest))
 
 
-@pytest.mark.parametrize("error", every_failure(), ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", every_failure(), ids=repr)
 def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError) -> None:
     failure = to_failure(error)
     status = to_status(failure, REQUEST_ID)
@@ -91,9 +89,9 @@ def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError)
         (ProviderFailed(), ["RetryInfo"]),
         (InvalidRequest([Violation("model", ViolationReason.MISSING, "set it")]), ["BadRequest"]),
         (ModelNotFound(model="no-such"), ["ResourceInfo"]),
-        (failed(CapabilityMissing), ["PreconditionFailure"]),
-        (failed(RouteForbidden), ["PreconditionFailure"]),
-        (failed(QuotaExhausted), ["QuotaFailure"]),
+        (failed(ErrorKind.CAPABILITY), ["PreconditionFailure"]),
+        (failed(ErrorKind.REMOTE_REFUSED), ["PreconditionFailure"]),
+        (failed(ErrorKind.QUOTA), ["QuotaFailure"]),
         (ProviderNotFound("no-such"), ["ResourceInfo"]),
         (tried(ProviderFailed(), 1), ["RetryInfo", "RouteInfo"]),
         (StreamInterrupted(InterruptCause.DRAIN, ROUTE), ["RouteInfo"]),
@@ -109,7 +107,7 @@ def test_each_failure_brings_its_own_details(error: Exception, more: list[str]) 
 
 
 def test_the_details_hold_what_the_failure_holds() -> None:
-    details = details_of(failed(ProviderFailed, retry_after_s=1.2345))
+    details = details_of(failed(ErrorKind.TRANSIENT, retry_after_s=1.2345))
     info = error_details_pb2.ErrorInfo(
         reason="PROVIDER_ERROR",
         domain="llmsvc.v1",
@@ -217,7 +215,7 @@ def test_the_details_say_who_had_begun_to_answer_and_what_was_used() -> None:
 
 def test_whose_quota_and_whose_name_is_missing_is_told() -> None:
     details = {
-        **details_of(failed(QuotaExhausted)),
+        **details_of(failed(ErrorKind.QUOTA)),
         **details_of(ProviderNotFound("no-such")),
     }
     quota, resource = details["QuotaFailure"], details["ResourceInfo"]
@@ -266,7 +264,7 @@ def test_without_advice_no_pushback_is_sent() -> None:
     assert "grpc-retry-pushback-ms" not in dict(trailers(to_failure(Overloaded(1)), "req-1"))
 
 
-@pytest.mark.parametrize("error", every_failure(), ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", every_failure(), ids=repr)
 def test_no_text_of_an_exception_reaches_the_caller(error: LlmsvcError) -> None:
     error.args = ("secret",)
     error.add_note("secret")

@@ -30,9 +30,7 @@ def codes_in_the_contract() -> dict[str, str]:
 CODES = codes_in_the_contract()
 
 
-@pytest.mark.parametrize(
-    "error", [*every_failure(), ValueError("x")], ids=lambda error: type(error).__name__
-)
+@pytest.mark.parametrize("error", [*every_failure(), ValueError("x")], ids=repr)
 def test_each_reason_stands_in_the_contract_with_its_code(error: LlmsvcError) -> None:
     failure = to_failure(error)
     own_code = failure.reason != "ALL_TARGETS_FAILED"  # whose code is that of the deciding failure

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from llmsvc_server.chat.route import Trail
@@ -5,42 +7,29 @@ from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
-    CapabilityMissing,
-    ContentRejected,
     ContextTooLong,
     CredentialRejected,
     DeadlineExpired,
     InterruptCause,
     InvalidRequest,
     LlmsvcError,
-    LoadFailed,
     ModelLoading,
     ModelNotFound,
-    ModelOutputInvalid,
     Overloaded,
-    PrivacyViolated,
     ProviderBlocked,
     ProviderError,
     ProviderFailed,
-    ProviderMisconfigured,
     ProviderNotFound,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderTimeout,
     ProviderUnreachable,
     QueueFull,
-    QuotaExhausted,
     RegionRejected,
     RouteForbidden,
-    ServerExhausted,
     ShuttingDown,
     StreamInterrupted,
-    TooLittleTime,
     Violation,
     ViolationReason,
 )
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.rpc.status import after, to_failure
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.rpc.failures import (
@@ -48,55 +37,54 @@ from tests.unit.server.rpc.failures import (
     ROUTE,
     SKIPPED,
     failed,
-    provider_errors,
     trail_of,
 )
 
 OTHERS = ("provider", "phase", "cause", "param")
 CONTEXT_FACTS = ("provider", "contextLength", "inputTokens", "countMethod")
-WAITS_S: dict[type[ProviderError], float] = {
-    ServerExhausted: 1,
-    ProviderUnreachable: 1,
-    ProviderFailed: 1,
-    LoadFailed: 10,
-    ProviderTimeout: 10,
-    ModelLoading: 30,
-    QueueFull: 1,
-    ProviderOverloaded: 2,
-    ProviderRateLimited: 2,
-    ProviderBlocked: 10,
+WAITS_S: dict[ErrorKind, float] = {
+    ErrorKind.EXHAUSTED: 1,
+    ErrorKind.CONNECT: 1,
+    ErrorKind.TRANSIENT: 1,
+    ErrorKind.LOAD_FAILED: 10,
+    ErrorKind.SILENT: 10,
+    ErrorKind.COLD_LOAD: 30,
+    ErrorKind.QUEUE_FULL: 1,
+    ErrorKind.SATURATED: 2,
+    ErrorKind.RATE_LIMIT: 2,
+    ErrorKind.OPEN: 10,
 }
-ROWS: list[tuple[type[ProviderError], str, str, tuple[str, ...]]] = [
-    (ServerExhausted, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
-    (ProviderUnreachable, "UNAVAILABLE", "PROVIDER_UNREACHABLE", OTHERS),
-    (ProviderFailed, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
-    (LoadFailed, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
-    (ProviderTimeout, "UNAVAILABLE", "PROVIDER_TIMEOUT", OTHERS),
-    (ModelLoading, "UNAVAILABLE", "MODEL_LOADING", OTHERS),
-    (QueueFull, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
-    (ProviderOverloaded, "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED", OTHERS),
-    (ProviderRateLimited, "RESOURCE_EXHAUSTED", "PROVIDER_RATE_LIMITED", OTHERS),
-    (QuotaExhausted, "RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXHAUSTED", OTHERS),
-    (RegionRejected, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
-    (CredentialRejected, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
-    (ProviderMisconfigured, "FAILED_PRECONDITION", "PROVIDER_MISCONFIGURED", OTHERS),
-    (RouteForbidden, "FAILED_PRECONDITION", "ROUTE_FORBIDDEN", OTHERS),
-    (PrivacyViolated, "INTERNAL", "PRIVACY_VIOLATION", OTHERS),
-    (ModelNotFound, "NOT_FOUND", "MODEL_NOT_FOUND", OTHERS),
-    (ContextTooLong, "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED", CONTEXT_FACTS),
-    (ContentRejected, "INVALID_ARGUMENT", "CONTENT_REJECTED", OTHERS),
-    (ProviderRejected, "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM", OTHERS),
-    (CapabilityMissing, "FAILED_PRECONDITION", "CAPABILITY_UNSUPPORTED", OTHERS),
-    (ModelOutputInvalid, "ABORTED", "MODEL_OUTPUT_INVALID", OTHERS),
-    (ProviderProtocolError, "INTERNAL", "PROVIDER_PROTOCOL", OTHERS),
-    (ProviderBlocked, "UNAVAILABLE", "BREAKER_OPEN", OTHERS),
-    (TooLittleTime, "DEADLINE_EXCEEDED", "TIME_LIMIT_EXCEEDED", OTHERS),
+ROWS: list[tuple[ErrorKind, str, str, tuple[str, ...]]] = [
+    (ErrorKind.EXHAUSTED, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
+    (ErrorKind.CONNECT, "UNAVAILABLE", "PROVIDER_UNREACHABLE", OTHERS),
+    (ErrorKind.TRANSIENT, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
+    (ErrorKind.LOAD_FAILED, "UNAVAILABLE", "PROVIDER_ERROR", OTHERS),
+    (ErrorKind.SILENT, "UNAVAILABLE", "PROVIDER_TIMEOUT", OTHERS),
+    (ErrorKind.COLD_LOAD, "UNAVAILABLE", "MODEL_LOADING", OTHERS),
+    (ErrorKind.QUEUE_FULL, "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", OTHERS),
+    (ErrorKind.SATURATED, "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED", OTHERS),
+    (ErrorKind.RATE_LIMIT, "RESOURCE_EXHAUSTED", "PROVIDER_RATE_LIMITED", OTHERS),
+    (ErrorKind.QUOTA, "RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXHAUSTED", OTHERS),
+    (ErrorKind.REGION, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
+    (ErrorKind.CREDENTIAL, "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED", OTHERS),
+    (ErrorKind.MISCONFIGURED, "FAILED_PRECONDITION", "PROVIDER_MISCONFIGURED", OTHERS),
+    (ErrorKind.REMOTE_REFUSED, "FAILED_PRECONDITION", "ROUTE_FORBIDDEN", OTHERS),
+    (ErrorKind.VIOLATION, "INTERNAL", "PRIVACY_VIOLATION", OTHERS),
+    (ErrorKind.MODEL_MISSING, "NOT_FOUND", "MODEL_NOT_FOUND", OTHERS),
+    (ErrorKind.CONTEXT, "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED", CONTEXT_FACTS),
+    (ErrorKind.CONTENT, "INVALID_ARGUMENT", "CONTENT_REJECTED", OTHERS),
+    (ErrorKind.CALLER, "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM", OTHERS),
+    (ErrorKind.CAPABILITY, "FAILED_PRECONDITION", "CAPABILITY_UNSUPPORTED", OTHERS),
+    (ErrorKind.MODEL_OUTPUT, "ABORTED", "MODEL_OUTPUT_INVALID", OTHERS),
+    (ErrorKind.PROTOCOL, "INTERNAL", "PROVIDER_PROTOCOL", OTHERS),
+    (ErrorKind.OPEN, "UNAVAILABLE", "BREAKER_OPEN", OTHERS),
+    (ErrorKind.NO_TIME, "DEADLINE_EXCEEDED", "TIME_LIMIT_EXCEEDED", OTHERS),
 ]
 
 
 @pytest.mark.parametrize(("kind", "code", "reason", "keys"), ROWS)
 def test_each_provider_failure_has_its_code_reason_facts_and_wait(
-    kind: type[ProviderError], code: str, reason: str, keys: tuple[str, ...]
+    kind: ErrorKind, code: str, reason: str, keys: tuple[str, ...]
 ) -> None:
     failure = to_failure(failed(kind))
 
@@ -106,7 +94,7 @@ def test_each_provider_failure_has_its_code_reason_facts_and_wait(
 
 
 def test_the_rows_are_complete() -> None:
-    assert {row[0] for row in ROWS} == set(provider_errors())
+    assert {row[0] for row in ROWS} == set(ErrorKind)
 
 
 @pytest.mark.parametrize("trouble", TlsTrouble)
@@ -187,7 +175,6 @@ def test_a_deadline_is_never_retried_even_where_nothing_was_sent() -> None:
 
 def test_an_interrupted_answer_is_no_success_of_its_attempt() -> None:
     error = StreamInterrupted(InterruptCause.PROVIDER, ROUTE, usage=Usage(output_tokens=3))
-    error.trail = trail_of()  # its route says more
     failure = to_failure(error)
     assert failure.trail is not None
     outcomes = [(one.code, one.reason) for one in failure.trail.attempts]
@@ -200,11 +187,13 @@ def test_an_interrupted_answer_is_no_success_of_its_attempt() -> None:
     ] == outcomes
 
 
-@pytest.mark.parametrize("error", [ProviderFailed(), DeadlineExpired()])
-def test_what_kept_further_targets_away_is_told(error: LlmsvcError) -> None:
-    error.failover_blocked = "privacy"
+def test_what_kept_further_targets_away_is_told() -> None:
+    error = ProviderError(ErrorKind.TRANSIENT)
+    together = AllProvidersFailed(error, retry_after_s=None, called=True)
+    for one in (error, together):
+        blocked = replace(one, failover_blocked="privacy")
 
-    assert "privacy" == to_failure(error).metadata["failoverBlocked"]
+        assert "privacy" == to_failure(blocked).metadata["failoverBlocked"]
 
 
 def test_a_region_is_told_from_a_credential() -> None:
@@ -224,8 +213,8 @@ def test_a_forbidden_route_says_why(cause: str, said: str) -> None:
     assert cause == failure.metadata.get("cause", "")
 
 
-@pytest.mark.parametrize("kind", list(provider_errors()))
-def test_every_sentence_names_what_it_can(kind: type[ProviderError]) -> None:
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_every_sentence_names_what_it_can(kind: ErrorKind) -> None:
     error = failed(kind)
     error.model = "some-model"
     error.provider = LOCAL_OLLAMA
@@ -233,7 +222,7 @@ def test_every_sentence_names_what_it_can(kind: type[ProviderError]) -> None:
 
     assert "{" not in sentence
     assert sentence.endswith(".")
-    assert "ollama" in sentence or "some-model" in sentence or kind is ModelNotFound
+    assert "ollama" in sentence or "some-model" in sentence or kind is ErrorKind.MODEL_MISSING
 
 
 @pytest.mark.parametrize(
@@ -247,7 +236,7 @@ def test_every_sentence_names_what_it_can(kind: type[ProviderError]) -> None:
     ],
 )
 def test_advice_that_fits_no_message_is_brought_down(asked_s: float, told_s: float | None) -> None:
-    one = failed(ProviderUnreachable, retry_after_s=asked_s, called=False)
+    one = failed(ErrorKind.CONNECT, retry_after_s=asked_s, called=False)
     several = AllProvidersFailed(one, retry_after_s=asked_s, called=False)
 
     assert told_s == to_failure(one).retry_after_s
@@ -300,7 +289,7 @@ def test_each_failure_of_our_own_has_its_code_reason_and_facts(
 
 def test_when_all_failed_the_deciding_one_gives_the_code_and_is_named() -> None:
     failure = to_failure(
-        AllProvidersFailed(failed(ProviderOverloaded), retry_after_s=0.5, called=True)
+        AllProvidersFailed(failed(ErrorKind.SATURATED), retry_after_s=0.5, called=True)
     )
 
     assert ("RESOURCE_EXHAUSTED", "ALL_TARGETS_FAILED") == (failure.code, failure.reason)
@@ -328,9 +317,13 @@ def test_a_missing_model_of_somebody_elses_name_says_nothing_of_pulling() -> Non
 
 @pytest.mark.parametrize(
     ("kind", "precondition"),
-    [(CapabilityMissing, "CAPABILITY"), (RouteForbidden, "PRIVACY"), (ProviderFailed, None)],
+    [
+        (ErrorKind.CAPABILITY, "CAPABILITY"),
+        (ErrorKind.REMOTE_REFUSED, "PRIVACY"),
+        (ErrorKind.TRANSIENT, None),
+    ],
 )
-def test_a_precondition_is_typed(kind: type[ProviderError], precondition: str | None) -> None:
+def test_a_precondition_is_typed(kind: ErrorKind, precondition: str | None) -> None:
     assert precondition == to_failure(failed(kind)).precondition
 
 

@@ -162,6 +162,13 @@ def test_knows_what_a_refusal_means(
     assert status == failure.status
 
 
+def test_knows_an_engine_that_died_from_one_that_failed() -> None:
+    died = error("model runner has unexpectedly stopped: failed to load")
+
+    assert classify(said(500, died)).engine_died
+    assert not classify(said(500, error("something else"))).engine_died
+
+
 @pytest.mark.parametrize(
     ("row", "expected", "told"),
     [
