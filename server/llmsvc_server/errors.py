@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 
 from typing_extensions import override
 
@@ -225,31 +224,3 @@ class StreamInterrupted(LlmsvcError):
     route: Route = field(kw_only=False)
     phase: str = ""
     usage: Usage | None = None
-
-
-# Until all callers say the kind themselves.
-ServerExhausted = partial(ProviderError, ErrorKind.EXHAUSTED)
-ProviderUnreachable = partial(ProviderError, ErrorKind.CONNECT)
-ProviderFailed = partial(ProviderError, ErrorKind.TRANSIENT)
-EngineDied = partial(ProviderError, ErrorKind.TRANSIENT, engine_died=True)
-LoadFailed = partial(ProviderError, ErrorKind.LOAD_FAILED)
-ModelOutputInvalid = partial(ProviderError, ErrorKind.MODEL_OUTPUT)
-ProviderTimeout = partial(ProviderError, ErrorKind.SILENT)
-ModelLoading = partial(ProviderError, ErrorKind.COLD_LOAD)
-ProviderOverloaded = partial(ProviderError, ErrorKind.SATURATED)
-QueueFull = partial(ProviderError, ErrorKind.QUEUE_FULL)
-ProviderRateLimited = partial(ProviderError, ErrorKind.RATE_LIMIT)
-QuotaExhausted = partial(ProviderError, ErrorKind.QUOTA)
-CredentialRejected = partial(ProviderError, ErrorKind.CREDENTIAL)
-RegionRejected = partial(ProviderError, ErrorKind.REGION)
-ProviderMisconfigured = partial(ProviderError, ErrorKind.MISCONFIGURED)
-ProviderProtocolError = partial(ProviderError, ErrorKind.PROTOCOL)
-RouteForbidden = partial(ProviderError, ErrorKind.REMOTE_REFUSED)
-PrivacyViolated = partial(ProviderError, ErrorKind.VIOLATION)
-ModelNotFound = partial(ProviderError, ErrorKind.MODEL_MISSING)
-ContextTooLong = partial(ProviderError, ErrorKind.CONTEXT)
-ContentRejected = partial(ProviderError, ErrorKind.CONTENT)
-ProviderRejected = partial(ProviderError, ErrorKind.CALLER)
-CapabilityMissing = partial(ProviderError, ErrorKind.CAPABILITY)
-ProviderBlocked = partial(ProviderError, ErrorKind.OPEN)
-TooLittleTime = partial(ProviderError, ErrorKind.NO_TIME)

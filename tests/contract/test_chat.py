@@ -9,7 +9,8 @@ from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import ProviderOverloaded
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.contract.loop_thread import ServedElsewhere
 from tests.fakes.assembled import MODEL
 from tests.fakes.requests import chat_message
@@ -132,7 +133,7 @@ def test_text_of_any_size_and_script_arrives_as_it_was_written(
 def test_the_request_id_is_in_the_trailers_of_every_call(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, *, fails: bool
 ) -> None:
-    served.provider.will(*([ProviderOverloaded()] if fails else [done()]))
+    served.provider.will(*([ProviderError(ErrorKind.SATURATED)] if fails else [done()]))
     outcome = grpc_stub.Chat.future(
         chat_message(), metadata=(("x-request-id", "a-b_c.9"),), timeout=10
     )

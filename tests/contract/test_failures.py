@@ -9,23 +9,8 @@ from google.rpc import error_details_pb2
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import (
-    ContentRejected,
-    ContextTooLong,
-    CredentialRejected,
-    LoadFailed,
-    ModelLoading,
-    ModelNotFound,
-    PrivacyViolated,
-    ProviderError,
-    ProviderFailed,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRejected,
-    ProviderTimeout,
-    QuotaExhausted,
-    RegionRejected,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.contract.loop_thread import ServedElsewhere
 from tests.contract.told import Told, told
 from tests.fakes.assembled import MODEL
@@ -65,18 +50,22 @@ def timeless(outcome: Told) -> Told:
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
-        (LoadFailed(), "UNAVAILABLE", "PROVIDER_ERROR"),
-        (ProviderTimeout(), "UNAVAILABLE", "PROVIDER_TIMEOUT"),
-        (ModelLoading(), "UNAVAILABLE", "MODEL_LOADING"),
-        (ProviderOverloaded(), "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED"),
-        (CredentialRejected(), "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED"),
-        (QuotaExhausted(), "RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXHAUSTED"),
-        (RegionRejected(), "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED"),
-        (ContentRejected(), "INVALID_ARGUMENT", "CONTENT_REJECTED"),
-        (ContextTooLong(), "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"),
-        (ProviderRejected(), "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM"),
-        (ProviderProtocolError(), "INTERNAL", "PROVIDER_PROTOCOL"),
-        (PrivacyViolated(), "INTERNAL", "PRIVACY_VIOLATION"),
+        (ProviderError(ErrorKind.LOAD_FAILED), "UNAVAILABLE", "PROVIDER_ERROR"),
+        (ProviderError(ErrorKind.SILENT), "UNAVAILABLE", "PROVIDER_TIMEOUT"),
+        (ProviderError(ErrorKind.COLD_LOAD), "UNAVAILABLE", "MODEL_LOADING"),
+        (ProviderError(ErrorKind.SATURATED), "RESOURCE_EXHAUSTED", "PROVIDER_OVERLOADED"),
+        (
+            ProviderError(ErrorKind.CREDENTIAL),
+            "FAILED_PRECONDITION",
+            "PROVIDER_CREDENTIALS_REJECTED",
+        ),
+        (ProviderError(ErrorKind.QUOTA), "RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXHAUSTED"),
+        (ProviderError(ErrorKind.REGION), "FAILED_PRECONDITION", "PROVIDER_CREDENTIALS_REJECTED"),
+        (ProviderError(ErrorKind.CONTENT), "INVALID_ARGUMENT", "CONTENT_REJECTED"),
+        (ProviderError(ErrorKind.CONTEXT), "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"),
+        (ProviderError(ErrorKind.CALLER), "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM"),
+        (ProviderError(ErrorKind.PROTOCOL), "INTERNAL", "PROVIDER_PROTOCOL"),
+        (ProviderError(ErrorKind.VIOLATION), "INTERNAL", "PRIVACY_VIOLATION"),
     ],
 )
 def test_a_failure_before_any_content_is_told_alike_by_both_calls(
@@ -115,9 +104,15 @@ def test_a_defect_says_nothing_of_itself(
 @pytest.mark.parametrize(
     ("steps", "metadata"),
     [
-        ([Delta("a"), ProviderTimeout(phase="idle")], {"cause": "provider", "phase": "idle"}),
-        ([Delta("a"), ProviderFailed()], {"cause": "provider", "phase": "stream"}),
-        ([Delta("a"), PrivacyViolated()], {"cause": "privacy", "phase": "stream"}),
+        (
+            [Delta("a"), ProviderError(ErrorKind.SILENT, phase="idle")],
+            {"cause": "provider", "phase": "idle"},
+        ),
+        (
+            [Delta("a"), ProviderError(ErrorKind.TRANSIENT)],
+            {"cause": "provider", "phase": "stream"},
+        ),
+        ([Delta("a"), ProviderError(ErrorKind.VIOLATION)], {"cause": "privacy", "phase": "stream"}),
         ([Delta("a"), ValueError("secret")], {"cause": "internal"}),
         ([Delta("a")], {"cause": "internal"}),
     ],
@@ -141,7 +136,7 @@ def test_a_stream_that_breaks_after_content_is_interrupted_and_says_who_answered
 def test_the_same_failure_of_a_whole_answer_is_the_providers_since_nothing_was_delivered(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:
-    served.provider.will(Delta("a"), ProviderTimeout(phase="idle"))
+    served.provider.will(Delta("a"), ProviderError(ErrorKind.SILENT, phase="idle"))
     outcome = unary(grpc_stub)
 
     assert ("UNAVAILABLE", "PROVIDER_TIMEOUT") == (outcome.code, outcome.reason)
@@ -151,7 +146,7 @@ def test_the_same_failure_of_a_whole_answer_is_the_providers_since_nothing_was_d
 def test_a_wait_is_advised_where_it_helps_and_a_retry_is_not(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:
-    served.provider.will(ProviderOverloaded(retry_after_s=7))
+    served.provider.will(ProviderError(ErrorKind.SATURATED, retry_after_s=7))
     outcome = unary(grpc_stub)
 
     assert 7 == outcome.detail(error_details_pb2.RetryInfo).retry_delay.ToSeconds()
@@ -191,7 +186,7 @@ def test_what_there_is_is_named_within_bounds(
 def test_a_configured_model_that_went_away_comes_with_its_remedy(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:
-    gone = ModelNotFound()
+    gone = ProviderError(ErrorKind.MODEL_MISSING)
     gone.endpoint = "ollama"  # as the wrapper around each endpoint says
     served.provider.will(gone)
     served.provider.will(gone)

@@ -7,7 +7,8 @@ import pytest
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.chat.route import Privacy
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import ProviderFailed, ProviderOverloaded
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import RpcReport
 from tests.contract.calls import provider_of, settled, stream, unary
 from tests.fakes.assembled import MODEL, Assembled, assembled
@@ -32,12 +33,12 @@ async def reported(service: Assembled, calls: int) -> list[RpcReport]:
     [
         ([Delta("a"), done()], ("OK", ""), ("OK", "")),
         (
-            [ProviderFailed()],
+            [ProviderError(ErrorKind.TRANSIENT)],
             ("UNAVAILABLE", "PROVIDER_ERROR"),
             ("UNAVAILABLE", "PROVIDER_ERROR"),
         ),
         (
-            [Delta("a"), ProviderFailed()],
+            [Delta("a"), ProviderError(ErrorKind.TRANSIENT)],
             ("UNAVAILABLE", "PROVIDER_ERROR"),
             ("ABORTED", "STREAM_INTERRUPTED"),
         ),
@@ -90,7 +91,7 @@ async def test_a_whole_answer_is_told_with_its_route_and_usage() -> None:
 
 
 async def test_a_call_that_nobody_answered_has_no_route() -> None:
-    provider = provider_of(ProviderOverloaded())
+    provider = provider_of(ProviderError(ErrorKind.SATURATED))
     async with assembled(provider) as service:
         await stream(service)
         (report,) = await reported(service, 1)

@@ -9,7 +9,8 @@ import pytest
 
 from llmsvc.v1 import llm_pb2_grpc
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderUnreachable
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.contract.loop_thread import ServedElsewhere, served_elsewhere
 from tests.contract.told import Told, told
 from tests.fakes.assembled import MODEL
@@ -54,7 +55,9 @@ def streamed(stub: llm_pb2_grpc.LLMServiceStub) -> Told:
 
 
 @pytest.mark.parametrize("call", [whole, streamed])
-@pytest.mark.parametrize("error", [ProviderFailed(), ProviderUnreachable()])
+@pytest.mark.parametrize(
+    "error", [ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CONNECT)]
+)
 def test_what_the_server_has_tried_is_not_tried_again(
     eager: llm_pb2_grpc.LLMServiceStub,
     served: ServedElsewhere,
@@ -73,7 +76,7 @@ def test_what_the_server_has_tried_is_not_tried_again(
 def test_a_stream_that_was_interrupted_is_not_repeated(
     eager: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, arrived: Attempts
 ) -> None:
-    served.provider.will(Delta("a"), ProviderFailed())
+    served.provider.will(Delta("a"), ProviderError(ErrorKind.TRANSIENT))
     outcome = streamed(eager)
 
     assert ("ABORTED", 1) == (outcome.code, arrived())

@@ -11,12 +11,8 @@ from google.rpc import error_details_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
-from llmsvc_server.errors import (
-    ProviderBlocked,
-    ProviderError,
-    ProviderOverloaded,
-    ProviderProtocolError,
-)
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from tests.contract.calls import Ended, Stream, event_of, provider_of, settled, stream, unary
 from tests.contract.told import Told, told
 from tests.fakes.assembled import MODEL, Assembled, assembled
@@ -79,7 +75,7 @@ async def answered(service: Assembled, *, whole: bool) -> tuple[dict[str, str], 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_headers_and_trailers_say_who_answered_after_what(*, whole: bool) -> None:
     async with assembled(
-        provider_of(ProviderProtocolError()), cloud_of(Delta("a"), done())
+        provider_of(ProviderError(ErrorKind.PROTOCOL)), cloud_of(Delta("a"), done())
     ) as service:
         headers, trailers = await answered(service, whole=whole)
     route = trailers.pop("x-llmsvc-route")
@@ -100,7 +96,7 @@ async def test_headers_and_trailers_say_who_answered_after_what(*, whole: bool) 
 
 
 async def test_an_answer_says_what_was_tried_before() -> None:
-    async with assembled(provider_of(ProviderProtocolError()), cloud_of()) as service:
+    async with assembled(provider_of(ProviderError(ErrorKind.PROTOCOL)), cloud_of()) as service:
         route = (await service.stub.Chat(chat_message(model="phi3:MINI"))).route
 
     assert ("cloud", MODEL, "phi3:MINI", llm_pb2.LOCALITY_REMOTE) == (
@@ -116,8 +112,10 @@ async def test_an_answer_says_what_was_tried_before() -> None:
 
 
 async def test_when_all_fail_every_attempt_is_told() -> None:
-    blocked = ProviderBlocked(called=False, retry_after_s=3)
-    async with assembled(provider_of(blocked), cloud_of(ProviderOverloaded())) as service:
+    blocked = ProviderError(ErrorKind.OPEN, called=False, retry_after_s=3)
+    async with assembled(
+        provider_of(blocked), cloud_of(ProviderError(ErrorKind.SATURATED))
+    ) as service:
         failure = (await stream(service)).failure
     assert failure is not None
 
@@ -136,7 +134,7 @@ async def test_when_all_fail_every_attempt_is_told() -> None:
 
 async def test_where_nothing_was_sent_a_wait_is_advised_instead() -> None:
     def blocked() -> ProviderError:
-        return ProviderBlocked(called=False, retry_after_s=3)
+        return ProviderError(ErrorKind.OPEN, called=False, retry_after_s=3)
 
     async with assembled(provider_of(blocked()), cloud_of(blocked())) as service:
         failure = (await unary(service)).failure
@@ -186,7 +184,7 @@ async def test_a_forbidden_target_is_told_as_one_that_got_nothing() -> None:
 async def test_a_local_failure_says_that_privacy_kept_the_others_away() -> None:
     cloud = cloud_of()
     async with assembled(
-        provider_of(ProviderOverloaded()), cloud, privacy=Privacy.LOCAL_ONLY
+        provider_of(ProviderError(ErrorKind.SATURATED)), cloud, privacy=Privacy.LOCAL_ONLY
     ) as service:
         failure = (await unary(service)).failure
     assert failure is not None
@@ -228,7 +226,10 @@ async def test_a_deadline_says_what_was_tried_and_what_ran_when_it_passed(
 
 
 async def test_the_attempts_before_the_one_that_ran_keep_their_own_outcome() -> None:
-    local, cloud = provider_of(SENT, ProviderProtocolError()), cloud_of(SENT, Gate(), done())
+    local, cloud = (
+        provider_of(SENT, ProviderError(ErrorKind.PROTOCOL)),
+        cloud_of(SENT, Gate(), done()),
+    )
     async with assembled(local, cloud, stream_s=1.3) as service:
         failure = (await stream(service)).failure
         await settled(service, cloud)
@@ -353,7 +354,7 @@ async def test_progress_is_sent_in_silence_and_only_on_request() -> None:
 
 async def test_a_failure_after_a_sign_of_life_is_told_like_any_other() -> None:
     gate = Gate()
-    provider = provider_of(gate, ProviderOverloaded())
+    provider = provider_of(gate, ProviderError(ErrorKind.SATURATED))
     request = chat_message()
     request.stream_options.progress_interval.FromSeconds(1)
     async with assembled(provider) as service:

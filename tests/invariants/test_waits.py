@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.route import Privacy
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderRateLimited
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.course import JITTER_S, Course
 from llmsvc_server.routing.plan import Plan
 from tests.fakes.eventually import eventually
@@ -78,7 +79,12 @@ def paused_s(seed: int, error: ProviderError) -> float:
 @pytest.mark.parametrize("told_s", [0.0, 2.0])
 def test_invariant_17_waits_spread_over_the_whole_jitter(told_s: float) -> None:
     pauses_s = [
-        paused_s(seed, ProviderRateLimited(retry_after_s=told_s) if told_s else ProviderFailed())
+        paused_s(
+            seed,
+            ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=told_s)
+            if told_s
+            else ProviderError(ErrorKind.TRANSIENT),
+        )
         for seed in range(SEEDS)
     ]
     tenths = {int((pause_s - told_s) / JITTER_S * 10) for pause_s in pauses_s}

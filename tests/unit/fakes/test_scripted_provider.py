@@ -7,7 +7,7 @@ import pytest
 from llmsvc_server.chat.deadline import Budget, Deadline
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
-from llmsvc_server.errors import ProviderError, ProviderFailed
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from tests.fakes.gate import Gate
@@ -46,7 +46,7 @@ async def test_yields_its_script_and_remembers_the_request() -> None:
 
 async def test_one_script_per_call_comes_before_the_usual_one() -> None:
     provider = ScriptedProvider(Delta("usual"), done())
-    provider.will(ProviderFailed(row="O07"))
+    provider.will(ProviderError(ErrorKind.TRANSIENT, row="O07"))
 
     with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
         await _all(provider)

@@ -2,13 +2,7 @@
 
 import pytest
 
-from llmsvc_server.errors import (
-    CredentialRejected,
-    ProviderError,
-    ProviderFailed,
-    ProviderRateLimited,
-    QuotaExhausted,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 
 TABLE = """
@@ -72,12 +66,12 @@ def test_only_what_counts_can_be_slow(kind: ErrorKind) -> None:
 @pytest.mark.parametrize(
     ("error", "wait_s"),
     [
-        (ProviderFailed(), 1.0),
-        (ProviderFailed(retry_after_s=7.0), 7.0),
-        (ProviderRateLimited(retry_after_s=0.0), 0.0),
-        (ProviderRateLimited(retry_after_s=3_600.0), 900.0),
-        (QuotaExhausted(retry_after_s=7.0), None),
-        (CredentialRejected(), None),
+        (ProviderError(ErrorKind.TRANSIENT), 1.0),
+        (ProviderError(ErrorKind.TRANSIENT, retry_after_s=7.0), 7.0),
+        (ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=0.0), 0.0),
+        (ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=3_600.0), 900.0),
+        (ProviderError(ErrorKind.QUOTA, retry_after_s=7.0), None),
+        (ProviderError(ErrorKind.CREDENTIAL), None),
     ],
 )
 def test_waiting_is_advised_only_where_it_helps(error: ProviderError, wait_s: float | None) -> None:

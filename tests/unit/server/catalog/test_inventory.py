@@ -3,13 +3,7 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.catalog.inventory import Inventory
-from llmsvc_server.errors import (
-    ProviderError,
-    ProviderMisconfigured,
-    ProviderTimeout,
-    ProviderUnreachable,
-    ServerExhausted,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.reports import Subject
@@ -87,7 +81,11 @@ async def test_one_miss_is_forgiven_two_are_not_and_one_hit_mends_it() -> None:
     provider = ScriptedProvider(models=["phi3"])
     inventory = await looked(provider)
     states = []
-    for listing in (ProviderUnreachable(), ProviderUnreachable(), catalogue_of(["phi3"])):
+    for listing in (
+        ProviderError(ErrorKind.CONNECT),
+        ProviderError(ErrorKind.CONNECT),
+        catalogue_of(["phi3"]),
+    ):
         provider.listing = listing
         await inventory.refresh("ollama", "ollama")
         states.append(inventory.look("ollama").reachable)
@@ -98,10 +96,10 @@ async def test_one_miss_is_forgiven_two_are_not_and_one_hit_mends_it() -> None:
 async def test_a_hit_between_two_misses_starts_the_count_again() -> None:
     provider = ScriptedProvider(models=["phi3"])
     inventory = await looked(provider)
-    await look(inventory, provider, ProviderUnreachable())
+    await look(inventory, provider, ProviderError(ErrorKind.CONNECT))
     provider.listing = catalogue_of(["phi3"])
     await inventory.refresh("ollama", "ollama")
-    await look(inventory, provider, ProviderUnreachable())
+    await look(inventory, provider, ProviderError(ErrorKind.CONNECT))
 
     assert inventory.look("ollama").reachable
 
@@ -109,7 +107,7 @@ async def test_a_hit_between_two_misses_starts_the_count_again() -> None:
 async def test_a_wrong_address_is_down_at_once() -> None:
     provider = ScriptedProvider(models=["phi3"])
     inventory = await looked(provider)
-    await look(inventory, provider, ProviderMisconfigured())
+    await look(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
 
     assert not inventory.look("ollama").reachable
 
@@ -117,7 +115,9 @@ async def test_a_wrong_address_is_down_at_once() -> None:
 async def test_misses_keep_what_was_known_for_whoever_asks() -> None:
     provider = ScriptedProvider(models=["phi3"])
     inventory = await looked(provider)
-    await look(inventory, provider, ProviderUnreachable(), ProviderUnreachable())
+    await look(
+        inventory, provider, ProviderError(ErrorKind.CONNECT), ProviderError(ErrorKind.CONNECT)
+    )
 
     assert "phi3" == inventory.spelling("ollama", "phi3")
     assert inventory.unknown("ollama") is None
@@ -126,7 +126,7 @@ async def test_misses_keep_what_was_known_for_whoever_asks() -> None:
 async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
     provider = ScriptedProvider()
     inventory = watching(provider)
-    await look(inventory, provider, ProviderMisconfigured())
+    await look(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
     unknown = inventory.unknown("ollama")
 
     assert isinstance(unknown, ProviderError)
@@ -137,12 +137,12 @@ async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
 async def test_what_this_server_lacks_says_nothing_of_a_provider() -> None:
     provider, reporter = ScriptedProvider(models=["phi3"]), ListeningReporter()
     inventory = watching(provider, reporter)
-    await look(inventory, provider, ServerExhausted(cause="descriptors"))
+    await look(inventory, provider, ProviderError(ErrorKind.EXHAUSTED, cause="descriptors"))
     unknown = inventory.unknown("ollama")
     provider.listing = catalogue_of(["phi3"])
     await inventory.refresh("ollama", "ollama")
     told = len(reporter.changes)
-    await look(inventory, provider, *[ServerExhausted(cause="descriptors")] * 5)
+    await look(inventory, provider, *[ProviderError(ErrorKind.EXHAUSTED, cause="descriptors")] * 5)
 
     assert unknown is not None
     assert (ErrorKind.EXHAUSTED, "descriptors") == (unknown.kind, unknown.cause)
@@ -153,7 +153,7 @@ async def test_what_this_server_lacks_says_nothing_of_a_provider() -> None:
 async def test_slow_while_chats_run_means_busy_not_down() -> None:
     provider = ScriptedProvider(models=["phi3"])
     inventory = await looked(provider)
-    provider.listing = ProviderTimeout()
+    provider.listing = ProviderError(ErrorKind.SILENT)
     for _ in range(5):
         await inventory.refresh("ollama", "ollama", busy=True)
     busy = inventory.look("ollama").reachable
@@ -167,7 +167,7 @@ async def test_slow_while_chats_run_means_busy_not_down() -> None:
 async def test_refused_while_chats_run_means_down_all_the_same() -> None:
     provider = ScriptedProvider(models=["phi3"])
     inventory = await looked(provider)
-    provider.listing = ProviderUnreachable()
+    provider.listing = ProviderError(ErrorKind.CONNECT)
     for _ in range(2):
         await inventory.refresh("ollama", "ollama", busy=True)
 
@@ -249,7 +249,7 @@ async def test_an_endpoint_that_is_down_has_nothing_while_the_other_still_serves
     )
     for endpoint in ("ollama#1", "ollama#2"):
         await inventory.refresh("ollama", endpoint)
-    one.listing = ProviderUnreachable()
+    one.listing = ProviderError(ErrorKind.CONNECT)
     for _ in range(2):
         await inventory.refresh("ollama", "ollama#1")
 
@@ -314,7 +314,7 @@ async def test_forgetting_what_is_not_there_changes_nothing(name: str) -> None:
 async def test_a_look_says_whether_it_saw_anything() -> None:
     inventory = await looked(provider := ScriptedProvider(models=["phi3"]))
     seen = await inventory.refresh("ollama", "ollama")
-    provider.listing = ProviderUnreachable()
+    provider.listing = ProviderError(ErrorKind.CONNECT)
     missed = await inventory.refresh("ollama", "ollama")
 
     assert (True, False) == (seen, missed)
@@ -325,8 +325,8 @@ async def test_only_changes_are_told_with_their_cause() -> None:
     inventory = watching(provider, reporter)
     for _ in range(2):
         await inventory.refresh("ollama", "ollama")
-    await look(inventory, provider, *[ProviderUnreachable() for _ in range(3)])
-    await look(inventory, provider, ProviderMisconfigured())
+    await look(inventory, provider, *[ProviderError(ErrorKind.CONNECT) for _ in range(3)])
+    await look(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
     provider.listing = catalogue_of(["phi3"], version="0.11.0")
     await inventory.refresh("ollama", "ollama")
     told = [(change.name, change.state, change.detail) for change in reporter.changes]
@@ -347,7 +347,7 @@ async def test_a_list_that_is_cut_is_told_once_and_once_when_it_no_longer_is() -
     for left_out in (0, 7, 9, None, 8, 0, 0):
         whole = catalogue_of(["phi3"])
         cut = None if left_out is None else replace(whole, left_out=left_out)
-        provider.listing = cut or ProviderUnreachable()
+        provider.listing = cut or ProviderError(ErrorKind.CONNECT)
         await inventory.refresh("ollama", "ollama")
     told = [
         (change.name, change.state, change.detail)

@@ -6,7 +6,7 @@ import pytest
 
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.catalog.inventory import LOOK_LIMIT_S, Inventory
-from llmsvc_server.errors import ProviderUnreachable
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
@@ -83,7 +83,7 @@ async def test_later_calls_do_not_wait() -> None:
 
 async def test_a_failed_look_ends_the_wait_too() -> None:
     provider = ScriptedProvider()
-    provider.listing = ProviderUnreachable()
+    provider.listing = ProviderError(ErrorKind.CONNECT)
     inventory = inventory_of(ollama=provider)
     await inventory.refresh("ollama", "ollama")
     async with asyncio.timeout(0.5):
@@ -142,7 +142,7 @@ async def test_it_looks_about_as_often_as_it_is_told() -> None:
 
 async def test_it_goes_on_after_failures() -> None:
     provider = ScriptedProvider()
-    provider.listing = ProviderUnreachable()
+    provider.listing = ProviderError(ErrorKind.CONNECT)
     inventory = inventory_of(ollama=provider)
     async with kept_fresh(inventory):
         await eventually(lambda: inventory.look("ollama").misses >= 3)

@@ -4,7 +4,8 @@ import pytest
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import CredentialRejected, ProviderError, ProviderUnreachable
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.health.refresh import OVERLOOKED_S, Standing, facts
 from llmsvc_server.health.verdict import ProviderFacts
 from llmsvc_server.routing.blocks import Blocks
@@ -113,7 +114,7 @@ async def test_a_provider_without_the_model_is_called_and_does_not_serve_it() ->
 async def test_who_went_away_keeps_the_names_of_its_models() -> None:
     watched = local("Phi3:latest")
     await watched.look()
-    watched.provider.listing = ProviderUnreachable()
+    watched.provider.listing = ProviderError(ErrorKind.CONNECT)
     await watched.look(2)
 
     assert (False, False, False) == watched.seen()
@@ -123,7 +124,7 @@ async def test_who_went_away_keeps_the_names_of_its_models() -> None:
 async def test_one_missed_look_changes_nothing() -> None:
     watched = local("Phi3:latest")
     await watched.look()
-    watched.provider.listing = ProviderUnreachable()
+    watched.provider.listing = ProviderError(ErrorKind.CONNECT)
     await watched.look()
 
     assert (True, True, True) == watched.seen()
@@ -138,7 +139,9 @@ async def test_readiness_overlooks_an_open_breaker_for_a_moment() -> None:
     await watched.look()
     watched.trip("phi3")
     at_once = watched.seen()
-    watched.provider.listing = ProviderUnreachable()  # the free check fails: it stays open
+    watched.provider.listing = ProviderError(
+        ErrorKind.CONNECT
+    )  # the free check fails: it stays open
     await watched.look(2)
     watched.clock.advance(OVERLOOKED_S)
 
@@ -170,7 +173,7 @@ def test_a_breaker_that_tries_again_counts_as_serving() -> None:
     assert (True, True, True) == watched.seen()
 
 
-@pytest.mark.parametrize("error", [CredentialRejected()])
+@pytest.mark.parametrize("error", [ProviderError(ErrorKind.CREDENTIAL)])
 def test_a_block_takes_it_away_at_once(error: ProviderError) -> None:
     watched = cloud()
     watched.blocks.note(error, "openai", "gpt-4o-mini")

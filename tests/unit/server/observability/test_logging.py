@@ -21,12 +21,7 @@ from llmsvc_server.chat.route import (
     Trail,
 )
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.errors import (
-    PrivacyViolated,
-    ProviderFailed,
-    ProviderRateLimited,
-    ServerExhausted,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import logging_to, request_id
@@ -82,7 +77,7 @@ def test_a_violation_is_critical() -> None:
         AttemptReport(
             provider=OLLAMA,
             model="phi3:mini",
-            error=PrivacyViolated(row="O01"),
+            error=ProviderError(ErrorKind.VIOLATION, row="O01"),
             duration_s=0.01,
             first_content_s=None,
         )
@@ -98,7 +93,7 @@ def test_what_the_server_lacks_is_one_line_until_it_has_lacked_nothing_for_a_min
     report = AttemptReport(
         provider=OLLAMA,
         model="phi3:mini",
-        error=ServerExhausted(cause="descriptors", called=False),
+        error=ProviderError(ErrorKind.EXHAUSTED, cause="descriptors", called=False),
         duration_s=0.01,
         first_content_s=None,
     )
@@ -163,7 +158,9 @@ def test_levels_follow_the_code() -> None:
 
 def test_a_failed_attempt_is_a_line_of_facts() -> None:
     written = Written()
-    error = ProviderFailed(row="P07", status=500, code="server_error", phase="first_token")
+    error = ProviderError(
+        ErrorKind.TRANSIENT, row="P07", status=500, code="server_error", phase="first_token"
+    )
     error.endpoint, error.written_tokens = "second", 12
     error.args = ("the prompt",)
     written.sink.attempt_failed(
@@ -195,7 +192,7 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
 
 def test_a_wait_that_was_told_has_no_artefacts() -> None:
     written = Written()
-    error = ProviderRateLimited(retry_after_s=0.3 - 0.271)
+    error = ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=0.3 - 0.271)
     written.sink.attempt_failed(
         AttemptReport(
             provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.029, first_content_s=None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from llmsvc_server.chat.deadline import Verdict
 from llmsvc_server.chat.events import ChatEvent, ChatEvents
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import ProviderError, ProviderTimeout, ProviderUnreachable
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import Subject
 from llmsvc_server.routing.blocks import Blocks
@@ -25,12 +25,12 @@ CLOUD = ProviderInfo(name="openai", kind=ProviderKind.OPENAI, locality=Locality.
 
 def silent() -> ProviderError:
     """Return what ends an attempt without a byte."""
-    return ProviderTimeout(row="C05", phase="first_token")
+    return ProviderError(ErrorKind.SILENT, row="C05", phase="first_token")
 
 
 def unreachable() -> ProviderError:
     """Return a refused connection."""
-    return ProviderUnreachable(called=False, phase="connect")
+    return ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
 
 
 class Bench:

@@ -2,18 +2,7 @@ import math
 
 import pytest
 
-from llmsvc_server.errors import (
-    CredentialRejected,
-    ModelNotFound,
-    PrivacyViolated,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderRateLimited,
-    QuotaExhausted,
-    RegionRejected,
-    RouteForbidden,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.blocks import MOST_BLOCKS, Blocks
 from tests.fakes.manual_clock import ManualClock
@@ -53,14 +42,14 @@ class Bench:
 @pytest.mark.parametrize(
     ("error", "length_s", "blocked"),
     [
-        (ProviderRateLimited(), 2, {"am", "bm"}),
-        (QuotaExhausted(), 300, {"am", "an", "bm", "bn"}),
-        (CredentialRejected(), 300, {"am", "an", "bm", "bn"}),
-        (RegionRejected(), 3_600, {"am", "an", "bm", "bn"}),
-        (ProviderMisconfigured(), 60, {"am", "an"}),
-        (ModelNotFound(), 300, {"am"}),
-        (RouteForbidden(), 300, {"am"}),
-        (PrivacyViolated(), math.inf, {"am"}),
+        (ProviderError(ErrorKind.RATE_LIMIT), 2, {"am", "bm"}),
+        (ProviderError(ErrorKind.QUOTA), 300, {"am", "an", "bm", "bn"}),
+        (ProviderError(ErrorKind.CREDENTIAL), 300, {"am", "an", "bm", "bn"}),
+        (ProviderError(ErrorKind.REGION), 3_600, {"am", "an", "bm", "bn"}),
+        (ProviderError(ErrorKind.MISCONFIGURED), 60, {"am", "an"}),
+        (ProviderError(ErrorKind.MODEL_MISSING), 300, {"am"}),
+        (ProviderError(ErrorKind.REMOTE_REFUSED), 300, {"am"}),
+        (ProviderError(ErrorKind.VIOLATION), math.inf, {"am"}),
     ],
     ids=lambda value: value.kind.value if isinstance(value, ProviderError) else "",
 )
@@ -78,7 +67,7 @@ def test_each_class_blocks_its_key_for_its_time(
 def test_who_is_refused_learns_the_class_and_nothing_of_the_call_that_met_it() -> None:
     bench = Bench()
     with pytest.raises(ProviderError, match=ErrorKind.QUOTA) as raised:
-        raise QuotaExhausted(row="P01", status=429)
+        raise ProviderError(ErrorKind.QUOTA, row="P01", status=429)
     bench.note(raised.value)
     one, other = bench.blocks.refusal("a", "m"), bench.blocks.refusal("a", "m")
 
@@ -90,7 +79,9 @@ def test_who_is_refused_learns_the_class_and_nothing_of_the_call_that_met_it() -
     assert kept.__traceback__ is None
 
 
-@pytest.mark.parametrize("error", [ProviderFailed(), QuotaExhausted(called=False)])
+@pytest.mark.parametrize(
+    "error", [ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.QUOTA, called=False)]
+)
 def test_what_is_no_fact_about_the_account_blocks_nothing(error: ProviderError) -> None:
     bench = Bench()
     bench.note(error)
@@ -102,7 +93,7 @@ def test_what_is_no_fact_about_the_account_blocks_nothing(error: ProviderError) 
 @pytest.mark.parametrize(("told_s", "length_s"), [(0, 0.5), (7, 7), (1e6, 900)])
 def test_a_rate_limit_lasts_as_told_within_bounds(told_s: float, length_s: float) -> None:
     bench = Bench()
-    bench.note(ProviderRateLimited(retry_after_s=told_s))
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=told_s))
 
     assert length_s == bench.left_s()
 
@@ -127,7 +118,7 @@ def test_a_success_starts_the_doubling_anew() -> None:
     bench = Bench()
     after_each(bench, ErrorKind.RATE_LIMIT, 3)
     bench.blocks.succeeded("b", "m")
-    bench.note(ProviderRateLimited())
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT))
 
     assert 2 == bench.left_s()
 
@@ -139,8 +130,8 @@ def test_a_quota_blocks_longer_the_second_time() -> None:
 def test_failures_of_calls_that_were_under_way_do_not_lengthen_a_block() -> None:
     bench = Bench()
     for _ in range(64):
-        bench.note(ProviderRateLimited())
-        bench.note(QuotaExhausted())
+        bench.note(ProviderError(ErrorKind.RATE_LIMIT))
+        bench.note(ProviderError(ErrorKind.QUOTA))
     left_s = bench.left_s()
     bench.clock.advance(300)
 
@@ -151,18 +142,18 @@ def test_failures_of_calls_that_were_under_way_do_not_lengthen_a_block() -> None
 
 def test_a_shorter_wait_told_later_does_not_shorten_a_longer_one() -> None:
     bench = Bench()
-    bench.note(ProviderRateLimited(retry_after_s=30))
-    bench.note(ProviderRateLimited(retry_after_s=1))
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=30))
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=1))
     longer = bench.left_s()
-    bench.note(ProviderRateLimited(retry_after_s=40))
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=40))
 
     assert (30, 40) == (longer, bench.left_s())
 
 
 def test_a_violation_outlasts_whatever_follows() -> None:
     bench = Bench()
-    bench.note(PrivacyViolated())
-    bench.note(ModelNotFound())
+    bench.note(ProviderError(ErrorKind.VIOLATION))
+    bench.note(ProviderError(ErrorKind.MODEL_MISSING))
     bench.blocks.succeeded("a", "m")
     bench.clock.advance(1e9)
 
@@ -171,7 +162,7 @@ def test_a_violation_outlasts_whatever_follows() -> None:
 
 def test_a_success_of_a_call_that_was_under_way_frees_nothing() -> None:
     bench = Bench()
-    bench.note(ProviderRateLimited(retry_after_s=10))
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=10))
     bench.blocks.succeeded("a", "m")
 
     assert 10 == bench.left_s()
@@ -179,7 +170,7 @@ def test_a_success_of_a_call_that_was_under_way_frees_nothing() -> None:
 
 def test_the_end_admits_one_and_a_success_frees_the_others() -> None:
     bench = Bench()
-    bench.note(CredentialRejected())
+    bench.note(ProviderError(ErrorKind.CREDENTIAL))
     bench.clock.advance(300)
     free = bench.left_s()
     trial = bench.blocks.admit("a", "m")
@@ -197,7 +188,7 @@ def test_the_end_admits_one_and_a_success_frees_the_others() -> None:
 
 def test_a_trial_without_a_verdict_lets_the_next_one_try() -> None:
     bench = Bench()
-    bench.note(CredentialRejected())
+    bench.note(ProviderError(ErrorKind.CREDENTIAL))
     bench.clock.advance(300)
     first = bench.blocks.admit("a", "m")
     assert first is not None
@@ -209,11 +200,11 @@ def test_a_trial_without_a_verdict_lets_the_next_one_try() -> None:
 
 def test_a_trial_that_fails_blocks_again_without_further_news() -> None:
     bench = Bench()
-    bench.note(QuotaExhausted())
+    bench.note(ProviderError(ErrorKind.QUOTA))
     bench.clock.advance(300)
     trial = bench.blocks.admit("a", "m")
     assert trial is not None
-    bench.note(QuotaExhausted())
+    bench.note(ProviderError(ErrorKind.QUOTA))
     trial.over()
 
     assert 900 == bench.left_s()
@@ -222,7 +213,7 @@ def test_a_trial_that_fails_blocks_again_without_further_news() -> None:
 
 def test_a_rate_limit_that_is_over_holds_nobody_back() -> None:
     bench = Bench()
-    bench.note(ProviderRateLimited())
+    bench.note(ProviderError(ErrorKind.RATE_LIMIT))
     bench.clock.advance(2)
 
     assert bench.blocks.admit("a", "m") is None
@@ -231,8 +222,8 @@ def test_a_rate_limit_that_is_over_holds_nobody_back() -> None:
 
 def test_another_class_takes_the_place_of_one_that_ends_sooner() -> None:
     bench = Bench()
-    bench.note(CredentialRejected())
-    bench.note(RegionRejected())
+    bench.note(ProviderError(ErrorKind.CREDENTIAL))
+    bench.note(ProviderError(ErrorKind.REGION))
     refusal = bench.blocks.refusal("a", "m")
 
     assert isinstance(refusal, ProviderError)
@@ -242,10 +233,10 @@ def test_another_class_takes_the_place_of_one_that_ends_sooner() -> None:
 @pytest.mark.parametrize(
     ("error", "stops", "elsewhere"),
     [
-        (QuotaExhausted(), True, True),
-        (ProviderMisconfigured(), True, False),
-        (ProviderRateLimited(), False, False),
-        (ModelNotFound(), False, False),
+        (ProviderError(ErrorKind.QUOTA), True, True),
+        (ProviderError(ErrorKind.MISCONFIGURED), True, False),
+        (ProviderError(ErrorKind.RATE_LIMIT), False, False),
+        (ProviderError(ErrorKind.MODEL_MISSING), False, False),
     ],
     ids=["quota", "misconfigured", "rate limit", "missing"],
 )
@@ -262,11 +253,11 @@ def test_what_stops_an_endpoint_from_serving(
 
 def test_names_from_callers_push_out_each_other_and_nothing_else() -> None:
     bench = Bench()
-    bench.note(CredentialRejected())
-    bench.note(PrivacyViolated(), model="stolen")
+    bench.note(ProviderError(ErrorKind.CREDENTIAL))
+    bench.note(ProviderError(ErrorKind.VIOLATION), model="stolen")
     for number in range(2 * MOST_BLOCKS):
         bench.clock.advance(0.001)
-        bench.note(ModelNotFound(), model=f"model-{number}")
+        bench.note(ProviderError(ErrorKind.MODEL_MISSING), model=f"model-{number}")
 
     assert len(bench.blocks._blocks) <= MOST_BLOCKS  # noqa: SLF001  memory is what is asked
     assert ErrorKind.CREDENTIAL.value == str(bench.blocks.refusal("b", "x"))

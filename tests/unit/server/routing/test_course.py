@@ -1,23 +1,7 @@
 import pytest
 
 from llmsvc_server.chat.route import Locality
-from llmsvc_server.errors import (
-    AllProvidersFailed,
-    ContentRejected,
-    ContextTooLong,
-    CredentialRejected,
-    ModelLoading,
-    ModelNotFound,
-    ModelOutputInvalid,
-    ProviderBlocked,
-    ProviderError,
-    ProviderFailed,
-    ProviderRejected,
-    ProviderTimeout,
-    ProviderUnreachable,
-    QueueFull,
-    RouteForbidden,
-)
+from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind
 from tests.unit.server.routing.candidates import Asked, of, walk
 
@@ -43,7 +27,7 @@ def slow(error: ProviderError) -> ProviderError:
 def test_candidates_come_in_order_and_then_none() -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "b"] == course.fail(*[CredentialRejected() for _ in range(3)])
+    assert ["a", "b"] == course.fail(*[ProviderError(ErrorKind.CREDENTIAL) for _ in range(3)])
     assert course.step() is None
 
 
@@ -65,51 +49,63 @@ def test_who_is_asked_again_and_who_next(kind: ErrorKind, asked: list[str]) -> N
 
     assert (
         asked
-        == course.fail(ProviderError(kind), *[ProviderFailed() for _ in range(9)])[: len(asked)]
+        == course.fail(
+            ProviderError(kind), *[ProviderError(ErrorKind.TRANSIENT) for _ in range(9)]
+        )[: len(asked)]
     )
 
 
 def test_three_candidates_under_a_fault_that_stays_get_two_one_and_one() -> None:
     course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 
-    assert ["a", "a", "b", "c"] == course.fail(*[ProviderFailed() for _ in range(9)])
+    assert ["a", "a", "b", "c"] == course.fail(
+        *[ProviderError(ErrorKind.TRANSIENT) for _ in range(9)]
+    )
 
 
 def test_a_replaced_connection_counts_as_a_request() -> None:
-    replaced = ProviderUnreachable()
+    replaced = ProviderError(ErrorKind.CONNECT)
     replaced.requests = 2
     course = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "a", "b"] == course.fail(replaced, *[ProviderFailed() for _ in range(9)])
+    assert ["a", "a", "b"] == course.fail(
+        replaced, *[ProviderError(ErrorKind.TRANSIENT) for _ in range(9)]
+    )
 
 
 def test_no_request_is_made_beyond_four() -> None:
-    many = ProviderFailed()
+    many = ProviderError(ErrorKind.TRANSIENT)
     many.requests = 4
     course = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a"] == course.fail(many, ProviderFailed())
+    assert ["a"] == course.fail(many, ProviderError(ErrorKind.TRANSIENT))
     assert course.step() is None
 
 
 def test_a_slow_failure_is_not_repeated_at_the_same_candidate() -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "b"] == course.fail(slow(ProviderFailed()), slow(ProviderFailed()))
+    assert ["a", "b"] == course.fail(
+        slow(ProviderError(ErrorKind.TRANSIENT)), slow(ProviderError(ErrorKind.TRANSIENT))
+    )
 
 
 def test_nobody_is_asked_again_whose_breaker_has_opened() -> None:
     first = Asked(name="a")
     course = walk(first, Asked(name="b"))
     course.step()
-    first.refuses = ProviderBlocked(called=False)
-    course.course.failed(course.steps[0], of(course.steps[0].candidate.info, ProviderFailed()))
+    first.refuses = ProviderError(ErrorKind.OPEN, called=False)
+    course.course.failed(
+        course.steps[0], of(course.steps[0].candidate.info, ProviderError(ErrorKind.TRANSIENT))
+    )
 
-    assert ["b"] == course.fail(CredentialRejected())
+    assert ["b"] == course.fail(ProviderError(ErrorKind.CREDENTIAL))
 
 
 def test_who_may_not_be_called_is_skipped_and_said_so() -> None:
-    course = walk(Asked(name="a", refuses=ProviderBlocked(called=False)), Asked(name="b"))
+    course = walk(
+        Asked(name="a", refuses=ProviderError(ErrorKind.OPEN, called=False)), Asked(name="b")
+    )
     step = course.step()
     assert step is not None
     attempts = course.course.route(step, 0.1).trail.attempts
@@ -136,7 +132,9 @@ def test_a_prompt_that_is_too_long_goes_to_larger_known_windows_only() -> None:
         Asked(name="larger", window_tokens=4096),
     )
 
-    assert ["a", "larger"] == course.fail(ContextTooLong(context_length=2048), CredentialRejected())
+    assert ["a", "larger"] == course.fail(
+        ProviderError(ErrorKind.CONTEXT, context_length=2048), ProviderError(ErrorKind.CREDENTIAL)
+    )
 
 
 def test_a_prompt_needs_a_window_of_what_its_provider_counted() -> None:
@@ -146,24 +144,34 @@ def test_a_prompt_needs_a_window_of_what_its_provider_counted() -> None:
         Asked(name="larger", window_tokens=5000),
     )
 
-    assert ["a", "larger"] == course.fail(ContextTooLong(input_tokens=5000), CredentialRejected())
+    assert ["a", "larger"] == course.fail(
+        ProviderError(ErrorKind.CONTEXT, input_tokens=5000), ProviderError(ErrorKind.CREDENTIAL)
+    )
 
 
 def test_an_unusable_answer_is_tried_once_elsewhere() -> None:
     course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 
-    assert ["a", "b"] == course.fail(*[ModelOutputInvalid() for _ in range(3)])
+    assert ["a", "b"] == course.fail(*[ProviderError(ErrorKind.MODEL_OUTPUT) for _ in range(3)])
 
 
 def test_a_later_refusal_of_the_request_is_a_fact_about_its_provider() -> None:
     course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 
     assert ["a", "b", "c"] == course.fail(
-        CredentialRejected(), ProviderRejected(), CredentialRejected()
+        ProviderError(ErrorKind.CREDENTIAL),
+        ProviderError(ErrorKind.CALLER),
+        ProviderError(ErrorKind.CREDENTIAL),
     )
 
 
-@pytest.mark.parametrize("error", [QueueFull(called=False), ModelLoading(called=False)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderError(ErrorKind.QUEUE_FULL, called=False),
+        ProviderError(ErrorKind.COLD_LOAD, called=False),
+    ],
+)
 def test_remote_ones_stay_out_where_a_local_one_is_merely_busy(error: ProviderError) -> None:
     course = walk(
         Asked(name="a", locality=Locality.LOCAL),
@@ -175,13 +183,15 @@ def test_remote_ones_stay_out_where_a_local_one_is_merely_busy(error: ProviderEr
     assert first is not None
     course.course.failed(first, of(first.candidate.info, error))
 
-    assert ["b"] == course.fail(CredentialRejected())
+    assert ["b"] == course.fail(ProviderError(ErrorKind.CREDENTIAL))
 
 
 def test_a_busy_cloud_keeps_no_other_cloud_away() -> None:
     course = walk(Asked(name="a"), Asked(name="b"), remote_when_busy=False)
 
-    assert ["a", "b"] == course.fail(QueueFull(called=False), CredentialRejected())
+    assert ["a", "b"] == course.fail(
+        ProviderError(ErrorKind.QUEUE_FULL, called=False), ProviderError(ErrorKind.CREDENTIAL)
+    )
 
 
 def test_remote_ones_help_where_a_local_one_is_broken() -> None:
@@ -189,7 +199,9 @@ def test_remote_ones_help_where_a_local_one_is_broken() -> None:
         Asked(name="a", locality=Locality.LOCAL), Asked(name="cloud"), remote_when_busy=False
     )
 
-    assert ["a", "cloud"] == course.fail(ProviderTimeout(), CredentialRejected())
+    assert ["a", "cloud"] == course.fail(
+        ProviderError(ErrorKind.SILENT), ProviderError(ErrorKind.CREDENTIAL)
+    )
 
 
 def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
@@ -202,7 +214,7 @@ def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
 
 def test_the_last_words_count_once_the_call_is_over() -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
-    first, second = ProviderFailed(), CredentialRejected()
+    first, second = ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CREDENTIAL)
     kept = first.verdict = Kept()
     course.fail(first)
     retry = course.step()
@@ -216,16 +228,18 @@ def test_the_last_words_count_once_the_call_is_over() -> None:
 
 
 def test_who_ends_the_chain_is_told_without_a_word_of_privacy() -> None:
-    forbidden = RouteForbidden(called=False, cause="request")
+    forbidden = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="request")
     course = walk(forbidden, Asked(name="a"))
-    course.fail(ContentRejected())
+    course.fail(ProviderError(ErrorKind.CONTENT))
 
     assert "" == course.course.failure().failover_blocked
 
 
 def test_a_plan_that_names_its_targets_is_told_what_was_forbidden() -> None:
-    forbidden = RouteForbidden(called=False, cause="request")
-    course = walk(ModelNotFound(called=False), forbidden, names_target=True)
+    forbidden = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="request")
+    course = walk(
+        ProviderError(ErrorKind.MODEL_MISSING, called=False), forbidden, names_target=True
+    )
 
     assert course.step() is None
     failure = course.course.failure()
@@ -235,8 +249,8 @@ def test_a_plan_that_names_its_targets_is_told_what_was_forbidden() -> None:
 
 def test_what_was_never_sent_has_no_length() -> None:
     # It ran for so long that it is not repeated.
-    connect = ProviderUnreachable(called=False, requests=1, elapsed_s=0.2, ran_s=2.5)
-    queued = QueueFull(called=False, elapsed_s=9.0)
+    connect = ProviderError(ErrorKind.CONNECT, called=False, requests=1, elapsed_s=0.2, ran_s=2.5)
+    queued = ProviderError(ErrorKind.QUEUE_FULL, called=False, elapsed_s=9.0)
     course = walk(Asked(name="a"), Asked(name="b"))
     course.fail(connect, queued)
     trail = course.course.trail()
@@ -248,7 +262,7 @@ def test_what_was_never_sent_has_no_length() -> None:
 
 def test_the_last_failure_of_several_is_told_with_its_trail() -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
-    course.fail(slow(ProviderFailed()), CredentialRejected())
+    course.fail(slow(ProviderError(ErrorKind.TRANSIENT)), ProviderError(ErrorKind.CREDENTIAL))
     error = course.course.failure()
     assert error.trail is not None
 

@@ -5,24 +5,16 @@ import random
 import pytest
 
 from llmsvc_server.chat.request import Delivery
-from llmsvc_server.errors import (
-    ContextTooLong,
-    CredentialRejected,
-    ProviderBlocked,
-    ProviderError,
-    ProviderFailed,
-    ProviderRateLimited,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from tests.unit.server.routing.candidates import TIME_S, Asked, of, walk
 
 
 def test_a_lost_connection_is_repeated_at_once_and_a_fault_after_a_moment() -> None:
     connect = walk(Asked())
-    connect.fail(ProviderUnreachable(), ProviderUnreachable())
+    connect.fail(ProviderError(ErrorKind.CONNECT), ProviderError(ErrorKind.CONNECT))
     fault = walk(Asked())
-    fault.fail(ProviderFailed(), ProviderFailed())
+    fault.fail(ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT))
 
     assert [0.0, 0.0] == [step.pause_s for step in connect.steps]
     assert [0.0, 0.25] == [step.pause_s for step in fault.steps]
@@ -43,7 +35,7 @@ def test_a_rate_limit_is_waited_out_where_that_is_worth_it(
 ) -> None:
     behind = [Asked(name="b")] if others else []
     course = walk(Asked(name="a"), *behind)
-    limits = [ProviderRateLimited(retry_after_s=told_s) for _ in asked]
+    limits = [ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=told_s) for _ in asked]
 
     assert asked == course.fail(*limits)
     for step in course.steps[1:]:
@@ -55,8 +47,10 @@ def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> No
     first = Asked()
     course = walk(first)
     course.step()
-    first.refuses = ProviderRateLimited(called=False, retry_after_s=2.0)
-    course.course.failed(course.steps[0], of(course.steps[0].candidate.info, ProviderRateLimited()))
+    first.refuses = ProviderError(ErrorKind.RATE_LIMIT, called=False, retry_after_s=2.0)
+    course.course.failed(
+        course.steps[0], of(course.steps[0].candidate.info, ProviderError(ErrorKind.RATE_LIMIT))
+    )
     again = course.step()
 
     assert again is not None
@@ -66,10 +60,10 @@ def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> No
 @pytest.mark.parametrize(
     ("error", "asked"),
     [
-        (ProviderRateLimited(retry_after_s=2.0), ["a"]),
-        (ProviderRateLimited(retry_after_s=1.4), ["a", "a"]),
-        (ProviderFailed(retry_after_s=1.6), ["a"]),
-        (ProviderFailed(retry_after_s=1.4), ["a", "a"]),
+        (ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=2.0), ["a"]),
+        (ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=1.4), ["a", "a"]),
+        (ProviderError(ErrorKind.TRANSIENT, retry_after_s=1.6), ["a"]),
+        (ProviderError(ErrorKind.TRANSIENT, retry_after_s=1.4), ["a", "a"]),
     ],
 )
 def test_no_wait_takes_more_than_half_of_the_time_left(
@@ -77,7 +71,7 @@ def test_no_wait_takes_more_than_half_of_the_time_left(
 ) -> None:
     course = walk(Asked(), time_s=3.0)
 
-    assert asked == course.fail(error, ProviderFailed())
+    assert asked == course.fail(error, ProviderError(ErrorKind.TRANSIENT))
     for step in course.steps[1:]:
         assert 1.4 <= step.pause_s <= 1.5
 
@@ -85,7 +79,9 @@ def test_no_wait_takes_more_than_half_of_the_time_left(
 def test_a_pause_that_would_take_more_than_half_of_the_time_left_is_none() -> None:
     course = walk(Asked(), time_s=0.4)
 
-    assert ["a"] == course.fail(ProviderFailed(), ProviderFailed())
+    assert ["a"] == course.fail(
+        ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT)
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +94,9 @@ def test_a_fault_that_says_when_to_come_back_is_not_asked_before(
     behind = [Asked(name="b")] if others else []
     course = walk(Asked(name="a"), *behind)
 
-    assert asked == course.fail(ProviderFailed(retry_after_s=told_s), ProviderFailed())
+    assert asked == course.fail(
+        ProviderError(ErrorKind.TRANSIENT, retry_after_s=told_s), ProviderError(ErrorKind.TRANSIENT)
+    )
     assert course.steps[1].pause_s in (told_s, 0.0)
 
 
@@ -107,7 +105,7 @@ def test_pauses_spread_over_the_whole_range() -> None:
     pauses_s = []
     for _ in range(200):
         course = walk(Asked(), chance=chance)
-        course.fail(ProviderFailed(), ProviderFailed())
+        course.fail(ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT))
         pauses_s.append(course.steps[1].pause_s)
 
     assert 0.0 <= min(pauses_s) < 0.02
@@ -118,9 +116,9 @@ def test_pauses_spread_over_the_whole_range() -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        ProviderBlocked(called=False, retry_after_s=1.0),
-        ProviderRateLimited(called=False, retry_after_s=11.0),
-        ProviderRateLimited(called=False),
+        ProviderError(ErrorKind.OPEN, called=False, retry_after_s=1.0),
+        ProviderError(ErrorKind.RATE_LIMIT, called=False, retry_after_s=11.0),
+        ProviderError(ErrorKind.RATE_LIMIT, called=False),
     ],
 )
 def test_a_limit_is_not_waited_out_where_something_else_bars_the_way(
@@ -131,18 +129,24 @@ def test_a_limit_is_not_waited_out_where_something_else_bars_the_way(
     step = course.step()
     assert step is not None
     first.refuses = refusal
-    course.course.failed(step, of(step.candidate.info, ProviderRateLimited(retry_after_s=1.0)))
+    course.course.failed(
+        step, of(step.candidate.info, ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=1.0))
+    )
 
     assert course.step() is None
 
 
 def test_a_limit_without_a_word_and_without_a_block_is_told_at_once() -> None:
-    assert ["a"] == walk(Asked()).fail(ProviderRateLimited(), ProviderFailed())
+    assert ["a"] == walk(Asked()).fail(
+        ProviderError(ErrorKind.RATE_LIMIT), ProviderError(ErrorKind.TRANSIENT)
+    )
 
 
 @pytest.mark.parametrize("time_s", [7.0, 30.0])
 def test_a_limit_that_lasts_too_long_is_told_and_not_waited_out(time_s: float) -> None:
-    limited = ProviderRateLimited(called=False, retry_after_s=4.0 if time_s < 8 else 11.0)
+    limited = ProviderError(
+        ErrorKind.RATE_LIMIT, called=False, retry_after_s=4.0 if time_s < 8 else 11.0
+    )
     course = walk(Asked(refuses=limited), time_s=time_s)
 
     assert course.step() is None
@@ -150,7 +154,7 @@ def test_a_limit_that_lasts_too_long_is_told_and_not_waited_out(time_s: float) -
 
 
 def test_a_candidate_under_a_rate_limit_is_waited_for_where_there_is_no_other() -> None:
-    limited = ProviderRateLimited(called=False, retry_after_s=4.0)
+    limited = ProviderError(ErrorKind.RATE_LIMIT, called=False, retry_after_s=4.0)
     alone = walk(Asked(refuses=limited)).step()
     behind = walk(Asked(refuses=limited), Asked(name="b")).step()
 
@@ -179,7 +183,7 @@ def test_later_ones_get_half_of_the_time_at_most() -> None:
 def test_a_candidate_with_too_little_time_is_skipped_but_the_last_one_never() -> None:
     course = walk(Asked(name="a", least_s=1), Asked(name="b", least_s=1), time_s=0.8)
 
-    assert ["b"] == course.fail(CredentialRejected())
+    assert ["b"] == course.fail(ProviderError(ErrorKind.CREDENTIAL))
     error = course.course.failure()
     assert error.trail is not None
     assert ["TIME_LIMIT_EXCEEDED", "PROVIDER_CREDENTIALS_REJECTED"] == [
@@ -192,7 +196,7 @@ def test_no_attempt_begins_after_the_end_of_the_time() -> None:
     step = course.step()
     assert step is not None
     course.clock.advance(TIME_S)
-    course.course.failed(step, of(step.candidate.info, ProviderUnreachable()))
+    course.course.failed(step, of(step.candidate.info, ProviderError(ErrorKind.CONNECT)))
 
     assert course.step() is None
     assert ErrorKind.CONNECT.value == str(course.course.failure())
@@ -207,7 +211,7 @@ def test_a_call_that_comes_too_late_is_told_so() -> None:
 
 def test_a_pause_leaves_later_ones_their_part_too() -> None:
     course = walk(Asked(first_token_s=100), Asked(name="b", least_s=20))
-    course.fail(ProviderFailed())
+    course.fail(ProviderError(ErrorKind.TRANSIENT))
     again = course.step()
     assert again is not None
 
@@ -238,9 +242,11 @@ def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
         Asked(name="small", window_tokens=10, least_s=20),
         Asked(name="small too", window_tokens=10, least_s=20),
     )
-    many = ContextTooLong(context_length=10)
+    many = ProviderError(ErrorKind.CONTEXT, context_length=10)
     many.requests = 2
 
-    assert ["a", "b", "b"] == course.fail(many, ProviderFailed(), ProviderFailed())
+    assert ["a", "b", "b"] == course.fail(
+        many, ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT)
+    )
     budget = course.steps[1].budget
     assert budget.finish_by == budget.first_token_by

@@ -3,13 +3,7 @@ import asyncio
 import pytest
 
 from llmsvc_server.chat.events import Delta, Phase, Waiting
-from llmsvc_server.errors import (
-    LoadFailed,
-    ProviderError,
-    ProviderFailed,
-    ProviderRejected,
-    ProviderTimeout,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from tests.fakes.gate import Gate
@@ -67,7 +61,10 @@ async def test_failures_to_connect_open_the_endpoints_breaker_for_all_models() -
     assert bench.endpoint.refusal("other", sole=False) is not None
 
 
-@pytest.mark.parametrize("error", [silent(), LoadFailed(), ProviderTimeout(phase="idle")])
+@pytest.mark.parametrize(
+    "error",
+    [silent(), ProviderError(ErrorKind.LOAD_FAILED), ProviderError(ErrorKind.SILENT, phase="idle")],
+)
 async def test_what_took_its_time_keeps_it_open_longer(error: ProviderError) -> None:
     bench = Bench()
     for _ in range(STREAK):
@@ -122,18 +119,18 @@ async def test_a_silence_that_was_cut_short_says_nothing() -> None:
 
 async def test_a_gap_counts_however_little_patience_there_was() -> None:
     bench = Bench()
-    told = await bench.failure(ProviderTimeout(phase="idle"), whole_patience=False)
+    told = await bench.failure(ProviderError(ErrorKind.SILENT, phase="idle"), whole_patience=False)
 
     assert told.verdict is not None
 
 
 async def test_a_failure_says_where_it_was() -> None:
-    assert "ollama" == (await Bench().failure(ProviderFailed())).endpoint
+    assert "ollama" == (await Bench().failure(ProviderError(ErrorKind.TRANSIENT))).endpoint
 
 
 async def test_nothing_counts_before_the_call_is_over() -> None:
     bench = Bench()
-    failures = [await bench.failure(ProviderFailed()) for _ in range(STREAK)]
+    failures = [await bench.failure(ProviderError(ErrorKind.TRANSIENT)) for _ in range(STREAK)]
     before = bench.answering.state
     for failure in failures:
         assert failure.verdict is not None
@@ -146,8 +143,8 @@ async def test_nothing_counts_before_the_call_is_over() -> None:
 async def test_a_retry_at_the_same_endpoint_takes_the_first_failure_back() -> None:
     bench = Bench()
     for _ in range(STREAK):
-        first = await bench.failure(ProviderFailed())
-        second = await bench.failure(ProviderFailed(), earlier=first.verdict)
+        first = await bench.failure(ProviderError(ErrorKind.TRANSIENT))
+        second = await bench.failure(ProviderError(ErrorKind.TRANSIENT), earlier=first.verdict)
         for failure in (first, second):
             assert failure.verdict is not None
             failure.verdict.count()
@@ -163,7 +160,7 @@ async def test_a_retry_at_the_same_endpoint_takes_the_first_failure_back() -> No
 async def test_a_retry_that_answers_leaves_no_failure() -> None:
     bench = Bench()
     for _ in range(2 * STREAK):
-        first = await bench.failure(ProviderFailed())
+        first = await bench.failure(ProviderError(ErrorKind.TRANSIENT))
         await bench.answer(earlier=first.verdict)
         assert first.verdict is not None
         first.verdict.count()
@@ -174,7 +171,7 @@ async def test_a_retry_that_answers_leaves_no_failure() -> None:
 async def test_a_retry_that_is_cancelled_leaves_the_first_failure() -> None:
     bench = Bench()
     for _ in range(STREAK):
-        first = await bench.failure(ProviderFailed())
+        first = await bench.failure(ProviderError(ErrorKind.TRANSIENT))
         gate = Gate()
         bench.inner.will(gate)
         async with asyncio.TaskGroup() as group:
@@ -189,11 +186,11 @@ async def test_a_retry_that_is_cancelled_leaves_the_first_failure() -> None:
 
 async def test_a_retry_that_cannot_connect_leaves_what_the_model_did() -> None:
     bench = Bench()
-    first = await bench.failure(ProviderFailed())
+    first = await bench.failure(ProviderError(ErrorKind.TRANSIENT))
     second = await bench.failure(unreachable(), earlier=first.verdict)
-    third = await bench.failure(ProviderFailed(), earlier=second.verdict)
+    third = await bench.failure(ProviderError(ErrorKind.TRANSIENT), earlier=second.verdict)
     for _ in range(STREAK - 1):
-        await bench.count(ProviderFailed())
+        await bench.count(ProviderError(ErrorKind.TRANSIENT))
     assert first.verdict is not None
     assert second.verdict is not None
     first.verdict.count()
@@ -205,7 +202,7 @@ async def test_a_retry_that_cannot_connect_leaves_what_the_model_did() -> None:
 async def test_a_failure_elsewhere_is_not_taken_back() -> None:
     bench, elsewhere = Bench(), Bench()
     for _ in range(STREAK):
-        first = await elsewhere.failure(ProviderFailed())
+        first = await elsewhere.failure(ProviderError(ErrorKind.TRANSIENT))
         await bench.answer(earlier=first.verdict)
         assert first.verdict is not None
         first.verdict.count()
@@ -219,14 +216,16 @@ async def test_an_answer_from_an_endpoint_resets_its_connections_too() -> None:
         await bench.count(unreachable())
         await bench.count(unreachable())
         for _ in range(5):
-            await bench.count(ProviderRejected())
+            await bench.count(ProviderError(ErrorKind.CALLER))
 
     assert State.CLOSED is bench.connecting.state
 
 
 async def test_verdicts_that_waited_while_others_were_answered_open_nothing() -> None:
     bench = Bench()
-    verdicts = [(await bench.failure(ProviderFailed())).verdict for _ in range(STREAK)]
+    verdicts = [
+        (await bench.failure(ProviderError(ErrorKind.TRANSIENT))).verdict for _ in range(STREAK)
+    ]
     bench.inner.will(Delta("a"), done())
     await bench.answer()
     for verdict in verdicts:

@@ -5,16 +5,7 @@ from contextlib import aclosing
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import (
-    CredentialRejected,
-    LoadFailed,
-    ModelNotFound,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderOverloaded,
-    ProviderRejected,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from llmsvc_server.routing.endpoint import REMEMBERED_MODELS
@@ -33,7 +24,7 @@ async def half_open(bench: Bench) -> None:
 async def test_on_trial_a_failure_counts_at_once() -> None:
     bench = Bench()
     await half_open(bench)
-    told = await bench.failure(ProviderFailed())
+    told = await bench.failure(ProviderError(ErrorKind.TRANSIENT))
 
     assert told.verdict is None
     assert State.OPEN is bench.answering.state
@@ -122,7 +113,11 @@ async def test_being_seen_ends_the_open_time_of_connections_only() -> None:
 
 @pytest.mark.parametrize(
     ("error", "troubled"),
-    [(ProviderFailed(), True), (ProviderOverloaded(), True), (ProviderRejected(), False)],
+    [
+        (ProviderError(ErrorKind.TRANSIENT), True),
+        (ProviderError(ErrorKind.SATURATED), True),
+        (ProviderError(ErrorKind.CALLER), False),
+    ],
     ids=["failed", "overloaded", "rejected"],
 )
 async def test_a_failure_is_trouble_for_ten_seconds(
@@ -139,7 +134,7 @@ async def test_a_failure_is_trouble_for_ten_seconds(
 
 async def test_what_blocks_refuses_and_its_end_admits_one() -> None:
     bench = Bench()
-    await bench.failure(ProviderMisconfigured())
+    await bench.failure(ProviderError(ErrorKind.MISCONFIGURED))
     blocked = bench.endpoint.refusal(MODEL, sole=True)
     bench.clock.advance(60)
     place = bench.place()
@@ -154,7 +149,7 @@ async def test_what_blocks_refuses_and_its_end_admits_one() -> None:
 
 async def test_an_answer_ends_a_block_for_all() -> None:
     bench = Bench()
-    await bench.failure(ProviderMisconfigured())
+    await bench.failure(ProviderError(ErrorKind.MISCONFIGURED))
     bench.clock.advance(60)
     await bench.answer()
     taken = [bench.place(), bench.place()]
@@ -165,7 +160,7 @@ async def test_an_answer_ends_a_block_for_all() -> None:
 async def test_what_a_local_endpoint_lacks_its_looks_tell() -> None:
     local, cloud = Bench(), Bench(info=CLOUD)
     for bench in (local, cloud):
-        await bench.failure(ModelNotFound())
+        await bench.failure(ProviderError(ErrorKind.MODEL_MISSING))
 
     assert local.endpoint.refusal(MODEL, sole=False) is None
     assert ErrorKind.MODEL_MISSING.value == str(cloud.endpoint.refusal(MODEL, sole=False))
@@ -174,9 +169,11 @@ async def test_what_a_local_endpoint_lacks_its_looks_tell() -> None:
 def test_a_failed_load_is_one_verdict() -> None:
     bench = Bench()
     for _ in range(STREAK):
-        bench.endpoint.load_failed(LoadFailed(called=False), MODEL)
-    bench.endpoint.load_failed(LoadFailed(called=False), MODEL)  # open: nothing more to say
-    bench.endpoint.load_failed(CredentialRejected(), MODEL)
+        bench.endpoint.load_failed(ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL)
+    bench.endpoint.load_failed(
+        ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL
+    )  # open: nothing more to say
+    bench.endpoint.load_failed(ProviderError(ErrorKind.CREDENTIAL), MODEL)
 
     assert [("ollama/m", "open", "load_failed")] == bench.turns
     assert ErrorKind.CREDENTIAL.value == str(bench.endpoint.refusal(MODEL, sole=False))
@@ -193,7 +190,7 @@ def test_a_load_that_cannot_connect_counts_against_connections() -> None:
 def test_callers_names_do_not_push_out_an_open_breaker() -> None:
     bench = Bench()
     for _ in range(STREAK):
-        bench.endpoint.load_failed(LoadFailed(called=False), MODEL)
+        bench.endpoint.load_failed(ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL)
     for number in range(2 * REMEMBERED_MODELS):
         bench.endpoint.refusal(f"model-{number}", sole=False)
 

@@ -4,12 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import (
-    LoadFailed,
-    ProviderError,
-    ProviderFailed,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from llmsvc_server.routing.healing import ONCE_IN_S, REMEMBERED_MODELS, Healing
@@ -187,7 +182,7 @@ async def test_an_answer_since_the_first_silence_means_that_it_is_no_wedge(
     ward = Ward(detached)
     await ward.known()
     await ward.silence()
-    ward.bench.inner.will(Delta("a"), ProviderFailed())
+    ward.bench.inner.will(Delta("a"), ProviderError(ErrorKind.TRANSIENT))
     await _kind(ward.bench)
     await ward.silence()
     await ward.silence()
@@ -201,10 +196,10 @@ async def test_a_breaker_that_something_else_opened_is_left_alone(detached: Deta
     ward = Ward(detached)
     await ward.known()
     await ward.silence()
-    await ward.bench.count(ProviderFailed())
-    await ward.bench.count(ProviderFailed())
+    await ward.bench.count(ProviderError(ErrorKind.TRANSIENT))
+    await ward.bench.count(ProviderError(ErrorKind.TRANSIENT))
     for _ in range(STREAK):
-        ward.bench.endpoint.load_failed(ProviderUnreachable(called=False), MODEL)
+        ward.bench.endpoint.load_failed(ProviderError(ErrorKind.CONNECT, called=False), MODEL)
     await ward.settled()
 
     assert State.OPEN is ward.bench.answering.state
@@ -223,7 +218,7 @@ async def test_a_model_that_was_not_in_memory_once_is_left_alone(detached: Detac
     ward = Ward(detached)
     await ward.known()
     await ward.silence()
-    ward.loading.source.failures = [LoadFailed()]
+    ward.loading.source.failures = [ProviderError(ErrorKind.LOAD_FAILED)]
     cold = await ward.silence()
     await ward.silence()
     await ward.silence()
@@ -301,7 +296,7 @@ async def test_a_model_that_leaves_memory_is_no_work(detached: Detached) -> None
 async def test_where_the_server_does_not_take_the_order_it_stays_open(detached: Detached) -> None:
     ward = Ward(detached)
     await ward.known()
-    ward.loading.source.unload_failure = ProviderUnreachable(called=False)
+    ward.loading.source.unload_failure = ProviderError(ErrorKind.CONNECT, called=False)
     await ward.wedge()
     await ward.settled()
 

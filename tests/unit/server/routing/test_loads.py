@@ -3,17 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from llmsvc_server.errors import (
-    EngineDied,
-    LoadFailed,
-    ModelNotFound,
-    ProviderError,
-    ProviderFailed,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderTimeout,
-    ProviderUnreachable,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.loads import FIRST_ETA_S, LOADS_AT_ONCE
 from tests.fakes.eventually import eventually
@@ -85,14 +75,14 @@ async def test_a_process_loads_four_at_a_time(detached: Detached) -> None:
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
-        (EngineDied(), ErrorKind.LOAD_FAILED),
-        (ProviderFailed(row="O12", status=500), ErrorKind.LOAD_FAILED),
-        (ProviderProtocolError(), ErrorKind.LOAD_FAILED),
-        (ProviderTimeout(), ErrorKind.LOAD_FAILED),
-        (LoadFailed(row="O11"), ErrorKind.LOAD_FAILED),
-        (ProviderOverloaded(), ErrorKind.SATURATED),
-        (ModelNotFound(), ErrorKind.MODEL_MISSING),
-        (ProviderUnreachable(called=False), ErrorKind.CONNECT),
+        (ProviderError(ErrorKind.TRANSIENT, engine_died=True), ErrorKind.LOAD_FAILED),
+        (ProviderError(ErrorKind.TRANSIENT, row="O12", status=500), ErrorKind.LOAD_FAILED),
+        (ProviderError(ErrorKind.PROTOCOL), ErrorKind.LOAD_FAILED),
+        (ProviderError(ErrorKind.SILENT), ErrorKind.LOAD_FAILED),
+        (ProviderError(ErrorKind.LOAD_FAILED, row="O11"), ErrorKind.LOAD_FAILED),
+        (ProviderError(ErrorKind.SATURATED), ErrorKind.SATURATED),
+        (ProviderError(ErrorKind.MODEL_MISSING), ErrorKind.MODEL_MISSING),
+        (ProviderError(ErrorKind.CONNECT, called=False), ErrorKind.CONNECT),
     ],
     ids=lambda value: value.kind.value if isinstance(value, ProviderError) else "",
 )
@@ -117,7 +107,7 @@ async def test_a_failure_is_one_verdict_and_told_to_all(
 
 async def test_after_a_failure_the_next_caller_loads_again(detached: Detached) -> None:
     bench = LoadBench(detached)
-    bench.source.failures = [LoadFailed()]
+    bench.source.failures = [ProviderError(ErrorKind.LOAD_FAILED)]
     with pytest.raises(ProviderError, match=ErrorKind.LOAD_FAILED):
         await bench.loads.wait("m")
     await bench.loads.wait("m")
@@ -214,7 +204,7 @@ async def test_a_silent_model_that_does_not_is_loading(detached: Detached) -> No
 
 async def test_a_silent_model_whose_load_fails_is_not_in_memory(detached: Detached) -> None:
     bench = LoadBench(detached)
-    bench.source.failures = [LoadFailed()]
+    bench.source.failures = [ProviderError(ErrorKind.LOAD_FAILED)]
 
     assert not await bench.loads.confirm("m")
 
@@ -262,7 +252,7 @@ async def test_a_load_that_ends_before_it_was_told_is_told_as_a_pair_or_not_at_a
     bench = LoadBench(detached)
     assert await bench.loads.confirm("m")
     quick = bench.told
-    bench.source.failures.append(ProviderOverloaded())
+    bench.source.failures.append(ProviderError(ErrorKind.SATURATED))
     await bench.loads.confirm("m")
 
     assert [] == quick

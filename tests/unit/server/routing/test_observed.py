@@ -6,7 +6,8 @@ import pytest
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderTimeout
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.observed import Observed
 from llmsvc_server.routing.pace import Pace
 from tests.fakes.listening_reporter import ListeningReporter
@@ -47,7 +48,10 @@ class Bench:
 async def test_a_failed_attempt_is_reported_once_with_who_what_and_how_long() -> None:
     bench = Bench()
     error = await bench.failure(
-        bench.takes(2), Delta("12345"), bench.takes(3), ProviderFailed(row="O12", status=500)
+        bench.takes(2),
+        Delta("12345"),
+        bench.takes(3),
+        ProviderError(ErrorKind.TRANSIENT, row="O12", status=500),
     )
     (report,) = bench.reporter.attempts
 
@@ -119,7 +123,7 @@ async def test_only_a_whole_silence_asks_for_more_patience(
     phase: str, *, whole_patience: bool, expected_s: float
 ) -> None:
     bench = Bench()
-    await bench.failure(ProviderTimeout(phase=phase), whole_patience=whole_patience)
+    await bench.failure(ProviderError(ErrorKind.SILENT, phase=phase), whole_patience=whole_patience)
 
     assert expected_s == bench.pace.reading_s("m", 1_000)
 

@@ -5,12 +5,7 @@ from functools import partial
 import pytest
 
 from llmsvc_server.chat.events import Delta, Done, Phase, Waiting
-from llmsvc_server.errors import (
-    LlmsvcError,
-    ProviderError,
-    ProviderFailed,
-    ProviderRejected,
-)
+from llmsvc_server.errors import LlmsvcError, ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import Subject
 from llmsvc_server.routing.pooled import REMEMBERED_MODELS
@@ -157,7 +152,10 @@ async def test_left_while_told_to_wait_it_is_in_nobodys_way() -> None:
     assert [1] == bench.calls
 
 
-@pytest.mark.parametrize("error", [ProviderFailed(), ProviderRejected(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error",
+    [ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CALLER), asyncio.CancelledError()],
+)
 async def test_a_failure_frees_the_place(error: BaseException) -> None:
     bench = PoolBench()
     bench.one.inner.will(error)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import ProviderError, ProviderFailed, ProviderRateLimited
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from tests.fakes.eventually import eventually
@@ -32,7 +32,7 @@ async def test_of_several_refusals_the_one_that_ends_first_is_told() -> None:
     bench = PoolBench(endpoints=2)
     for _ in range(STREAK):
         for each in bench.benches:
-            each.endpoint.load_failed(ProviderFailed(), MODEL)
+            each.endpoint.load_failed(ProviderError(ErrorKind.TRANSIENT), MODEL)
         bench.clock.advance(1)
     bench.one.known.discard(MODEL)
     bench.clock.advance(5)
@@ -47,7 +47,7 @@ async def test_of_several_refusals_the_one_that_ends_first_is_told() -> None:
 async def test_waiters_are_sent_away_when_the_breaker_opens() -> None:
     bench = PoolBench()
     gate = Gate()
-    bench.one.inner.usually(gate, ProviderFailed())
+    bench.one.inner.usually(gate, ProviderError(ErrorKind.TRANSIENT))
     async with asyncio.TaskGroup() as group:
         asking = [group.create_task(outcome(bench.pool)) for _ in range(30)]
         await gate.reached()
@@ -62,7 +62,7 @@ async def test_waiters_are_sent_away_when_the_breaker_opens() -> None:
 async def test_waiters_are_sent_away_when_the_account_is_blocked() -> None:
     bench = PoolBench()
     gate = Gate()
-    bench.one.inner.usually(gate, ProviderRateLimited(retry_after_s=9))
+    bench.one.inner.usually(gate, ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=9))
     async with asyncio.TaskGroup() as group:
         asking = [group.create_task(outcome(bench.pool)) for _ in range(10)]
         await gate.reached()
@@ -134,7 +134,7 @@ async def test_who_has_nowhere_else_to_go_passes_an_open_breaker_once_a_second()
     bench = PoolBench(places=8)
     await bench.one.trip(ErrorKind.TRANSIENT)
     before = len(bench.one.inner.calls)
-    bench.one.inner.usually(ProviderFailed())
+    bench.one.inner.usually(ProviderError(ErrorKind.TRANSIENT))
     kinds = []
     for _ in range(4):
         sole = [replace(budget_of(), sole=True) for _ in range(5)]
@@ -175,7 +175,7 @@ async def test_an_endpoint_with_the_model_in_memory_is_preferred_and_waited_for(
 
 async def test_an_endpoint_in_trouble_is_asked_only_where_no_other_may_be() -> None:
     bench = PoolBench(endpoints=2, places=2)
-    await bench.one.failure(ProviderFailed())
+    await bench.one.failure(ProviderError(ErrorKind.TRANSIENT))
     for _ in range(5):
         await read(bench.pool)
     while_troubled = bench.calls
@@ -187,7 +187,9 @@ async def test_an_endpoint_in_trouble_is_asked_only_where_no_other_may_be() -> N
 
 
 @pytest.mark.parametrize("at_once", [1, 10])
-@pytest.mark.parametrize("error", [ProviderFailed(), unreachable()], ids=["failing", "unreachable"])
+@pytest.mark.parametrize(
+    "error", [ProviderError(ErrorKind.TRANSIENT), unreachable()], ids=["failing", "unreachable"]
+)
 async def test_an_endpoint_that_fails_at_once_is_no_black_hole(
     error: ProviderError, at_once: int
 ) -> None:

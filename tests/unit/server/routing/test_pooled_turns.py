@@ -4,7 +4,8 @@ import asyncio
 from contextlib import aclosing
 
 from llmsvc_server.chat.events import Delta, Done, Phase, Waiting
-from llmsvc_server.errors import ProviderUnreachable
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK
 from tests.fakes.eventually import eventually
 from tests.fakes.requests import budget_of, chat_request
@@ -58,7 +59,7 @@ async def test_the_end_is_passed_on_once_the_place_is_free() -> None:
 
 async def test_a_trial_keeps_its_place_until_it_is_judged() -> None:
     bench = PoolBench()
-    bench.one.inner.usually(ProviderUnreachable(called=False))
+    bench.one.inner.usually(ProviderError(ErrorKind.CONNECT, called=False))
     for _ in range(STREAK):
         await outcome(bench.pool)
     bench.one.inner.usually(Delta("hello"), done())

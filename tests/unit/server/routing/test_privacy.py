@@ -10,13 +10,7 @@ import pytest
 from llmsvc_server.chat.events import ChatEvent
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import Locality, Privacy
-from llmsvc_server.errors import (
-    LlmsvcError,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    RouteForbidden,
-)
+from llmsvc_server.errors import LlmsvcError, ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
@@ -102,8 +96,8 @@ async def test_the_stricter_policy_holds(
 
 
 WITHHELD: Mapping[str, ProviderError] = {
-    "claude": RouteForbidden(called=False, cause="operator"),
-    "openai": ProviderMisconfigured(called=False, cause="inactive"),
+    "claude": ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="operator"),
+    "openai": ProviderError(ErrorKind.MISCONFIGURED, called=False, cause="inactive"),
 }
 for _name, _error in WITHHELD.items():
     _error.provider = info_of(_name)
@@ -222,7 +216,7 @@ async def test_a_local_ones_remote_model_is_a_remote_target(
 async def test_a_local_failure_is_told_with_what_privacy_kept_away() -> None:
     remote = cloud("openai", "gpt")
     events, error = await asked(
-        local("ollama", "phi3", steps=[ProviderFailed()]), remote, routing=LOCALLY
+        local("ollama", "phi3", steps=[ProviderError(ErrorKind.TRANSIENT)]), remote, routing=LOCALLY
     )
 
     assert isinstance(error, ProviderError)

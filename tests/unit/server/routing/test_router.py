@@ -9,16 +9,10 @@ from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
     AllProvidersFailed,
-    CredentialRejected,
     InterruptCause,
     LlmsvcError,
-    ModelNotFound,
     Overloaded,
-    PrivacyViolated,
     ProviderError,
-    ProviderFailed,
-    ProviderUnreachable,
-    ServerExhausted,
     StreamInterrupted,
 )
 from llmsvc_server.failures import ErrorKind
@@ -91,7 +85,7 @@ async def test_the_first_answers_and_the_second_is_not_asked() -> None:
 
 
 async def test_a_failure_before_content_moves_to_the_next() -> None:
-    first = ollama(Delta(""), ProviderFailed())
+    first = ollama(Delta(""), ProviderError(ErrorKind.TRANSIENT))
     events = await answer(await router_over(first, mock(Delta("b"), done())))
 
     assert ("mock", "mock") == who(events)
@@ -100,7 +94,9 @@ async def test_a_failure_before_content_moves_to_the_next() -> None:
 
 async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_asked() -> None:
     second = mock()
-    router = await router_over(ollama(Delta("a"), ProviderFailed(phase="stream")), second)
+    router = await router_over(
+        ollama(Delta("a"), ProviderError(ErrorKind.TRANSIENT, phase="stream")), second
+    )
     async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
         started, first = await anext(events), await anext(events)
         with pytest.raises(StreamInterrupted) as broken:
@@ -114,7 +110,9 @@ async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_ask
 
 
 async def test_a_lack_of_ours_after_content_says_so() -> None:
-    router = await router_over(ollama(Delta("a"), ServerExhausted(cause="unfinished")), mock())
+    router = await router_over(
+        ollama(Delta("a"), ProviderError(ErrorKind.EXHAUSTED, cause="unfinished")), mock()
+    )
     with pytest.raises(StreamInterrupted) as broken:
         _ = await answer(router)
 
@@ -122,7 +120,7 @@ async def test_a_lack_of_ours_after_content_says_so() -> None:
 
 
 async def test_a_violation_after_content_says_so() -> None:
-    router = await router_over(ollama(Delta("a"), PrivacyViolated()))
+    router = await router_over(ollama(Delta("a"), ProviderError(ErrorKind.VIOLATION)))
     with pytest.raises(StreamInterrupted) as broken:
         await answer(router)
 
@@ -130,7 +128,9 @@ async def test_a_violation_after_content_says_so() -> None:
 
 
 async def test_a_whole_answer_may_move_on_to_its_very_end() -> None:
-    router = await router_over(ollama(Delta("a"), ProviderFailed()), mock(Delta("b"), done()))
+    router = await router_over(
+        ollama(Delta("a"), ProviderError(ErrorKind.TRANSIENT)), mock(Delta("b"), done())
+    )
     events = await answer(router, delivery=Delivery.WHOLE)
 
     assert ("mock", "mock") == who(events)
@@ -170,7 +170,9 @@ async def test_an_answer_for_which_there_is_no_room_is_refused_and_leaves_none()
 async def test_an_attempt_that_failed_holds_nothing_of_the_next_ones_room() -> None:
     held = everyday_held(100)
     whole = Delta("x" * 90)
-    router = await router_over(ollama(whole, ProviderFailed()), mock(whole, done()), held=held)
+    router = await router_over(
+        ollama(whole, ProviderError(ErrorKind.TRANSIENT)), mock(whole, done()), held=held
+    )
     events = await answer(router, delivery=Delivery.WHOLE)
 
     assert whole in events
@@ -179,13 +181,15 @@ async def test_an_attempt_that_failed_holds_nothing_of_the_next_ones_room() -> N
 
 async def test_no_model_and_the_primarys_own_mean_each_ones_default() -> None:
     for model in ("", "phi3:mini", "PHI3:Mini"):
-        router = await router_over(ollama(ProviderFailed()), mock(Delta("b"), done()))
+        router = await router_over(
+            ollama(ProviderError(ErrorKind.TRANSIENT)), mock(Delta("b"), done())
+        )
 
         assert ("mock", "mock") == who(await answer(router, model=model))
 
 
 async def test_another_model_runs_where_it_is_listed_and_nowhere_else() -> None:
-    listed, second = ollama(ProviderFailed()), mock()
+    listed, second = ollama(ProviderError(ErrorKind.TRANSIENT)), mock()
     with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
         await answer(await router_over(listed, second), model="llama3.2")
 
@@ -219,7 +223,7 @@ async def test_a_configured_model_that_is_missing_can_be_pulled() -> None:
 
 async def test_a_provider_never_seen_is_not_asked() -> None:
     unseen = ollama()
-    unseen.listing = ProviderUnreachable()
+    unseen.listing = ProviderError(ErrorKind.CONNECT)
     with pytest.raises(ProviderError, match=ErrorKind.CONNECT) as unreachable:
         await answer(await router_over(unseen))
 
@@ -228,7 +232,7 @@ async def test_a_provider_never_seen_is_not_asked() -> None:
 
 
 async def test_a_model_that_its_provider_denies_is_forgotten_until_the_next_look() -> None:
-    denied = ModelNotFound(row="O04")
+    denied = ProviderError(ErrorKind.MODEL_MISSING, row="O04")
     denied.endpoint = "ollama"
     first = ollama(denied)
     router = await router_over(first)
@@ -241,7 +245,9 @@ async def test_a_model_that_its_provider_denies_is_forgotten_until_the_next_look
 
 
 async def test_all_failed_names_the_failure_that_decides() -> None:
-    router = await router_over(ollama(ProviderFailed()), mock(ProviderUnreachable()))
+    router = await router_over(
+        ollama(ProviderError(ErrorKind.TRANSIENT)), mock(ProviderError(ErrorKind.CONNECT))
+    )
     with pytest.raises(AllProvidersFailed) as failed:
         await answer(router)
 
@@ -289,7 +295,7 @@ async def test_signs_of_life_in_a_whole_answer_count_for_nothing() -> None:
 
 async def test_a_wait_is_explained_with_its_target_and_what_was_tried_before() -> None:
     second = mock(Waiting(Phase.PROVIDER), Delta("b"), done())
-    router = await router_over(ollama(CredentialRejected()), second)
+    router = await router_over(ollama(ProviderError(ErrorKind.CREDENTIAL)), second)
     waiting, started, *_ = await answer(router)
 
     assert isinstance(waiting, Waiting)
@@ -301,7 +307,7 @@ async def test_a_wait_is_explained_with_its_target_and_what_was_tried_before() -
 
 async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> None:
     first = ollama()
-    first.will(ProviderFailed())
+    first.will(ProviderError(ErrorKind.TRANSIENT))
     waiting, started, *_ = await answer(await router_over(first, chance=STEADY))
 
     assert isinstance(waiting, Waiting)
@@ -310,7 +316,7 @@ async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> N
 
 
 async def test_who_leaves_in_a_pause_makes_no_further_request() -> None:
-    first = ollama(ProviderFailed())
+    first = ollama(ProviderError(ErrorKind.TRANSIENT))
     router = await router_over(first, chance=STEADY)
     async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
         await anext(events)
@@ -345,7 +351,7 @@ class Kept:
 
 @pytest.mark.parametrize("steps", [(), (Delta("a"),)])
 async def test_a_verdict_counts_once_the_call_is_over(steps: tuple[Delta, ...]) -> None:
-    broken = ProviderFailed()
+    broken = ProviderError(ErrorKind.TRANSIENT)
     broken.ran_s = 5  # too slow for a retry
     kept = broken.verdict = Kept()
     router = await router_over(ollama(*steps, broken))

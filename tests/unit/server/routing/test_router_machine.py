@@ -23,17 +23,7 @@ from llmsvc_server.chat.events import (
 )
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Attempt, Locality, ProviderInfo
-from llmsvc_server.errors import (
-    AllProvidersFailed,
-    LlmsvcError,
-    ProviderError,
-    ProviderFailed,
-    ProviderRateLimited,
-    ProviderTimeout,
-    ProviderUnreachable,
-    QueueFull,
-    StreamInterrupted,
-)
+from llmsvc_server.errors import AllProvidersFailed, LlmsvcError, ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.observed import Observed
 from llmsvc_server.routing.plan import Target, Targets
@@ -93,7 +83,7 @@ class Upstream:
         error = behaviour.fails() if behaviour.fails else None
         yield Waiting(Phase.PROVIDER)
         if behaviour.takes_s > budget.first_token_by.remaining_s():
-            error = ProviderTimeout(phase="first_token")
+            error = ProviderError(ErrorKind.SILENT, phase="first_token")
             await passed(budget.first_token_by.remaining_s())
         else:
             await passed(behaviour.takes_s)
@@ -125,18 +115,18 @@ class Outcome:
 
 
 def _limited(told_s: float | None) -> Callable[[], ProviderError]:
-    return lambda: ProviderRateLimited(retry_after_s=told_s)
+    return lambda: ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=told_s)
 
 
 def _refused() -> ProviderError:
-    return ProviderUnreachable(called=False, requests=1)
+    return ProviderError(ErrorKind.CONNECT, called=False, requests=1)
 
 
 FAILURES = st.one_of(
     st.sampled_from(
         [
             _refused,
-            lambda: QueueFull(called=False),
+            lambda: ProviderError(ErrorKind.QUEUE_FULL, called=False),
             *(
                 partial(ProviderError, kind)
                 for kind in (
@@ -154,7 +144,10 @@ FAILURES = st.one_of(
         ]
     ),
     st.builds(_limited, st.none() | st.floats(0, 15)),
-    st.builds(lambda told_s: lambda: ProviderFailed(retry_after_s=told_s), st.floats(0, 15)),
+    st.builds(
+        lambda told_s: lambda: ProviderError(ErrorKind.TRANSIENT, retry_after_s=told_s),
+        st.floats(0, 15),
+    ),
 )
 BEHAVIOURS = st.builds(
     Behaviour,

@@ -4,29 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.errors import (
-    AllProvidersFailed,
-    CapabilityMissing,
-    ContentRejected,
-    ContextTooLong,
-    CredentialRejected,
-    ModelLoading,
-    ModelNotFound,
-    PrivacyViolated,
-    ProviderBlocked,
-    ProviderError,
-    ProviderFailed,
-    ProviderMisconfigured,
-    ProviderOverloaded,
-    ProviderProtocolError,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderTimeout,
-    ProviderUnreachable,
-    QueueFull,
-    QuotaExhausted,
-    RouteForbidden,
-)
+from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.settle import settled
 from tests.unit.server.routing.candidates import info_of
@@ -41,7 +19,7 @@ def skip(name: str, kind: ErrorKind, retry_after_s: float | None = None) -> Prov
 
 
 def gated(name: str, cause: str = "request") -> ProviderError:
-    return at(name, RouteForbidden(called=False, cause=cause))
+    return at(name, ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause=cause))
 
 
 def told(
@@ -54,17 +32,20 @@ def told(
 
 
 TOLD_ITSELF = {
-    "the only failure": ([at("a", ProviderFailed())], 0),
+    "the only failure": ([at("a", ProviderError(ErrorKind.TRANSIENT))], 0),
     "the only skip": ([skip("a", ErrorKind.OPEN)], 0),
-    "a first refusal of the request": ([at("a", ProviderRejected())], 0),
-    "a first refusal of the content": ([at("a", ContentRejected())], 0),
-    "one target's last word": ([at("a", ProviderFailed()), at("a", ProviderProtocolError())], 1),
+    "a first refusal of the request": ([at("a", ProviderError(ErrorKind.CALLER))], 0),
+    "a first refusal of the content": ([at("a", ProviderError(ErrorKind.CONTENT))], 0),
+    "one target's last word": (
+        [at("a", ProviderError(ErrorKind.TRANSIENT)), at("a", ProviderError(ErrorKind.PROTOCOL))],
+        1,
+    ),
     "what one target said, not the queue later": (
-        [at("a", ProviderFailed()), skip("a", ErrorKind.QUEUE_FULL)],
+        [at("a", ProviderError(ErrorKind.TRANSIENT)), skip("a", ErrorKind.QUEUE_FULL)],
         0,
     ),
     "a violation whatever came before": (
-        [at("a", ProviderFailed()), at("b", PrivacyViolated())],
+        [at("a", ProviderError(ErrorKind.TRANSIENT)), at("b", ProviderError(ErrorKind.VIOLATION))],
         1,
     ),
     "the soonest of skips for one reason": (
@@ -76,11 +57,11 @@ TOLD_ITSELF = {
         1,
     ),
     "a failure behind a model that is missing": (
-        [skip("a", ErrorKind.MODEL_MISSING), at("b", ProviderFailed())],
+        [skip("a", ErrorKind.MODEL_MISSING), at("b", ProviderError(ErrorKind.TRANSIENT))],
         1,
     ),
     "a failure behind a target without time": (
-        [skip("a", ErrorKind.NO_TIME), at("b", ProviderFailed())],
+        [skip("a", ErrorKind.NO_TIME), at("b", ProviderError(ErrorKind.TRANSIENT))],
         1,
     ),
     "a missing model where nobody has it": (
@@ -88,11 +69,11 @@ TOLD_ITSELF = {
         0,
     ),
     "a prompt that is too long, not those that never held it": (
-        [at("a", ContextTooLong()), skip("b", ErrorKind.CONTEXT)],
+        [at("a", ProviderError(ErrorKind.CONTEXT)), skip("b", ErrorKind.CONTEXT)],
         0,
     ),
     "a failure behind a target that never held the prompt": (
-        [skip("a", ErrorKind.CONTEXT), at("b", ProviderFailed())],
+        [skip("a", ErrorKind.CONTEXT), at("b", ProviderError(ErrorKind.TRANSIENT))],
         1,
     ),
     "a prompt that is too long where nobody else has the model": (
@@ -104,36 +85,86 @@ TOLD_ITSELF = {
         1,
     ),
     "a failure behind an entry without a key": (
-        [at("a", ProviderMisconfigured(called=False, cause="inactive")), at("b", ProviderFailed())],
+        [
+            at("a", ProviderError(ErrorKind.MISCONFIGURED, called=False, cause="inactive")),
+            at("b", ProviderError(ErrorKind.TRANSIENT)),
+        ],
         1,
     ),
     "too little time where there was no more": ([skip("a", ErrorKind.NO_TIME)], 0),
-    "a local server's own refusal to forward": ([at("a", RouteForbidden(called=False))], 0),
+    "a local server's own refusal to forward": (
+        [at("a", ProviderError(ErrorKind.REMOTE_REFUSED, called=False))],
+        0,
+    ),
 }
 """What was met -> which of it is told itself."""
 
 DECIDED = {
-    "unavailable before what comes later": ([ProviderFailed(), ProviderUnreachable()], 0),
-    "unavailable before the first": (
-        [CredentialRejected(), ProviderTimeout(), ProviderFailed()],
-        1,
-    ),
-    "a limit with advice before the first": ([ProviderProtocolError(), ProviderRateLimited()], 1),
-    "a full queue before the first": ([ModelNotFound(), QueueFull(called=False)], 1),
-    "a full server before the first": ([ContextTooLong(), ProviderOverloaded()], 1),
-    "a load before the first": ([CapabilityMissing(), ModelLoading(called=False)], 1),
-    "an open breaker before the first": ([CredentialRejected(), ProviderBlocked(called=False)], 1),
-    "not an empty account, where waiting does not help": (
-        [CredentialRejected(), QuotaExhausted()],
+    "unavailable before what comes later": (
+        [ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CONNECT)],
         0,
     ),
-    "the first where none may pass": ([ContextTooLong(), CredentialRejected(), ModelNotFound()], 0),
-    "never a later refusal of the request": ([ProviderFailed(), ProviderRejected()], 0),
-    "never a later refusal of the content": ([ProviderFailed(), ContentRejected()], 0),
-    "never a refusal behind a skip": ([ProviderBlocked(called=False), ContentRejected()], 0),
-    "never one behind a fault of our own": ([CredentialRejected(), ContentRejected()], 0),
+    "unavailable before the first": (
+        [
+            ProviderError(ErrorKind.CREDENTIAL),
+            ProviderError(ErrorKind.SILENT),
+            ProviderError(ErrorKind.TRANSIENT),
+        ],
+        1,
+    ),
+    "a limit with advice before the first": (
+        [ProviderError(ErrorKind.PROTOCOL), ProviderError(ErrorKind.RATE_LIMIT)],
+        1,
+    ),
+    "a full queue before the first": (
+        [ProviderError(ErrorKind.MODEL_MISSING), ProviderError(ErrorKind.QUEUE_FULL, called=False)],
+        1,
+    ),
+    "a full server before the first": (
+        [ProviderError(ErrorKind.CONTEXT), ProviderError(ErrorKind.SATURATED)],
+        1,
+    ),
+    "a load before the first": (
+        [ProviderError(ErrorKind.CAPABILITY), ProviderError(ErrorKind.COLD_LOAD, called=False)],
+        1,
+    ),
+    "an open breaker before the first": (
+        [ProviderError(ErrorKind.CREDENTIAL), ProviderError(ErrorKind.OPEN, called=False)],
+        1,
+    ),
+    "not an empty account, where waiting does not help": (
+        [ProviderError(ErrorKind.CREDENTIAL), ProviderError(ErrorKind.QUOTA)],
+        0,
+    ),
+    "the first where none may pass": (
+        [
+            ProviderError(ErrorKind.CONTEXT),
+            ProviderError(ErrorKind.CREDENTIAL),
+            ProviderError(ErrorKind.MODEL_MISSING),
+        ],
+        0,
+    ),
+    "never a later refusal of the request": (
+        [ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CALLER)],
+        0,
+    ),
+    "never a later refusal of the content": (
+        [ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CONTENT)],
+        0,
+    ),
+    "never a refusal behind a skip": (
+        [ProviderError(ErrorKind.OPEN, called=False), ProviderError(ErrorKind.CONTENT)],
+        0,
+    ),
+    "never one behind a fault of our own": (
+        [ProviderError(ErrorKind.CREDENTIAL), ProviderError(ErrorKind.CONTENT)],
+        0,
+    ),
     "the first of skips for several reasons": (
-        [QuotaExhausted(called=False), CredentialRejected(called=False)],
+        [
+            ProviderError(ErrorKind.QUOTA, called=False),
+            ProviderError(ErrorKind.CREDENTIAL, called=False),
+        ],
         0,
     ),
 }
@@ -160,9 +191,9 @@ def test_all_failed_and_the_code_is_of(failures: list[ProviderError], index: int
 
 def test_the_soonest_retry_of_all_is_advised() -> None:
     error = told(
-        at("a", ProviderFailed(retry_after_s=7.0)),
-        at("b", ProviderRateLimited(retry_after_s=3.0)),
-        at("c", CredentialRejected(retry_after_s=0.1)),
+        at("a", ProviderError(ErrorKind.TRANSIENT, retry_after_s=7.0)),
+        at("b", ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=3.0)),
+        at("c", ProviderError(ErrorKind.CREDENTIAL, retry_after_s=0.1)),
     )
 
     assert isinstance(error, AllProvidersFailed)
@@ -170,7 +201,9 @@ def test_the_soonest_retry_of_all_is_advised() -> None:
 
 
 def test_nothing_is_advised_where_waiting_does_not_help() -> None:
-    error = told(at("a", CredentialRejected()), at("b", QuotaExhausted()))
+    error = told(
+        at("a", ProviderError(ErrorKind.CREDENTIAL)), at("b", ProviderError(ErrorKind.QUOTA))
+    )
 
     assert isinstance(error, AllProvidersFailed)
     assert error.retry_after_s is None
@@ -178,7 +211,9 @@ def test_nothing_is_advised_where_waiting_does_not_help() -> None:
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_whether_anything_was_sent_is_known(*, sent: bool) -> None:
-    error = told(skip("a", ErrorKind.OPEN), at("b", CredentialRejected(called=sent)))
+    error = told(
+        skip("a", ErrorKind.OPEN), at("b", ProviderError(ErrorKind.CREDENTIAL, called=sent))
+    )
 
     assert isinstance(error, AllProvidersFailed)
     assert sent is error.called
@@ -187,16 +222,21 @@ def test_whether_anything_was_sent_is_known(*, sent: bool) -> None:
 @pytest.mark.parametrize(
     ("failures", "is_cut", "is_ended", "blocked"),
     [
-        ([at("a", ProviderFailed())], False, False, ""),
-        ([at("a", ProviderFailed())], True, False, "request"),
-        ([at("a", ProviderFailed()), gated("cloud")], False, False, "privacy"),
-        ([gated("cloud", "operator"), at("a", ProviderFailed())], True, False, "privacy"),
+        ([at("a", ProviderError(ErrorKind.TRANSIENT))], False, False, ""),
+        ([at("a", ProviderError(ErrorKind.TRANSIENT))], True, False, "request"),
+        ([at("a", ProviderError(ErrorKind.TRANSIENT)), gated("cloud")], False, False, "privacy"),
+        (
+            [gated("cloud", "operator"), at("a", ProviderError(ErrorKind.TRANSIENT))],
+            True,
+            False,
+            "privacy",
+        ),
         ([skip("a", ErrorKind.MODEL_MISSING), gated("cloud")], False, False, "privacy"),
         # The policy had no part in it: the failure ends every chain.
-        ([gated("cloud"), at("a", ProviderRejected())], False, True, ""),
-        ([at("a", ContentRejected())], True, True, ""),
+        ([gated("cloud"), at("a", ProviderError(ErrorKind.CALLER))], False, True, ""),
+        ([at("a", ProviderError(ErrorKind.CONTENT))], True, True, ""),
         # Nor had it in these: nobody but the provider itself refused.
-        ([at("a", RouteForbidden(called=False))], False, False, ""),
+        ([at("a", ProviderError(ErrorKind.REMOTE_REFUSED, called=False))], False, False, ""),
     ],
 )
 def test_what_kept_further_targets_away_is_said(
@@ -206,7 +246,7 @@ def test_what_kept_further_targets_away_is_said(
 
 
 def test_what_privacy_kept_away_does_not_count_as_a_second_target() -> None:
-    error = told(at("a", ProviderFailed()), gated("cloud"))
+    error = told(at("a", ProviderError(ErrorKind.TRANSIENT)), gated("cloud"))
 
     assert isinstance(error, ProviderError)
     assert ErrorKind.TRANSIENT is error.kind
@@ -233,7 +273,7 @@ def test_a_forbidden_targets_model_is_forbidden_where_it_was_named(
 
 
 def test_providers_that_all_refuse_connections_have_all_failed() -> None:
-    refused = [at(name, ProviderUnreachable(called=False)) for name in ("a", "b")]
+    refused = [at(name, ProviderError(ErrorKind.CONNECT, called=False)) for name in ("a", "b")]
     for failure in refused:
         failure.requests = 1
     error = settled(refused, is_cut=False, names_target=False)

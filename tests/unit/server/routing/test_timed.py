@@ -7,7 +7,7 @@ import pytest
 
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.request import Delivery
-from llmsvc_server.errors import EngineDied, ProviderError, ProviderFailed
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.timed import Timed
 from tests.fakes.gate import Gate
@@ -113,7 +113,7 @@ async def test_a_cancel_from_outside_stays_a_cancel() -> None:
 
 
 async def test_the_providers_own_failure_passes() -> None:
-    failure = ProviderFailed()
+    failure = ProviderError(ErrorKind.TRANSIENT)
     with pytest.raises(ProviderError) as raised:
         await read(timed(ScriptedProvider(failure)))
 
@@ -177,7 +177,7 @@ async def test_when_an_engine_dies_the_calls_that_hear_nothing_end_too() -> None
     inner = ScriptedProvider()
     told, lively = Gate(), Gate()
     inner.will(Delta("a"), Gate())
-    inner.will(told, EngineDied())
+    inner.will(told, ProviderError(ErrorKind.TRANSIENT, engine_died=True))
     inner.will(Delta("b"), lively, Delta("c"), done())
     provider = timed(inner)
     async with asyncio.TaskGroup() as group:
@@ -201,7 +201,7 @@ async def test_who_would_end_sooner_anyway_is_no_orphan() -> None:
     inner = ScriptedProvider()
     told = Gate()
     inner.will(Delta("a"), Gate())
-    inner.will(told, EngineDied())
+    inner.will(told, ProviderError(ErrorKind.TRANSIENT, engine_died=True))
     provider = timed(inner, idle_s=0.2)
     async with asyncio.TaskGroup() as group:
         silent = group.create_task(ending(provider))
@@ -217,7 +217,7 @@ async def test_another_models_calls_hear_nothing_of_it() -> None:
     inner = ScriptedProvider()
     gate, told = Gate(), Gate()
     inner.will(gate, done())
-    inner.will(told, EngineDied())
+    inner.will(told, ProviderError(ErrorKind.TRANSIENT, engine_died=True))
     provider = timed(inner)
     async with asyncio.TaskGroup() as group:
         other = group.create_task(read(provider, model="other"))

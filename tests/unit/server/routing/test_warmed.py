@@ -6,13 +6,7 @@ import pytest
 
 from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import Delta, Phase, Waiting
-from llmsvc_server.errors import (
-    EngineDied,
-    LoadFailed,
-    ModelLoading,
-    ProviderError,
-    ProviderFailed,
-)
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK, State
 from llmsvc_server.routing.warmed import Warmed
@@ -172,7 +166,7 @@ async def test_a_failed_load_is_told_to_all_and_counts_once(detached: Detached) 
     kinds = []
     for _ in range(STREAK):
         bench.source.source.gate.close()
-        bench.source.source.failures = [LoadFailed()]
+        bench.source.source.failures = [ProviderError(ErrorKind.LOAD_FAILED)]
         before = bench.source.source.gate.arrivals
         async with asyncio.TaskGroup() as group:
             asking = [group.create_task(outcome(bench.warmed)) for _ in range(10)]
@@ -187,7 +181,10 @@ async def test_a_failed_load_is_told_to_all_and_counts_once(detached: Detached) 
     assert [STREAK] == bench.asked
 
 
-@pytest.mark.parametrize("error", [EngineDied(), LoadFailed()])
+@pytest.mark.parametrize(
+    "error",
+    [ProviderError(ErrorKind.TRANSIENT, engine_died=True), ProviderError(ErrorKind.LOAD_FAILED)],
+)
 async def test_a_dead_engine_is_loaded_before_it_is_asked_again(
     detached: Detached, error: ProviderError
 ) -> None:
@@ -206,7 +203,7 @@ async def test_a_dead_engine_is_loaded_before_it_is_asked_again(
 async def test_an_ordinary_failure_says_nothing_of_the_engine(detached: Detached) -> None:
     bench = WarmBench(detached)
     bench.has(0)
-    bench.one.inner.will(ProviderFailed())
+    bench.one.inner.will(ProviderError(ErrorKind.TRANSIENT))
     await told(bench)
 
     assert ANSWER == await read(bench.warmed)
@@ -216,7 +213,7 @@ async def test_an_upstream_that_says_it_is_loading_is_believed(detached: Detache
     bench = WarmBench(detached)
     bench.has(0)
     bench.source.source.gate.close()
-    bench.one.inner.will(ModelLoading(row="O10a"))
+    bench.one.inner.will(ProviderError(ErrorKind.COLD_LOAD, row="O10a"))
     error = await told(bench)
 
     assert 30 == error.retry_after_s
@@ -283,7 +280,7 @@ async def test_a_load_that_runs_already_is_joined(detached: Detached) -> None:
 
 async def test_an_endpoint_without_trouble_is_loaded_first(detached: Detached) -> None:
     bench = WarmBench(detached, endpoints=2)
-    await bench.one.failure(ProviderFailed())
+    await bench.one.failure(ProviderError(ErrorKind.TRANSIENT))
     await read(bench.warmed)
 
     assert [0, 1] == bench.asked
@@ -337,7 +334,7 @@ async def test_who_has_nowhere_else_to_go_loads_behind_an_open_breaker_too(
 ) -> None:
     bench = WarmBench(detached)
     for _ in range(STREAK):
-        bench.one.endpoint.load_failed(LoadFailed(called=False), MODEL)
+        bench.one.endpoint.load_failed(ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL)
     sole = replace(budget_of(), sole=True)
 
     assert "answer" == await outcome(bench.warmed, budget=sole)

@@ -12,9 +12,8 @@ from llmsvc_server.errors import (
     InterruptCause,
     InvalidRequest,
     LlmsvcError,
-    ModelNotFound,
     Overloaded,
-    ProviderFailed,
+    ProviderError,
     ProviderNotFound,
     ShuttingDown,
     StreamInterrupted,
@@ -86,14 +85,14 @@ def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError)
     [
         (ShuttingDown(), ["RetryInfo"]),
         (Overloaded(1), ["RetryInfo"]),
-        (ProviderFailed(), ["RetryInfo"]),
+        (ProviderError(ErrorKind.TRANSIENT), ["RetryInfo"]),
         (InvalidRequest([Violation("model", ViolationReason.MISSING, "set it")]), ["BadRequest"]),
-        (ModelNotFound(model="no-such"), ["ResourceInfo"]),
+        (ProviderError(ErrorKind.MODEL_MISSING, model="no-such"), ["ResourceInfo"]),
         (failed(ErrorKind.CAPABILITY), ["PreconditionFailure"]),
         (failed(ErrorKind.REMOTE_REFUSED), ["PreconditionFailure"]),
         (failed(ErrorKind.QUOTA), ["QuotaFailure"]),
         (ProviderNotFound("no-such"), ["ResourceInfo"]),
-        (tried(ProviderFailed(), 1), ["RetryInfo", "RouteInfo"]),
+        (tried(ProviderError(ErrorKind.TRANSIENT), 1), ["RetryInfo", "RouteInfo"]),
         (StreamInterrupted(InterruptCause.DRAIN, ROUTE), ["RouteInfo"]),
         (
             StreamInterrupted(InterruptCause.DRAIN, ROUTE, usage=Usage(output_tokens=1)),
@@ -177,14 +176,14 @@ def numbered(attempts: int, name_bytes: int) -> list[Attempt]:
 
 
 def test_eight_attempts_with_ordinary_names_fit() -> None:
-    error = ProviderFailed()
+    error = ProviderError(ErrorKind.TRANSIENT)
     error.trail = trail_of(*numbered(8, 20))
 
     assert 8 == len(route_of(to_status(to_failure(error), REQUEST_ID)).attempts)
 
 
 def test_attempts_are_dropped_from_the_middle_where_names_are_long() -> None:
-    error = ProviderFailed()
+    error = ProviderError(ErrorKind.TRANSIENT)
     error.trail = trail_of(*numbered(40, 256))
     status = to_status(to_failure(error), REQUEST_ID)
     told = [int(one.target.model[:2]) for one in route_of(status).attempts]
@@ -246,7 +245,7 @@ def test_the_trailers_hold_the_status_the_request_id_and_the_pushback() -> None:
 
 
 def test_the_trailers_hold_what_was_tried() -> None:
-    error = ProviderFailed()
+    error = ProviderError(ErrorKind.TRANSIENT)
     error.trail = trail_of(attempt("UNAVAILABLE", "PROVIDER_ERROR", model="m", elapsed_s=2))
     metadata = dict(trailers(to_failure(error), "req-1"))
 
@@ -254,7 +253,7 @@ def test_the_trailers_hold_what_was_tried() -> None:
 
 
 def test_where_nothing_was_tried_there_is_no_such_trailer() -> None:
-    error = ModelNotFound()
+    error = ProviderError(ErrorKind.MODEL_MISSING)
     error.trail = trail_of()
 
     assert "x-llmsvc-route" not in dict(trailers(to_failure(error), "req-1"))

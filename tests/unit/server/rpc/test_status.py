@@ -7,23 +7,13 @@ from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
-    ContextTooLong,
-    CredentialRejected,
     DeadlineExpired,
     InterruptCause,
     InvalidRequest,
     LlmsvcError,
-    ModelLoading,
-    ModelNotFound,
     Overloaded,
-    ProviderBlocked,
     ProviderError,
-    ProviderFailed,
     ProviderNotFound,
-    ProviderUnreachable,
-    QueueFull,
-    RegionRejected,
-    RouteForbidden,
     ShuttingDown,
     StreamInterrupted,
     Violation,
@@ -99,7 +89,7 @@ def test_the_rows_are_complete() -> None:
 
 @pytest.mark.parametrize("trouble", TlsTrouble)
 def test_trouble_with_tls_is_said_of_the_provider(trouble: TlsTrouble) -> None:
-    error = ProviderUnreachable(phase="connect", cause=trouble, called=False)
+    error = ProviderError(ErrorKind.CONNECT, phase="connect", cause=trouble, called=False)
     error.provider = LOCAL_OLLAMA
     failure = to_failure(error)
 
@@ -109,39 +99,53 @@ def test_trouble_with_tls_is_said_of_the_provider(trouble: TlsTrouble) -> None:
 
 
 def test_facts_that_are_unknown_are_left_out() -> None:
-    assert {} == to_failure(ProviderFailed()).metadata
-    assert {} == to_failure(ContextTooLong()).metadata
+    assert {} == to_failure(ProviderError(ErrorKind.TRANSIENT)).metadata
+    assert {} == to_failure(ProviderError(ErrorKind.CONTEXT)).metadata
 
 
 def test_an_unknown_count_has_no_method() -> None:
-    assert {"contextLength": "4096"} == to_failure(ContextTooLong(context_length=4096)).metadata
+    assert {"contextLength": "4096"} == to_failure(
+        ProviderError(ErrorKind.CONTEXT, context_length=4096)
+    ).metadata
 
 
 @pytest.mark.parametrize(
     ("error", "pushback_ms"),
     [
-        (ProviderUnreachable(called=True), -1),
-        (ProviderUnreachable(called=False), 1000),
-        (ProviderUnreachable(called=False, retry_after_s=0.001), 100),
-        (ProviderUnreachable(called=False, retry_after_s=0), 100),
-        (ProviderUnreachable(called=False, retry_after_s=-5), 100),
-        (ModelLoading(called=False, retry_after_s=12.3456), 12_346),
-        (QueueFull(called=False), None),
-        (QueueFull(called=True), -1),
-        (ModelNotFound(called=False), None),
-        (ModelNotFound(called=True), -1),
-        (CredentialRejected(called=False), None),
+        (ProviderError(ErrorKind.CONNECT, called=True), -1),
+        (ProviderError(ErrorKind.CONNECT, called=False), 1000),
+        (ProviderError(ErrorKind.CONNECT, called=False, retry_after_s=0.001), 100),
+        (ProviderError(ErrorKind.CONNECT, called=False, retry_after_s=0), 100),
+        (ProviderError(ErrorKind.CONNECT, called=False, retry_after_s=-5), 100),
+        (ProviderError(ErrorKind.COLD_LOAD, called=False, retry_after_s=12.3456), 12_346),
+        (ProviderError(ErrorKind.QUEUE_FULL, called=False), None),
+        (ProviderError(ErrorKind.QUEUE_FULL, called=True), -1),
+        (ProviderError(ErrorKind.MODEL_MISSING, called=False), None),
+        (ProviderError(ErrorKind.MODEL_MISSING, called=True), -1),
+        (ProviderError(ErrorKind.CREDENTIAL, called=False), None),
         (DeadlineExpired(), -1),
         (DeadlineExpired(5), -1),
         (Overloaded(1), None),
         (ShuttingDown(), 100),
         (StreamInterrupted(InterruptCause.DRAIN, ROUTE), -1),
         (
-            AllProvidersFailed(ProviderUnreachable(called=False), retry_after_s=2, called=False),
+            AllProvidersFailed(
+                ProviderError(ErrorKind.CONNECT, called=False), retry_after_s=2, called=False
+            ),
             2000,
         ),
-        (AllProvidersFailed(ProviderUnreachable(called=False), retry_after_s=2, called=True), -1),
-        (AllProvidersFailed(ModelNotFound(), retry_after_s=None, called=False), None),
+        (
+            AllProvidersFailed(
+                ProviderError(ErrorKind.CONNECT, called=False), retry_after_s=2, called=True
+            ),
+            -1,
+        ),
+        (
+            AllProvidersFailed(
+                ProviderError(ErrorKind.MODEL_MISSING), retry_after_s=None, called=False
+            ),
+            None,
+        ),
         (ValueError(), None),
     ],
 )
@@ -161,7 +165,9 @@ def test_a_client_is_told_not_to_retry_what_was_tried_and_never_to_retry_at_once
     ],
 )
 def test_any_attempt_that_was_sent_content_forbids_a_retry(trail: Trail, pushback_ms: int) -> None:
-    error = AllProvidersFailed(ProviderBlocked(called=False), retry_after_s=2, called=False)
+    error = AllProvidersFailed(
+        ProviderError(ErrorKind.OPEN, called=False), retry_after_s=2, called=False
+    )
     error.trail = trail
     failure = to_failure(error)
 
@@ -197,15 +203,15 @@ def test_what_kept_further_targets_away_is_told() -> None:
 
 
 def test_a_region_is_told_from_a_credential() -> None:
-    assert {"cause": "region"} == to_failure(RegionRejected()).metadata
-    assert {} == to_failure(CredentialRejected()).metadata
+    assert {"cause": "region"} == to_failure(ProviderError(ErrorKind.REGION)).metadata
+    assert {} == to_failure(ProviderError(ErrorKind.CREDENTIAL)).metadata
 
 
 @pytest.mark.parametrize(
     ("cause", "said"), [("", "runs elsewhere"), ("request", "forbids"), ("operator", "forbids")]
 )
 def test_a_forbidden_route_says_why(cause: str, said: str) -> None:
-    error = RouteForbidden(called=False, cause=cause, model="m")
+    error = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause=cause, model="m")
     error.provider = LOCAL_OLLAMA
     failure = to_failure(error)
 
@@ -298,7 +304,7 @@ def test_when_all_failed_the_deciding_one_gives_the_code_and_is_named() -> None:
 
 
 def test_a_missing_model_that_can_be_pulled_says_how() -> None:
-    error = ModelNotFound(model="phi3:mini")
+    error = ProviderError(ErrorKind.MODEL_MISSING, model="phi3:mini")
     error.provider, error.pull_hint = LOCAL_OLLAMA, "phi3:mini"
     failure = to_failure(error)
 
@@ -309,7 +315,7 @@ def test_a_missing_model_that_can_be_pulled_says_how() -> None:
 
 
 def test_a_missing_model_of_somebody_elses_name_says_nothing_of_pulling() -> None:
-    failure = to_failure(ModelNotFound(model="no-such"))
+    failure = to_failure(ProviderError(ErrorKind.MODEL_MISSING, model="no-such"))
 
     assert "pull" not in failure.message
     assert "pullable" not in failure.metadata
