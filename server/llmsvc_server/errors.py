@@ -1,7 +1,7 @@
 """What can go wrong, as types with fields. Nothing here knows gRPC, HTTP or what follows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from typing_extensions import override
@@ -116,7 +116,7 @@ class ProviderError(LlmsvcError):
         engine_died: Whether the engine behind the model stopped: it is in memory no more.
         pull_hint: Of a missing model: a configured model's name. May be empty.
         present: Of a missing model: what permitted targets have.
-        verdict: What this says of the upstream's health, not counted yet; None if nothing.
+        verdict: What this says of the upstream's health, counted by now or not; None if nothing.
         trail: What was tried for the request; None until it is told.
         failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
     """
@@ -166,6 +166,11 @@ class ProviderError(LlmsvcError):
         if rules.block is not None and rules.block.told_s is not None:
             return min(self.retry_after_s, rules.block.told_s[1])
         return self.retry_after_s
+
+    def in_answer(self, model: str, phase: str) -> "ProviderError":
+        """Return the same of one model, and of how far its answer had come where that is told."""
+        phase = self.phase or (phase if self.kind.rules.has_progress else "")
+        return replace(self, model=model, phase=phase)
 
     def unsent(self, retry_after_s: float | None) -> "ProviderError":
         """Return the same failure as that of a target that is not even called."""

@@ -186,8 +186,8 @@ def test_what_there_is_is_named_within_bounds(
 def test_a_configured_model_that_went_away_comes_with_its_remedy(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:
-    gone = ProviderError(ErrorKind.MODEL_MISSING)
-    gone.endpoint = "ollama"  # as the wrapper around each endpoint says
+    # As the wrapper around each endpoint says.
+    gone = ProviderError(ErrorKind.MODEL_MISSING, endpoint="ollama")
     served.provider.will(gone)
     served.provider.will(gone)
     first, later = unary(grpc_stub), unary(grpc_stub)

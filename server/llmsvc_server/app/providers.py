@@ -212,19 +212,23 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
 
 def _withheld(settings: Settings) -> dict[str, ProviderError]:
     """Return why configured providers are never asked, as the failure of a call that names one."""
-    withheld: dict[str, ProviderError] = {}
-    for name in settings.llm.inactive:
-        withheld[name] = ProviderError(ErrorKind.MISCONFIGURED, called=False, cause="inactive")
-    for name in settings.llm.withheld_by_privacy:
-        withheld[name] = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="operator")
-    for name, error in withheld.items():
-        entry = settings.llm.providers[name]
-        error.provider = ProviderInfo(
-            name=name,
-            kind=ProviderKind(entry.kind),
-            locality=Locality.REMOTE if entry.is_cloud else Locality.LOCAL,
+    llm = settings.llm
+    why = dict.fromkeys(llm.inactive, (ErrorKind.MISCONFIGURED, "inactive"))
+    why |= dict.fromkeys(llm.withheld_by_privacy, (ErrorKind.REMOTE_REFUSED, "operator"))
+    return {
+        name: ProviderError(
+            kind, provider=_info(name, llm.providers[name]), called=False, cause=cause
         )
-    return withheld
+        for name, (kind, cause) in why.items()
+    }
+
+
+def _info(name: str, entry: Entry) -> ProviderInfo:
+    return ProviderInfo(
+        name=name,
+        kind=ProviderKind(entry.kind),
+        locality=Locality.REMOTE if entry.is_cloud else Locality.LOCAL,
+    )
 
 
 def _target(name: str, entry: Entry, made: Mapping[str, ChatProvider], parts: _Parts) -> Target:

@@ -17,7 +17,7 @@ def value(cls: T) -> T:
 
 
 @dataclass_transform(
-    frozen_default=False, kw_only_default=True, eq_default=False, field_specifiers=(field,)
+    frozen_default=True, kw_only_default=True, eq_default=False, field_specifiers=(field,)
 )
 def exception(cls: T) -> T:
     """Make an exception of keyword-only fields, frozen to the type checker.

@@ -81,11 +81,9 @@ def _unconnected(error: aiohttp.ClientConnectorError, lack: str) -> ProviderErro
 
 
 def _unreachable(cause: str) -> ProviderError:
-    unreachable = ProviderError(
-        ErrorKind.CONNECT, row="C03", phase="connect", cause=cause, called=False
+    return ProviderError(
+        ErrorKind.CONNECT, row="C03", phase="connect", cause=cause, called=False, requests=1
     )
-    unreachable.requests = 1
-    return unreachable
 
 
 def _tls_trouble(error: aiohttp.ClientConnectorError) -> str:

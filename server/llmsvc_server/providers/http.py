@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -215,9 +216,8 @@ class Upstream:
             answer = await self._send(hdrs.METH_POST, path, body, attempt)
         except FAULTS as error:
             lost = attempt.translated(error)
-            lost.called = True  # the connection that died may have taken the request along
-            lost.requests += 1
-            raise lost from None
+            # The connection that died may have taken the request along.
+            raise replace(lost, called=True, requests=lost.requests + 1) from None
         answer.requests += 1
         return answer
 
@@ -236,9 +236,8 @@ class Upstream:
         try:
             answer = await self.post(path, body, may_repeat=False)
         except ProviderError as error:
-            error.called = True
-            error.requests += refused.requests
-            raise
+            requests = error.requests + refused.requests
+            raise replace(error, called=True, requests=requests) from None
         answer.requests += refused.requests
         return answer
 

@@ -184,7 +184,7 @@ class Course:
         refusal = self._skip(candidate, later)
         if refusal is None:
             return self._made(candidate, later)
-        refusal.provider, refusal.model = candidate.info, candidate.model
+        refusal = replace(refusal, provider=candidate.info, model=candidate.model)
         wait_s = refusal.retry_after_s
         if refusal.kind is not ErrorKind.RATE_LIMIT or wait_s is None or later:
             return refusal

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -41,8 +42,8 @@ class Loader(Protocol):
         """Return whether a model that stays silent is in memory."""
         ...
 
-    def lost(self, model: str, error: ProviderError) -> None:
-        """Note that a call found no engine, and add to `error` when there will be one."""
+    def lost(self, model: str, error: ProviderError) -> ProviderError:
+        """Note that a call found no engine; return its failure with when there will be one."""
         ...
 
 
@@ -258,8 +259,7 @@ class Endpoint:
             except ProviderError as error:
                 unheard.end()  # from here on nothing is waited for that healing could end
                 told = await self._judged(error, request, budget, began_s)
-                self._failed(told, place, model, budget)
-                raise told from None
+                raise self._failed(told, place, model, budget) from None
             finally:
                 self._watch.ended(model)
 
@@ -286,13 +286,18 @@ class Endpoint:
         self._watch.was_silent(model, began_s)
         return error
 
-    def _failed(self, error: ProviderError, place: Place, model: str, budget: Budget) -> None:
-        error.endpoint = self.name
+    def _failed(
+        self, error: ProviderError, place: Place, model: str, budget: Budget
+    ) -> ProviderError:
+        """Return a failure with where it was, and with what it says of the health there."""
+        error = replace(error, endpoint=self.name)
         self._block(error, model)
         if self._loads is not None and (error.engine_died or error.kind.rules.is_cold):
-            self._loads.lost(model, error)
-        if place.failed(error, budget) or error.kind is ErrorKind.SATURATED:
+            error = self._loads.lost(model, error)
+        verdict = place.failed(error, budget)
+        if verdict is not None or error.kind is ErrorKind.SATURATED:
             self._troubled_s = self._clock()
+        return replace(error, verdict=verdict)
 
     def _block(self, error: ProviderError, model: str) -> None:
         # What a local endpoint lacks, its looks tell; they see as well when it comes back.
@@ -301,9 +306,9 @@ class Endpoint:
             self._blocks.note(error, self.name, model)
 
     def _blocked(self, *, called: bool, retry_after_s: float | None = None) -> ProviderError:
-        error = ProviderError(ErrorKind.OPEN, called=called, retry_after_s=retry_after_s)
-        error.endpoint = self.name
-        return error
+        return ProviderError(
+            ErrorKind.OPEN, endpoint=self.name, called=called, retry_after_s=retry_after_s
+        )
 
     def free(self, model: str) -> None:
         """Count one chat of `model` less; its place calls this."""

@@ -7,6 +7,7 @@ A load hangs on the connection that asked for it, so no caller's leaving may clo
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ProviderError
@@ -125,17 +126,21 @@ class Loads:
         self._cold.add(model)
         self._warm.discard(model)
 
-    def lost(self, model: str, error: ProviderError) -> None:
+    def lost(self, model: str, error: ProviderError) -> ProviderError:
         """Note that a call found no engine; where a load runs or has to, begin it.
 
         Args:
             model: What was called.
-            error: What the call is told; it learns how long the load will take.
+            error: How the call failed.
+
+        Returns:
+            The same failure, with how long the load will take.
         """
         self.mark_cold(model)
-        if error.kind is ErrorKind.COLD_LOAD:
-            self.begin(model)
-            error.retry_after_s = self.eta_s(model)
+        if error.kind is not ErrorKind.COLD_LOAD:
+            return error
+        self.begin(model)
+        return replace(error, retry_after_s=self.eta_s(model))
 
     def looked(self) -> None:
         """Note that a new look was taken: it now knows what our loads knew before it."""
@@ -192,10 +197,9 @@ class Loads:
             load.failure = None
             self._note(model, load, self._clock() - load.began_s)
         except ProviderError as error:
-            error.endpoint = self._name
-            load.failure = error
+            load.failure = replace(error, endpoint=self._name)
             self._tell_end(model, load, TransitionState.FAILED, error.kind.value)
-            self._failed(error, model)
+            self._failed(load.failure, model)
         finally:
             if load.is_told:
                 self._tell_end(model, load, TransitionState.GIVEN_UP)
@@ -216,8 +220,7 @@ class Loads:
                     row=error.row,
                     status=error.status,
                 ) from None
-            error.phase = "load"
-            raise
+            raise replace(error, phase="load") from None
 
     async def _warmed(self, model: str) -> None:
         least_s, most_s = self._patience_s

@@ -1,6 +1,7 @@
 """Wrapper: how long an attempt took, how fast its provider is, and one report if it failed."""
 
 from contextlib import aclosing
+from dataclasses import replace
 
 from llmsvc_server.chat.deadline import Budget, Clock
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, Phase, Waiting
@@ -56,19 +57,23 @@ class Observed:
             silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
             if silent and budget.whole_patience:
                 self._pace.was_silent(request.model)
-            error.elapsed_s = self._clock() - began_s
-            error.ran_s = self._clock() - sent_s
-            error.written_tokens = estimated_tokens(written)
+            now_s = self._clock()
+            failure = replace(
+                error,
+                elapsed_s=now_s - began_s,
+                ran_s=now_s - sent_s,
+                written_tokens=estimated_tokens(written),
+            )
             self._reporter.attempt_failed(
                 AttemptReport(
                     provider=self._inner.info,
                     model=request.model,
-                    error=error,
-                    duration_s=error.elapsed_s,
+                    error=failure,
+                    duration_s=now_s - began_s,
                     first_content_s=first_s,
                 )
             )
-            raise
+            raise failure from None
 
     def _note(self, model: str, done: Done, first_s: float | None, total_s: float) -> None:
         first_s = total_s if first_s is None else first_s

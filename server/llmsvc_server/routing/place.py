@@ -93,13 +93,13 @@ class Place:
         self._connecting.succeeded()
         self._answering.succeeded()
 
-    def failed(self, error: ProviderError, budget: Budget) -> bool:
+    def failed(self, error: ProviderError, budget: Budget) -> Held | None:
         """Tell the breakers of a failure, or keep it back where the call is no trial.
 
         Only the last word of a request on a breaker counts, so this takes the earlier one back.
 
         Returns:
-            Whether the failure counts.
+            What it says of the endpoint, counted or not; None where it says nothing.
         """
         connects = error.kind is ErrorKind.CONNECT
         unheard = error.kind is ErrorKind.SILENT and error.phase == "first_token"
@@ -110,14 +110,12 @@ class Place:
             earlier.withdraw()
         is_short = error.is_cut_short or (unheard and not budget.whole_patience)
         if not error.kind.rules.counts or is_short:
-            return False
+            return None
         permit = self._connecting if connects else self._answering
         held = Held(self.endpoint, permit, error.kind)
         if permit.is_trial:
             held.count()
-        else:
-            error.verdict = held
-        return True
+        return held
 
     def leave(self) -> None:
         """Let others have it: the upstream is done, whoever has yet to read what it said."""

@@ -283,9 +283,12 @@ class _Planner:
         elif not model or not (is_configured or is_picked):
             spelling = None
         if spelling is None or (target.configured_only and not is_configured):
-            missing = ProviderError(ErrorKind.MODEL_MISSING, called=False)
-            missing.pull_hint = pull_hint
-            missing.present = self._present()
+            missing = ProviderError(
+                ErrorKind.MODEL_MISSING,
+                called=False,
+                pull_hint=pull_hint,
+                present=self._present(),
+            )
             return _fact(missing, info, model)
         return Candidate(
             info=info,
@@ -344,6 +347,4 @@ def _own(target: Target) -> tuple[str, ...]:
 
 
 def _fact(error: ProviderError, info: ProviderInfo, model: str) -> ProviderError:
-    error.provider = info
-    error.model = model
-    return error
+    return replace(error, provider=info, model=model)

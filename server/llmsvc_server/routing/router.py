@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Clock, Deadline
@@ -98,8 +99,9 @@ class FailoverRouter:
                                 break
                         await attempt.commit(request.delivery, events, share)
                     except ProviderError as error:
-                        self._learn(attempt.noted(error))
-                        course.failed(step, error)
+                        failure = attempt.noted(error)
+                        self._learn(failure)
+                        course.failed(step, failure)
                         continue
                     yield attempt.started()
                     for event in attempt.held:
@@ -167,10 +169,13 @@ class _Attempt:
     def noted(self, error: ProviderError) -> ProviderError:
         """Return why it failed before its commit point, with what only the router knows."""
         candidate = self._step.candidate
-        error.provider, error.model = candidate.info, candidate.model
-        if error.kind is ErrorKind.MODEL_MISSING:
-            error.pull_hint = candidate.pull_hint
-        return error
+        is_missing = error.kind is ErrorKind.MODEL_MISSING
+        return replace(
+            error,
+            provider=candidate.info,
+            model=candidate.model,
+            pull_hint=candidate.pull_hint if is_missing else "",
+        )
 
     def explained(self, waiting: Waiting) -> Waiting:
         """Return it with what only the router knows."""

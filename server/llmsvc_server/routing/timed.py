@@ -99,16 +99,15 @@ class Timed:
 
 def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderError:
     if silence.is_orphan:
-        died = ProviderError(
-            ErrorKind.TRANSIENT, engine_died=True, phase="stream" if begun else "first_token"
+        return ProviderError(
+            ErrorKind.TRANSIENT,
+            engine_died=True,
+            phase="stream" if begun else "first_token",
+            is_cut_short=True,  # the one that was told counts
         )
-        died.is_cut_short = True  # the one that was told counts
-        return died
     if not begun:
         return ProviderError(ErrorKind.SILENT, row="C05", phase="first_token")
-    stalled = ProviderError(ErrorKind.SILENT, row="C06", phase="idle")
-    stalled.is_cut_short = is_short
-    return stalled
+    return ProviderError(ErrorKind.SILENT, row="C06", phase="idle", is_cut_short=is_short)
 
 
 class _Silence(Limit):

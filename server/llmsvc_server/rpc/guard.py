@@ -6,6 +6,7 @@ raised into a status. Nothing else maps errors. Chats get their requests as byte
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, NoReturn, cast
 
@@ -289,8 +290,8 @@ def _after_commit(call: Call, error: Exception) -> Exception:
         error = StreamInterrupted(InterruptCause.INTERNAL, call.route)
     if isinstance(error, StreamInterrupted):
         written = estimated_tokens(call.text_length)
-        error.usage = Usage(output_tokens=written, output_estimated=True)
-        call.usage = error.usage
+        call.usage = Usage(output_tokens=written, output_estimated=True)
+        error = replace(error, usage=call.usage)
     return error
 
 

@@ -3,6 +3,7 @@
 Sends, reads, translates; waits for nothing but connections and, at an answer's end, its last event.
 """
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -130,8 +131,7 @@ class AnthropicProvider:
                 done = ended.end(adjustments)
                 yield done
             except ProviderError as error:
-                error.requests = answer.requests
-                raise
+                raise replace(error, requests=answer.requests) from None
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
                 if done is None or not reading.over:
@@ -139,10 +139,7 @@ class AnthropicProvider:
                 else:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
-            error.model = request.model
-            if error.kind.rules.has_progress:
-                error.phase = error.phase or reading.phase
-            raise
+            raise error.in_answer(request.model, reading.phase) from None
         finally:
             tails.clear()
 
@@ -186,7 +183,7 @@ async def _refused(answer: Answer, limit: int) -> tuple[ProviderError, Room | No
     finally:
         answer.close()
     error = refusal_in(answer, body)
-    error.requests = answer.requests
+    error = replace(error, requests=answer.requests)
     return error, room_for(limit, body) if answer.status in REFUSED else None
 
 

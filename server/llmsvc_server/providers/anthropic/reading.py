@@ -7,6 +7,7 @@ back. What comes out depends on the bytes only, not on where the network cut the
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Delta, Done
@@ -340,5 +341,5 @@ class Reading:
     def _fail(self, error: ProviderError) -> None:
         self.over = True
         if self._has_begun or self._texts or self._thinks:
-            error.phase = "stream"
+            error = replace(error, phase="stream")
         self._failure = self._failure or error

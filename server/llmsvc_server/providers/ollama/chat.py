@@ -1,5 +1,6 @@
 """Adapter: chats with one Ollama. Sends, reads, translates; waits for nothing but connections."""
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -145,8 +146,7 @@ class OllamaProvider:
                 done = ended.end(adjustments)
                 yield done
             except ProviderError as error:
-                error.requests = answer.requests
-                raise
+                raise replace(error, requests=answer.requests) from None
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
                 if done is None or not reading.over:
@@ -154,18 +154,13 @@ class OllamaProvider:
                 else:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
-            self._complete(error, request, reading)
-            raise
+            failure = error.in_answer(request.model, reading.phase)
+            if error.kind is ErrorKind.CONTEXT:  # most of Ollama's texts do not say it
+                window_tokens = error.context_length or self._num_ctx
+                failure = replace(failure, context_length=window_tokens)
+            raise failure from None
         finally:
             tails.clear()
-
-    def _complete(self, error: ProviderError, request: ChatRequest, reading: Reading) -> None:
-        """Add to a failure what only this chat knows."""
-        error.model = request.model
-        if error.kind.rules.has_progress:
-            error.phase = error.phase or reading.phase
-        if error.kind is ErrorKind.CONTEXT:  # most of Ollama's texts do not say it
-            error.context_length = error.context_length or self._num_ctx
 
     async def catalogue(self) -> Catalogue:
         """Return which models the server has now, and which are in memory.

@@ -7,6 +7,7 @@ network cut them.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Delta, Done
@@ -313,9 +314,7 @@ class Reading:
 
     def _fail(self, error: ProviderError) -> None:
         self.over = True
-        if self._has_begun:
-            error.phase = self.phase
-        self._failure = error
+        self._failure = replace(error, phase=self.phase) if self._has_begun else error
 
     def _count_empty(self, lines: int, size_bytes: int) -> None:
         self._empty_lines += lines

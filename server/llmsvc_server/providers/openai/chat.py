@@ -5,6 +5,7 @@ Sends, reads, translates; waits for nothing but connections and, at an answer's 
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -174,8 +175,7 @@ class OpenaiProvider:
                 done = ended.end(self._told(request.sampling, form))
                 yield done
             except ProviderError as error:
-                error.requests = answer.requests
-                raise
+                raise replace(error, requests=answer.requests) from None
             finally:
                 # After the end has been told: nobody waits for the connection to become free.
                 if done is None or not reading.over:
@@ -183,10 +183,7 @@ class OpenaiProvider:
                 else:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
-            error.model = request.model
-            if error.kind.rules.has_progress:
-                error.phase = error.phase or reading.phase
-            raise
+            raise error.in_answer(request.model, reading.phase) from None
         finally:
             tails.clear()
 
@@ -253,7 +250,7 @@ class OpenaiProvider:
         finally:
             answer.close()
         error = refusal_in(answer, body, is_local=self._is_local)
-        error.requests = answer.requests
+        error = replace(error, requests=answer.requests)
         return error, corrected(form, body) if answer.status in REFUSED else None
 
     def _told(self, sampling: Sampling, form: RequestForm) -> tuple[Adjustment, ...]:

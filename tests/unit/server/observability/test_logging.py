@@ -159,9 +159,14 @@ def test_levels_follow_the_code() -> None:
 def test_a_failed_attempt_is_a_line_of_facts() -> None:
     written = Written()
     error = ProviderError(
-        ErrorKind.TRANSIENT, row="P07", status=500, code="server_error", phase="first_token"
+        ErrorKind.TRANSIENT,
+        row="P07",
+        status=500,
+        code="server_error",
+        phase="first_token",
+        endpoint="second",
+        written_tokens=12,
     )
-    error.endpoint, error.written_tokens = "second", 12
     error.args = ("the prompt",)
     written.sink.attempt_failed(
         AttemptReport(

@@ -1,7 +1,7 @@
 """Targets and candidates for tests of who is asked, and what follows."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.request import SERVERS_ROUTING, Delivery, Routing
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind, TargetName
@@ -91,8 +91,9 @@ class Walk:
                 break
             asked.append(step.candidate.info.name)
             self.clock.advance(step.pause_s)
-            error.provider, error.model = step.candidate.info, step.candidate.model
-            self.course.failed(step, error)
+            candidate = step.candidate
+            failure = replace(error, provider=candidate.info, model=candidate.model)
+            self.course.failed(step, failure)
         return asked
 
 
@@ -115,8 +116,8 @@ def walk(  # noqa: PLR0913  what a call may vary, by keyword
         if isinstance(outcome, Asked):
             planned.append(outcome.candidate())
         else:
-            outcome.provider = outcome.provider or info_of(f"skipped-{position}")
-            planned.append(outcome)
+            info = outcome.provider or info_of(f"skipped-{position}")
+            planned.append(replace(outcome, provider=info))
     course = Course(
         Plan(privacy=privacy, outcomes=planned, is_cut=is_cut, names_target=names_target),
         chat_request(text, delivery=delivery, routing=routing),
@@ -129,8 +130,7 @@ def walk(  # noqa: PLR0913  what a call may vary, by keyword
 
 def of(info: ProviderInfo, error: ProviderError) -> ProviderError:
     """Return a failure as that of `info`."""
-    error.provider = info
-    return error
+    return replace(error, provider=info)
 
 
 def named(*targets: tuple[str, str], **more: object) -> Routing:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from llmsvc_server.chat.route import Locality
@@ -20,8 +22,7 @@ class Kept:
 
 
 def slow(error: ProviderError) -> ProviderError:
-    error.ran_s = 2.5
-    return error
+    return replace(error, ran_s=2.5)
 
 
 def test_candidates_come_in_order_and_then_none() -> None:
@@ -64,8 +65,7 @@ def test_three_candidates_under_a_fault_that_stays_get_two_one_and_one() -> None
 
 
 def test_a_replaced_connection_counts_as_a_request() -> None:
-    replaced = ProviderError(ErrorKind.CONNECT)
-    replaced.requests = 2
+    replaced = ProviderError(ErrorKind.CONNECT, requests=2)
     course = walk(Asked(name="a"), Asked(name="b"))
 
     assert ["a", "a", "b"] == course.fail(
@@ -74,8 +74,7 @@ def test_a_replaced_connection_counts_as_a_request() -> None:
 
 
 def test_no_request_is_made_beyond_four() -> None:
-    many = ProviderError(ErrorKind.TRANSIENT)
-    many.requests = 4
+    many = ProviderError(ErrorKind.TRANSIENT, requests=4)
     course = walk(Asked(name="a"), Asked(name="b"))
 
     assert ["a"] == course.fail(many, ProviderError(ErrorKind.TRANSIENT))
@@ -214,9 +213,8 @@ def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
 
 def test_the_last_words_count_once_the_call_is_over() -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
-    first, second = ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CREDENTIAL)
-    kept = first.verdict = Kept()
-    course.fail(first)
+    kept, second = Kept(), ProviderError(ErrorKind.CREDENTIAL)
+    course.fail(ProviderError(ErrorKind.TRANSIENT, verdict=kept))
     retry = course.step()
     assert retry is not None
     before = kept.counted

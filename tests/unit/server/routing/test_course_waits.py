@@ -242,8 +242,7 @@ def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
         Asked(name="small", window_tokens=10, least_s=20),
         Asked(name="small too", window_tokens=10, least_s=20),
     )
-    many = ProviderError(ErrorKind.CONTEXT, context_length=10)
-    many.requests = 2
+    many = ProviderError(ErrorKind.CONTEXT, context_length=10, requests=2)
 
     assert ["a", "b", "b"] == course.fail(
         many, ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT)

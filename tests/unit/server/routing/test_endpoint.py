@@ -68,7 +68,6 @@ async def test_failures_to_connect_open_the_endpoints_breaker_for_all_models() -
 async def test_what_took_its_time_keeps_it_open_longer(error: ProviderError) -> None:
     bench = Bench()
     for _ in range(STREAK):
-        error.verdict = None
         await bench.count(error)
     refusal = bench.endpoint.refusal(MODEL, sole=False)
 

@@ -26,7 +26,8 @@ async def test_on_trial_a_failure_counts_at_once() -> None:
     await half_open(bench)
     told = await bench.failure(ProviderError(ErrorKind.TRANSIENT))
 
-    assert told.verdict is None
+    assert told.verdict is not None
+    told.verdict.withdraw()  # too late: it has counted
     assert State.OPEN is bench.answering.state
 
 
@@ -210,10 +211,11 @@ class Confirming:
         """Return what it says."""
         return await self._answer(model)
 
-    def lost(self, model: str, error: ProviderError) -> None:
+    def lost(self, model: str, error: ProviderError) -> ProviderError:
         """Note it."""
         assert error.endpoint
         self.lost_models.append(model)
+        return error
 
 
 async def confirm(*, is_loaded: bool) -> tuple[Bench, ProviderError]:

@@ -96,11 +96,12 @@ async def test_the_stricter_policy_holds(
 
 
 WITHHELD: Mapping[str, ProviderError] = {
-    "claude": ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="operator"),
-    "openai": ProviderError(ErrorKind.MISCONFIGURED, called=False, cause="inactive"),
+    name: ProviderError(kind, provider=info_of(name), called=False, cause=cause)
+    for name, kind, cause in (
+        ("claude", ErrorKind.REMOTE_REFUSED, "operator"),
+        ("openai", ErrorKind.MISCONFIGURED, "inactive"),
+    )
 }
-for _name, _error in WITHHELD.items():
-    _error.provider = info_of(_name)
 
 
 async def test_who_is_withheld_stays_out_of_the_sequence() -> None:

@@ -232,8 +232,7 @@ async def test_a_provider_never_seen_is_not_asked() -> None:
 
 
 async def test_a_model_that_its_provider_denies_is_forgotten_until_the_next_look() -> None:
-    denied = ProviderError(ErrorKind.MODEL_MISSING, row="O04")
-    denied.endpoint = "ollama"
+    denied = ProviderError(ErrorKind.MODEL_MISSING, row="O04", endpoint="ollama")
     first = ollama(denied)
     router = await router_over(first)
     for _ in range(3):
@@ -351,9 +350,8 @@ class Kept:
 
 @pytest.mark.parametrize("steps", [(), (Delta("a"),)])
 async def test_a_verdict_counts_once_the_call_is_over(steps: tuple[Delta, ...]) -> None:
-    broken = ProviderError(ErrorKind.TRANSIENT)
-    broken.ran_s = 5  # too slow for a retry
-    kept = broken.verdict = Kept()
+    kept = Kept()
+    broken = ProviderError(ErrorKind.TRANSIENT, ran_s=5, verdict=kept)  # too slow for a retry
     router = await router_over(ollama(*steps, broken))
     with pytest.raises(LlmsvcError):
         await answer(router)

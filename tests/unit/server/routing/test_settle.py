@@ -273,9 +273,8 @@ def test_a_forbidden_targets_model_is_forbidden_where_it_was_named(
 
 
 def test_providers_that_all_refuse_connections_have_all_failed() -> None:
-    refused = [at(name, ProviderError(ErrorKind.CONNECT, called=False)) for name in ("a", "b")]
-    for failure in refused:
-        failure.requests = 1
+    failure = ProviderError(ErrorKind.CONNECT, called=False, requests=1)
+    refused = [at(name, failure) for name in ("a", "b")]
     error = settled(refused, is_cut=False, names_target=False)
 
     assert isinstance(error, AllProvidersFailed)

@@ -176,15 +176,13 @@ def numbered(attempts: int, name_bytes: int) -> list[Attempt]:
 
 
 def test_eight_attempts_with_ordinary_names_fit() -> None:
-    error = ProviderError(ErrorKind.TRANSIENT)
-    error.trail = trail_of(*numbered(8, 20))
+    error = ProviderError(ErrorKind.TRANSIENT, trail=trail_of(*numbered(8, 20)))
 
     assert 8 == len(route_of(to_status(to_failure(error), REQUEST_ID)).attempts)
 
 
 def test_attempts_are_dropped_from_the_middle_where_names_are_long() -> None:
-    error = ProviderError(ErrorKind.TRANSIENT)
-    error.trail = trail_of(*numbered(40, 256))
+    error = ProviderError(ErrorKind.TRANSIENT, trail=trail_of(*numbered(40, 256)))
     status = to_status(to_failure(error), REQUEST_ID)
     told = [int(one.target.model[:2]) for one in route_of(status).attempts]
     first = told[: (len(told) + 1) // 2]
@@ -245,16 +243,15 @@ def test_the_trailers_hold_the_status_the_request_id_and_the_pushback() -> None:
 
 
 def test_the_trailers_hold_what_was_tried() -> None:
-    error = ProviderError(ErrorKind.TRANSIENT)
-    error.trail = trail_of(attempt("UNAVAILABLE", "PROVIDER_ERROR", model="m", elapsed_s=2))
+    tried = attempt("UNAVAILABLE", "PROVIDER_ERROR", model="m", elapsed_s=2)
+    error = ProviderError(ErrorKind.TRANSIENT, trail=trail_of(tried))
     metadata = dict(trailers(to_failure(error), "req-1"))
 
     assert f"{LONG_NAME}/m;PROVIDER_ERROR;2000" == metadata["x-llmsvc-route"]
 
 
 def test_where_nothing_was_tried_there_is_no_such_trailer() -> None:
-    error = ProviderError(ErrorKind.MODEL_MISSING)
-    error.trail = trail_of()
+    error = ProviderError(ErrorKind.MODEL_MISSING, trail=trail_of())
 
     assert "x-llmsvc-route" not in dict(trailers(to_failure(error), "req-1"))
 

@@ -89,9 +89,11 @@ def test_the_rows_are_complete() -> None:
 
 @pytest.mark.parametrize("trouble", TlsTrouble)
 def test_trouble_with_tls_is_said_of_the_provider(trouble: TlsTrouble) -> None:
-    error = ProviderError(ErrorKind.CONNECT, phase="connect", cause=trouble, called=False)
-    error.provider = LOCAL_OLLAMA
-    failure = to_failure(error)
+    failure = to_failure(
+        ProviderError(
+            ErrorKind.CONNECT, provider=LOCAL_OLLAMA, phase="connect", cause=trouble, called=False
+        )
+    )
 
     assert trouble == failure.metadata["cause"]
     assert "rovider ollama" in failure.message
@@ -166,9 +168,8 @@ def test_a_client_is_told_not_to_retry_what_was_tried_and_never_to_retry_at_once
 )
 def test_any_attempt_that_was_sent_content_forbids_a_retry(trail: Trail, pushback_ms: int) -> None:
     error = AllProvidersFailed(
-        ProviderError(ErrorKind.OPEN, called=False), retry_after_s=2, called=False
+        ProviderError(ErrorKind.OPEN, called=False), retry_after_s=2, called=False, trail=trail
     )
-    error.trail = trail
     failure = to_failure(error)
 
     assert (pushback_ms, trail) == (failure.pushback_ms, failure.trail)
@@ -211,9 +212,11 @@ def test_a_region_is_told_from_a_credential() -> None:
     ("cause", "said"), [("", "runs elsewhere"), ("request", "forbids"), ("operator", "forbids")]
 )
 def test_a_forbidden_route_says_why(cause: str, said: str) -> None:
-    error = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause=cause, model="m")
-    error.provider = LOCAL_OLLAMA
-    failure = to_failure(error)
+    failure = to_failure(
+        ProviderError(
+            ErrorKind.REMOTE_REFUSED, provider=LOCAL_OLLAMA, called=False, cause=cause, model="m"
+        )
+    )
 
     assert said in failure.message
     assert cause == failure.metadata.get("cause", "")
@@ -221,9 +224,7 @@ def test_a_forbidden_route_says_why(cause: str, said: str) -> None:
 
 @pytest.mark.parametrize("kind", list(ErrorKind))
 def test_every_sentence_names_what_it_can(kind: ErrorKind) -> None:
-    error = failed(kind)
-    error.model = "some-model"
-    error.provider = LOCAL_OLLAMA
+    error = replace(failed(kind), model="some-model", provider=LOCAL_OLLAMA)
     sentence = to_failure(error).message
 
     assert "{" not in sentence
@@ -304,9 +305,11 @@ def test_when_all_failed_the_deciding_one_gives_the_code_and_is_named() -> None:
 
 
 def test_a_missing_model_that_can_be_pulled_says_how() -> None:
-    error = ProviderError(ErrorKind.MODEL_MISSING, model="phi3:mini")
-    error.provider, error.pull_hint = LOCAL_OLLAMA, "phi3:mini"
-    failure = to_failure(error)
+    failure = to_failure(
+        ProviderError(
+            ErrorKind.MODEL_MISSING, provider=LOCAL_OLLAMA, model="phi3:mini", pull_hint="phi3:mini"
+        )
+    )
 
     assert "llm.providers.ollama.model" in failure.message
     assert "install it with: ollama pull phi3:mini" in failure.message
