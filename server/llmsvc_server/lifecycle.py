@@ -15,7 +15,7 @@ from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState, place_of
+from llmsvc_server.reports import DrainState, Reporter, Transition, place_of
 from llmsvc_server.rpc.listening import CannotBind
 
 STOP_SLACK_S = 5.0
@@ -142,7 +142,7 @@ async def drain(
     the word that this connection ends (`rpc/farewell.py`); what runs has `grace_s` to finish; then each call left ends with a status
     of its own. A second signal skips the waits.
     """
-    _tell(reporter, TransitionState.DRAINING, f"{len(app.in_flight)} calls run")
+    _tell(reporter, DrainState.DRAINING, f"{len(app.in_flight)} calls run")
     app.board.drain()
     _ = app.background.start(_expire_when_insisted(app, stop))
     await _within(stop.insisted.wait(), pre_drain_s)
@@ -159,7 +159,7 @@ async def drain(
     await app.server.stop(LAST_WORDS_S)
     await backstop
     await _within(app.in_flight.empty(), LAST_WORDS_S)  # gRPC is done with calls before they are
-    _tell(reporter, TransitionState.DRAINED, "")
+    _tell(reporter, DrainState.DRAINED, "")
 
 
 async def _over(app: App, stop: StopSignals) -> None:
@@ -172,7 +172,7 @@ async def _over(app: App, stop: StopSignals) -> None:
 
 def _expire_what_is_left(app: App, reporter: Reporter) -> None:
     if len(app.in_flight):
-        _tell(reporter, TransitionState.EXPIRING, f"{len(app.in_flight)} calls are ended")
+        _tell(reporter, DrainState.EXPIRING, f"{len(app.in_flight)} calls are ended")
         app.in_flight.expire()
 
 
@@ -213,5 +213,5 @@ async def _warn_of_clouds(logger: Logger, app: App) -> None:
         await asyncio.sleep(CLOUD_WARNING_S)
 
 
-def _tell(reporter: Reporter, state: TransitionState, detail: str) -> None:
-    reporter.changed(Transition(subject=Subject.DRAIN, name="server", state=state, detail=detail))
+def _tell(reporter: Reporter, state: DrainState, detail: str) -> None:
+    reporter.changed(Transition(name="server", state=state, detail=detail))

@@ -1,6 +1,7 @@
 """Frozen reports of what happened, and who takes them. Knows neither sinks nor wires."""
 
 import traceback
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -55,36 +56,58 @@ class AttemptReport:
     first_content_s: float | None
 
 
-class Subject(StrEnum):
-    """What a transition is about."""
-
-    HEALTH = "health"
-    PROVIDER = "provider"
-    MODELS = "models"
-    QUEUE = "queue"
-    CONNECTIONS = "connections"
-    BREAKER = "breaker"
-    BLOCK = "block"
-    LOAD = "load"
-    DRAIN = "drain"
-
-
-class TransitionState(StrEnum):
-    """What a transition ends in. A provider that can't be looked at has an `ErrorKind` instead."""
+class HealthState(StrEnum):
+    """Whether calls are to be sent here."""
 
     SERVING = "SERVING"
     NOT_SERVING = "NOT_SERVING"
+
+
+class ProviderState(StrEnum):
+    """What a look at a provider found. Where it failed, an `ErrorKind` says so instead."""
+
     REACHABLE = "reachable"
     UNKNOWN = "unknown"
-    LEFT_OUT = "left out"
+
+
+class ModelsState(StrEnum):
+    """Whether all models of a provider are known."""
+
     COMPLETE = "complete"
+    LEFT_OUT = "left out"
+
+
+class QueueState(StrEnum):
+    """That calls wait for places."""
+
     QUEUEING = "queueing"
+
+
+class ConnectionsState(StrEnum):
+    """Whether one more connection of a caller's is taken."""
+
+    FULL = "full"
+    FREE = "free"
+
+
+class BreakerState(StrEnum):
+    """What a breaker does: passes all, holds all back, or passes one at a time on trial."""
+
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
+
+
+class BlockState(StrEnum):
+    """Whether requests are kept away for a known time."""
+
     BLOCKED = "blocked"
     FREE = "free"
-    FULL = "full"
+
+
+class LoadState(StrEnum):
+    """How the load of a model goes, or the freeing of one that is wedged."""
+
     LOADING = "loading"
     LOADED = "loaded"
     FAILED = "failed"
@@ -92,19 +115,55 @@ class TransitionState(StrEnum):
     WEDGED = "wedged"
     STILL_WEDGED = "still wedged"
     FREED = "freed"
+
+
+class DrainState(StrEnum):
+    """How far the server's end is."""
+
     DRAINING = "draining"
     EXPIRING = "expiring"
     DRAINED = "drained"
+
+
+State = (
+    HealthState
+    | ProviderState
+    | ErrorKind
+    | ModelsState
+    | QueueState
+    | ConnectionsState
+    | BreakerState
+    | BlockState
+    | LoadState
+    | DrainState
+)
+SUBJECTS: Mapping[type[State], str] = {
+    HealthState: "health",
+    ProviderState: "provider",
+    ErrorKind: "provider",
+    ModelsState: "models",
+    QueueState: "queue",
+    ConnectionsState: "connections",
+    BreakerState: "breaker",
+    BlockState: "block",
+    LoadState: "load",
+    DrainState: "drain",
+}
+"""What a state is one of."""
 
 
 @value
 class Transition:
     """A lasting change, told once. `name` says of what, `state` to what, `detail` why."""
 
-    subject: Subject
     name: str
-    state: TransitionState | ErrorKind
+    state: State
     detail: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What kind of thing it is about, such as "breaker"."""
+        return SUBJECTS[type(self.state)]
 
 
 class Reporter(Protocol):

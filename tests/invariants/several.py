@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from llmsvc_server.routing.breaker import State
+from llmsvc_server.reports import BreakerState as State
 from tests.fakes.eventually import eventually
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.running_service import RunningService, Tree, running_service

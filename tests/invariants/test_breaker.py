@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from llmsvc_server.routing.breaker import State
+from llmsvc_server.reports import BreakerState as State
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.requests import chat_message

@@ -22,7 +22,7 @@ from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsMode
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.shortlist import Bound
 from llmsvc_server.providers.unfinished import Unfinished
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import BlockState, Reporter, Transition
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
@@ -393,9 +393,5 @@ def _advice(entry: Entry) -> str:
     return f"calls wait behind max_in_flight: {entry.max_in_flight}; raise it if more may run"
 
 
-def _tell_block(
-    reporter: Reporter, provider: str, error: ProviderError, state: TransitionState
-) -> None:
-    reporter.changed(
-        Transition(subject=Subject.BLOCK, name=provider, state=state, detail=error.kind.value)
-    )
+def _tell_block(reporter: Reporter, provider: str, error: ProviderError, state: BlockState) -> None:
+    reporter.changed(Transition(name=provider, state=state, detail=error.kind.value))

@@ -9,7 +9,7 @@ from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import ModelsState, ProviderState, Reporter, Transition
 
 LOOK_LIMIT_S = 2.0
 """Longest refresh of one provider, and longest that an early call waits for it."""
@@ -304,20 +304,16 @@ class Inventory:
         problem = after.problem.cause if after.problem else ""
         version = after.catalogue.version if after.catalogue else ""
         detail = version if after.reachable else problem
-        self._reporter.changed(
-            Transition(subject=Subject.PROVIDER, name=endpoint, state=state, detail=detail)
-        )
+        self._reporter.changed(Transition(name=endpoint, state=state, detail=detail))
 
     def _tell_left_out(self, endpoint: str, before: Look, after: Look) -> None:
         """Tell once that a list is longer than what is known of it, and once that it no longer is."""
         left_out = _left_out(after)
         if (left_out == 0) == (_left_out(before) == 0):
             return
-        state = TransitionState.LEFT_OUT if left_out else TransitionState.COMPLETE
+        state = ModelsState.LEFT_OUT if left_out else ModelsState.COMPLETE
         detail = f"{left_out} beyond health.max_models" if left_out else ""
-        self._reporter.changed(
-            Transition(subject=Subject.MODELS, name=endpoint, state=state, detail=detail)
-        )
+        self._reporter.changed(Transition(name=endpoint, state=state, detail=detail))
 
 
 def _left_out(look: Look) -> int:
@@ -334,7 +330,7 @@ def _missed(before: Look, problem: ProviderError, *, busy: bool) -> Look:
     return replace(before, problem=problem, misses=misses)
 
 
-def _state(look: Look) -> TransitionState | ErrorKind:
+def _state(look: Look) -> ProviderState | ErrorKind:
     if look.reachable:
-        return TransitionState.REACHABLE
-    return TransitionState.UNKNOWN if look.problem is None else look.problem.kind
+        return ProviderState.REACHABLE
+    return ProviderState.UNKNOWN if look.problem is None else look.problem.kind

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from llmsvc_server.health.verdict import LIVENESS, READINESS
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import HealthState, Reporter, Transition
 
 
 class Board:
@@ -45,5 +45,5 @@ class Board:
         self._changed = asyncio.Event()
         ready = self._table.get(READINESS, False)
         if ready != before.get(READINESS, False) and not self.draining:
-            state = TransitionState.SERVING if ready else TransitionState.NOT_SERVING
-            self._reporter.changed(Transition(subject=Subject.HEALTH, name=READINESS, state=state))
+            state = HealthState.SERVING if ready else HealthState.NOT_SERVING
+            self._reporter.changed(Transition(name=READINESS, state=state))

@@ -6,7 +6,21 @@ from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.observability.logging import Logger, request_id
-from llmsvc_server.reports import AttemptReport, RpcReport, RpcStart, Transition, TransitionState
+from llmsvc_server.reports import (
+    AttemptReport,
+    BlockState,
+    BreakerState,
+    ConnectionsState,
+    DrainState,
+    HealthState,
+    LoadState,
+    ModelsState,
+    ProviderState,
+    RpcReport,
+    RpcStart,
+    State,
+    Transition,
+)
 
 WARNING_CODES = frozenset(
     (
@@ -20,21 +34,20 @@ WARNING_CODES = frozenset(
 )
 
 
-GOOD_STATES = frozenset(
+GOOD_STATES: frozenset[State] = frozenset(
     (
-        TransitionState.SERVING,
-        TransitionState.REACHABLE,
-        TransitionState.COMPLETE,
-        TransitionState.CLOSED,
-        TransitionState.HALF_OPEN,
-        TransitionState.FREE,
-        TransitionState.LOADING,
-        TransitionState.LOADED,
-        TransitionState.GIVEN_UP,
-        TransitionState.FREED,
-        TransitionState.DRAINING,
-        TransitionState.EXPIRING,
-        TransitionState.DRAINED,
+        HealthState.SERVING,
+        ProviderState.REACHABLE,
+        ModelsState.COMPLETE,
+        BreakerState.CLOSED,
+        BreakerState.HALF_OPEN,
+        BlockState.FREE,
+        ConnectionsState.FREE,
+        LoadState.LOADING,
+        LoadState.LOADED,
+        LoadState.GIVEN_UP,
+        LoadState.FREED,
+        *DrainState,
     )
 )
 
@@ -115,9 +128,7 @@ class LogSink:
         """Write one lasting change."""
         level = self._logger.info if change.state in GOOD_STATES else self._logger.warning
         detail = {"detail": change.detail} if change.detail else {}
-        level(
-            f"{change.subject.value}.changed", name=change.name, state=change.state.value, **detail
-        )
+        level(f"{change.subject}.changed", name=change.name, state=change.state.value, **detail)
 
 
 def _facts(report: RpcReport) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import Block, ErrorKind, Scope
-from llmsvc_server.reports import TransitionState
+from llmsvc_server.reports import BlockState
 
 MOST_BLOCKS = 1024
 """Names come from callers where a provider lists none: the oldest of a model goes beyond this."""
@@ -32,7 +32,7 @@ class Blocks:
     """The blocks of one provider, by endpoint and model."""
 
     def __init__(
-        self, *, clock: Clock, changed: Callable[[ProviderError, TransitionState], None]
+        self, *, clock: Clock, changed: Callable[[ProviderError, BlockState], None]
     ) -> None:
         """Block nothing.
 
@@ -82,7 +82,7 @@ class Blocks:
         if len(self._blocks) > MOST_BLOCKS:
             del self._blocks[min(self._blocks, key=self._worth)]
         if not same:
-            self._changed(error, TransitionState.BLOCKED)
+            self._changed(error, BlockState.BLOCKED)
 
     def succeeded(self, endpoint: str, model: str) -> None:
         """Take a success there: what was blocked until now is free.
@@ -92,7 +92,7 @@ class Blocks:
         for block in self._of(endpoint, model):
             if block.until_s <= self._clock():
                 del self._blocks[block.key]
-                self._changed(block.error, TransitionState.FREE)
+                self._changed(block.error, BlockState.FREE)
 
     def stops_serving(self, endpoint: str) -> bool:
         """Return whether a block keeps all of an endpoint's models from being served."""

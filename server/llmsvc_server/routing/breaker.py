@@ -8,9 +8,9 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from llmsvc_server.chat.deadline import Clock
+from llmsvc_server.reports import BreakerState
 
 STREAK = 3
 WINDOW_S = 30.0
@@ -22,14 +22,6 @@ OPEN_AFTER_FAST_S = 10.0
 OPEN_AFTER_SLOW_S = 30.0
 JITTER = 0.1
 SOLE_EVERY_S = 1.0
-
-
-class State(StrEnum):
-    """What a breaker does: passes all, holds all back, or passes one at a time on trial."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
 
 
 class Permit:
@@ -100,7 +92,7 @@ class CircuitBreaker:
         clock: Clock,
         chance: random.Random,
         may_try: Callable[[], bool],
-        changed: Callable[[State, str], None],
+        changed: Callable[[BreakerState, str], None],
     ) -> None:
         """Start closed.
 
@@ -116,7 +108,7 @@ class CircuitBreaker:
         self._chance = chance
         self._may_try = may_try
         self._changed = changed
-        self._state = State.CLOSED
+        self._state = BreakerState.CLOSED
         self._epoch = 0
         self.successes = 0
         self._streak = 0
@@ -130,9 +122,9 @@ class CircuitBreaker:
         self._trials_passed = 0
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         """The state now. Time alone leaves OPEN, where the free check agrees."""
-        if self._state is State.OPEN and self._clock() >= self._until_s:
+        if self._state is BreakerState.OPEN and self._clock() >= self._until_s:
             if self._may_try():
                 self._half_open()
             else:
@@ -148,13 +140,13 @@ class CircuitBreaker:
         """Return the seconds until the next trial may be made; 0 where calls pass."""
         if self.passes(sole=sole):
             return 0.0
-        if sole or self._state is State.HALF_OPEN:
+        if sole or self._state is BreakerState.HALF_OPEN:
             return SOLE_EVERY_S
         return self._until_s - self._clock()
 
     def open_for_s(self) -> float:
         """Return how long ago it left CLOSED, in seconds; 0 where it is closed."""
-        return 0.0 if self.state is State.CLOSED else self._clock() - self._left_closed_s
+        return 0.0 if self.state is BreakerState.CLOSED else self._clock() - self._left_closed_s
 
     def passes(self, *, sole: bool) -> bool:
         """Return whether `permit` would give one now.
@@ -162,12 +154,12 @@ class CircuitBreaker:
         Args:
             sole: Whether the caller has nowhere else to go: then one call a second passes.
         """
-        if self._state is State.CLOSED:
+        if self._state is BreakerState.CLOSED:
             return True
         match self.state:
-            case State.HALF_OPEN:
+            case BreakerState.HALF_OPEN:
                 return not self.on_trial
-            case _:  # State.OPEN
+            case _:  # BreakerState.OPEN
                 waited_s = self._clock() - self._last_sole_s
                 return sole and not self.on_trial and waited_s >= SOLE_EVERY_S
 
@@ -175,9 +167,9 @@ class CircuitBreaker:
         """Return leave for one call; None where `passes` says no."""
         if not self.passes(sole=sole):
             return None
-        if self._state is State.CLOSED:
+        if self._state is BreakerState.CLOSED:
             return Permit(self, self._epoch, 0)
-        if self._state is State.OPEN:
+        if self._state is BreakerState.OPEN:
             self._last_sole_s = self._clock()
         self._trials += 1
         self._trial = self._trials
@@ -189,7 +181,7 @@ class CircuitBreaker:
 
     def try_now(self) -> None:
         """End the open time: the upstream was seen to be back."""
-        if self._state is State.OPEN:
+        if self._state is BreakerState.OPEN:
             self._half_open()
 
     def note_content(self, epoch: int, serial: int) -> None:
@@ -199,8 +191,8 @@ class CircuitBreaker:
         self._trial = 0
         self._trials_passed += 1
         if self._trials_passed >= self._closes_after:
-            self._turn(State.CLOSED)
-        elif self._state is State.OPEN:
+            self._turn(BreakerState.CLOSED)
+        elif self._state is BreakerState.OPEN:
             self._half_open()
 
     def note_success(self, epoch: int, serial: int) -> None:
@@ -226,7 +218,7 @@ class CircuitBreaker:
             self._left_closed_s = self._clock()
         self._open_s = OPEN_AFTER_SLOW_S if slow else OPEN_AFTER_FAST_S
         self._until_s = self._clock() + self._spread(self._open_s)
-        self._turn(State.OPEN, cause)
+        self._turn(BreakerState.OPEN, cause)
 
     def note_release(self, epoch: int, serial: int) -> None:
         """Free a trial without a verdict; `Permit` calls this."""
@@ -252,10 +244,10 @@ class CircuitBreaker:
 
     def _half_open(self) -> None:
         """Let trials pass. One that runs already, as a sole call does, stays the only one."""
-        self._state = State.HALF_OPEN
-        self._changed(State.HALF_OPEN, "")
+        self._state = BreakerState.HALF_OPEN
+        self._changed(BreakerState.HALF_OPEN, "")
 
-    def _turn(self, state: State, cause: str = "") -> None:
+    def _turn(self, state: BreakerState, cause: str = "") -> None:
         """Begin a new epoch, in which nothing of the old one counts."""
         before, self._state = self._state, state
         self._epoch += 1

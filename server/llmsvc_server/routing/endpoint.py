@@ -18,9 +18,9 @@ from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import BreakerState, Reporter, Transition
 from llmsvc_server.routing.blocks import Blocks
-from llmsvc_server.routing.breaker import CircuitBreaker, State
+from llmsvc_server.routing.breaker import CircuitBreaker
 from llmsvc_server.routing.commit import commits
 from llmsvc_server.routing.interruption import Waits
 from llmsvc_server.routing.place import Place
@@ -155,7 +155,9 @@ class Endpoint:
         breaker = self._models.get(model)
         if breaker is None:
             if len(self._models) >= REMEMBERED_MODELS:
-                idle = (name for name, one in self._models.items() if one.state is State.CLOSED)
+                idle = (
+                    name for name, one in self._models.items() if one.state is BreakerState.CLOSED
+                )
                 del self._models[next(idle, next(iter(self._models)))]
             breaker = self._models[model] = self._breaker(model)
         return self._connecting, breaker
@@ -166,7 +168,7 @@ class Endpoint:
         Unlike `breakers` it makes none: health asks about every model there is.
         """
         return any(
-            one is not None and one.state is State.OPEN and one.open_for_s() >= for_s
+            one is not None and one.state is BreakerState.OPEN and one.open_for_s() >= for_s
             for one in (self._connecting, self._models.get(model))
         )
 
@@ -326,16 +328,12 @@ class Endpoint:
             changed=partial(self._tell, model),
         )
 
-    def _tell(self, model: str, state: State, cause: str) -> None:
+    def _tell(self, model: str, state: BreakerState, cause: str) -> None:
         name = f"{self.name}/{model}" if model else self.name
-        self._reporter.changed(
-            Transition(
-                subject=Subject.BREAKER, name=name, state=TransitionState(state), detail=cause
-            )
-        )
-        if state is State.HALF_OPEN:
+        self._reporter.changed(Transition(name=name, state=state, detail=cause))
+        if state is BreakerState.HALF_OPEN:
             return
-        if state is State.OPEN:
+        if state is BreakerState.OPEN:
             self._watch.opened(model, cause)
         self._turned()
 

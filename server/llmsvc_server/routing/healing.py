@@ -15,7 +15,7 @@ from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import WarmsModels
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import LoadState, Reporter, Transition
 from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.endpoint import Endpoint, Watch
 from llmsvc_server.routing.loads import Loads
@@ -140,7 +140,7 @@ class Healing(Watch):
         _ = self._start(self._heal(model))
 
     async def _heal(self, model: str) -> None:
-        self._tell(model, TransitionState.WEDGED, "")
+        self._tell(model, LoadState.WEDGED, "")
         try:
             # While one call hangs on it, an unload does nothing.
             await self._endpoint.interrupt(model, within_s=CLOSING_S)
@@ -150,9 +150,9 @@ class Healing(Watch):
             await self._loads.wait(model)
         except (ProviderError, TimeoutError) as error:
             why = error.kind.value if isinstance(error, ProviderError) else ErrorKind.SILENT.value
-            self._tell(model, TransitionState.STILL_WEDGED, why)
+            self._tell(model, LoadState.STILL_WEDGED, why)
         else:
-            self._tell(model, TransitionState.FREED, "")
+            self._tell(model, LoadState.FREED, "")
             self._endpoint.breakers(model)[1].try_now()
         finally:
             self._endpoint.let_through(model)
@@ -165,10 +165,9 @@ class Healing(Watch):
             known = self._models[model] = _Model()
         return known
 
-    def _tell(self, model: str, state: TransitionState, detail: str) -> None:
+    def _tell(self, model: str, state: LoadState, detail: str) -> None:
         self._reporter.changed(
             Transition(
-                subject=Subject.LOAD,
                 name=f"{self._endpoint.name}/{model}",
                 state=state,
                 detail=detail,

@@ -13,7 +13,7 @@ from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import WarmsModels
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import LoadState, Reporter, Transition
 
 PATIENCE_S = (60.0, 300.0)
 """Least and longest wait for an answer. Two waits at most: a load has ten minutes in all."""
@@ -198,11 +198,11 @@ class Loads:
             self._note(model, load, self._clock() - load.began_s)
         except ProviderError as error:
             load.failure = replace(error, endpoint=self._name)
-            self._tell_end(model, load, TransitionState.FAILED, error.kind.value)
+            self._tell_end(model, load, LoadState.FAILED, error.kind.value)
             self._failed(load.failure, model)
         finally:
             if load.is_told:
-                self._tell_end(model, load, TransitionState.GIVEN_UP)
+                self._tell_end(model, load, LoadState.GIVEN_UP)
             del self._running[model]
             load.over.set()
             self._ended()
@@ -240,7 +240,7 @@ class Loads:
             before_s = self._etas_s.get(model, took_s)
             self._etas_s[model] = before_s + WEIGHT * (took_s - before_s)
         if took_s >= NOTED_FROM_S or load.is_told:
-            self._tell_end(model, load, TransitionState.LOADED, f"{took_s:.1f} s")
+            self._tell_end(model, load, LoadState.LOADED, f"{took_s:.1f} s")
 
     def _whole_s(self, model: str) -> float:
         known_s = self._etas_s.get(model)
@@ -255,21 +255,17 @@ class Loads:
     def _tell_begin(self, model: str, load: _Load) -> None:
         if not load.is_told:
             load.is_told = True
-            self._tell(model, TransitionState.LOADING, "")
+            self._tell(model, LoadState.LOADING, "")
 
-    def _tell_end(self, model: str, load: _Load, state: TransitionState, detail: str = "") -> None:
+    def _tell_end(self, model: str, load: _Load, state: LoadState, detail: str = "") -> None:
         """Tell how a load ended, and before it that it began, where nobody was told: both or none."""
         if not load.is_ended:
             self._tell_begin(model, load)
             load.is_ended = True
             self._tell(model, state, detail)
 
-    def _tell(self, model: str, state: TransitionState, detail: str) -> None:
-        self._reporter.changed(
-            Transition(
-                subject=Subject.LOAD, name=f"{self._name}/{model}", state=state, detail=detail
-            )
-        )
+    def _tell(self, model: str, state: LoadState, detail: str) -> None:
+        self._reporter.changed(Transition(name=f"{self._name}/{model}", state=state, detail=detail))
 
 
 def _nobody_minds() -> None:

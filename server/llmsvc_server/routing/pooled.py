@@ -16,7 +16,7 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.errors import ProviderError, ShuttingDown
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import QueueState, Reporter, Transition
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.line import Line
@@ -338,9 +338,8 @@ class Pooled:
         self._has_queued = True
         self._reporter.changed(
             Transition(
-                subject=Subject.QUEUE,
                 name=f"{self.info.name}/{model}",
-                state=TransitionState.QUEUEING,
+                state=QueueState.QUEUEING,
                 detail=self._advice,
             )
         )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from llmsvc_server.reports import Reporter, Subject, Transition, TransitionState
+from llmsvc_server.reports import ConnectionsState, Reporter, Transition
 from llmsvc_server.rpc.listening import Places, written
 
 DESCRIPTORS = "/dev/fd"
@@ -42,7 +42,7 @@ class Connections:
                 self._tell(address, peers)
             elif peers.total() < self.most * ROOM and address in self._full:
                 self._full.discard(address)
-                self._change(address, TransitionState.FREE, f"{peers.total()} connections")
+                self._change(address, ConnectionsState.FREE, f"{peers.total()} connections")
 
     def _is_of(self, address: str, host: str, port: int) -> bool:
         # One that stands alone may be a wildcard: connections have addresses of their own then.
@@ -56,10 +56,10 @@ class Connections:
         self._full.add(address)
         ((host, count),) = peers.most_common(1)
         detail = f"{peers.total()} connections, and no more are taken; {count} are of {host}"
-        self._change(address, TransitionState.FULL, detail)
+        self._change(address, ConnectionsState.FULL, detail)
 
-    def _change(self, address: str, state: TransitionState, detail: str) -> None:
-        change = Transition(subject=Subject.CONNECTIONS, name=address, state=state, detail=detail)
+    def _change(self, address: str, state: ConnectionsState, detail: str) -> None:
+        change = Transition(name=address, state=state, detail=detail)
         self._reporter.changed(change)
 
 

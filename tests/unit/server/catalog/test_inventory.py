@@ -6,7 +6,7 @@ from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.reports import Subject
+from llmsvc_server.reports import ModelsState
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of
@@ -338,7 +338,7 @@ async def test_only_changes_are_told_with_their_cause() -> None:
     ]
 
     assert expected == told
-    assert {Subject.PROVIDER} == {change.subject for change in reporter.changes}
+    assert {"provider"} == {change.subject for change in reporter.changes}
 
 
 async def test_a_list_that_is_cut_is_told_once_and_once_when_it_no_longer_is() -> None:
@@ -352,7 +352,7 @@ async def test_a_list_that_is_cut_is_told_once_and_once_when_it_no_longer_is() -
     told = [
         (change.name, change.state, change.detail)
         for change in reporter.changes
-        if change.subject is Subject.MODELS
+        if isinstance(change.state, ModelsState)
     ]
 
     expected = [("ollama", "left out", "7 beyond health.max_models"), ("ollama", "complete", "")]

@@ -1,7 +1,6 @@
 import asyncio
 
 from llmsvc_server.health.board import Board
-from llmsvc_server.reports import Subject
 from tests.fakes.listening_reporter import ListeningReporter
 
 START = {"": False, "liveness": True, "readiness": False, "provider/ollama": False}
@@ -58,7 +57,7 @@ def test_only_a_change_of_readiness_is_told() -> None:
         board.publish(table)
 
     assert [("readiness", "SERVING"), ("readiness", "NOT_SERVING")] == told(reporter)
-    assert {Subject.HEALTH} == {change.subject for change in reporter.changes}
+    assert {"health"} == {change.subject for change in reporter.changes}
 
 
 def test_a_drain_turns_everything_but_liveness_for_good_and_is_told_elsewhere() -> None:

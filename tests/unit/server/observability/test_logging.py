@@ -26,12 +26,20 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import logging_to, request_id
 from llmsvc_server.reports import (
+    SUBJECTS,
     AttemptReport,
+    BlockState,
+    BreakerState,
+    ConnectionsState,
+    HealthState,
+    LoadState,
+    ModelsState,
+    ProviderState,
+    QueueState,
     RpcReport,
     RpcStart,
-    Subject,
+    State,
     Transition,
-    TransitionState,
 )
 from tests.fakes.manual_clock import ManualClock
 
@@ -208,26 +216,29 @@ def test_a_wait_that_was_told_has_no_artefacts() -> None:
 
 
 LOUD = {
-    TransitionState.NOT_SERVING,
-    TransitionState.UNKNOWN,
-    TransitionState.LEFT_OUT,
-    TransitionState.QUEUEING,
-    TransitionState.OPEN,
-    TransitionState.BLOCKED,
-    TransitionState.FULL,
-    TransitionState.FAILED,
-    TransitionState.WEDGED,
-    TransitionState.STILL_WEDGED,
+    HealthState.NOT_SERVING,
+    ProviderState.UNKNOWN,
+    ModelsState.LEFT_OUT,
+    *QueueState,
+    BreakerState.OPEN,
+    BlockState.BLOCKED,
+    ConnectionsState.FULL,
+    LoadState.FAILED,
+    LoadState.WEDGED,
+    LoadState.STILL_WEDGED,
     *ErrorKind,
 }
 
 
-@pytest.mark.parametrize("state", [*TransitionState, *ErrorKind])
-def test_changes_are_loud_when_they_are_bad(state: TransitionState | ErrorKind) -> None:
+@pytest.mark.parametrize(
+    ("subject", "state"), [(subject, state) for kind, subject in SUBJECTS.items() for state in kind]
+)
+def test_changes_are_loud_when_they_are_bad(subject: str, state: State) -> None:
     written = Written()
-    written.sink.changed(Transition(subject=Subject.LOAD, name="ollama", state=state))
+    written.sink.changed(Transition(name="ollama", state=state))
     (line,) = written.lines()
 
+    assert f"{subject}.changed" == line["event"]
     assert (state.value, "warning" if state in LOUD else "info") == (line["state"], line["level"])
 
 

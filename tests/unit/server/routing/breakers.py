@@ -2,7 +2,8 @@
 
 import random
 
-from llmsvc_server.routing.breaker import STREAK, CircuitBreaker, Permit, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import STREAK, CircuitBreaker, Permit
 from tests.fakes.chances import STEADY
 from tests.fakes.manual_clock import ManualClock
 

@@ -8,9 +8,9 @@ from llmsvc_server.chat.events import ChatEvent, ChatEvents
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.reports import Subject
+from llmsvc_server.reports import BreakerState as State
 from llmsvc_server.routing.blocks import Blocks
-from llmsvc_server.routing.breaker import STREAK, CircuitBreaker, State
+from llmsvc_server.routing.breaker import STREAK, CircuitBreaker
 from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.place import Place
 from tests.fakes.chances import STEADY
@@ -86,7 +86,7 @@ class Bench:
         return [
             (one.name, one.state, one.detail)
             for one in self.reporter.changes
-            if one.subject is Subject.BREAKER
+            if isinstance(one.state, State)
         ]
 
     def place(self, *, sole: bool = False, model: str = MODEL) -> Place:

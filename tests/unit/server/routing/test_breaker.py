@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from llmsvc_server.routing.breaker import LEAST_VERDICTS, STREAK, Permit, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import LEAST_VERDICTS, STREAK, Permit
 from tests.unit.server.routing.breakers import Bench
 
 

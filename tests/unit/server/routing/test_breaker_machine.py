@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from llmsvc_server.routing.breaker import STREAK, Permit, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import STREAK, Permit
 from tests.unit.server.routing.breakers import Bench
 
 SOLE = st.booleans()

@@ -5,7 +5,8 @@ import pytest
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.breaker import STREAK, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import STREAK
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import done
 from tests.unit.server.routing.endpoints import MODEL, Bench, silent, unreachable

@@ -7,7 +7,8 @@ import pytest
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.breaker import STREAK, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.endpoint import REMEMBERED_MODELS
 from tests.fakes.gate import Gate
 from tests.fakes.requests import budget_of, chat_request

@@ -6,7 +6,8 @@ import pytest
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.breaker import STREAK, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.healing import ONCE_IN_S, REMEMBERED_MODELS, Healing
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate

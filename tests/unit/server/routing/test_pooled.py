@@ -7,7 +7,7 @@ import pytest
 from llmsvc_server.chat.events import Delta, Done, Phase, Waiting
 from llmsvc_server.errors import LlmsvcError, ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.reports import Subject
+from llmsvc_server.reports import QueueState
 from llmsvc_server.routing.pooled import REMEMBERED_MODELS
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
@@ -190,7 +190,7 @@ async def test_the_first_wait_is_told_once_with_the_remedy() -> None:
             _ = group.create_task(read(bench.pool))
         await gate.reached()
         gate.open()
-    told = [change for change in bench.reporter.changes if change.subject is Subject.QUEUE]
+    told = [change for change in bench.reporter.changes if isinstance(change.state, QueueState)]
 
     assert [("ollama/m", "queueing", ADVICE)] == [
         (change.name, change.state, change.detail) for change in told

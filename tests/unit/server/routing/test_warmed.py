@@ -8,7 +8,8 @@ from llmsvc_server.chat.deadline import Budget
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.breaker import STREAK, State
+from llmsvc_server.reports import BreakerState as State
+from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.warmed import Warmed
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Self
 
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.reports import Subject
+from llmsvc_server.reports import LoadState
 from llmsvc_server.routing.loads import LOADS_AT_ONCE, Loads
 from tests.fakes.gate import Gate
 from tests.fakes.listening_reporter import ListeningReporter
@@ -131,7 +131,7 @@ class LoadBench:
         return [
             (change.name, change.state, change.detail)
             for change in self.reporter.changes
-            if change.subject is Subject.LOAD
+            if isinstance(change.state, LoadState)
         ]
 
     async def load(self, model: str, took_s: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from llmsvc_server.app.tasks import Background
-from llmsvc_server.reports import Subject, TransitionState
+from llmsvc_server.reports import ConnectionsState
 from llmsvc_server.rpc.connections import Connections, held, watch
 from llmsvc_server.rpc.listening import Places
 from tests.fakes.eventually import eventually
@@ -58,12 +58,12 @@ async def test_a_listener_that_fills_up_is_told_of_while_it_is_watched() -> None
             _ = background.start(watch([full], every_s=0.01))
             await eventually(lambda: bool(reporter.changes))
 
-    assert [(f"127.0.0.1:{port}", TransitionState.FULL)] == told(reporter)
+    assert [(f"127.0.0.1:{port}", ConnectionsState.FULL)] == told(reporter)
 
 
-def told(reporter: ListeningReporter) -> list[tuple[str, TransitionState]]:
-    assert {change.subject for change in reporter.changes} <= {Subject.CONNECTIONS}
-    return [(change.name, TransitionState(change.state)) for change in reporter.changes]
+def told(reporter: ListeningReporter) -> list[tuple[str, ConnectionsState]]:
+    assert {change.subject for change in reporter.changes} <= {"connections"}
+    return [(change.name, ConnectionsState(change.state)) for change in reporter.changes]
 
 
 def test_full_and_free_are_told_once_each() -> None:
@@ -72,7 +72,7 @@ def test_full_and_free_are_told_once_each() -> None:
     for count in (9, 10, 10, 9, 10, 8, 0):
         watched.look([("127.0.0.1", 7, "192.0.2.1")] * count)
 
-    assert [("127.0.0.1:7", TransitionState.FULL), ("127.0.0.1:7", TransitionState.FREE)] == (
+    assert [("127.0.0.1:7", ConnectionsState.FULL), ("127.0.0.1:7", ConnectionsState.FREE)] == (
         told(reporter)
     )
 
@@ -92,7 +92,7 @@ def test_each_address_has_a_limit_of_its_own() -> None:
     watched.look([("127.0.0.1", 7, "127.0.0.1")] * 6 + [("::1", 7, "::1")] * 6)
     watched.look([("127.0.0.1", 7, "127.0.0.1")] * 6 + [("::1", 7, "::1")] * 10)
 
-    assert [("[::1]:7", TransitionState.FULL)] == told(reporter)
+    assert [("[::1]:7", ConnectionsState.FULL)] == told(reporter)
 
 
 def test_another_port_does_not_count() -> None:
