@@ -299,7 +299,7 @@ class Endpoint:
         verdict = place.failed(error, budget)
         if verdict is not None or error.kind is ErrorKind.SATURATED:
             self._troubled_s = self._clock()
-        return replace(error, verdict=verdict)
+        return error if verdict is None else replace(error, verdict=verdict)
 
     def _block(self, error: ProviderError, model: str) -> None:
         # What a local endpoint lacks, its looks tell; they see as well when it comes back.
