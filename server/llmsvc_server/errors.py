@@ -10,7 +10,7 @@ from llmsvc_server.chat.deadline import Verdict
 from llmsvc_server.chat.route import ProviderInfo, Route, Trail
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.chat.value import exception
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.failures import ErrorKind, InterruptCause
 
 _AS_CALLED = -1
 
@@ -204,18 +204,6 @@ class AllProvidersFailed(LlmsvcError):
     called: bool
     trail: Trail | None = None
     failover_blocked: str = ""
-
-
-class InterruptCause(StrEnum):
-    """What broke a stream after content was delivered; `cause` in the error's metadata."""
-
-    PROVIDER = "provider"
-    TIME_LIMIT = "timeLimit"
-    DRAIN = "drain"
-    PRIVACY = "privacy"
-    SLOW_READER = "slowReader"
-    OVERLOAD = "overload"
-    INTERNAL = "internal"
 
 
 @exception

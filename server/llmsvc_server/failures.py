@@ -42,6 +42,18 @@ class Scope(StrEnum):
     ENDPOINT_MODEL = "endpoint_model"
 
 
+class InterruptCause(StrEnum):
+    """What broke a stream after content was delivered; `cause` in the error's metadata."""
+
+    PROVIDER = "provider"
+    TIME_LIMIT = "timeLimit"
+    DRAIN = "drain"
+    PRIVACY = "privacy"
+    SLOW_READER = "slowReader"
+    OVERLOAD = "overload"
+    INTERNAL = "internal"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """What a failure keeps requests away from, and for how long.
@@ -83,6 +95,7 @@ class Rules:
         is_busy: Whether the provider is well, and only has no room or no model in memory yet.
         is_cold: Whether the model is not in memory then.
         fails_load: Whether a load that meets it has failed, whatever else it may mean.
+        interrupts_as: What broke an answer, where it ends one that had begun.
         has_progress: Whether it is told how far the answer had come.
         is_about_a_chat: Whether only a chat can fail so: what refuses to list its models like that
             is no such provider.
@@ -106,6 +119,7 @@ class Rules:
     is_busy: bool = False
     is_cold: bool = False
     fails_load: bool = False
+    interrupts_as: InterruptCause = InterruptCause.PROVIDER
     has_progress: bool = False
     is_about_a_chat: bool = False
     skip_counts: bool = True
@@ -132,6 +146,7 @@ class ErrorKind(StrEnum):
         sentence="This server has no room for an answer of provider {provider}; try again soon.",
         next=Next.NEVER,
         retry_after_s=1.0,
+        interrupts_as=InterruptCause.OVERLOAD,
         has_progress=True,
     )
     # No connection, or lost before the first response byte. `cause` may be a `TlsTrouble`.
@@ -277,6 +292,7 @@ class ErrorKind(StrEnum):
         sentence="Provider {provider} forwarded the request; its answer was withheld.",
         next=Next.NEVER,
         block=Block(Scope.ENDPOINT_MODEL, (math.inf,)),
+        interrupts_as=InterruptCause.PRIVACY,
     )
     # Not there.
     MODEL_MISSING = Rules(

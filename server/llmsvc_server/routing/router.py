@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -11,19 +10,13 @@ from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Phase, Started, Waiting
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Locality, Route
-from llmsvc_server.errors import InterruptCause, ProviderError, StreamInterrupted
+from llmsvc_server.errors import ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.commit import commits, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.plan import Targets
 from llmsvc_server.routing.plans import Plans
-
-_CAUSES: Mapping[ErrorKind, InterruptCause] = {
-    ErrorKind.VIOLATION: InterruptCause.PRIVACY,
-    ErrorKind.EXHAUSTED: InterruptCause.OVERLOAD,
-}
-"""What broke an answer that had begun, where that was not the provider."""
 
 
 class FailoverRouter:
@@ -189,5 +182,5 @@ class _Attempt:
         assert self._route is not None  # noqa: S101  `started` comes first
         if error.verdict is not None:
             error.verdict.count()
-        cause = _CAUSES.get(error.kind, InterruptCause.PROVIDER)
+        cause = error.kind.rules.interrupts_as
         return StreamInterrupted(cause, self._route, phase=error.phase or "stream")

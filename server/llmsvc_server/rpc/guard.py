@@ -17,13 +17,8 @@ from typing_extensions import override
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Trail
 from llmsvc_server.chat.usage import Usage, estimated_tokens
-from llmsvc_server.errors import (
-    DeadlineExpired,
-    InterruptCause,
-    LlmsvcError,
-    ShuttingDown,
-    StreamInterrupted,
-)
+from llmsvc_server.errors import DeadlineExpired, LlmsvcError, ShuttingDown, StreamInterrupted
+from llmsvc_server.failures import InterruptCause
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
 from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.arrivals import Arrivals

@@ -9,7 +9,8 @@ from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta, Done, Started, Waiting
 from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.errors import InterruptCause, Overloaded, StreamInterrupted
+from llmsvc_server.errors import Overloaded, StreamInterrupted
+from llmsvc_server.failures import InterruptCause
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.limits import Limits

@@ -5,7 +5,8 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
-from llmsvc_server.errors import InterruptCause, StreamInterrupted
+from llmsvc_server.errors import StreamInterrupted
+from llmsvc_server.failures import InterruptCause
 from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.headers import Metadata

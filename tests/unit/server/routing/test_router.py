@@ -9,13 +9,12 @@ from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import (
     AllProvidersFailed,
-    InterruptCause,
     LlmsvcError,
     Overloaded,
     ProviderError,
     StreamInterrupted,
 )
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.failures import ErrorKind, InterruptCause
 from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter

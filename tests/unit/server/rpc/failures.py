@@ -15,7 +15,6 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
     DeadlineExpired,
-    InterruptCause,
     InvalidRequest,
     LlmsvcError,
     Overloaded,
@@ -26,7 +25,7 @@ from llmsvc_server.errors import (
     Violation,
     ViolationReason,
 )
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.failures import ErrorKind, InterruptCause
 
 LONG_NAME = "p" * 64
 LONG_MODEL = "\N{SNOWMAN}" * 85 + "m"

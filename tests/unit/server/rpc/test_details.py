@@ -9,7 +9,6 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.route import Attempt
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
-    InterruptCause,
     InvalidRequest,
     LlmsvcError,
     Overloaded,
@@ -20,7 +19,7 @@ from llmsvc_server.errors import (
     Violation,
     ViolationReason,
 )
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.failures import ErrorKind, InterruptCause
 from llmsvc_server.rpc.details import message_of, status_code, to_status, trailers
 from llmsvc_server.rpc.status import RpcFailure, to_failure
 from tests.unit.server.rpc.failures import (

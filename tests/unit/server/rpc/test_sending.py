@@ -6,7 +6,8 @@ import pytest
 
 from llmsvc_server.chat.deadline import Deadline
 from llmsvc_server.chat.route import Route
-from llmsvc_server.errors import InterruptCause, StreamInterrupted
+from llmsvc_server.errors import StreamInterrupted
+from llmsvc_server.failures import InterruptCause
 from llmsvc_server.routing.limits import Limits
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.deltas import encoded_delta

@@ -8,7 +8,6 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
     AllProvidersFailed,
     DeadlineExpired,
-    InterruptCause,
     InvalidRequest,
     LlmsvcError,
     Overloaded,
@@ -19,7 +18,7 @@ from llmsvc_server.errors import (
     Violation,
     ViolationReason,
 )
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.failures import ErrorKind, InterruptCause
 from llmsvc_server.rpc.status import after, to_failure
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.rpc.failures import (
