@@ -12,10 +12,17 @@ from tests.fakes.eventually import eventually
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: its path, and how many its connection had before it."""
+    """One request: its path, and how many its connection had before it.
+
+    Attributes:
+        head: Its lines, as they came.
+        body: Its bytes.
+    """
 
     path: str
     earlier: int
+    head: tuple[str, ...]
+    body: bytes
 
 
 Say = Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]
@@ -31,20 +38,23 @@ class RawUpstream:
         open_connections: How many of them the client has not closed.
     """
 
-    def __init__(self, say: Say, *, tls: ssl.SSLContext | None = None) -> None:
-        """Answer by `say`; over TLS, if it is to be."""
+    def __init__(
+        self, say: Say, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        """Answer by `say` on an address of this machine; over TLS, if it is to be."""
         self.asked: list[Asked] = []
         self.accepted = 0
         self.open_connections = 0
         self.port = 0
         self._say = say
         self._tls = tls
+        self._host = host
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
-        """Listen on a free port of 127.0.0.1."""
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        """Listen on a free port."""
+        self._listener = await asyncio.start_server(self._serve, self._host, 0, ssl=self._tls)
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 
@@ -65,7 +75,8 @@ class RawUpstream:
     def base_url(self) -> str:
         """Where it is, without a slash at the end."""
         scheme = "http" if self._tls is None else "https"
-        return f"{scheme}://127.0.0.1:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{scheme}://{host}:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -73,8 +84,7 @@ class RawUpstream:
         self._writers.add(writer)
         earlier = 0
         try:
-            while (path := await _request(reader)) is not None:
-                asked = Asked(path, earlier)
+            while (asked := await _request(reader, earlier)) is not None:
                 self.asked.append(asked)
                 await self._say(asked, writer)
                 await writer.drain()
@@ -87,13 +97,13 @@ class RawUpstream:
             self.open_connections -= 1
 
 
-async def _request(reader: asyncio.StreamReader) -> str | None:
-    """Read one request; return its path, None where the client has left."""
+async def _request(reader: asyncio.StreamReader, earlier: int) -> Asked | None:
+    """Read one request; return None where the client has left."""
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        first, *fields = head.split("\r\n")
-        length = next((one for one in fields if one.startswith("content-length:")), ":0")
-        await reader.readexactly(int(length.partition(":")[2]))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        lines = tuple(head.split("\r\n")[:-2])
+        length = next((one for one in lines if one.lower().startswith("content-length:")), ":0")
+        body = await reader.readexactly(int(length.partition(":")[2]))
     except asyncio.IncompleteReadError:
         return None
-    return first.split(" ")[1]
+    return Asked(lines[0].split(" ")[1], earlier, lines, body)
