@@ -9,7 +9,8 @@ from contextlib import aclosing
 import pytest
 
 from llmsvc_server.chat.events import Delta
-from llmsvc_server.errors import ProviderFailed, ProviderProtocolError
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
 from tests.conformance.subjects import ollama_at
 from tests.fakes.eventually import eventually
@@ -147,7 +148,7 @@ async def test_what_is_compressed_unasked_is_no_answer(encoding: str) -> None:
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     async with RawUpstream(say) as upstream, ollama_at(upstream.base_url) as provider:
-        with pytest.raises(ProviderProtocolError) as caught:
+        with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
             await answered(provider)
 
     assert ("C08", 1) == (caught.value.row, caught.value.requests)
@@ -187,7 +188,7 @@ async def test_an_answer_that_breaks_off_leaves_no_connection() -> None:
         writer.write_eof()
 
     async with RawUpstream(say) as upstream, ollama_at(upstream.base_url) as provider:
-        with pytest.raises(ProviderFailed):
+        with pytest.raises(ProviderError, match=ErrorKind.TRANSIENT):
             await answered(provider)
 
         await eventually(lambda: 0 == upstream.open_connections)

@@ -15,6 +15,7 @@ from llmsvc_server.config.keys import ENTRIES, environment_name
 from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.direct_post import reason_for_sessions
 from llmsvc_server.routing.plan import Target
 from llmsvc_server.rpc.listening import Places
 
@@ -48,6 +49,7 @@ def started(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object
         "privacy": settings.llm.operator_privacy,
         "privacy_source": loaded.origins["llm.privacy"] if settings.llm.privacy else SEQUENCE,
         "providers": [_in_short(name, entry) for name, entry in settings.llm.candidates.items()],
+        **({"http_by_session": why} if (why := reason_for_sessions()) else {}),
     }
 
 

@@ -9,6 +9,7 @@ from multidict import CIMultiDictProxy
 from llmsvc_server.chat.deadline import Turn
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.direct_post import DirectResponse
 from llmsvc_server.providers.unfinished import Tail, Tails
 
 FAULTS = (
@@ -40,7 +41,7 @@ class Answer:
 
     __slots__ = ("_content", "_response", "_rest", "headers", "requests", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse | DirectResponse) -> None:
         """Take over `response`; whoever holds the answer closes or releases it."""
         self._response = response
         self._content = response.content

@@ -51,7 +51,10 @@ def translated(error: Exception, *, lack: str) -> ProviderError:
         case SpokeFirstError():
             return ProviderError(ErrorKind.PROTOCOL, row="C08", phase="connect", called=False)
         case _:
-            cause = TlsTrouble.WANTED if isinstance(error.__cause__, SpeaksTlsError) else ""
+            is_tls = isinstance(error, SpeaksTlsError) or isinstance(
+                error.__cause__, SpeaksTlsError
+            )
+            cause = TlsTrouble.WANTED if is_tls else ""
             return ProviderError(ErrorKind.PROTOCOL, row="C08", phase="first_token", cause=cause)
 
 

@@ -6,7 +6,7 @@ what is being waited for.
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
@@ -23,6 +23,12 @@ from yarl import URL
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.answer import FAULTS, Answer
+from llmsvc_server.providers.direct_post import (
+    DirectPost,
+    DirectResponse,
+    Parsing,
+    reason_for_sessions,
+)
 from llmsvc_server.providers.faults import SpokeFirstError, died_silently, lack_in, translated
 from llmsvc_server.providers.head_guard import MOST_HEAD_BYTES, HeadGuard
 from llmsvc_server.providers.large_body import LargeBody
@@ -37,6 +43,13 @@ before anybody else has a turn; the kernel would keep megabytes for who sends fa
 
 MAX_HEADER_BYTES = MOST_HEAD_BYTES
 """Longest line of a response's head: some gateways put a whole policy into one."""
+
+_PARSING = Parsing(
+    auto_decompress=False,
+    read_bufsize=READ_BUFFER_BYTES,
+    max_line_size=MAX_HEADER_BYTES,
+    max_field_size=MAX_HEADER_BYTES,
+)
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -151,8 +164,13 @@ class Upstream:
             networks: Where connections may lead; None for anywhere.
         """
         self._base_url = base_url
-        self._connect_timeout_s = connect_timeout_s
         self._networks = networks
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,
+            connect=connect_timeout_s,
+            sock_connect=connect_timeout_s,
+            sock_read=None,
+        )
         common = {
             hdrs.ACCEPT_ENCODING: "identity",  # A proxy that compresses also buffers.
             hdrs.USER_AGENT: user_agent,
@@ -163,22 +181,17 @@ class Upstream:
             {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCEPT: accept, **common}
         )
         self._urls: dict[str, URL] = {}
+        self._direct_posts: dict[str, DirectPost] = {}
+        self._is_direct = not reason_for_sessions()
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""
+        self._connector = _Connector(limit=0, socket_factory=_Dialler(self._networks))
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, socket_factory=_Dialler(self._networks)),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                connect=self._connect_timeout_s,
-                sock_connect=self._connect_timeout_s,
-                sock_read=None,
-            ),
+            connector=self._connector,
+            timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=READ_BUFFER_BYTES,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
+            **_PARSING,
         )
         return self
 
@@ -254,18 +267,9 @@ class Upstream:
             raise attempt.translated(error) from None
 
     async def _send(self, method: str, path: str, body: bytes | None, attempt: _Attempt) -> Answer:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = URL(f"{self._base_url}{path}")
-        headers = self._asking if body is None else self._chatting
-        data: bytes | LargeBody | None = body
-        if body is not None and len(body) > LARGE_BODY_BYTES:
-            data = LargeBody(body)
         token = _attempt.set(attempt)
         try:
-            response = await self._session.request(
-                method, url, data=data, headers=headers, allow_redirects=False
-            )
+            response = await self._response(method, path, body)
             _check_framing(response)
             return Answer(response)
         except BaseException:
@@ -274,8 +278,44 @@ class Upstream:
         finally:
             _attempt.reset(token)
 
+    def _response(
+        self, method: str, path: str, body: bytes | None
+    ) -> Awaitable[aiohttp.ClientResponse | DirectResponse]:
+        if body is None:
+            return self._by_session(method, path, None, self._asking)
+        if len(body) > LARGE_BODY_BYTES:
+            return self._by_session(method, path, LargeBody(body), self._chatting)
+        if not self._is_direct:
+            return self._by_session(method, path, body, self._chatting)
+        return self._direct_post(path).send(body)
 
-def _check_framing(response: aiohttp.ClientResponse) -> None:
+    def _direct_post(self, path: str) -> DirectPost:
+        post = self._direct_posts.get(path)
+        if post is None:
+            post = self._direct_posts[path] = DirectPost(
+                self._url(path),
+                self._chatting,
+                connector=self._connector,
+                timeout=self._timeout,
+                parsing=_PARSING,
+            )
+        return post
+
+    def _by_session(
+        self, method: str, path: str, data: bytes | LargeBody | None, headers: CIMultiDict[str]
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        return self._session.request(
+            method, self._url(path), data=data, headers=headers, allow_redirects=False
+        )
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(f"{self._base_url}{path}")
+        return url
+
+
+def _check_framing(response: aiohttp.ClientResponse | DirectResponse) -> None:
     """Return if the body can still come, or has come: what is behind its end is nobody's.
 
     Raises:
