@@ -14,6 +14,8 @@ PYTEST := GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest --quiet
 WORKERS ?= 2
 BY_FILE := --numprocesses=$(WORKERS) --dist=loadfile
 BY_TEST := --numprocesses=$(WORKERS) --dist=worksteal
+# What speaks HTTP to upstreams, in this process.
+HTTP := tests/conformance $(wildcard $(foreach what,ollama openai anthropic answer stray tls own post upstream,tests/integration/test_$(what)_*.py))
 FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
 # With it set, as .ci/run does, `make test` measures coverage too, and no check runs its tests again.
 MEASURE_ONCE ?=
@@ -62,12 +64,12 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check check-source check-service fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-interop test-live
+.PHONY: check check-source check-service fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live
 check: check-source check-service ## Run what CI runs
 
 check-source: lint types layers protos-check docs-check deploy-check locks-check ## Run its part that reads files, two at a time with -j2
 
-check-service: cov scorecard-check test-invariants test-egress test-hostile test-interop test-live ## Run its part that runs the service
+check-service: cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live ## Run its part that runs the service
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -114,6 +116,9 @@ test-egress: setup ## Run them under local_only where there is no network but lo
 
 test-hostile: setup ## Measure what hostile callers and upstreams cost, and hold the bounds
 	@$(PYTEST) tests/hostile
+
+test-sessions: setup ## Run the tests of requests to upstreams as with an aiohttp that nobody has tested
+	@PYTHONPATH=tests/fakes/unknown_aiohttp $(PYTEST) $(BY_FILE) $(HTTP)
 
 test-interop: setup ## Call the server with the programs of `make test-tools`
 	@$(PYTEST) $(BY_FILE) -m interop
