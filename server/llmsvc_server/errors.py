@@ -97,12 +97,12 @@ class ProviderError(LlmsvcError):
         provider: Who failed; the plan or the router knows.
         endpoint: Name of the address that was used, never the address. May be empty.
         model: The model that was asked, in the provider's spelling. Empty if there was none.
-        row: The row of failover.md 2.2 that matched, such as "O07". Empty if none was needed.
+        row: The row of docs/failover.md 2.2 that matched, such as "O07". Empty if none was needed.
         status: HTTP status, where there was one.
         phase: What was going on: "connect", "load", "first_token", "idle", "stream". May be empty.
         cause: Finer class within the kind, such as "repetition". May be empty.
-        code: The upstream's own code or type, if it is one of those in failover.md 2.2; "other"
-            for any else it gave, empty for none.
+        code: The upstream's own code or type, if it is one of docs/failover.md 2.2; "other" for any
+            else it gave, empty for none.
         param: The request field that the upstream named, in its own terms. May be empty.
         retry_after_s: When the provider wants to be asked again, if it said so.
         context_length, input_tokens: Facts of a CONTEXT failure, where the provider gave them.

@@ -11,7 +11,6 @@ import pytest
 PAGE = "docs/invariants.md"
 FOLDER = "tests/invariants"
 COUNT = 20
-"""Of failover.md 15."""
 
 ROW = re.compile(r"^\| (\d+) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 NAME = re.compile(r"`([^`]+)::([^`]+)`")

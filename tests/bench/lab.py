@@ -40,7 +40,7 @@ class Ledger(msgspec.Struct, frozen=True):
     connections: int
     chatted: int  # of them, those whose last request was for a chat
     chats: int
-    faults: dict[str, int]  # given, by kind of provider and row of failover.md 2.2
+    faults: dict[str, int]  # given, by kind of provider and row of docs/failover.md 2.2
     sorts: int  # how many of those there are
 
 

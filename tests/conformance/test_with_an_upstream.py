@@ -30,7 +30,7 @@ from tests.fakes.requests import budget_of, chat_request
 
 Networked = tuple[ChatProvider, FakeOllama]
 PROMPT_S = 0.25
-"""How soon an upstream must see that its client has left (facts/ollama.md section 14)."""
+"""How soon an upstream must see that its client has left (docs/invariants.md 6)."""
 
 
 def started(provider: ChatProvider) -> ChatEvents:

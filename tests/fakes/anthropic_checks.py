@@ -1,7 +1,7 @@
 """What Anthropic refuses of a request, as far as a client of ours could get it wrong.
 
-Source: facts/providers.md 2.1, 2.2, 2.6 and 2.8; of the newer version of the protocol, the vendor's
-client 2.14, which sends it, and its page of versions.
+Source: docs/facts/providers.md 2.1, 2.2, 2.6 and 2.7; of the newer version of the protocol, the
+vendor's client 2.14, which sends it, and its page of versions.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -1,6 +1,6 @@
 """What a real Ollama refuses in a chat request, in its order and its words.
 
-Source: facts/ollama.md sections 2, 5.1 and 6, recordings of 0.10.1 and 0.24.0. Written apart from
+Source: docs/facts/ollama.md 2, 5.1 and 6, recordings of 0.10.1 and 0.24.0. Written apart from
 the adapter on purpose: shared code would share its mistakes.
 """
 

@@ -1,6 +1,6 @@
 """The models that a fake Ollama has on disk, and what it says to names and wishes.
 
-Source: facts/ollama.md sections 5.1 and 6.
+Source: docs/facts/ollama.md 5.1 and 6.
 """
 
 import hashlib

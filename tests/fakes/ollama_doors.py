@@ -71,7 +71,7 @@ class Doors(web.Server):
 def is_own_address(request: web.BaseRequest) -> bool:
     """Return whether a loopback server answers: `Host` and `Origin` name a place of its own.
 
-    Source: facts/ollama.md section 1.
+    Source: docs/facts/ollama.md 1.
     """
     origin = request.headers.get("Origin")
     places = [request.host] + ([urlsplit(origin).netloc] if origin else [])

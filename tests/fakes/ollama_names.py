@@ -1,6 +1,6 @@
 """How a real Ollama reads a model's name.
 
-Source: facts/ollama.md section 6. Written apart from the adapter on purpose.
+Source: docs/facts/ollama.md 6. Written apart from the adapter on purpose.
 """
 
 import re

@@ -1,6 +1,6 @@
 """How the models of a fake Ollama come into memory and are shared.
 
-Source: facts/ollama.md sections 7 and 8.
+Source: docs/facts/ollama.md 7 and 8.
 """
 
 import asyncio

@@ -39,7 +39,7 @@ def answered() -> list[Recording]:
 
 
 def expected_row(recorded: Recording) -> str:
-    """Return the row of failover.md 2.2 that an answer ends with; empty if it ends well."""
+    """Return the row of docs/failover.md 2.2 that an answer ends with; empty if it ends well."""
     if recorded.lines[-1].get("done_reason") in LOADED_ONLY:
         return "O03"
     return UNENDED.get(recorded.case, "")

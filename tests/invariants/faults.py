@@ -1,6 +1,6 @@
 """Every fault before the first content that an upstream can make, by protocol and row.
 
-Rows: failover.md 2.2. One entry at least for each row that an adapter knows.
+Rows: docs/failover.md 2.2. One entry at least for each row that an adapter knows.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Invariants 7, 8 and 9: what opens a breaker, and who passes it (failover.md 15)."""
+"""Invariants 7, 8 and 9: what opens a breaker, and who passes it (docs/invariants.md)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Invariants 14 and 16: what a fault is taken for, and which status follows (failover.md 15)."""
+"""Invariants 14 and 16 (docs/invariants.md): what a fault is taken for, which status follows."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Invariant 13 for Ollama, of whose answers there are recordings (failover.md 15).
+"""Invariant 13 for Ollama, of whose answers there are recordings (docs/invariants.md).
 
 The other protocols' readings hold it in their own tests; see docs/invariants.md.
 """

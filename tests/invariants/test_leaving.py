@@ -1,4 +1,4 @@
-"""Invariant 6: whoever leaves, in whatever phase, leaves nothing behind (failover.md 15)."""
+"""Invariant 6: whoever leaves, in whatever phase, leaves nothing behind (docs/invariants.md)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

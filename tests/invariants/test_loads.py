@@ -1,4 +1,4 @@
-"""Invariant 10: however many want a cold model, it is loaded once (failover.md 15)."""
+"""Invariant 10: however many want a cold model, it is loaded once (docs/invariants.md)."""
 
 import asyncio
 from collections import Counter

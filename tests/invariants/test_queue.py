@@ -1,4 +1,4 @@
-"""Invariants 11 and 12: who waits, how long, and where calls go (failover.md 15)."""
+"""Invariants 11 and 12: who waits, how long, and where calls go (docs/invariants.md)."""
 
 import asyncio
 from collections.abc import AsyncIterator

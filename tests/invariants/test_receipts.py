@@ -1,4 +1,4 @@
-"""Invariant 18: what a receipt says of the way, and of what is not known (failover.md 15)."""
+"""Invariant 18: what a receipt says of the way, and of what is not known (docs/invariants.md)."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Invariants 4 and 5: how many requests a call makes upstream, and until when (failover.md 15)."""
+"""Invariants 4 and 5 (docs/invariants.md): how many requests a call makes, and until when."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ OPENS_A_BREAKER = 4
 """One failure more than what opens it."""
 
 LONGER_S, RESERVE_S = 0.75, 0.15
-"""A deadline, and what is kept of it for the status (failover.md 4.1)."""
+"""A deadline, and what is kept of it for the status (docs/failover.md 4.1)."""
 
 SLACK_S = 0.1
 """What a loaded machine may take on top; the clock of the rule is not the test's."""

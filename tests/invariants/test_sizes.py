@@ -1,4 +1,4 @@
-"""Invariant 19: what is told stays small, and a slow reader breaks nothing (failover.md 15)."""
+"""Invariant 19: what is told stays small, and a slow reader breaks nothing (docs/invariants.md)."""
 
 import asyncio
 

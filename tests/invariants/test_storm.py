@@ -1,4 +1,4 @@
-"""Invariant 20: whatever happened, nothing is left of it (failover.md 15)."""
+"""Invariant 20: whatever happened, nothing is left of it (docs/invariants.md)."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Invariants 2 and 3: one status, one end, and one voice in every stream (failover.md 15)."""
+"""Invariants 2 and 3: one status, one end, and one voice in every stream (docs/invariants.md)."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Invariant 17: what is waited out, how long, and how far apart (failover.md 15)."""
+"""Invariant 17: what is waited out, how long, and how far apart (docs/invariants.md)."""
 
 import asyncio
 import random

@@ -5,7 +5,7 @@ alone: the next token depends on the current one only. `token_embd` maps a token
 own, `output` maps each state to the token that follows. State 0 belongs to everything that is only
 prompt, and leads to the first word.
 
-Source: facts measured with Ollama 0.10.1 and 0.24.0; not tried on 0.30 and later.
+Source: measured with Ollama 0.10.1 and 0.24.0; not tried on 0.30 and later.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""S15 and S16: an outage and what is said of it (failover.md 14)."""
+"""S15 and S16: an outage and what is said of it (docs/scorecard.md)."""
 
 from tests.scenarios.protocols import Fault, Protocol, refuse
 from tests.scenarios.stage import FALLBACK_TEXT, Way, staged

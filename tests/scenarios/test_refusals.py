@@ -1,4 +1,4 @@
-"""S01 to S05, S12, S13, S14: what a primary refuses, and what follows (failover.md 14)."""
+"""S01 to S05, S12, S13, S14: what a primary refuses, and what follows (docs/scorecard.md)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""S06 to S11: a primary that stays silent, stalls, breaks off or talks nonsense (failover.md 14)."""
+"""S06 to S11 (docs/scorecard.md): a primary that is silent, stalls, breaks off, talks nonsense."""
 
 import pytest
 

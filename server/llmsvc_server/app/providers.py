@@ -36,7 +36,7 @@ from llmsvc_server.routing.timed import Timed
 from llmsvc_server.routing.warmed import Warmed
 
 LEAST_ATTEMPT_S = {Locality.LOCAL: 1.0, Locality.REMOTE: 2.0}
-"""What an attempt is assumed to need where nothing is known yet (failover.md 4.3)."""
+"""What an attempt is assumed to need where nothing is known yet (docs/failover.md 4.3)."""
 
 MOCK_WAIT_S = 60.0
 """The mock never waits."""

@@ -124,7 +124,7 @@ class Inventory:
         """Return why nothing at all is known of `provider`; None where its models are known.
 
         Where a model runs is known only from a catalogue, so before the first one nothing may be
-        sent (failover.md 10.2).
+        sent (docs/privacy.md 2).
         """
         looks = [watched.look for watched in self._providers[provider].values()]
         if any(look.catalogue is not None for look in looks):

@@ -32,7 +32,7 @@ class Deadline:
 class Verdict(Protocol):
     """What one failed attempt says of an upstream, kept back: a retry may take it back.
 
-    Only the last word of a request on an upstream counts (failover.md 5).
+    Only the last word of a request on an upstream counts (docs/failover.md 5).
     """
 
     def count(self) -> None:

@@ -78,7 +78,7 @@ class LlmSettings(Section):
 
     @property
     def operator_privacy(self) -> str:
-        """The operator's policy, "local_only" or "cloud_allowed" (failover.md 10.1)."""
+        """The operator's policy, "local_only" or "cloud_allowed" (docs/privacy.md 1)."""
         if self.privacy is not None:
             return self.privacy
         named = (self.providers[name] for name in self.sequence)

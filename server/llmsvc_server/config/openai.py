@@ -155,7 +155,7 @@ class OpenaiSettings(Section):
 
     @property
     def sends_store(self) -> bool:
-        """Whether the vendor is to be told to keep no answer (facts/providers.md 1.1)."""
+        """Whether the vendor is to be told to keep no answer (docs/facts/providers.md 1.1)."""
         return _is_openai(self.base_url) or _is_azure(self.base_url)
 
     @property

@@ -11,7 +11,7 @@ from llmsvc_server.routing.endpoint import Endpoint
 from llmsvc_server.routing.plan import Target
 
 OVERLOOKED_S = 15.0
-"""How long readiness overlooks an open breaker: endpoint lists that flap are worse (failover.md 5)."""
+"""How long readiness overlooks an open breaker (docs/failover.md 5): lists that flap are worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Whether an answer has ended: by its own word, as long as nothing follows it.
 
-Rules: failover.md 3.3, and ADR-026 for what servers do that end too early. A word that nothing
+Rules: docs/failover.md 3.3, and ADR-026 for what servers do that end too early. A word that nothing
 follows is taken at once by whoever reads (ADR-037).
 """
 

@@ -1,6 +1,6 @@
 """Names of models as Ollama reads them: what two spellings have in common, and what is remote.
 
-Source: facts/ollama.md section 6, from the server's code and recordings of 0.10.1 and 0.24.0.
+Source: docs/facts/ollama.md 6, from the server's code and recordings of 0.10.1 and 0.24.0.
 """
 
 import re

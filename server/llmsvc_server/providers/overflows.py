@@ -69,7 +69,7 @@ _ROWS = (
         r" loaded with context length of only {window} tokens"
     ),
     r"reached context length of {window} tokens with this model",
-    # Anthropic (facts/providers.md 2.6), Bedrock, LiteLLM's own class.
+    # Anthropic (docs/facts/providers.md 2.6), Bedrock, LiteLLM's own class.
     r"prompt is too long(?:: {tokens} tokens > {window} maximum)?",
     r"input length and \W?max_tokens\W? exceed context limit: {tokens} \+ \d{1,10} > {window}",
     r"input is too long for requested model",
@@ -91,7 +91,7 @@ _ROWS = (
     r"invalid params, context window exceeds limit",  # MiniMax
     r"range of input length should be \[1, {window}\]",  # Alibaba
     r"prompt token count of {tokens} exceeds the limit of {window}",  # GitHub
-    # Ollama's /v1 (facts/ollama.md 5), and its vendor's cloud.
+    # Ollama's /v1 (docs/facts/ollama.md 5), and its vendor's cloud.
     r"(?:the )?input length exceeds the context length",
     r"(?:the )?prompt is longer than the context length",
     r"prompt too long; exceeded (?:max )?context length",

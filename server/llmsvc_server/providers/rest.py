@@ -12,7 +12,7 @@ from llmsvc_server.providers.lines import MAX_LINE_BYTES
 REST_WAIT_S = 2.0
 """How long a complete answer may take to say the rest: its usage, or that nothing follows.
 
-Source: failover.md 3.3.
+Source: docs/failover.md 3.3.
 """
 
 MOST_REST_BYTES = 2 * MAX_LINE_BYTES

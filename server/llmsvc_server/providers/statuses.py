@@ -1,7 +1,8 @@
 """The HTTP status that an error under 200 tells, wherever it stands and however it is written.
 
-Sources: OpenRouter and vLLM write `code` as a number (facts/providers.md 1.6), LiteLLM as a text
-(`"code": "429"`), others `status` or `status_code`; a JSON library of floats makes 429.0 of it.
+Sources: OpenRouter and vLLM write `code` as a number (docs/facts/providers.md 1.6), LiteLLM as a
+text (`"code": "429"`), others `status` or `status_code`; a JSON library of floats makes 429.0 of
+it.
 """
 
 import re

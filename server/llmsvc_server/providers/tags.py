@@ -1,6 +1,6 @@
 """An Ollama's list of models in bytes, entry by entry: an odd one costs nobody else. Pure.
 
-Source: facts/ollama.md sections 6.2, 7 and 11. Servers that pass for an Ollama write sizes as texts
+Source: docs/facts/ollama.md 6.2, 7 and 10. Servers that pass for an Ollama write sizes as texts
 and leave keys out.
 """
 

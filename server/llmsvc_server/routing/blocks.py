@@ -1,6 +1,6 @@
 """What keeps requests away from a provider for a known time: facts of our account, not its health.
 
-A state machine on an injected clock. Lengths: failover.md 6.
+A state machine on an injected clock. Lengths: docs/failover.md 6.
 """
 
 import math

@@ -1,7 +1,7 @@
 """One circuit breaker: whether calls may pass, judged by how the last ones ended.
 
 A state machine on an injected clock, without timers: time is looked at whenever somebody asks.
-Numbers and their reasons: failover.md 5.
+Numbers and their reasons: docs/failover.md 5.
 """
 
 import random

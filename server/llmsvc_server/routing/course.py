@@ -1,6 +1,6 @@
 """One request's way through its plan: what is asked next, after which pause, with how much time.
 
-Rules: failover.md 4. Which failure is told in the end: settle.py.
+Rules: docs/failover.md 4. Which failure is told in the end: settle.py.
 """
 
 import random

@@ -28,7 +28,7 @@ from llmsvc_server.routing.place import Place
 TROUBLE_S = 10.0
 """How long an endpoint that just failed is used only where no other is eligible.
 
-Who fails at once looks idle, and would be given everything (failover.md 9).
+Who fails at once looks idle, and would be given everything (docs/failover.md 9).
 """
 
 REMEMBERED_MODELS = 256

@@ -1,6 +1,6 @@
 """Frees a wedged model: one that is in memory, takes chats, and never sends a byte.
 
-Recorded from Ollama 0.24.0 (facts/ollama.md, section 8, "Wedge"): every GET is green and a load
+Recorded from Ollama 0.24.0 (docs/facts/ollama.md 8, "Wedge"): every GET is green and a load
 answers at once, so only silence tells. What helps without a restart is an unload, once no call
 hangs on the model any more.
 """

@@ -20,7 +20,7 @@ class Limits:
     """The limits that run. The timer is set again when it fires, or for an earlier end.
 
     `asyncio.timeout` costs 5 us each time, and a timer of its own for each wait 0.6 KiB; this costs
-    a wait 0.2 us (facts/grpc-aio.md, 3).
+    a wait 0.2 us (docs/facts/grpc-aio.md 2).
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Loads of cold models: one at a time per endpoint, detached from the calls that wait for them.
 
 A load hangs on the connection that asked for it, so no caller's leaving may close that one
-(failover.md 7).
+(docs/failover.md 7).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ LOADS_AT_ONCE = 4
 
 BYTES_PER_S = 200_000_000
 SIZED_ETA_S = (5.0, 300.0)
-"""A first guess from the size on disk, and its bounds (failover.md 7.5)."""
+"""A first guess from the size on disk, and its bounds (docs/failover.md 7)."""
 
 
 def _no_size(_model: str) -> int | None:

@@ -12,7 +12,7 @@ REMEMBERED_MODELS = 256
 SLOWEST_READING_S = 0.010
 """Seconds a token of a prompt takes where nothing better is known; never less is assumed.
 
-Cached prompts report impossible speeds (failover.md 4.2).
+Cached prompts report impossible speeds (docs/failover.md 4.2).
 """
 
 MOST_DOUBLINGS = 3

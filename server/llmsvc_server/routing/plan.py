@@ -1,8 +1,8 @@
 """Which candidates a request has, in order. Pure: a request, the targets, what is known of them.
 
-The privacy gate stands before anything that looks at the prompt or goes out (failover.md 1 and 10).
-A provider that a caller picked is gated before its models are looked up; else the model is found
-first, since where it runs decides.
+The privacy gate stands before anything that looks at the prompt or goes out (docs/failover.md 1,
+docs/privacy.md 1). A provider that a caller picked is gated before its models are looked up; else
+the model is found first, since where it runs decides.
 """
 
 from collections.abc import Mapping, Sequence

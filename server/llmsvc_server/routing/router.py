@@ -38,7 +38,7 @@ class FailoverRouter:
             targets: What is configured.
             inventory: Snapshots of what each has.
             remote_when_busy: Whether remote targets help where local ones are merely busy.
-            held: Counts what is held back for whole answers (failover.md 3.2).
+            held: Counts what is held back for whole answers (docs/failover.md 3.2).
             clock: Monotonic seconds.
             chance: Spreads pauses.
         """

@@ -1,4 +1,4 @@
-"""Which failure the caller is told, of all that a call met. Pure. Rules: failover.md 2.4."""
+"""Which failure the caller is told, of all that a call met. Pure. Rules: docs/failover.md 2.4."""
 
 import math
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Everything that is read out of a gRPC context, once, at entry.
 
 After the end of a call the accessors read freed memory and may crash the process
-(grpcio 1.81 to 1.85; facts/grpc-aio.md, 2), so no other module calls them.
+(grpcio 1.81 to 1.85; docs/facts/grpc-aio.md 1), so no other module calls them.
 """
 
 import random

@@ -1,6 +1,6 @@
 """Checks of a request against the contract, all violations at once. Pure.
 
-Limits and ranges are those of contract.md 8.
+Limits and ranges are those of docs/contract.md 3.
 """
 
 from collections.abc import Iterator

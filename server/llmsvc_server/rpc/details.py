@@ -20,7 +20,7 @@ STATUS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 MAX_STATUS_BYTES = 4096
-"""A client of grpcio loses some statuses from 8 KiB on (contract.md 6.1, measured)."""
+"""A client of grpcio loses some statuses from 8 KiB on (docs/contract.md 4)."""
 
 MAX_MESSAGE_BYTES = 256
 MAX_DETAIL_BYTES = 64

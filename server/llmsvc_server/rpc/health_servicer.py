@@ -1,7 +1,7 @@
 """grpc.health.v1 over the board: a probe reads a table and causes nothing.
 
 The stock asyncio servicer cannot List, starts out SERVING, and holds a drain up while somebody
-watches (facts/grpc-aio.md, 10).
+watches (docs/facts/grpc-aio.md 4).
 """
 
 import grpc

@@ -77,7 +77,7 @@ class Progress:
             raise failure
 
     async def _end(self, speaking: asyncio.Task[None]) -> None:
-        # A write that is cancelled kills the call (facts/grpc-aio.md 5), and its status with it.
+        # A cancelled write kills the call (docs/facts/grpc-aio.md 3), and its status with it.
         try:
             async with asyncio.timeout(CLOSING_S), self._turn:
                 speaking.cancel()

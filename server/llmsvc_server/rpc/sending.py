@@ -17,7 +17,7 @@ class Sending(Limit):
     """An outlet that waits for its caller, message by message, and not for ever.
 
     gRPC takes a message once the caller's window has room for it. A message that is given up stays
-    on its way all the same, so the call ends with it (facts/grpc-aio.md, 5).
+    on its way all the same, so the call ends with it (docs/facts/grpc-aio.md 3).
     """
 
     __slots__ = ("_call", "_clock", "_longest_s", "_outlet")

@@ -26,7 +26,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.rpc.open_streams import StreamLimitReached
 
 LEAST_PUSHBACK_MS = 100
-"""A pushback of 0 makes a grpcio client hang until its deadline (contract.md 6.4)."""
+"""A pushback of 0 makes a grpcio client hang until its deadline (docs/contract.md 5)."""
 
 NO_RETRY = -1
 MOST_RETRY_S = 86_400.0

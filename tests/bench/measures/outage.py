@@ -6,7 +6,7 @@ from tests.bench.load import Outlived
 from tests.bench.row import Judged, Row, said
 
 _RATE = 50
-_MOST = 4  # generation requests for one RPC, failover.md 4.4
+_MOST = 4  # generation requests for one RPC, docs/failover.md 4.4
 _ALL = "ollama,openai,anthropic"
 _ALL_OUT_SHARE = 1 / 3  # of the time: no breaker's state takes longer than a few probes
 

@@ -1,4 +1,4 @@
-"""The fake's models, memory and strictness, as facts/ollama.md tells them of real servers."""
+"""The fake's models, memory and strictness, as docs/facts/ollama.md tells them of real servers."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The table of failover.md 2.1, written once more by hand: a change of one is a change of both."""
+"""The table of docs/failover.md 2.1, once more by hand: a change of one is a change of both."""
 
 import pytest
 

@@ -3,7 +3,7 @@
 A refusal of a limit ran nothing, so it is answered by one more try with what it says is left. The
 texts are data; no other module looks at them.
 
-Source: facts/providers.md 2.6, and refusals quoted in public issue trackers up to 2026-11.
+Source: docs/facts/providers.md 2.6, and refusals quoted in public issue trackers up to 2026-11.
 """
 
 import re

@@ -29,7 +29,7 @@ from llmsvc_server.providers.unfinished import Tails, Unfinished
 
 VENDOR_URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"
-"""Of the protocol (facts/providers.md 2.1). The next one, 2026-10-21, knows no `temperature`."""
+"""Of the protocol (docs/facts/providers.md 2.1). The next, 2026-10-21, knows no `temperature`."""
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free."""

@@ -1,10 +1,10 @@
 """What Anthropic's refusals and error events mean: ordered rows, the first that fits wins.
 
 The error's code is asked before its type, that before its text, and the status last: no status
-but 402 says whether money is gone (failover.md 2.3). Text goes no further than here: an error has
-a class, a row, numbers, and of the provider's words only those that this module lists.
+but 402 says whether money is gone (docs/failover.md 2.3). Text goes no further than here: an error
+has a class, a row, numbers, and of the provider's words only those that this module lists.
 
-Rows: failover.md 2.2. Signals: facts/providers.md 2.6.
+Rows: docs/failover.md 2.2. Signals: docs/facts/providers.md 2.6.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ class Row:
     """One kind of failure. What a row leaves out may be anything.
 
     Attributes:
-        name: Its name in failover.md 2.2.
+        name: Its name in docs/failover.md 2.2.
         error: What it means.
         codes: Codes, one of which it must have.
         kinds: Types, one of which it must have.

@@ -1,8 +1,8 @@
 """How far the models of each family let a caller steer the choice of tokens: data, first match wins.
 
-Sources: facts/providers.md 2.8; the vendor's guide to its version 2026-10-21, by which models from
-4.7 on take no other values than their own; and the refusal "`temperature` and `top_p` cannot both
-be specified for this model", reported of 4.1 to 4.6.
+Sources: docs/facts/providers.md 2.7; the vendor's guide to its version 2026-10-21, by which models
+from 4.7 on take no other values than their own; and the refusal "`temperature` and `top_p` cannot
+both be specified for this model", reported of 4.1 to 4.6.
 """
 
 from enum import StrEnum

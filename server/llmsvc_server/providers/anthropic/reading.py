@@ -1,8 +1,8 @@
 """One answer, from the bytes of its body to events. Pure: no socket, no clock.
 
-Two markers end an answer (failover.md 3.3): a stop reason makes it complete, `message_stop` says
-that nothing follows, and nothing behind it is looked at. Content behind a reason alone takes that
-back. What comes out depends on the bytes only, not on where the network cut them.
+Two markers end an answer (docs/failover.md 3.3): a stop reason makes it complete, `message_stop`
+says that nothing follows, and nothing behind it is looked at. Content behind a reason alone takes
+that back. What comes out depends on the bytes only, not on where the network cut them.
 """
 
 import re
@@ -45,7 +45,7 @@ from llmsvc_server.providers.untyped import text_of
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
-"""How much may come before the first content or thinking (failover.md 3.1)."""
+"""How much may come before the first content or thinking (docs/failover.md 3.1)."""
 
 _TEXT = "text"
 _TEXT_DELTA = "text_delta"

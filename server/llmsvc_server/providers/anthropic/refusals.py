@@ -1,6 +1,6 @@
 """What Anthropic says when it refuses or fails, taken apart: no meaning yet.
 
-Shapes: facts/providers.md 2.6.
+Shapes: docs/facts/providers.md 2.6.
 """
 
 from collections.abc import Iterator, Mapping

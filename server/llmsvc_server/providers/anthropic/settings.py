@@ -1,6 +1,6 @@
 """What of a caller's sampling a model takes, and what is told of the rest. Pure.
 
-Source: facts/providers.md 2.1 and 3.1.
+Source: docs/facts/providers.md 2.1 and 3.1.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,6 @@
 """What an answer says of its size, in our terms. Anything may stand in these fields.
 
-Source: facts/providers.md 2.4.
+Source: docs/facts/providers.md 2.4.
 """
 
 from llmsvc_server.chat.usage import Usage

@@ -1,6 +1,6 @@
 """Anthropic Messages in bytes: a request of ours encoded, events of an answer decoded. Pure.
 
-Fields and types: facts/providers.md 2.1 to 2.4. What the answer needs is typed. What only says
+Fields and types: docs/facts/providers.md 2.1 to 2.4. What the answer needs is typed. What only says
 more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
 """
 

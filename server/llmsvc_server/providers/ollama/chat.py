@@ -27,7 +27,7 @@ from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
 from llmsvc_server.providers.unfinished import Tails, Unfinished
 
 DRAIN_S = 0.05
-"""How long a complete answer's connection may take to become free (failover.md 3.3)."""
+"""How long a complete answer's connection may take to become free (docs/failover.md 3.3)."""
 
 _CHAT = "/api/chat"
 _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})

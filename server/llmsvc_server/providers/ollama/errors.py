@@ -3,7 +3,7 @@
 Ollama has no error codes, so this is the one place where an upstream's text is read. It goes no
 further: an error made here has a class, a row and numbers.
 
-Rows and order: failover.md 2.2. Texts: facts/ollama.md section 5, from the server's code and from
+Rows and order: docs/failover.md 2.2. Texts: docs/facts/ollama.md 5, from the server's code and from
 recordings of 0.10.1 and 0.24.0.
 """
 
@@ -33,7 +33,7 @@ class Row:
     """One kind of failure.
 
     Attributes:
-        name: Its name in failover.md 2.2.
+        name: Its name in docs/failover.md 2.2.
         error: What it means.
         statuses: HTTP statuses of refusals it is about. An error line has none: Ollama 0.10.1
             sends under 200 what newer ones refuse with a status.

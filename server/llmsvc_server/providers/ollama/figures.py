@@ -1,6 +1,6 @@
 """What the last line of an answer says of its size and its time, in our terms.
 
-Anything may stand in these fields. Source: facts/ollama.md section 3.
+Anything may stand in these fields. Source: docs/facts/ollama.md 3.
 """
 
 from llmsvc_server.chat.events import Timings

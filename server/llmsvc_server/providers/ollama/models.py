@@ -1,6 +1,6 @@
 """Which models an Ollama has, and which of them are in memory. Runs none.
 
-Source: facts/ollama.md sections 6.2, 7 and 11.
+Source: docs/facts/ollama.md 6.2, 7 and 10.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ MAX_FACT_BYTES = 64 * 1024
 """Longest document that is no list."""
 
 LOOK_LIMIT_S = 1.8
-"""Longest look, all questions together. Whoever wants it waits 2 s (architecture.md 10)."""
+"""Longest look, all questions together. Whoever wants it waits 2 s (ADR-004)."""
 
 MEMORY_LIMIT_S = 1.0
 """/api/ps may hang for ten seconds on newer servers, while all is well."""

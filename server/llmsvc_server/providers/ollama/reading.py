@@ -1,6 +1,6 @@
 """One answer of /api/chat, from the bytes of its body to events. Pure: no socket, no clock.
 
-Rules: facts/ollama.md section 3. Nothing behind a last line that stands alone is looked at; content
+Rules: docs/facts/ollama.md 3. Nothing behind a last line that stands alone is looked at; content
 behind any other takes the end back. What comes out depends on the bytes only, not on where the
 network cut them.
 """
@@ -27,7 +27,7 @@ from llmsvc_server.providers.unfinished import Tail, Tails
 
 MAX_EMPTY_LINES = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
-"""How much may come before the first content or thinking (failover.md 3.1)."""
+"""How much may come before the first content or thinking (docs/failover.md 3.1)."""
 
 REPEATS = 30
 """Ollama stops a model, without saying so, after 31 equal tokens; blanks count as equal."""

@@ -1,6 +1,6 @@
 """Ollama's /api/chat in bytes: a request of ours encoded, lines of an answer decoded. Pure.
 
-Keys and types: facts/ollama.md sections 2, 3 and 10.
+Keys and types: docs/facts/ollama.md 2, 3 and 9.
 """
 
 from collections.abc import Sequence

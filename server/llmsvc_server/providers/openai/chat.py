@@ -284,7 +284,7 @@ def _begin(reading: Reading, answer: Answer) -> None:
 
 
 def _authority(base_url: str, api_key: str | None) -> Mapping[str, str]:
-    """Return the header with our key; Azure has its own (facts/providers.md 1.7)."""
+    """Return the header with our key; Azure has its own (docs/facts/providers.md 1.7)."""
     if not api_key:
         return {}
     if (URL(base_url).host or "").endswith(_AZURE):

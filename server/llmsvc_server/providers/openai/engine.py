@@ -1,6 +1,6 @@
 """Waiting for an engine that brings its one model into memory by itself.
 
-Source: facts/providers.md 1.7: llama.cpp's `/health` is 503 while it loads.
+Source: docs/facts/providers.md 1.7: llama.cpp's `/health` is 503 while it loads.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Whether a local server of OpenAI's routes is an Ollama, and what that one runs elsewhere.
 
 An Ollama serves these routes too, and says nothing there of the models that it passes on to its
-vendor. So a local provider's root is asked whether it is one (failover.md 10.2). A version alone
+vendor. So a local provider's root is asked whether it is one (docs/privacy.md 2). A version alone
 proves none: llama-swap and Open WebUI tell theirs at the same place. A list of models does. What
 denies that there is one proves the contrary; a server that fails, cuts its answer or wants to be
 asked later says neither, and then nobody knows.

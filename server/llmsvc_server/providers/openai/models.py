@@ -30,7 +30,7 @@ from llmsvc_server.providers.unfinished import Tails, Unfinished
 from llmsvc_server.providers.untyped import UNREADABLE
 
 LOOK_LIMIT_S = 1.8
-"""Longest look, all questions together. Whoever wants it waits 2 s (architecture.md 10)."""
+"""Longest look, all questions together. Whoever wants it waits 2 s (ADR-004)."""
 
 _DEFAULT_TAG = ":latest"
 _NO_LIST = frozenset({404, 405, 501})

@@ -1,7 +1,7 @@
 """One answer, from the bytes of its body to events. Pure: no socket, no clock.
 
-Two markers end an answer (failover.md 3.3): a finish reason makes it complete, `[DONE]` says that
-nothing follows. Content that comes all the same takes both back. What comes out depends on the
+Two markers end an answer (docs/failover.md 3.3): a finish reason makes it complete, `[DONE]` says
+that nothing follows. Content that comes all the same takes both back. What comes out depends on the
 bytes only, not on where the network cut them.
 """
 
@@ -28,7 +28,7 @@ from llmsvc_server.providers.unfinished import Tail, Tails
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
-"""How much may come before the first content or thinking (failover.md 3.1), itself not counted."""
+"""How much may come before the first content or thinking, without that (docs/failover.md 3.1)."""
 
 _ERROR_EVENT = b"error"
 _OBJECT = b"{"

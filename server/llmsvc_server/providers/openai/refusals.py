@@ -1,6 +1,6 @@
 """What such a provider says when it refuses or fails, taken apart: no meaning yet.
 
-Shapes: facts/providers.md 1.6.
+Shapes: docs/facts/providers.md 1.6.
 """
 
 from collections.abc import Iterator, Mapping

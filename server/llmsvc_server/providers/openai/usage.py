@@ -1,6 +1,6 @@
 """What an answer says of its size and its time, in our terms. Anything may stand in these fields.
 
-Source: facts/providers.md 1.5 and 3.2.
+Source: docs/facts/providers.md 1.5 and 3.2.
 """
 
 from collections.abc import Mapping

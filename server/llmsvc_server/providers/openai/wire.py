@@ -1,6 +1,6 @@
 """Chat completions in bytes: a request of ours encoded, chunks of an answer decoded. Pure.
 
-Fields and types: facts/providers.md 1.1 to 1.5. What the answer needs is typed. What only says
+Fields and types: docs/facts/providers.md 1.1 to 1.5. What the answer needs is typed. What only says
 more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
 """
 

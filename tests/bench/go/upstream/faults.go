@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Fault is one way not to answer; the names are rows of failover.md 2.2.
+// Fault is one way not to answer; the names are rows of docs/failover.md 2.2.
 type fault struct {
 	row    string
 	effect effect

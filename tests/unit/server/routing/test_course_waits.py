@@ -1,4 +1,4 @@
-"""Pauses, told waits, and how a call's time is divided (failover.md 4)."""
+"""Pauses, told waits, and how a call's time is divided (docs/failover.md 4)."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The privacy gate: what it refuses is not looked at further, whoever named it (failover.md 10)."""
+"""The privacy gate (docs/privacy.md): what it refuses is looked at no further, whoever named it."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whatever upstreams do, a call keeps these promises (failover.md 15: 2 to 5, 16 to 18)."""
+"""Whatever upstreams do, a call keeps these promises (docs/invariants.md 2 to 5, 16 to 18)."""
 
 import asyncio
 import itertools

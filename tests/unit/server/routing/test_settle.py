@@ -1,4 +1,4 @@
-"""What a caller is told, rule by rule of failover.md 2.4 and contract.md 6.3."""
+"""What a caller is told, rule by rule of docs/failover.md 2.4."""
 
 from dataclasses import replace
 

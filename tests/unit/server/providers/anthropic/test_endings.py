@@ -1,4 +1,4 @@
-"""When an answer has ended, and what of its last words counts: failover.md 3.3, ADR-026."""
+"""When an answer has ended, and what of its last words counts: docs/failover.md 3.3, ADR-026."""
 
 import pytest
 

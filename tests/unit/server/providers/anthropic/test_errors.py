@@ -1,4 +1,4 @@
-"""One test per row A01 to A07 of failover.md 2.2, and C04; shapes: facts/providers.md 2.6."""
+"""One test per row A01 to A07, and C04, of docs/failover.md 2.2; docs/facts/providers.md 2.6."""
 
 import json
 

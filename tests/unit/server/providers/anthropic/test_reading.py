@@ -1,4 +1,4 @@
-"""How the bytes of an answer become events: facts/providers.md 2.3 to 2.5."""
+"""How the bytes of an answer become events: docs/facts/providers.md 2.3 to 2.5."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Answers that end badly, and bytes that are no answer: failover.md 2.2 and 3.3."""
+"""Answers that end badly, and bytes that are no answer: docs/failover.md 2.2 and 3.3."""
 
 import json
 

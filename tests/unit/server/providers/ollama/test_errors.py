@@ -1,4 +1,4 @@
-"""One test per row of failover.md 2.2, with what real servers sent wherever that was recorded."""
+"""One test per row of docs/failover.md 2.2, with what real servers sent where it was recorded."""
 
 from http import HTTPStatus
 

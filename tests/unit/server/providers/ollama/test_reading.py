@@ -1,4 +1,4 @@
-"""How the bytes of an answer become events: facts/ollama.md section 3."""
+"""How the bytes of an answer become events: docs/facts/ollama.md 3."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Answers that end badly, and bytes that are no answer: facts/ollama.md sections 3 and 5."""
+"""Answers that end badly, and bytes that are no answer: docs/facts/ollama.md 3 and 5."""
 
 import pytest
 

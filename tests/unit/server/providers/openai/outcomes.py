@@ -11,7 +11,7 @@ from tests.fakes.unfinished import tails
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All text, and how it ended: well, or with a row of failover.md 2.2 and a phase."""
+    """All text, and how it ended: well, or with a row of docs/failover.md 2.2 and a phase."""
 
     text: str
     done: Done | None = None

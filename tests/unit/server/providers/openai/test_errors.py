@@ -1,4 +1,4 @@
-"""One test per row of failover.md 2.2, with what servers of several makes say."""
+"""One test per row of docs/failover.md 2.2, with what servers of several makes say."""
 
 import json
 
