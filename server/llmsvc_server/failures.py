@@ -1,7 +1,7 @@
 """How a provider can fail, and all that follows from it: one row a kind, read wherever it matters.
 
 By the course, the breakers, the blocks, the loads, and for what callers and operators are told.
-Rows and their reasons: failover.md 2.1 and 6.
+Rows and their reasons: docs/failover.md 2.1 and 6.
 """
 
 import math
@@ -77,7 +77,7 @@ class Rules:
     """All that is true of one kind of failure.
 
     Attributes:
-        name: Its name in logs and in failover.md.
+        name: Its name in logs and in docs/failover.md.
         code: Name of the gRPC status code.
         reason: ErrorReason without its prefix.
         sentence: What the caller is told, of `{provider}` and `{model}`.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmsvc_server.routing.policy import POLICY
+from llmsvc_server.failures import ErrorKind
 
 CLASS = re.compile(r"^\| ([A-Z_]+) \|[^|]+\|[^|]+\|[^|]+\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$")
 ROW = re.compile(r"^\| ([COPA]\d\d[a-z]?) \|")
@@ -26,11 +26,11 @@ def test_every_class_is_told_with_its_consequences(lines: list[str]) -> None:
     }
     real = {
         kind.name: (
-            policy.counts,
-            "-" if policy.block is None else policy.block.replace("_", " and "),
-            f"{policy.code} / {policy.reason}",
+            kind.rules.counts,
+            "-" if kind.rules.block is None else kind.rules.block.scope.replace("_", " and "),
+            f"{kind.rules.code} / {kind.rules.reason}",
         )
-        for kind, policy in POLICY.items()
+        for kind in ErrorKind
     }
 
     assert real == told
