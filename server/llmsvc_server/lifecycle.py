@@ -16,6 +16,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
 from llmsvc_server.reports import DrainState, Reporter, Transition, place_of
+from llmsvc_server.rpc.door.aio import AioDoor
 from llmsvc_server.rpc.listening import CannotBind
 
 STOP_SLACK_S = 5.0
@@ -98,7 +99,7 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
     with stop.installed():
         async with AsyncExitStack() as stack:
             try:
-                app = await build(settings, stack, reporter)
+                app = await build(settings, stack, reporter, AioDoor())
             except CannotBind as error:
                 logger.error(  # noqa: TRY400  a fact for the operator, not a defect with a trace
                     "server.cannot_bind",

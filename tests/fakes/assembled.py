@@ -20,6 +20,7 @@ from llmsvc_server.routing.pace import Pace
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.arrivals import Arrivals
+from llmsvc_server.rpc.door.aio import AioDoor
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
@@ -115,6 +116,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     held_of_others = everyday_held(max_other_bytes)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
+        AioDoor(),
         guard=Guard(
             time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
             arrivals=arrivals,

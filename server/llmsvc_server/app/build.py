@@ -30,6 +30,7 @@ from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.connections import Connections, watch
+from llmsvc_server.rpc.door.interface import Door, Server
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
@@ -42,7 +43,7 @@ from llmsvc_server.rpc.options import (
     server_options,
 )
 from llmsvc_server.rpc.reflection_servicer import reflections
-from llmsvc_server.rpc.server import Server, assemble, assemble_health, bind, time_limits
+from llmsvc_server.rpc.server import assemble, assemble_health, bind, time_limits
 from llmsvc_server.rpc.unsent import Unsent
 
 UNREAD_PROBES_BYTES = 16 * 2**20
@@ -118,6 +119,7 @@ async def build(
     settings: Settings,
     stack: AsyncExitStack,
     reporter: Reporter,
+    door: Door,
     *,
     judged_by: Clock | None = None,
 ) -> App:
@@ -127,6 +129,7 @@ async def build(
         settings: What to build.
         stack: Closes what was opened, in reverse.
         reporter: Takes the reports.
+        door: Makes the servers.
         judged_by: What breakers and blocks go by; None for this machine's clock.
 
     Raises:
@@ -157,6 +160,7 @@ async def build(
     arrivals = _arrivals(settings, admission, held, unfinished, clock)
     unsent = Unsent(held, longest_s=limits.write_timeout_s)
     server = assemble(
+        door,
         guard=Guard(
             time_limits(
                 chat_s=limits.chat_deadline_s,
@@ -207,7 +211,7 @@ async def build(
             reporter=reporter,
             clock=clock,
         )
-        health = _health_listener(settings.server.health_listen, guard, board, stack)
+        health = _health_listener(settings.server.health_listen, door, guard, board, stack)
         connections.append(Connections(health.places, MAX_HEALTH_CONNECTIONS, reporter))
     return App(
         server=server,
@@ -249,9 +253,11 @@ def _arrivals(
     )
 
 
-def _health_listener(listen: str, guard: Guard, board: Board, stack: AsyncExitStack) -> Listener:
+def _health_listener(
+    listen: str, door: Door, guard: Guard, board: Board, stack: AsyncExitStack
+) -> Listener:
     server = assemble_health(
-        guard=guard, health=HealthServicer(board, watches()), options=health_options()
+        door, guard=guard, health=HealthServicer(board, watches()), options=health_options()
     )
     stack.push_async_callback(server.stop, 0)  # a drain leaves it: it answers to the last
     return Listener(server=server, places=bind(server, listen, setting="server.health_listen"))

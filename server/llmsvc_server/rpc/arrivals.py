@@ -13,7 +13,7 @@ from typing import cast
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import InvalidRequest, Overloaded, Violation, ViolationReason
 from llmsvc_server.routing.interruption import Interruption
-from llmsvc_server.rpc.aio import Context
+from llmsvc_server.rpc.door.interface import Context
 
 GRACE_S = 0.05
 """Nobody is given up before."""

@@ -6,16 +6,14 @@ After the end of a call the accessors read freed memory and may crash the proces
 
 import random
 import re
-from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import Phase, Waiting
 from llmsvc_server.chat.route import Attempt, Route, Trail
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.rpc.aio import Context
+from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.hosts import host_of
 
 REQUEST_ID_KEY = "x-request-id"
@@ -117,7 +115,7 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
         clock: Monotonic seconds, from the loop's zero.
     """
     now_s = clock()
-    asked_s = cast("float | None", context.time_remaining())  # None without a deadline
+    asked_s = context.time_remaining()
     limit_s = limits.default_s if asked_s is None else limits.cap_s
     granted_s = limit_s if asked_s is None else max(0.0, min(asked_s, limit_s))
     reserve_s = min(RESERVE_S, granted_s / 5)
@@ -143,7 +141,7 @@ def connection_of(context: Context) -> str:
 
 def request_id_from(context: Context) -> str:
     """Return the caller's request id if it sent a valid one, else a new one."""
-    metadata = cast("Iterable[tuple[str, str | bytes]]", context.invocation_metadata() or ())
+    metadata = context.invocation_metadata() or ()
     for key, value in metadata:
         if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             return value

@@ -20,7 +20,6 @@ from llmsvc_server.chat.usage import Usage, estimated_tokens
 from llmsvc_server.errors import DeadlineExpired, LlmsvcError, ShuttingDown, StreamInterrupted
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
-from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.callinfo import (
     REQUEST_ID_KEY,
@@ -33,6 +32,7 @@ from llmsvc_server.rpc.callinfo import (
 )
 from llmsvc_server.rpc.decoding import decoded_small
 from llmsvc_server.rpc.details import message_of, status_code, trailers
+from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.status import RpcFailure, after, to_failure

@@ -9,8 +9,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from typing_extensions import override
 
 from llmsvc_server.health.board import Board
-from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.callinfo import connection_of
+from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.open_streams import OpenStreams
 
 UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN

@@ -15,10 +15,10 @@ from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.limits import Limits
 from llmsvc_server.routing.router import FailoverRouter
-from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.asked import asked
 from llmsvc_server.rpc.callinfo import Call, current_call
 from llmsvc_server.rpc.deltas import encoded_delta
+from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.progress import Outlet, Progress
 from llmsvc_server.rpc.sending import Sending

@@ -1,7 +1,6 @@
 """Channel arguments of the server, each with its unit and its reason."""
 
-ChannelOptions = tuple[tuple[str, int], ...]
-
+from llmsvc_server.rpc.door.interface import Options
 
 MAX_CONNECTIONS = 1_000
 """Of each address that is listened on."""
@@ -18,7 +17,7 @@ _EVERY_ENCODING = _IDENTITY | 1 << 1 | 1 << 2  # deflate and gzip
 
 def server_options(
     *, max_message_bytes: int, longest_call_s: float, compressed_requests: bool = False
-) -> ChannelOptions:
+) -> Options:
     """Return the server's channel arguments.
 
     Args:
@@ -73,7 +72,7 @@ def server_options(
     )
 
 
-def health_options() -> ChannelOptions:
+def health_options() -> Options:
     """Return the channel arguments of a listener for probes alone.
 
     They connect anew each time and ask once, so that nobody needs to stay for long.

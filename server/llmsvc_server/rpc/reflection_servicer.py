@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 import grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from llmsvc_server.rpc.aio import Context, Handler
 from llmsvc_server.rpc.callinfo import connection_of
 from llmsvc_server.rpc.decoding import decoded_small
 from llmsvc_server.rpc.descriptors import Descriptors
+from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.open_streams import OpenStreams, StreamLimitReached
 
 REFLECTION_SERVICES = (

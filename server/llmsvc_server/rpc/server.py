@@ -1,26 +1,23 @@
 """Assembly of the gRPC server. Reads as a list."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.rpc.callinfo import TimeLimits
+from llmsvc_server.rpc.door.interface import Door, Options, Server
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.listening import TAKEN, CannotBind, NotFree, Places, places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.open_streams import OpenStreams
-from llmsvc_server.rpc.options import ChannelOptions
 from llmsvc_server.rpc.reflection_servicer import reflection_handlers
 
 LLM_SERVICE = llm_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
 HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-
-
-Server = grpc.aio.Server
-"""A gRPC server, for those who must not know gRPC."""
 
 
 def time_limits(*, chat_s: float, stream_s: float, cap_s: float) -> Mapping[str, TimeLimits]:
@@ -31,31 +28,27 @@ def time_limits(*, chat_s: float, stream_s: float, cap_s: float) -> Mapping[str,
     }
 
 
-def assemble(
+def assemble(  # noqa: PLR0913  its parts, all but one by keyword
+    door: Door,
     *,
     guard: Guard,
     llm: LLMServicer,
     health: HealthServicer,
     reflection: OpenStreams | None,
-    options: ChannelOptions,
+    options: Options,
 ) -> Server:
     """Return the server, not yet bound or started.
 
     Args:
+        door: Makes the server.
         guard: What every call passes.
         llm: Answers chats.
         health: Answers probes.
         reflection: The bounds of reflection; None to serve none.
         options: Of the listener and its connections.
     """
-    # One reference that nobody gives back: the last one given back stops gRPC's poller, which can
-    # wait for ever (grpc/grpc#22365).
-    grpc.aio.init_grpc_aio()
-    server = grpc.aio.server(
-        interceptors=[guard],
-        options=options,
-    )
-    llm_pb2_grpc.add_LLMServiceServicer_to_server(llm, server)
+    server = door.server(guard, options)
+    llm_pb2_grpc.add_LLMServiceServicer_to_server(llm, cast("grpc.aio.Server", server))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection is not None:
         served = reflection_handlers([LLM_SERVICE, HEALTH_SERVICE], reflection)
@@ -63,9 +56,11 @@ def assemble(
     return server
 
 
-def assemble_health(*, guard: Guard, health: HealthServicer, options: ChannelOptions) -> Server:
+def assemble_health(
+    door: Door, *, guard: Guard, health: HealthServicer, options: Options
+) -> Server:
     """Return a server of health alone, not yet bound or started."""
-    server = grpc.aio.server(interceptors=[guard], options=options)
+    server = door.server(guard, options)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     return server
 

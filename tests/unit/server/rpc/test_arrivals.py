@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 
 from llmsvc_server.errors import InvalidRequest, Overloaded
-from llmsvc_server.rpc.aio import Context
 from llmsvc_server.rpc.arrivals import GRACE_S, LARGE_BYTES, Arrivals
+from llmsvc_server.rpc.door.interface import Context
 from tests.fakes.virtual_time import run_virtually
 
 SHORT, PLENTY = True, False

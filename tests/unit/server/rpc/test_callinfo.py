@@ -8,7 +8,7 @@ from llmsvc_server.rpc.callinfo import Call, TimeLimits, call_from
 from tests.fakes.manual_clock import ManualClock
 
 if TYPE_CHECKING:
-    from llmsvc_server.rpc.aio import Context
+    from llmsvc_server.rpc.door.interface import Context
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 LIMITS = TimeLimits(default_s=120, cap_s=1800)
