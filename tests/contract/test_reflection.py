@@ -206,6 +206,7 @@ async def test_a_stream_that_stays_open_is_ended() -> None:
 async def test_it_can_be_off() -> None:
     async with assembled(provider_of(), reflection=False) as service:
         method = f"/{VERSIONS[0]}.ServerReflection/ServerReflectionInfo"
-        call = service.channel.stream_stream(method, bytes, bytes)(iter([b""]), timeout=5)
+        # Nothing is written: a write behind the end hides the status (grpcio's client).
+        call = service.channel.stream_stream(method, bytes, bytes)(timeout=5)
 
         assert grpc.StatusCode.UNIMPLEMENTED is await call.code()

@@ -20,7 +20,6 @@ from llmsvc_server.routing.pace import Pace
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.arrivals import Arrivals
-from llmsvc_server.rpc.door.aio import AioDoor
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
@@ -31,6 +30,7 @@ from llmsvc_server.rpc.reflection_servicer import reflections
 from llmsvc_server.rpc.server import assemble, bind, time_limits
 from llmsvc_server.rpc.unsent import Unsent
 from tests.fakes.chances import STEADY
+from tests.fakes.doors import door_here
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.scripted_provider import ScriptedProvider
@@ -116,7 +116,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     held_of_others = everyday_held(max_other_bytes)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
-        AioDoor(),
+        door_here(),
         guard=Guard(
             time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
             arrivals=arrivals,

@@ -10,7 +10,7 @@ from llmsvc.v1 import llm_pb2_grpc
 from llmsvc_server.app.build import App, build
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.config.settings import Settings
-from llmsvc_server.rpc.door.aio import AioDoor
+from tests.fakes.doors import door_here
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.listening_reporter import ListeningReporter
 
@@ -63,7 +63,7 @@ async def running_service(
     settings = Settings.model_validate({"server": server, "llm": llm, **sections})
     reporter = ListeningReporter()
     async with AsyncExitStack() as stack:
-        app = await build(settings, stack, reporter, AioDoor(), judged_by=judged_by)
+        app = await build(settings, stack, reporter, door_here(), judged_by=judged_by)
         await app.start(refresh_s=settings.health.refresh_s)
         address = app.places.addresses[0]
         try:

@@ -183,7 +183,6 @@ async def test_what_goes_out_to_a_cloud_is_the_agreed_headers_and_no_more(name: 
 SCRIPT = """
 import asyncio, sys
 from contextlib import AsyncExitStack
-from llmsvc_server.rpc.door.aio import AioDoor
 from llmsvc_server.app.build import build
 from llmsvc_server.config.settings import Settings
 from tests.fakes.listening_reporter import ListeningReporter
@@ -203,7 +202,7 @@ async def main():
                 "privacy": sys.argv[1] or None,
             },
         })
-        await build(settings, stack, ListeningReporter(), AioDoor())
+        await build(settings, stack, ListeningReporter(), door_here())
 
 asyncio.run(main())
 print(*sorted(name for name in sys.modules if name.startswith("llmsvc_server.providers.")))

@@ -1,4 +1,7 @@
-"""What a door is: servers of gRPC calls, however they are made, and what a call's method sees."""
+"""What a door is: servers of gRPC calls, however they are made, and what a call's method sees.
+
+Both doors pass the same tests.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
