@@ -11,12 +11,13 @@ from llmsvc_server.app.build import App, build
 from llmsvc_server.app.greeting import findings, started
 from llmsvc_server.app.open_files import allow_open_files
 from llmsvc_server.config.cautions import files_wanted, warnings
+from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
 from llmsvc_server.reports import DrainState, Reporter, Transition, place_of
-from llmsvc_server.rpc.door.aio import AioDoor
+from llmsvc_server.rpc.door.choice import NoSuchDoor, Opened, Wish, open_door
 from llmsvc_server.rpc.listening import CannotBind
 
 STOP_SLACK_S = 5.0
@@ -31,6 +32,8 @@ WAITS = "calls that run: {count}, and are waited for; Ctrl-C once more ends them
 
 EXIT_DRAINED = 0
 EXIT_DEFECT = 1
+EXIT_NO_DOOR = 2
+"""As for every setting that can't be met."""
 EXIT_CANNOT_BIND = 3
 
 
@@ -97,9 +100,12 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
     sys.set_asyncgen_hooks(firstiter=None)
     open_files = allow_open_files(files_wanted(settings))
     with stop.installed():
+        opened = await _opened(settings, logger)
+        if opened is None:
+            return EXIT_NO_DOOR
         async with AsyncExitStack() as stack:
             try:
-                app = await build(settings, stack, reporter, AioDoor())
+                app = await build(settings, stack, reporter, opened.door)
             except CannotBind as error:
                 logger.error(  # noqa: TRY400  a fact for the operator, not a defect with a trace
                     "server.cannot_bind",
@@ -109,7 +115,9 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
                 )
                 return EXIT_CANNOT_BIND
             await app.start(refresh_s=settings.health.refresh_s)
-            logger.info("server.started", **started(loaded, app.listening))
+            logger.info("server.started", **started(loaded, app.listening), door=opened.door.name)
+            if opened.why:
+                logger.info("server.door", door=opened.door.name, detail=opened.why)
             for warning in warnings(loaded, open_files=open_files):
                 logger.warning("server.warning", detail=warning)
             _ = app.background.start(_tell_findings(logger, app))
@@ -125,6 +133,20 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
                 grace_s=settings.drain.grace_s,
             )
     return EXIT_DRAINED
+
+
+async def _opened(settings: Settings, logger: Logger) -> Opened | None:
+    """Return the door that is wished, None after telling that it can't be had."""
+    try:
+        return await open_door(Wish(settings.server.door))
+    except NoSuchDoor as error:
+        logger.error(  # noqa: TRY400  a fact for the operator, not a defect with a trace
+            "server.cannot_open_door",
+            door=settings.server.door,
+            detail=str(error),
+            remedy="set server.door to auto",
+        )
+        return None
 
 
 def _innermost(error: BaseException) -> BaseException:

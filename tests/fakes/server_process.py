@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 import yaml
 
+from tests.fakes.doors import WISHED
+
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 20.0
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -57,7 +59,8 @@ class ServerProcess:
 
 def config_file(folder: Path, tree: Mapping[str, object]) -> Path:
     """Write a configuration file that listens on a free port unless `tree` says otherwise."""
-    server = {"listen": "127.0.0.1:0", **(tree.get("server") or {})}  # type: ignore[dict-item]
+    door = {"door": WISHED} if WISHED else {}
+    server = {"listen": "127.0.0.1:0", **door, **(tree.get("server") or {})}  # type: ignore[dict-item]
     path = folder / "llmsvc.yaml"
     path.write_text(yaml.safe_dump({**tree, "server": server}))
     return path

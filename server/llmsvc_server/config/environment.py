@@ -54,6 +54,10 @@ def is_service_link(name: str, value: str) -> bool:
     return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_URL.fullmatch(value))
 
 
+_ALSO_CALLED = dict.fromkeys(("LLMSVC_SERVER_PORT", "LLMSVC_SERVER__PORT"), ("server", "listen"))
+"""What people write for a setting that no spelling leads to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
     """What the environment says.
@@ -134,8 +138,9 @@ def _unknown(name: str, path: Path) -> Problem:
         what = "a group of settings, which no variable sets as a whole"
         return Problem(where=name, path="", what=what, remedy=f"set {_below(path)}")
     known = [environment_name(place) for place in (*keys(), *_keys_of_entry(path))]
-    if find(path):
-        remedy = f"did you mean {environment_name(path)}?"
+    place = path if find(path) else _ALSO_CALLED.get(name.upper())
+    if place is not None:
+        remedy = f"did you mean {environment_name(place)}?"
     elif meant := next((other for other in known if other.endswith(_ending(path))), None):
         remedy = f"did you mean {meant}?"
     elif close := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.7):

@@ -38,6 +38,14 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
+class DoorWish(StrEnum):
+    """How gRPC is served."""
+
+    AUTO = "auto"
+    AIO = "aio"
+    IN_LOOP = "in_loop"
+
+
 class ServerSettings(Section):
     """The listener and the gate behind it."""
 
@@ -53,6 +61,13 @@ class ServerSettings(Section):
         description="Address of a second listener, which answers health alone: probes reach it"
         " while callers hold all connections of the first. Let nobody but them reach it. null:"
         " there is none.",
+    )
+    door: DoorWish = Field(
+        default=DoorWish.AIO,
+        description="How gRPC is served. `aio`: by grpcio's asyncio server, which works everywhere."
+        " `in_loop`: by grpcio's core, worked off by the event loop, which costs a call much less;"
+        " it needs Linux and a version of grpcio that it was tested with. `auto`: in the loop where"
+        " that can be, which is tried out at start, else `aio`. Callers notice no difference.",
     )
     reflection: bool = Field(
         default=True,

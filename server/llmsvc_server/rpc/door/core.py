@@ -1,7 +1,7 @@
 """The part of grpcio's private core objects that the in-loop door is made of, all of it.
 
 They are those of grpcio's own synchronous server (`grpc/_server.py`), and no public API. Each name
-here has a test, and a version that has not passed the tests never gets here.
+here has a test, and a version that has not passed the tests never gets here (`choice.py`).
 """
 
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # no stub has it

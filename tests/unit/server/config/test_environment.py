@@ -55,6 +55,7 @@ MISTAKES = {
     "LLMSVC_LLM__PROVIDERS__GPU_1__MODLE": "did you mean LLMSVC_LLM__PROVIDERS__GPU_1__MODEL?",
     "LLMSVC_PORT": "remove it, or write a name such as LLMSVC_SERVER__LISTEN",
     "LLMSVC_SERVER_PORT": "did you mean LLMSVC_SERVER__LISTEN?",
+    "LLMSVC_SERVER__PORT": "did you mean LLMSVC_SERVER__LISTEN?",
     "LLMSVC_": "remove it, or write a name such as LLMSVC_SERVER__LISTEN",
 }
 GROUPS = {
