@@ -1,0 +1,62 @@
+"""How a door's server ends, through both."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from tests.door.process import PATIENCE_S, Served, failure_of, rest_of, served
+
+pytestmark = pytest.mark.parametrize("door", ["aio", "in_loop"])
+
+
+async def refused(one: Served) -> grpc.StatusCode:
+    """Return the code with which calls are refused, once they are."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await one.call("Echo", b"x")
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+
+
+async def test_what_runs_may_end_while_new_calls_go_elsewhere(door: str) -> None:
+    async with served(door) as one:
+        call = one.to_and_fro("Each")(timeout=PATIENCE_S)
+        await call.write(b"before")
+        before = await call.read()
+        one.stop(PATIENCE_S)
+        code = await refused(one)
+        await call.write(b"after")
+        after = await call.read()
+        await call.done_writing()
+        rest = await rest_of(call)
+        said = await one.said()
+
+    # Whoever calls before it has read that the connection ends is cancelled (ADR-041).
+    assert code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert (b"before", b"after", []) == (before, after, rest)
+    assert grpc.StatusCode.OK is await call.code()
+    assert {"stopped": True} == said
+
+
+@pytest.mark.parametrize("grace_s", [None, 0, 0.2])
+async def test_what_still_runs_at_the_end_is_cancelled(door: str, grace_s: float | None) -> None:
+    async with served(door) as one:
+        call = one.stream("WriteAndWait")(b"", timeout=PATIENCE_S)
+        assert await call.read() == b"here"
+        one.stop(grace_s)
+        said = await one.said()
+        code = (await failure_of(call)).code()
+
+    assert {"stopped": True} == said
+    assert grpc.StatusCode.UNAVAILABLE is code
+
+
+async def test_a_server_that_nobody_calls_stops_at_once(door: str) -> None:
+    async with served(door) as one:
+        assert await one.call("Echo", b"x") == b"x"
+        one.stop(PATIENCE_S)
+        said = await one.said()
+
+    assert {"stopped": True} == said
