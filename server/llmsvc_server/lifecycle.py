@@ -16,7 +16,7 @@ from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
-from llmsvc_server.reports import DrainState, Reporter, Transition, place_of
+from llmsvc_server.reports import DrainState, FanOut, Reporter, Transition, place_of
 from llmsvc_server.rpc.door.choice import NoSuchDoor, Opened, Wish, open_door
 from llmsvc_server.rpc.listening import CannotBind
 
@@ -94,7 +94,7 @@ async def serve(loaded: Loaded) -> int:
 
 
 async def _live(loaded: Loaded, logger: Logger) -> int:
-    settings, reporter, stop = loaded.settings, LogSink(logger), StopSignals()
+    settings, reporter, stop = loaded.settings, FanOut(LogSink(logger)), StopSignals()
     # The loop keeps a book of all generators that have begun, for those that nobody closes. Ours
     # are all closed by whoever opened them; the book costs each stream a KiB.
     sys.set_asyncgen_hooks(firstiter=None)

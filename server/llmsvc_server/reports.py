@@ -1,9 +1,11 @@
 """Frozen reports of what happened, and who takes them. Knows neither sinks nor wires."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
-from typing import Protocol
+
+from typing_extensions import override
 
 from llmsvc_server.chat.route import ProviderInfo, Route
 from llmsvc_server.chat.usage import Usage
@@ -125,6 +127,12 @@ class DrainState(StrEnum):
     DRAINED = "drained"
 
 
+class ReporterState(StrEnum):
+    """That one of those who take reports takes none any more."""
+
+    DROPPED = "dropped"
+
+
 State = (
     HealthState
     | ProviderState
@@ -136,6 +144,7 @@ State = (
     | BlockState
     | LoadState
     | DrainState
+    | ReporterState
 )
 SUBJECTS: Mapping[type[State], str] = {
     HealthState: "health",
@@ -148,6 +157,7 @@ SUBJECTS: Mapping[type[State], str] = {
     BlockState: "block",
     LoadState: "load",
     DrainState: "drain",
+    ReporterState: "reporter",
 }
 """What a state is one of."""
 
@@ -166,24 +176,72 @@ class Transition:
         return SUBJECTS[type(self.state)]
 
 
-class Reporter(Protocol):
-    """Takes reports. Called per call and per attempt, never per token; must not raise."""
+class Reporter:
+    """Takes reports, and does nothing with those whose method it does not override.
+
+    Called per call and per attempt, never per token; must not raise: see `FanOut`.
+    """
 
     def rpc_started(self, start: RpcStart) -> None:
         """Take one beginning call, in its own context."""
-        ...
 
     def rpc_finished(self, report: RpcReport) -> None:
         """Take one finished call."""
-        ...
 
     def attempt_failed(self, report: AttemptReport) -> None:
         """Take one failed attempt."""
-        ...
 
     def changed(self, change: Transition) -> None:
         """Take one lasting change."""
-        ...
+
+
+class FanOut(Reporter):
+    """Hands every report to several sinks. One that raises is left out, and all are told so once."""
+
+    def __init__(self, *sinks: Reporter) -> None:
+        """Hand on to `sinks`, in this order."""
+        self._sinks = sinks
+
+    @override
+    def __repr__(self) -> str:
+        """Return who is left."""
+        return f"<FanOut: {', '.join(type(sink).__name__ for sink in self._sinks) or 'nobody'}>"
+
+    @override
+    def rpc_started(self, start: RpcStart) -> None:
+        self._each(lambda sink: sink.rpc_started(start))
+
+    @override
+    def rpc_finished(self, report: RpcReport) -> None:
+        self._each(lambda sink: sink.rpc_finished(report))
+
+    @override
+    def attempt_failed(self, report: AttemptReport) -> None:
+        self._each(lambda sink: sink.attempt_failed(report))
+
+    @override
+    def changed(self, change: Transition) -> None:
+        self._each(lambda sink: sink.changed(change))
+
+    def _each(self, hand_on: Callable[[Reporter], None]) -> None:
+        for sink in self._sinks:
+            try:
+                hand_on(sink)
+            except Exception as error:  # noqa: BLE001  whatever a sink does, a call is answered
+                self._drop(sink, error)
+
+    def _drop(self, sink: Reporter, error: Exception) -> None:
+        if sink not in self._sinks:
+            return  # it raised when it was told of another one, and once is enough
+        self._sinks = tuple(one for one in self._sinks if one is not sink)
+        change = Transition(
+            name=type(sink).__name__,
+            state=ReporterState.DROPPED,
+            detail=f"{type(error).__name__} at {place_of(error)}; it is told no more",
+        )
+        with suppress(Exception):
+            sink.changed(change)  # it may well be able to: the log may be the only one there is
+        self.changed(change)
 
 
 def place_of(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 import time
 
+from typing_extensions import override
+
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.failures import ErrorKind
@@ -16,6 +18,7 @@ from llmsvc_server.reports import (
     LoadState,
     ModelsState,
     ProviderState,
+    Reporter,
     RpcReport,
     RpcStart,
     State,
@@ -65,7 +68,7 @@ REMEDIES = {
 }
 
 
-class LogSink:
+class LogSink(Reporter):
     """A Reporter that writes log lines. Never prompt, answer or upstream text."""
 
     def __init__(self, logger: Logger, clock: Clock = time.monotonic) -> None:
@@ -74,10 +77,12 @@ class LogSink:
         self._clock = clock
         self._lacked_s = float("-inf")
 
+    @override
     def rpc_started(self, start: RpcStart) -> None:
         """Put the request id on every line of this call."""
         request_id.set(start.request_id)
 
+    @override
     def rpc_finished(self, report: RpcReport) -> None:
         """Write the call's one line."""
         line = _facts(report)
@@ -88,6 +93,7 @@ class LogSink:
         else:
             self._logger.info("rpc.finished", **line)
 
+    @override
     def attempt_failed(self, report: AttemptReport) -> None:
         """Write one failed attempt; once for all of those that this process is to blame for."""
         error = report.error
@@ -124,6 +130,7 @@ class LogSink:
             self._logger.error("server.exhausted", remedy=REMEDIES.get(lack, ""))
         self._lacked_s = now_s
 
+    @override
     def changed(self, change: Transition) -> None:
         """Write one lasting change."""
         level = self._logger.info if change.state in GOOD_STATES else self._logger.warning

@@ -36,6 +36,7 @@ from llmsvc_server.reports import (
     ModelsState,
     ProviderState,
     QueueState,
+    ReporterState,
     RpcReport,
     RpcStart,
     State,
@@ -226,6 +227,7 @@ LOUD = {
     LoadState.FAILED,
     LoadState.WEDGED,
     LoadState.STILL_WEDGED,
+    *ReporterState,
     *ErrorKind,
 }
 
