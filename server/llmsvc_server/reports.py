@@ -47,13 +47,28 @@ class RpcReport:
     detail: str
 
 
+class AttemptEnd(StrEnum):
+    """How an attempt ended."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    # By its caller, or by ourselves: a drain, no room for the answer, a defect.
+    LEFT = "left"
+
+
 @value
 class AttemptReport:
-    """One attempt at one provider that failed. `error` holds its class and facts."""
+    """One attempt at one provider that is over.
+
+    `error` holds class and facts of one that FAILED, and is None of any other. `duration_s` is
+    its length with waits and all; `first_content_s` counts from when the provider was asked, and
+    is None where no content came.
+    """
 
     provider: ProviderInfo
     model: str
-    error: ProviderError
+    end: AttemptEnd
+    error: ProviderError | None = None
     duration_s: float
     first_content_s: float | None
 
@@ -188,8 +203,8 @@ class Reporter:
     def rpc_finished(self, report: RpcReport) -> None:
         """Take one finished call."""
 
-    def attempt_failed(self, report: AttemptReport) -> None:
-        """Take one failed attempt."""
+    def attempt_finished(self, report: AttemptReport) -> None:
+        """Take one attempt that is over, however it ended."""
 
     def changed(self, change: Transition) -> None:
         """Take one lasting change."""
@@ -216,8 +231,8 @@ class FanOut(Reporter):
         self._each(lambda sink: sink.rpc_finished(report))
 
     @override
-    def attempt_failed(self, report: AttemptReport) -> None:
-        self._each(lambda sink: sink.attempt_failed(report))
+    def attempt_finished(self, report: AttemptReport) -> None:
+        self._each(lambda sink: sink.attempt_finished(report))
 
     @override
     def changed(self, change: Transition) -> None:

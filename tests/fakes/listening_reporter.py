@@ -6,14 +6,22 @@ from llmsvc_server.reports import AttemptReport, Reporter, RpcReport, RpcStart, 
 
 
 class ListeningReporter(Reporter):
-    """Keeps the reports in lists: `starts`, `rpcs`, `attempts` and `changes`."""
+    """Keeps the reports in lists: `starts`, `rpcs`, `finished` and `changes`.
+
+    Of the `finished` attempts those that failed are `attempts`.
+    """
 
     def __init__(self) -> None:
         """Have heard nothing yet."""
         self.starts: list[RpcStart] = []
         self.rpcs: list[RpcReport] = []
-        self.attempts: list[AttemptReport] = []
+        self.finished: list[AttemptReport] = []
         self.changes: list[Transition] = []
+
+    @property
+    def attempts(self) -> list[AttemptReport]:
+        """Those that failed."""
+        return [one for one in self.finished if one.error is not None]
 
     @override
     def rpc_started(self, start: RpcStart) -> None:
@@ -26,9 +34,9 @@ class ListeningReporter(Reporter):
         self.rpcs.append(report)
 
     @override
-    def attempt_failed(self, report: AttemptReport) -> None:
-        """Keep one failed attempt."""
-        self.attempts.append(report)
+    def attempt_finished(self, report: AttemptReport) -> None:
+        """Keep one attempt that is over."""
+        self.finished.append(report)
 
     @override
     def changed(self, change: Transition) -> None:

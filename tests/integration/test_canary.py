@@ -93,13 +93,13 @@ def logged(service: RunningService) -> str:
     reporter = service.reporter
     with logging_to(stream, level="debug", as_json=True) as logger:
         sink = LogSink(logger)
-        for attempt in reporter.attempts:
-            sink.attempt_failed(attempt)
+        for attempt in reporter.finished:
+            sink.attempt_finished(attempt)
         for change in reporter.changes:
             sink.changed(change)
         for report in reporter.rpcs:
             sink.rpc_finished(report)
-    seen = [repr(reporter.rpcs), repr(reporter.attempts), repr(reporter.changes)]
+    seen = [repr(reporter.rpcs), repr(reporter.finished), repr(reporter.changes)]
     seen += [repr(vars(attempt.error)) for attempt in reporter.attempts]
     seen += [repr(attempt.error) + str(attempt.error) for attempt in reporter.attempts]
     return raw.getvalue().decode() + "\n".join(seen)

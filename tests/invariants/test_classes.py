@@ -44,6 +44,7 @@ async def taken_for(
         stage.primary.always(turn)
         given = await stage.ask(way)
         error = stage.service.reporter.attempts[0].error
+        assert error is not None
         first = given.route.attempts[0]
 
         assert "primary" == first.target.provider

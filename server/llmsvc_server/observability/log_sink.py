@@ -94,9 +94,11 @@ class LogSink(Reporter):
             self._logger.info("rpc.finished", **line)
 
     @override
-    def attempt_failed(self, report: AttemptReport) -> None:
-        """Write one failed attempt; once for all of those that this process is to blame for."""
+    def attempt_finished(self, report: AttemptReport) -> None:
+        """Write one that failed; once for all of those that this process is to blame for."""
         error = report.error
+        if error is None:
+            return
         if error.kind is ErrorKind.EXHAUSTED:
             self._tell_shortage(error.cause)
             return

@@ -1,4 +1,4 @@
-"""Wrapper: how long an attempt took, how fast its provider is, and one report if it failed."""
+"""Wrapper: how long an attempt took, how fast its provider is, and one report when it is over."""
 
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,7 +11,7 @@ from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.reports import AttemptReport, Reporter
+from llmsvc_server.reports import AttemptEnd, AttemptReport, Reporter
 from llmsvc_server.routing.pace import Pace
 
 
@@ -33,7 +33,7 @@ class Observed:
         return self._inner.info
 
     async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
-        """Pass the answer on; report a failure.
+        """Pass the answer on; report how the attempt ended, once.
 
         Raises:
             ProviderError: As the watched provider, with `elapsed_s`, `ran_s` and `written_tokens`.
@@ -41,6 +41,7 @@ class Observed:
         began_s = sent_s = self._clock()
         first_s: float | None = None
         written = 0
+        end = AttemptEnd.LEFT
         try:
             async with aclosing(self._inner.stream_chat(request, budget)) as events:
                 async for event in events:
@@ -49,31 +50,60 @@ class Observed:
                         if first_s is None and event.text:
                             first_s = self._clock() - sent_s
                     elif isinstance(event, Done):
+                        end = AttemptEnd.ANSWERED
                         self._note(request.model, event, first_s, self._clock() - sent_s)
                     elif isinstance(event, Waiting) and event.phase is Phase.PROVIDER:
                         sent_s = self._clock()
                     yield event
         except ProviderError as error:
-            silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
-            if silent and budget.whole_patience:
-                self._pace.was_silent(request.model)
+            end = AttemptEnd.FAILED
+            self._note_silence(error, request.model, budget)
             now_s = self._clock()
-            failure = replace(
-                error,
-                elapsed_s=now_s - began_s,
-                ran_s=now_s - sent_s,
-                written_tokens=estimated_tokens(written),
+            # It has no name here: it outlives this frame, which would hold it and the request.
+            raise self._report_failure(
+                replace(
+                    error,
+                    elapsed_s=now_s - began_s,
+                    ran_s=now_s - sent_s,
+                    written_tokens=estimated_tokens(written),
+                ),
+                request.model,
+                first_s,
+            ) from None
+        finally:
+            if end is not AttemptEnd.FAILED:
+                self._report(request.model, end, self._clock() - began_s, first_s)
+
+    def _report_failure(
+        self, error: ProviderError, model: str, first_s: float | None
+    ) -> ProviderError:
+        """Return a failure, which is reported now."""
+        self._report(model, AttemptEnd.FAILED, error.elapsed_s or 0.0, first_s, error)
+        return error
+
+    def _report(
+        self,
+        model: str,
+        end: AttemptEnd,
+        duration_s: float,
+        first_s: float | None,
+        error: ProviderError | None = None,
+    ) -> None:
+        self._reporter.attempt_finished(
+            AttemptReport(
+                provider=self._inner.info,
+                model=model,
+                end=end,
+                error=error,
+                duration_s=duration_s,
+                first_content_s=first_s,
             )
-            self._reporter.attempt_failed(
-                AttemptReport(
-                    provider=self._inner.info,
-                    model=request.model,
-                    error=failure,
-                    duration_s=now_s - began_s,
-                    first_content_s=first_s,
-                )
-            )
-            raise failure from None
+        )
+
+    def _note_silence(self, error: ProviderError, model: str, budget: Budget) -> None:
+        silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
+        if silent and budget.whole_patience:
+            self._pace.was_silent(model)
 
     def _note(self, model: str, done: Done, first_s: float | None, total_s: float) -> None:
         first_s = total_s if first_s is None else first_s

@@ -27,6 +27,7 @@ from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import logging_to, request_id
 from llmsvc_server.reports import (
     SUBJECTS,
+    AttemptEnd,
     AttemptReport,
     BlockState,
     BreakerState,
@@ -82,10 +83,11 @@ def _restored() -> Iterator[None]:
 
 def test_a_violation_is_critical() -> None:
     written = Written()
-    written.sink.attempt_failed(
+    written.sink.attempt_finished(
         AttemptReport(
             provider=OLLAMA,
             model="phi3:mini",
+            end=AttemptEnd.FAILED,
             error=ProviderError(ErrorKind.VIOLATION, row="O01"),
             duration_s=0.01,
             first_content_s=None,
@@ -96,19 +98,32 @@ def test_a_violation_is_critical() -> None:
     assert ("critical", "violation") == (line["level"], line["error"])
 
 
+@pytest.mark.parametrize("end", [AttemptEnd.ANSWERED, AttemptEnd.LEFT])
+def test_an_attempt_that_did_not_fail_is_no_line(end: AttemptEnd) -> None:
+    written = Written()
+    written.sink.attempt_finished(
+        AttemptReport(
+            provider=OLLAMA, model="phi3:mini", end=end, duration_s=0.01, first_content_s=None
+        )
+    )
+
+    assert [] == written.lines()
+
+
 def test_what_the_server_lacks_is_one_line_until_it_has_lacked_nothing_for_a_minute() -> None:
     clock = ManualClock()
     written = Written(clock=clock)
     report = AttemptReport(
         provider=OLLAMA,
         model="phi3:mini",
+        end=AttemptEnd.FAILED,
         error=ProviderError(ErrorKind.EXHAUSTED, cause="descriptors", called=False),
         duration_s=0.01,
         first_content_s=None,
     )
     for pause_s in (0, 59, 59, 61):
         clock.advance(pause_s)
-        written.sink.attempt_failed(report)
+        written.sink.attempt_finished(report)
 
     assert ["server.exhausted"] * 2 == [line["event"] for line in written.lines()]
     assert all("ulimit -n" in line["remedy"] for line in written.lines())
@@ -177,9 +192,14 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
         written_tokens=12,
     )
     error.args = ("the prompt",)
-    written.sink.attempt_failed(
+    written.sink.attempt_finished(
         AttemptReport(
-            provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.01, first_content_s=None
+            provider=OLLAMA,
+            model="phi3:mini",
+            end=AttemptEnd.FAILED,
+            error=error,
+            duration_s=0.01,
+            first_content_s=None,
         )
     )
     (line,) = written.lines()
@@ -207,9 +227,14 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
 def test_a_wait_that_was_told_has_no_artefacts() -> None:
     written = Written()
     error = ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=0.3 - 0.271)
-    written.sink.attempt_failed(
+    written.sink.attempt_finished(
         AttemptReport(
-            provider=OLLAMA, model="phi3:mini", error=error, duration_s=0.029, first_content_s=None
+            provider=OLLAMA,
+            model="phi3:mini",
+            end=AttemptEnd.FAILED,
+            error=error,
+            duration_s=0.029,
+            first_content_s=None,
         )
     )
 

@@ -6,8 +6,9 @@ import pytest
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.errors import ProviderError
+from llmsvc_server.errors import ProviderError, ShuttingDown
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.reports import AttemptEnd
 from llmsvc_server.routing.observed import Observed
 from llmsvc_server.routing.pace import Pace
 from tests.fakes.listening_reporter import ListeningReporter
@@ -56,17 +57,35 @@ async def test_a_failed_attempt_is_reported_once_with_who_what_and_how_long() ->
     (report,) = bench.reporter.attempts
 
     assert (bench.inner.info, "m", error) == (report.provider, report.model, report.error)
+    assert AttemptEnd.FAILED is report.end
     assert (5, 2) == (report.duration_s, report.first_content_s)
     assert (5, 2) == (error.elapsed_s, error.written_tokens)
 
 
-async def test_an_answer_is_no_news() -> None:
+async def test_an_answer_is_reported_once_it_is_over() -> None:
     bench = Bench()
-    events = await bench.read(Delta("a"), done())
+    events = await bench.read(bench.takes(2), Delta("a"), bench.takes(3), done())
+    (report,) = bench.reporter.finished
 
     assert [Delta("a"), done()] == events
-    assert [] == bench.reporter.attempts
-    assert bench.inner.info is bench.provider.info
+    assert (bench.provider.info, "m", None) == (report.provider, report.model, report.error)
+    assert (AttemptEnd.ANSWERED, 5, 2) == (report.end, report.duration_s, report.first_content_s)
+
+
+@pytest.mark.parametrize(
+    ("taken", "end"), [(1, AttemptEnd.LEFT), (2, AttemptEnd.ANSWERED)], ids=["before", "after"]
+)
+async def test_who_leaves_before_the_end_leaves_an_attempt_that_is_over(
+    taken: int, end: AttemptEnd
+) -> None:
+    bench = Bench()
+    bench.inner.will(Delta("a"), done())
+    async with aclosing(bench.provider.stream_chat(chat_request(), budget_of())) as events:
+        for _ in range(taken):
+            await anext(events)
+    (report,) = bench.reporter.finished
+
+    assert (end, None) == (report.end, report.error)
 
 
 async def test_how_fast_it_is_counts_from_when_it_was_asked() -> None:
@@ -128,9 +147,11 @@ async def test_only_a_whole_silence_asks_for_more_patience(
     assert expected_s == bench.pace.reading_s("m", 1_000)
 
 
-async def test_a_failure_that_is_not_the_providers_passes_unreported() -> None:
+@pytest.mark.parametrize("other", [GeneratorExit, ShuttingDown, ValueError])
+async def test_an_end_that_is_not_the_providers_is_no_failure(other: type[BaseException]) -> None:
     bench = Bench()
-    with pytest.raises(GeneratorExit):
-        await bench.read(GeneratorExit())
+    with pytest.raises(other):
+        await bench.read(other())
+    (report,) = bench.reporter.finished
 
-    assert [] == bench.reporter.attempts
+    assert (AttemptEnd.LEFT, None) == (report.end, report.error)
