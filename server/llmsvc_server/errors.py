@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Verdict
-from llmsvc_server.chat.route import ProviderInfo, Route, Trail
+from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.chat.value import exception
 from llmsvc_server.failures import ErrorKind, InterruptCause
@@ -117,7 +117,6 @@ class ProviderError(LlmsvcError):
         pull_hint: Of a missing model: a configured model's name. May be empty.
         present: Of a missing model: what permitted targets have.
         verdict: What this says of the upstream's health, counted by now or not; None if nothing.
-        trail: What was tried for the request; None until it is told.
         failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
     """
 
@@ -144,7 +143,6 @@ class ProviderError(LlmsvcError):
     pull_hint: str = ""
     present: Sequence[str] = ()
     verdict: Verdict | None = None
-    trail: Trail | None = None
     failover_blocked: str = ""
 
     @override
@@ -195,14 +193,12 @@ class AllProvidersFailed(LlmsvcError):
         deciding: The failure that decides the status.
         retry_after_s: The soonest useful retry; None where waiting does not help.
         called: Whether any request was sent upstream.
-        trail: What was tried for the request; None until it is told.
         failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
     """
 
     deciding: ProviderError = field(kw_only=False)
     retry_after_s: float | None
     called: bool
-    trail: Trail | None = None
     failover_blocked: str = ""
 
 
@@ -210,10 +206,9 @@ class AllProvidersFailed(LlmsvcError):
 class StreamInterrupted(LlmsvcError):
     """A fault after the commit point: the text already shown can't be replaced.
 
-    `route` is who had begun to answer, `phase` where it broke, `usage` what had been used.
+    `phase` is where it broke, `usage` what had been used.
     """
 
     cause: InterruptCause = field(kw_only=False)
-    route: Route = field(kw_only=False)
     phase: str = ""
     usage: Usage | None = None

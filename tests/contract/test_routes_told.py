@@ -318,6 +318,17 @@ async def test_a_defect_says_whom_it_hit() -> None:
     assert -1 == failure.pushback_ms
 
 
+async def test_a_wait_in_mid_answer_is_no_part_of_it() -> None:
+    provider = provider_of(SENT, Delta("a"), Waiting(Phase.PROVIDER), Delta("b"), done())
+    async with assembled(provider) as service:
+        call = service.stub.ChatStream(chat_message(), timeout=20)
+        events = await rest_of(call)
+        answer = await service.stub.Chat(chat_message(), timeout=20)
+
+    assert ["started", "delta", "delta", "completed"] == events
+    assert "ab" == answer.message.parts[0].text
+
+
 async def test_progress_is_sent_in_silence_and_only_on_request() -> None:
     loading, writing = Gate(), Gate()
     provider = provider_of(Waiting(Phase.LOADING), loading, Delta("a"), writing, Delta("b"), done())

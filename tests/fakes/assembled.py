@@ -132,7 +132,6 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
                 inventory,
                 remote_when_busy=True,
                 held=held,
-                clock=clock,
                 chance=STEADY,
             ),
             admission,

@@ -9,7 +9,7 @@ import pytest
 from llmsvc_server.chat.route import Privacy
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.course import JITTER_S, Course
+from llmsvc_server.routing.course import JITTER_S, Course, Step
 from llmsvc_server.routing.plan import Plan
 from tests.fakes.eventually import eventually
 from tests.fakes.manual_clock import ManualClock
@@ -68,11 +68,11 @@ def paused_s(seed: int, error: ProviderError) -> float:
         chance=random.Random(seed),  # noqa: S311  a seed is the point
     )
     first = course.next()
-    assert first is not None
+    assert isinstance(first, Step)
     candidate = first.candidate
     course.failed(first, replace(error, provider=candidate.info, model=candidate.model))
     again = course.next()
-    assert again is not None
+    assert isinstance(again, Step)
     return again.pause_s
 
 

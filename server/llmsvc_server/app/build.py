@@ -180,7 +180,6 @@ async def build(
                 providers.inventory,
                 remote_when_busy=settings.llm.remote_when_busy,
                 held=held,
-                clock=clock,
                 chance=random.Random(),  # noqa: S311  spreads waits, guards nothing
             ),
             admission,

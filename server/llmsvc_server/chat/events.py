@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.route import ProviderInfo, Route, Trail
+from llmsvc_server.chat.route import Route
 from llmsvc_server.chat.usage import FinishReason, Usage
 
 
@@ -19,27 +19,16 @@ class Phase(StrEnum):
 
 @dataclass(slots=True)
 class Waiting:
-    """Nothing yet, and why. It commits nothing.
-
-    The router says at which `target`, and what was tried before.
-    """
+    """Nothing yet, and why. It commits nothing, and goes no further than the router."""
 
     phase: Phase
-    target: ProviderInfo | None = None
-    model: str = ""
-    trail: Trail | None = None
 
 
 @dataclass(slots=True)
 class Started:
-    """The commit point: `route` answers, and no other target will. Only the router sends it.
-
-    `content_at_s` is when the first content came, on the router's clock: for a whole answer that
-    is long before this event.
-    """
+    """The commit point: `route` answers, and no other target will. Only the router sends it."""
 
     route: Route
-    content_at_s: float | None = None
 
 
 @dataclass(slots=True)

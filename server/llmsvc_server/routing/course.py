@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from llmsvc_server.chat.deadline import Budget, Deadline, Verdict
 from llmsvc_server.chat.request import ChatRequest
-from llmsvc_server.chat.route import Attempt, Locality, Route, Trail
+from llmsvc_server.chat.route import Locality
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
@@ -42,7 +42,7 @@ class Step:
 
 
 class Course:
-    """Hands out one attempt after another, and keeps the record of them."""
+    """Hands out one attempt after another, and remembers how they failed."""
 
     __slots__ = (
         "_again",
@@ -96,8 +96,8 @@ class Course:
         self._failures: list[ProviderError] = []
         self._verdicts: list[Verdict] = []
 
-    def next(self) -> Step | None:
-        """Return the next attempt; None when there is none left to make."""
+    def next(self) -> Step | ProviderError | None:
+        """Return the next attempt, or why a target is skipped; None when there is no more."""
         if self._again is not None:
             step, self._again = self._again, None
             return step
@@ -105,10 +105,10 @@ class Course:
             outcome = self._plan.outcomes[self._position]
             self._position += 1
             way = outcome if isinstance(outcome, ProviderError) else self._step(outcome)
-            if isinstance(way, Step):
-                return way
-            if way is not None:
+            if isinstance(way, ProviderError):
                 self._failures.append(way)
+            if way is not None:
+                return way
         return None
 
     def failed(self, step: Step, error: ProviderError) -> None:
@@ -147,34 +147,12 @@ class Course:
 
     def failure(self) -> ProviderError | AllProvidersFailed:
         """Return what the caller is told, after `next` returned None."""
-        failure = settled(
+        return settled(
             self._failures,
             is_cut=self._plan.is_cut,
             names_target=self._plan.names_target,
             is_ended=self._ended,
         )
-        return replace(failure, trail=self.trail())
-
-    def trail(self, *last: Attempt) -> Trail:
-        """Return what was tried so far, and `last`."""
-        return Trail(
-            requested_model=self._request.model,
-            privacy=self._plan.privacy,
-            attempts=(*map(_attempt, self._failures), *last),
-        )
-
-    def route(self, step: Step, elapsed_s: float) -> Route:
-        """Return who answers, `elapsed_s` seconds after it was asked."""
-        info, model = step.candidate.info, step.candidate.model
-        answers = Attempt(
-            provider=info,
-            model=model,
-            code="OK",
-            reason="",
-            elapsed_s=elapsed_s,
-            content_sent=True,
-        )
-        return Route(provider=info, model=model, trail=self.trail(answers))
 
     def _step(self, candidate: Candidate) -> "Step | ProviderError | None":
         """Return the attempt at a candidate, or why none is made; None says nothing of it."""
@@ -325,16 +303,3 @@ class Course:
 
 def _is_local(candidate: Candidate) -> bool:
     return candidate.info.locality is Locality.LOCAL
-
-
-def _attempt(error: ProviderError) -> Attempt:
-    assert error.provider is not None  # noqa: S101  the plan and the router fill it in
-    rules = error.kind.rules
-    return Attempt(
-        provider=error.provider,
-        model=error.model,
-        code=rules.code,
-        reason=rules.reason,
-        elapsed_s=error.elapsed_s if error.requests else None,
-        content_sent=error.called,
-    )

@@ -6,30 +6,30 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from llmsvc_server.catalog.inventory import Inventory
-from llmsvc_server.chat.deadline import Clock, Deadline
-from llmsvc_server.chat.events import ChatEvent, ChatEvents, Phase, Started, Waiting
+from llmsvc_server.chat.deadline import Deadline
+from llmsvc_server.chat.events import ChatEvents, Phase, Started
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.chat.route import Locality, Route
+from llmsvc_server.chat.route import Attempt, Locality
 from llmsvc_server.errors import ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.commit import commits, rest_of_answer
+from llmsvc_server.routing.commit import first_content, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
 from llmsvc_server.routing.held import HeldAnswers, Share
-from llmsvc_server.routing.plan import Targets
+from llmsvc_server.routing.plan import Candidate, Targets
 from llmsvc_server.routing.plans import Plans
 
 
 class FailoverRouter:
     """Asks the configured targets in order. The commit point is the first content."""
 
-    def __init__(  # noqa: PLR0913  plain parts, by keyword
+    def __init__(
         self,
         targets: Targets,
         inventory: Inventory,
         *,
         remote_when_busy: bool,
         held: HeldAnswers,
-        clock: Clock,
         chance: random.Random,
     ) -> None:
         """Route over `targets` by what `inventory` knows of them.
@@ -39,26 +39,23 @@ class FailoverRouter:
             inventory: Snapshots of what each has.
             remote_when_busy: Whether remote targets help where local ones are merely busy.
             held: Counts what is held back for whole answers (docs/failover.md 3.2).
-            clock: Monotonic seconds.
             chance: Spreads pauses.
         """
         self._plans = Plans(targets, inventory)
         self._inventory = inventory
         self._remote_when_busy = remote_when_busy
         self._held = held
-        self._clock = clock
         self._chance = chance
 
-    async def stream_chat(  # noqa: C901  split, it would be one generator more for every token
-        self, request: ChatRequest, finish_by: Deadline
+    async def stream_chat(
+        self, request: ChatRequest, finish_by: Deadline, receipt: Receipt
     ) -> ChatEvents:
         """Answer one request: `Started` with the first content, then the rest, then `Done`.
-
-        `Waiting` comes before that, as often as there is something new to wait for.
 
         Args:
             request: What to run; `model` as the caller named it, or empty.
             finish_by: When the answer must be complete.
+            receipt: The call's. It says all along who is tried, and what is waited for.
 
         Raises:
             ProviderNotFound: The request names a provider that is not configured.
@@ -68,8 +65,10 @@ class FailoverRouter:
             Overloaded: All answers that are held take too much.
         """
         await self._inventory.first_look()
+        plan = self._plans.plan(request)
+        receipt.open(request.model, plan.privacy)
         course = Course(
-            self._plans.plan(request),
+            plan,
             request,
             finish_by,
             remote_when_busy=self._remote_when_busy,
@@ -78,32 +77,29 @@ class FailoverRouter:
         share = Share(self._held, request.caller)
         try:
             while (step := course.next()) is not None:
-                attempt = _Attempt(step, course, self._clock)
-                if step.pause_s:
-                    yield attempt.explained(Waiting(Phase.QUEUED))
-                    await asyncio.sleep(step.pause_s)
-                async with aclosing(attempt.begun(request)) as events:
+                if isinstance(step, ProviderError):
+                    receipt.add(_to_attempt(step))
+                    continue
+                await _pause(step, receipt)
+                async with aclosing(_begin(step, request, receipt)) as events:
                     try:
-                        async for event in events:
-                            if isinstance(event, Waiting):
-                                yield attempt.explained(event)
-                            elif commits(event):
-                                attempt.held.append(event)
-                                break
-                        await attempt.commit(request.delivery, events, share)
+                        held = await first_content(events, receipt)
+                        if request.delivery is Delivery.WHOLE:
+                            await rest_of_answer(held, events, share)
                     except ProviderError as error:
-                        failure = attempt.noted(error)
+                        failure = _complete(error, step.candidate)
+                        receipt.add(_to_attempt(failure))
                         self._learn(failure)
                         course.failed(step, failure)
                         continue
-                    yield attempt.started()
-                    for event in attempt.held:
+                    yield Started(receipt.commit())
+                    for event in held:
                         yield event
                     try:
                         async for event in events:
                             yield event
                     except ProviderError as error:
-                        raise attempt.interrupted(error) from error
+                        raise _interrupt(error) from error
                     return
             raise course.failure()
         finally:
@@ -115,72 +111,48 @@ class FailoverRouter:
             self._inventory.forget(error.provider.name, error.endpoint, error.model)
 
 
-class _Attempt:
-    """One attempt: what is told of it before its commit point, there, and after it.
+async def _pause(step: Step, receipt: Receipt) -> None:
+    if step.pause_s:
+        receipt.begin(step.candidate.info, step.candidate.model, Phase.QUEUED)
+        await asyncio.sleep(step.pause_s)
 
-    Attributes:
-        held: What is to be delivered first, once it is committed.
-    """
 
-    __slots__ = ("_began_s", "_clock", "_content_at_s", "_course", "_route", "_step", "held")
+def _begin(step: Step, request: ChatRequest, receipt: Receipt) -> ChatEvents:
+    """Return what comes of an attempt, which begins."""
+    candidate = step.candidate
+    is_local = candidate.info.locality is Locality.LOCAL
+    asked = request.for_model(candidate.model, stays_local=is_local)
+    receipt.begin(candidate.info, candidate.model)
+    return candidate.provider.stream_chat(asked, step.budget)
 
-    def __init__(self, step: Step, course: Course, clock: Clock) -> None:
-        """Be about to make `step` of `course`."""
-        self._step = step
-        self._course = course
-        self._clock = clock
-        self._began_s = 0.0
-        self._content_at_s = 0.0
-        self._route: Route | None = None
-        self.held: list[ChatEvent] = []
 
-    def begun(self, request: ChatRequest) -> ChatEvents:
-        """Return what comes up."""
-        candidate = self._step.candidate
-        is_local = candidate.info.locality is Locality.LOCAL
-        asked = request.for_model(candidate.model, stays_local=is_local)
-        self._began_s = self._clock()
-        return candidate.provider.stream_chat(asked, self._step.budget)
+def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:
+    """Return why an attempt failed before its commit point, with what only the router knows."""
+    is_missing = error.kind is ErrorKind.MODEL_MISSING
+    return replace(
+        error,
+        provider=candidate.info,
+        model=candidate.model,
+        pull_hint=candidate.pull_hint if is_missing else "",
+    )
 
-    async def commit(self, delivery: Delivery, events: ChatEvents, share: Share) -> None:
-        """Note the first content; for a whole answer, hold the rest as well, in `share`.
 
-        Raises:
-            ProviderError: There was none, or the rest did not come.
-        """
-        if not self.held:
-            raise ProviderError(ErrorKind.PROTOCOL, phase="first_token")
-        self._content_at_s = self._clock()
-        if delivery is Delivery.WHOLE:
-            await rest_of_answer(self.held, events, share)
+def _to_attempt(error: ProviderError) -> Attempt:
+    """Return a failure, or a skip, as the call's receipt has it."""
+    assert error.provider is not None  # noqa: S101  the plan, the course and `_complete` fill it in
+    rules = error.kind.rules
+    return Attempt(
+        provider=error.provider,
+        model=error.model,
+        code=rules.code,
+        reason=rules.reason,
+        elapsed_s=error.elapsed_s if error.requests else None,
+        content_sent=error.called,
+    )
 
-    def started(self) -> Started:
-        """Return the commit point."""
-        self._route = self._course.route(self._step, self._clock() - self._began_s)
-        return Started(self._route, self._content_at_s)
 
-    def noted(self, error: ProviderError) -> ProviderError:
-        """Return why it failed before its commit point, with what only the router knows."""
-        candidate = self._step.candidate
-        is_missing = error.kind is ErrorKind.MODEL_MISSING
-        return replace(
-            error,
-            provider=candidate.info,
-            model=candidate.model,
-            pull_hint=candidate.pull_hint if is_missing else "",
-        )
-
-    def explained(self, waiting: Waiting) -> Waiting:
-        """Return it with what only the router knows."""
-        candidate = self._step.candidate
-        waiting.target, waiting.model = candidate.info, candidate.model
-        waiting.trail = self._course.trail()
-        return waiting
-
-    def interrupted(self, error: ProviderError) -> StreamInterrupted:
-        """Return what a failure after the commit point means, and let it count."""
-        assert self._route is not None  # noqa: S101  `started` comes first
-        if error.verdict is not None:
-            error.verdict.count()
-        cause = error.kind.rules.interrupts_as
-        return StreamInterrupted(cause, self._route, phase=error.phase or "stream")
+def _interrupt(error: ProviderError) -> StreamInterrupted:
+    """Return what a failure after the commit point means, and let it count."""
+    if error.verdict is not None:
+        error.verdict.count()
+    return StreamInterrupted(error.kind.rules.interrupts_as, phase=error.phase or "stream")

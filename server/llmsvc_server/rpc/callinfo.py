@@ -7,11 +7,10 @@ After the end of a call the accessors read freed memory and may crash the proces
 import random
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from llmsvc_server.chat.deadline import Clock, Deadline
-from llmsvc_server.chat.events import Phase, Waiting
-from llmsvc_server.chat.route import Attempt, Route, Trail
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.hosts import host_of
@@ -36,11 +35,11 @@ class Call:
 
     `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends it,
     None where the caller's deadline does. Until it `has_arrived`, its request was nobody's.
-    `waiting` is what the running attempt, which began at `attempt_began_s`, waits for. Once
-    `is_complete`, the caller has its answer, or `outcome` is it: whatever ends the call then fails
-    nothing. `unsent_bytes` is the size of a message that was given up on its way. The guard owns
-    the call; the servicer notes progress. `caller` is who asks, as far as that is known: its host,
-    which is in no log and no error.
+    `receipt` says who was tried and who answers; once `committed`, a stream's caller has been told
+    that. Once `is_complete`, the caller has its answer, or `outcome` is it: whatever ends the call
+    then fails nothing. `unsent_bytes` is the size of a message that was given up on its way. The
+    guard owns the call; the servicer notes progress. `caller` is who asks, as far as that is known:
+    its host, which is in no log and no error.
     """
 
     method: str
@@ -52,53 +51,27 @@ class Call:
     draining: bool = False
     has_arrived: bool = False
     committed: bool = False
-    route: Route | None = None
     usage: Usage | None = None
-    first_content_s: float | None = None
     messages_sent: int = 0
     text_length: int = 0
     unsent_bytes: int = 0
     is_complete: bool = False
-    outcome: object = None
-    waiting: Waiting | None = None
-    attempt_began_s: float = 0.0
+    outcome: object = field(default=None, repr=False)
+    receipt: Receipt = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin its receipt."""
+        self.receipt = Receipt(self.finish_by.clock)
 
     def elapsed_s(self) -> float:
         """Return the seconds since the call arrived."""
         return self.finish_by.clock() - self.began_s
 
-    def waits(self, event: Waiting) -> None:
-        """Note what is being waited for."""
-        if self.waiting is None or _tried(self.waiting) != _tried(event):
-            self.attempt_began_s = self.finish_by.clock()
-        self.waiting = event
-
-    def trail_ended_by(self, code: str, reason: str) -> Trail | None:
-        """Return what was tried; whoever runs the request now fails with `code` and `reason`.
-
-        None where no target was considered yet.
-        """
-        if self.committed and self.route is not None:
-            *before, answers = self.route.trail.attempts
-            last = replace(answers, code=code, reason=reason)
-            return replace(self.route.trail, attempts=(*before, last))
-        waiting = self.waiting
-        if waiting is None or waiting.trail is None or waiting.target is None:
-            return None
-        sent = waiting.phase is Phase.PROVIDER
-        running = Attempt(
-            provider=waiting.target,
-            model=waiting.model,
-            code=code,
-            reason=reason,
-            elapsed_s=self.finish_by.clock() - self.attempt_began_s if sent else None,
-            content_sent=sent,
-        )
-        return replace(waiting.trail, attempts=(*waiting.trail.attempts, running))
-
-
-def _tried(event: Waiting) -> int:
-    return 0 if event.trail is None else len(event.trail.attempts)
+    @property
+    def first_content_s(self) -> float | None:
+        """Seconds from the call's arrival to the answer's first content; None without any."""
+        content_at_s = self.receipt.content_at_s
+        return None if content_at_s is None else content_at_s - self.began_s
 
 
 current_call: ContextVar[Call] = ContextVar("current_call")

@@ -15,7 +15,6 @@ from google.protobuf.message import Message
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.chat.route import Trail
 from llmsvc_server.chat.usage import Usage, estimated_tokens
 from llmsvc_server.errors import DeadlineExpired, LlmsvcError, ShuttingDown, StreamInterrupted
 from llmsvc_server.failures import InterruptCause
@@ -35,7 +34,7 @@ from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
-from llmsvc_server.rpc.status import RpcFailure, after, to_failure
+from llmsvc_server.rpc.status import RpcFailure, to_failure
 from llmsvc_server.rpc.unsent import COPIES, Unsent
 
 Method = Callable[[Any, Context], Awaitable[object]]
@@ -118,7 +117,7 @@ class Guard(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001  the one place that maps them all
                 failure = self._failure(call, error)
             else:
-                self._report_answer(call)
+                self._report(call, code="OK")
                 return response
             # Here, because the error has gone, and with its frames the request that they held.
             return await self._end(call, context, failure)
@@ -175,14 +174,8 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _failure(self, call: Call, error: Exception) -> RpcFailure:
         """Return what the caller is told, once it is reported."""
-        failure = _failure(call, _after_commit(call, error))
-        self._report(
-            call,
-            code=failure.code,
-            trail=failure.trail,
-            failure=failure,
-            detail=_defect(failure, error),
-        )
+        failure = to_failure(_after_commit(call, error), call.receipt)
+        self._report(call, code=failure.code, failure=failure, detail=_defect(failure, error))
         _let_go(error)
         call.outcome = None  # a whole answer that found no room must not stay with its call
         return failure
@@ -193,22 +186,12 @@ class Guard(grpc.aio.ServerInterceptor):
         self._unsent.hold(call.caller, call.unsent_bytes)
         await _abort(context, failure, call.request_id)
 
-    def _report_answer(self, call: Call) -> None:
-        self._report(call, code="OK", trail=call.route.trail if call.route is not None else None)
-
     def _report_cancel(self, call: Call) -> None:
         late = call.limit_s is None and call.finish_by.remaining_s() == 0
-        code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
-        self._report(call, code=code, trail=call.trail_ended_by(code, ""))
+        self._report(call, code="DEADLINE_EXCEEDED" if late else "CANCELLED")
 
     def _report(
-        self,
-        call: Call,
-        *,
-        code: str,
-        trail: Trail | None,
-        failure: RpcFailure | None = None,
-        detail: str = "",
+        self, call: Call, *, code: str, failure: RpcFailure | None = None, detail: str = ""
     ) -> None:
         self._reporter.rpc_finished(
             RpcReport(
@@ -220,8 +203,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 duration_s=self._clock() - call.began_s,
                 first_content_s=call.first_content_s,
                 messages_sent=call.messages_sent,
-                attempts=0 if trail is None else len(trail.attempts),
-                route=call.route,
+                attempts=call.receipt.tried,
+                route=call.receipt.route,
                 usage=call.usage,
                 detail=detail,
             )
@@ -270,33 +253,24 @@ AS_CALLER_SEES = _AsCallerSees()
 
 def _out_of_time(call: Call) -> LlmsvcError:
     if call.draining:
-        if call.committed and call.route is not None:
-            return StreamInterrupted(InterruptCause.DRAIN, call.route)
+        if call.committed:
+            return StreamInterrupted(InterruptCause.DRAIN)
         return ShuttingDown(called=call.has_arrived)  # who waited in a queue was sent away before
-    if call.limit_s is not None and call.committed and call.route is not None:
-        return StreamInterrupted(InterruptCause.TIME_LIMIT, call.route)
+    if call.limit_s is not None and call.committed:
+        return StreamInterrupted(InterruptCause.TIME_LIMIT)
     return DeadlineExpired(call.limit_s)
 
 
 def _after_commit(call: Call, error: Exception) -> Exception:
-    if not call.committed or call.route is None:
+    if not call.committed:
         return error
     if not isinstance(error, LlmsvcError):
-        error = StreamInterrupted(InterruptCause.INTERNAL, call.route)
+        error = StreamInterrupted(InterruptCause.INTERNAL)
     if isinstance(error, StreamInterrupted):
         written = estimated_tokens(call.text_length)
         call.usage = Usage(output_tokens=written, output_estimated=True)
         error = replace(error, usage=call.usage)
     return error
-
-
-def _failure(call: Call, error: Exception) -> RpcFailure:
-    """Return what the caller is told, with what was tried where the error itself does not know."""
-    failure = to_failure(error)
-    if failure.trail is not None:
-        return failure
-    trail = call.trail_ended_by(failure.code, failure.reason)
-    return failure if trail is None else after(failure, trail, call.route)
 
 
 def _defect(failure: RpcFailure, error: Exception) -> str:

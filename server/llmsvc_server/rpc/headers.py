@@ -42,12 +42,13 @@ def trailing_metadata(call: Call) -> Metadata:
     What a stream said at its commit point, a whole answer says here: all of it leaves at once, and
     initial metadata would cost gRPC a batch of its own, 70 us.
     """
-    if call.route is None:
+    route = call.receipt.route
+    if route is None:
         return ((REQUEST_ID_KEY, call.request_id),)
-    told = (ROUTE_KEY, compact_route(call.route.trail))
+    told = (ROUTE_KEY, compact_route(route.trail))
     if call.committed:
         return ((REQUEST_ID_KEY, call.request_id), told)
-    return (*initial_metadata(call, call.route), told)
+    return (*initial_metadata(call, route), told)
 
 
 def compact_route(trail: Trail) -> str:

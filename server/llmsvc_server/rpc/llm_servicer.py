@@ -6,7 +6,7 @@ from typing import Self
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import Delta, Done, Started, Waiting
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
 from llmsvc_server.chat.fold import fold
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import Overloaded, StreamInterrupted
@@ -63,11 +63,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         self._held.check(call.caller)
         with ExitStack() as slot:
             slot.enter_context(self._admission.slot(call.caller, wish.size_bytes))
-            async with aclosing(self._router.stream_chat(wish.chat, call.finish_by)) as events:
-                reply = await fold(events, waits=call.waits)
-                call.route, call.usage, call.messages_sent = reply.route, reply.done.usage, 1
-                if reply.text and reply.content_at_s is not None:
-                    call.first_content_s = reply.content_at_s - call.began_s
+            async with aclosing(self._routed(wish.chat, call)) as events:
+                reply = await fold(events)
+                call.usage, call.messages_sent = reply.done.usage, 1
                 response = response_to_proto(
                     reply.done, reply.route, call.request_id, reply.text, _clocked(call)
                 )
@@ -99,7 +97,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     ) -> None:
         with Sending(self._writes, outlet, call, longest_s=self._write_timeout_s) as sending:
             write = sending.write
-            async with aclosing(self._router.stream_chat(chat, call.finish_by)) as events:
+            async with aclosing(self._routed(chat, call)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         text = event.text
@@ -109,18 +107,18 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                         call.messages_sent += 1
                         call.text_length += len(text)
                         if kept is not None:
-                            kept.add(text, call)
-                    elif isinstance(event, Waiting):
-                        call.waits(event)
+                            kept.add(text)
                     elif isinstance(event, Started):
                         await _start(event, call, sending)
-                    else:
+                    elif isinstance(event, Done):
                         await _complete(event, call, sending, kept)
+
+    def _routed(self, chat: ChatRequest, call: Call) -> ChatEvents:
+        return self._router.stream_chat(chat, call.finish_by, call.receipt)
 
 
 async def _start(started: Started, call: Call, outlet: Outlet) -> None:
-    call.route, call.committed = started.route, True
-    call.first_content_s = call.elapsed_s()
+    call.committed = True
     await outlet.send_initial_metadata(initial_metadata(call, started.route))
     message = llm_pb2.ChatStreamResponse()
     message.started.request_id = call.request_id
@@ -130,12 +128,11 @@ async def _start(started: Started, call: Call, outlet: Outlet) -> None:
 
 
 async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None") -> None:
-    assert call.route is not None  # noqa: S101  the router's promise, checked by its tests
+    route = call.receipt.route
+    assert route is not None  # noqa: S101  the router's promise, checked by its tests
     call.usage = done.usage
-    if not call.text_length:
-        call.first_content_s = None
     text = None if kept is None else "".join(kept.pieces)
-    response = response_to_proto(done, call.route, call.request_id, text, _clocked(call))
+    response = response_to_proto(done, route, call.request_id, text, _clocked(call))
     await outlet.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
     call.messages_sent += 1
     call.is_complete = True
@@ -158,12 +155,11 @@ class _Kept:
     def __exit__(self, *_: object) -> None:
         self._share.clear()
 
-    def add(self, text: str, call: Call) -> None:
-        assert call.route is not None  # noqa: S101  text comes after the commit point
+    def add(self, text: str) -> None:
         try:
             self._share.add(text)
         except Overloaded:
-            raise StreamInterrupted(InterruptCause.OVERLOAD, call.route) from None
+            raise StreamInterrupted(InterruptCause.OVERLOAD) from None
         if self._share.is_too_long:
-            raise StreamInterrupted(InterruptCause.PROVIDER, call.route, phase="stream")
+            raise StreamInterrupted(InterruptCause.PROVIDER, phase="stream")
         self.pieces.append(text)

@@ -109,16 +109,16 @@ class Progress:
             await self._outlet.send_initial_metadata(metadata)
 
     def _message(self) -> bytes:
-        call = self._call
         progress = llm_pb2.StreamProgress()
-        fill_duration(progress.elapsed_duration, call.elapsed_s())
-        if call.committed and call.route is not None:
+        fill_duration(progress.elapsed_duration, self._call.elapsed_s())
+        receipt = self._call.receipt
+        if receipt.route is not None:
             progress.phase = llm_pb2.StreamProgress.PHASE_GENERATING
-            progress.target.provider = call.route.provider.name
-            progress.target.model = call.route.model
-        elif call.waiting is not None:
-            progress.phase = PHASES[call.waiting.phase]
-            if call.waiting.phase is not Phase.QUEUED and call.waiting.target is not None:
-                progress.target.provider = call.waiting.target.name
-                progress.target.model = call.waiting.model
+            progress.target.provider = receipt.route.provider.name
+            progress.target.model = receipt.route.model
+        elif receipt.target is not None and receipt.phase is not None:
+            progress.phase = PHASES[receipt.phase]
+            if receipt.phase is not Phase.QUEUED:
+                progress.target.provider = receipt.target.name
+                progress.target.model = receipt.model
         return llm_pb2.ChatStreamResponse(progress=progress).SerializeToString()

@@ -62,8 +62,8 @@ class Sending(Limit):
             await sent
         except asyncio.CancelledError:
             self._call.unsent_bytes = size_bytes
-            if self.broke() and self._call.route is not None:
-                raise StreamInterrupted(InterruptCause.SLOW_READER, self._call.route) from None
+            if self.broke():
+                raise StreamInterrupted(InterruptCause.SLOW_READER) from None
             raise
         finally:
             self.end()

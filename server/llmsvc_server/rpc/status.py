@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.naming import is_plain, listed
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.route import ProviderKind, Route, Trail
 from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
@@ -66,31 +67,29 @@ class RpcFailure:
         return 0 if self.trail is None else len(self.trail.attempts)
 
 
-def to_failure(error: BaseException) -> RpcFailure:
-    """Return what the caller is told of `error`. Anything unknown is a defect of ours."""
-    failure = _untold(error)
-    if not isinstance(error, ProviderError | AllProvidersFailed):
-        return failure
-    if error.failover_blocked:
-        blocked = {"failoverBlocked": error.failover_blocked}
-        failure = replace(failure, metadata={**failure.metadata, **blocked})
-    if error.trail is None or failure.trail is not None:
-        return failure
-    return after(failure, error.trail)
-
-
-def after(failure: RpcFailure, trail: Trail, route: Route | None = None) -> RpcFailure:
-    """Return `failure` with what was tried before it, which alone decides on retries.
+def to_failure(error: BaseException, receipt: Receipt | None = None) -> RpcFailure:
+    """Return what the caller is told of `error`. Anything unknown is a defect of ours.
 
     Args:
-        failure: What is told.
-        trail: What was tried.
-        route: Who had begun to answer, if anybody.
+        error: What ended the call.
+        receipt: What was tried until then; None where nothing is routed.
     """
+    failure = _untold(error)
+    if isinstance(error, ProviderError | AllProvidersFailed) and error.failover_blocked:
+        blocked = {"failoverBlocked": error.failover_blocked}
+        failure = replace(failure, metadata={**failure.metadata, **blocked})
+    return failure if receipt is None else _after(failure, receipt)
+
+
+def _after(failure: RpcFailure, receipt: Receipt) -> RpcFailure:
+    """Return a failure with what was tried before it, which alone decides on retries then."""
+    trail = receipt.trail(failure.code, failure.reason)
+    if trail is None:
+        return failure
     sent = any(attempt.content_sent for attempt in trail.attempts)
     final = failure.code in ("ABORTED", "DEADLINE_EXCEEDED")
     pushback_ms = _pushback_ms(failure.code, failure.retry_after_s, called=sent or final)
-    return replace(failure, trail=trail, route=route, pushback_ms=pushback_ms)
+    return replace(failure, trail=trail, route=receipt.route, pushback_ms=pushback_ms)
 
 
 def _untold(error: BaseException) -> RpcFailure:
@@ -198,17 +197,8 @@ def _interrupted(error: StreamInterrupted) -> RpcFailure:
         message="The answer broke off after a part of it was delivered.",
         metadata=metadata,
         pushback_ms=NO_RETRY,
-        trail=_broken(error.route.trail),
-        route=error.route,
         usage=error.usage,
     )
-
-
-def _broken(trail: Trail) -> Trail:
-    """Return the trail of an answer that broke off: its own attempt is no success."""
-    *before, answered = trail.attempts
-    broken = replace(answered, code="ABORTED", reason="STREAM_INTERRUPTED")
-    return replace(trail, attempts=(*before, broken))
 
 
 def _expired(error: DeadlineExpired) -> RpcFailure:

@@ -19,20 +19,15 @@ async def events_of(*events: ChatEvent) -> ChatEvents:
         yield event
 
 
-async def folded(*events: ChatEvent, waits: list[Waiting] | None = None) -> ChatReply:
-    waits = [] if waits is None else waits
+async def folded(*events: ChatEvent) -> ChatReply:
     async with aclosing(events_of(*events)) as stream:
-        return await fold(stream, waits=waits.append)
+        return await fold(stream)
 
 
-async def test_waits_on_the_way_are_told_and_no_part_of_it() -> None:
-    waits: list[Waiting] = []
-    reply = await folded(
-        Waiting(Phase.LOADING), Started(ROUTE, 7.5), Delta("hello"), done(), waits=waits
-    )
+async def test_waits_on_the_way_are_no_part_of_it() -> None:
+    reply = await folded(Started(ROUTE), Delta("hel"), Waiting(Phase.PROVIDER), Delta("lo"), done())
 
-    assert ("hello", 7.5) == (reply.text, reply.content_at_s)
-    assert [Waiting(Phase.LOADING)] == waits
+    assert "hello" == reply.text
 
 
 async def test_the_pieces_become_one_text_with_its_end_and_its_route() -> None:

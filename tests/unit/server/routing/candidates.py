@@ -69,15 +69,17 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """A course, its clock, and the steps that it has handed out."""
+    """A course, its clock, the steps that it has handed out, and whom it skipped."""
 
     course: Course
     clock: ManualClock
     steps: list[Step] = field(default_factory=list)
+    skipped: list[ProviderError] = field(default_factory=list)
 
     def step(self) -> Step | None:
         """Take the next step."""
-        step = self.course.next()
+        while isinstance(step := self.course.next(), ProviderError):
+            self.skipped.append(step)
         if step is not None:
             self.steps.append(step)
         return step

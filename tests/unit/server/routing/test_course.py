@@ -5,7 +5,7 @@ import pytest
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind
-from tests.unit.server.routing.candidates import Asked, of, walk
+from tests.unit.server.routing.candidates import Asked, info_of, of, walk
 
 
 class Kept:
@@ -107,11 +107,15 @@ def test_who_may_not_be_called_is_skipped_and_said_so() -> None:
     )
     step = course.step()
     assert step is not None
-    attempts = course.course.route(step, 0.1).trail.attempts
+    (skipped,) = course.skipped
 
-    assert [("a", "BREAKER_OPEN", None, False), ("b", "", 0.1, True)] == [
-        (one.provider.name, one.reason, one.elapsed_s, one.content_sent) for one in attempts
-    ]
+    assert "b" == step.candidate.info.name
+    assert (info_of("a"), "m", ErrorKind.OPEN, False) == (
+        skipped.provider,
+        skipped.model,
+        skipped.kind,
+        skipped.called,
+    )
 
 
 def test_the_only_candidate_is_told_that_it_is() -> None:
@@ -245,26 +249,8 @@ def test_a_plan_that_names_its_targets_is_told_what_was_forbidden() -> None:
     assert (forbidden.kind, "request") == (failure.kind, failure.cause)
 
 
-def test_what_was_never_sent_has_no_length() -> None:
-    # It ran for so long that it is not repeated.
-    connect = ProviderError(ErrorKind.CONNECT, called=False, requests=1, elapsed_s=0.2, ran_s=2.5)
-    queued = ProviderError(ErrorKind.QUEUE_FULL, called=False, elapsed_s=9.0)
-    course = walk(Asked(name="a"), Asked(name="b"))
-    course.fail(connect, queued)
-    trail = course.course.trail()
-
-    assert [(0.2, False), (None, False)] == [
-        (attempt.elapsed_s, attempt.content_sent) for attempt in trail.attempts
-    ]
-
-
-def test_the_last_failure_of_several_is_told_with_its_trail() -> None:
+def test_of_several_failures_none_is_told_alone() -> None:
     course = walk(Asked(name="a"), Asked(name="b"))
     course.fail(slow(ProviderError(ErrorKind.TRANSIENT)), ProviderError(ErrorKind.CREDENTIAL))
-    error = course.course.failure()
-    assert error.trail is not None
 
-    assert isinstance(error, AllProvidersFailed)
-    assert ["PROVIDER_ERROR", "PROVIDER_CREDENTIALS_REJECTED"] == [
-        attempt.reason for attempt in error.trail.attempts
-    ]
+    assert isinstance(course.course.failure(), AllProvidersFailed)

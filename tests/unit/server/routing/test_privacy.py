@@ -1,6 +1,5 @@
 """The privacy gate (docs/privacy.md): what it refuses is looked at no further, whoever named it."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.events import ChatEvent
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import Locality, Privacy
 from llmsvc_server.errors import LlmsvcError, ProviderError
@@ -16,6 +16,7 @@ from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from tests.fakes.assembled import everyday_held
 from tests.fakes.chances import NO_PAUSE
+from tests.fakes.receipts import a_receipt, tried
 from tests.fakes.requests import chat_request, in_s
 from tests.fakes.scripted_provider import catalogue_of
 from tests.fakes.watching import inventory_over
@@ -40,7 +41,10 @@ def causes(made: Plan) -> list[str]:
 
 
 async def asked(
-    *sequence: Target, routing: Routing = SERVERS_ROUTING, model: str = ""
+    *sequence: Target,
+    routing: Routing = SERVERS_ROUTING,
+    model: str = "",
+    receipt: Receipt | None = None,
 ) -> tuple[list[ChatEvent], LlmsvcError | None]:
     """Return what the router gives, and what it raises."""
     sources = {one.provider.info.name: scripted(one) for one in sequence if one.is_listed}
@@ -52,13 +56,13 @@ async def asked(
         inventory,
         remote_when_busy=True,
         held=everyday_held(),
-        clock=asyncio.get_running_loop().time,
         chance=NO_PAUSE,
     )
     events: list[ChatEvent] = []
     try:
         request = chat_request(model=model, routing=routing)
-        async with aclosing(router.stream_chat(request, in_s(60))) as stream:
+        receipt = receipt or a_receipt()
+        async with aclosing(router.stream_chat(request, in_s(60), receipt)) as stream:
             events.extend([event async for event in stream])
     except LlmsvcError as error:
         return events, error
@@ -215,17 +219,19 @@ async def test_a_local_ones_remote_model_is_a_remote_target(
 
 
 async def test_a_local_failure_is_told_with_what_privacy_kept_away() -> None:
-    remote = cloud("openai", "gpt")
+    remote, receipt = cloud("openai", "gpt"), a_receipt()
     events, error = await asked(
-        local("ollama", "phi3", steps=[ProviderError(ErrorKind.TRANSIENT)]), remote, routing=LOCALLY
+        local("ollama", "phi3", steps=[ProviderError(ErrorKind.TRANSIENT)]),
+        remote,
+        routing=LOCALLY,
+        receipt=receipt,
     )
 
     assert isinstance(error, ProviderError)
     assert error.kind is ErrorKind.TRANSIENT
     assert "privacy" == error.failover_blocked
-    assert error.trail is not None
     assert ["PROVIDER_ERROR", "PROVIDER_ERROR", "ROUTE_FORBIDDEN"] == [
-        attempt.reason for attempt in error.trail.attempts
+        attempt.reason for attempt in tried(receipt)
     ]
     assert [] == scripted(remote).calls + events
 
@@ -240,16 +246,18 @@ async def test_the_primarys_own_model_that_is_missing_is_told_so_and_not_as_forb
 
 
 async def test_a_call_that_names_only_forbidden_targets_is_forbidden() -> None:
-    remote = cloud("openai", "gpt")
+    remote, receipt = cloud("openai", "gpt"), a_receipt()
     _, error = await asked(
-        local("ollama", "phi3"), remote, routing=named(("openai", ""), privacy=LOCAL_ONLY)
+        local("ollama", "phi3"),
+        remote,
+        routing=named(("openai", ""), privacy=LOCAL_ONLY),
+        receipt=receipt,
     )
 
     assert isinstance(error, ProviderError)
     assert error.kind is ErrorKind.REMOTE_REFUSED
     assert ("request", "") == (error.cause, error.failover_blocked)
-    assert error.trail is not None
     assert [(None, False)] == [
-        (attempt.elapsed_s, attempt.content_sent) for attempt in error.trail.attempts
+        (attempt.elapsed_s, attempt.content_sent) for attempt in tried(receipt)
     ]
     assert [] == scripted(remote).calls

@@ -1,25 +1,23 @@
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
 
 from llmsvc_server.chat.events import ChatEvent, Delta, Phase, Started, Waiting
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.errors import (
-    AllProvidersFailed,
-    LlmsvcError,
-    Overloaded,
-    ProviderError,
-    StreamInterrupted,
-)
+from llmsvc_server.errors import AllProvidersFailed, Overloaded, ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind, InterruptCause
 from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from tests.fakes.assembled import everyday_held, everyday_patience
 from tests.fakes.chances import NO_PAUSE, STEADY
+from tests.fakes.eventually import eventually
+from tests.fakes.receipts import a_receipt, tried
 from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, in_s
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of, done
 from tests.fakes.watching import inventory_of, inventory_over
@@ -46,7 +44,6 @@ async def router_over(
         inventory,
         remote_when_busy=True,
         held=held or everyday_held(),
-        clock=asyncio.get_running_loop().time,
         chance=chance,
     )
 
@@ -60,10 +57,15 @@ def mock(*steps: object) -> ScriptedProvider:
 
 
 async def answer(
-    router: FailoverRouter, *, model: str = "", delivery: Delivery = Delivery.STREAM
+    router: FailoverRouter,
+    *,
+    model: str = "",
+    delivery: Delivery = Delivery.STREAM,
+    receipt: Receipt | None = None,
 ) -> list[ChatEvent]:
     request = chat_request(model=model, delivery=delivery)
-    async with aclosing(router.stream_chat(request, in_s(60))) as events:
+    stream = router.stream_chat(request, in_s(60), receipt or a_receipt())
+    async with aclosing(stream) as events:
         return [event async for event in events]
 
 
@@ -96,7 +98,7 @@ async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_ask
     router = await router_over(
         ollama(Delta("a"), ProviderError(ErrorKind.TRANSIENT, phase="stream")), second
     )
-    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+    async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
         started, first = await anext(events), await anext(events)
         with pytest.raises(StreamInterrupted) as broken:
             await anext(events)
@@ -104,26 +106,24 @@ async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_ask
     assert isinstance(started, Started)
     assert Delta("a") == first
     assert (InterruptCause.PROVIDER, "stream") == (broken.value.cause, broken.value.phase)
-    assert "ollama" == broken.value.route.provider.name
     assert [] == second.calls
 
 
-async def test_a_lack_of_ours_after_content_says_so() -> None:
-    router = await router_over(
-        ollama(Delta("a"), ProviderError(ErrorKind.EXHAUSTED, cause="unfinished")), mock()
-    )
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        (ErrorKind.EXHAUSTED, InterruptCause.OVERLOAD),
+        (ErrorKind.VIOLATION, InterruptCause.PRIVACY),
+    ],
+)
+async def test_what_is_no_fault_of_the_provider_after_content_says_so(
+    kind: ErrorKind, cause: InterruptCause
+) -> None:
+    router = await router_over(ollama(Delta("a"), ProviderError(kind)), mock())
     with pytest.raises(StreamInterrupted) as broken:
         _ = await answer(router)
 
-    assert InterruptCause.OVERLOAD == broken.value.cause
-
-
-async def test_a_violation_after_content_says_so() -> None:
-    router = await router_over(ollama(Delta("a"), ProviderError(ErrorKind.VIOLATION)))
-    with pytest.raises(StreamInterrupted) as broken:
-        await answer(router)
-
-    assert InterruptCause.PRIVACY is broken.value.cause
+    assert cause is broken.value.cause
 
 
 async def test_a_whole_answer_may_move_on_to_its_very_end() -> None:
@@ -258,7 +258,7 @@ async def test_all_failed_names_the_failure_that_decides() -> None:
 async def test_leaving_early_closes_the_provider_before_it_returns() -> None:
     first = ollama(Delta("a"), Delta("b"), done())
     router = await router_over(first)
-    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+    async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
         await anext(events)
 
     assert first.calls[0].closed
@@ -274,10 +274,9 @@ async def test_a_call_before_the_first_look_waits_for_it() -> None:
         inventory,
         remote_when_busy=True,
         held=everyday_held(),
-        clock=asyncio.get_running_loop().time,
         chance=NO_PAUSE,
     )
-    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
+    async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
         asked = anext(events)
         await inventory.refresh("ollama", "ollama")
 
@@ -291,47 +290,89 @@ async def test_signs_of_life_in_a_whole_answer_count_for_nothing() -> None:
     assert "ab" == "".join(event.text for event in events if isinstance(event, Delta))
 
 
-async def test_a_wait_is_explained_with_its_target_and_what_was_tried_before() -> None:
-    second = mock(Waiting(Phase.PROVIDER), Delta("b"), done())
-    router = await router_over(ollama(ProviderError(ErrorKind.CREDENTIAL)), second)
-    waiting, started, *_ = await answer(router)
+def waits_in(receipt: Receipt, seen: list[object]) -> Callable[[], None]:
+    """Return a step that keeps who is tried by then, and what is waited for."""
+    return lambda: seen.append(
+        (receipt.target, receipt.model, receipt.phase, [one.reason for one in tried(receipt)][:-1])
+    )
 
-    assert isinstance(waiting, Waiting)
-    assert isinstance(started, Started)
-    assert (MOCK, "mock") == (waiting.target, waiting.model)
-    assert waiting.trail is not None
-    assert ["PROVIDER_CREDENTIALS_REJECTED"] == [one.reason for one in waiting.trail.attempts]
+
+async def test_a_wait_is_told_with_its_target_and_what_was_tried_before() -> None:
+    receipt, seen = a_receipt(), list[object]()
+    second = mock(Waiting(Phase.PROVIDER), waits_in(receipt, seen), Delta("b"), done())
+    router = await router_over(ollama(ProviderError(ErrorKind.CREDENTIAL)), second)
+    events = await answer(router, receipt=receipt)
+
+    assert ("mock", "mock") == who(events)
+    assert [(MOCK, "mock", Phase.PROVIDER, ["PROVIDER_CREDENTIALS_REJECTED"])] == seen
 
 
 async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> None:
-    first = ollama()
-    first.will(ProviderError(ErrorKind.TRANSIENT))
-    waiting, started, *_ = await answer(await router_over(first, chance=STEADY))
+    receipt = a_receipt()
+    router = await router_over(ollama(ProviderError(ErrorKind.TRANSIENT)), chance=STEADY)
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(answer(router, receipt=receipt))
+        await eventually(lambda: receipt.phase is not None)
+        phase, attempts = receipt.phase, tried(receipt)
+        leaving.cancel()
 
-    assert isinstance(waiting, Waiting)
-    assert isinstance(started, Started)
-    assert Phase.QUEUED is waiting.phase
+    assert Phase.QUEUED is phase
+    assert [True, False] == [one.content_sent for one in attempts]
 
 
 async def test_who_leaves_in_a_pause_makes_no_further_request() -> None:
-    first = ollama(ProviderError(ErrorKind.TRANSIENT))
+    receipt, first = a_receipt(), ollama(ProviderError(ErrorKind.TRANSIENT))
     router = await router_over(first, chance=STEADY)
-    async with aclosing(router.stream_chat(chat_request(), in_s(60))) as events:
-        await anext(events)
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(answer(router, receipt=receipt))
+        await eventually(lambda: receipt.phase is Phase.QUEUED)
+        leaving.cancel()
 
     assert 1 == sum(call.begun for call in first.calls)
+
+
+async def test_a_wait_in_mid_answer_is_no_part_of_it() -> None:
+    receipt = a_receipt()
+    router = await router_over(ollama(Delta("a"), Waiting(Phase.PROVIDER), Delta("b"), done()))
+    await answer(router, receipt=receipt)
+
+    assert (None, 1) == (receipt.phase, receipt.tried)
+
+
+async def test_what_was_never_sent_has_no_length() -> None:
+    # It ran for so long that it is not repeated.
+    connect = ProviderError(ErrorKind.CONNECT, called=False, requests=1, elapsed_s=0.2, ran_s=2.5)
+    queued = ProviderError(ErrorKind.QUEUE_FULL, called=False, elapsed_s=9.0)
+    receipt, router = a_receipt(), await router_over(ollama(connect), mock(queued))
+    with pytest.raises(AllProvidersFailed):
+        await answer(router, receipt=receipt)
+
+    assert [
+        ("ollama", "UNAVAILABLE", "PROVIDER_UNREACHABLE", 0.2, False),
+        ("mock", "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", None, False),
+    ] == [
+        (one.provider.name, one.code, one.reason, one.elapsed_s, one.content_sent)
+        for one in tried(receipt)
+    ]
 
 
 @pytest.mark.parametrize("delivery", Delivery)
 async def test_the_first_content_has_a_time_although_the_whole_comes_later(
     delivery: Delivery,
 ) -> None:
-    before_s = asyncio.get_running_loop().time()
-    started, *_ = await answer(await router_over(ollama()), delivery=delivery)
+    receipt, before_s = a_receipt(), asyncio.get_running_loop().time()
+    await answer(await router_over(ollama()), delivery=delivery, receipt=receipt)
 
-    assert isinstance(started, Started)
-    assert started.content_at_s is not None
-    assert before_s <= started.content_at_s <= asyncio.get_running_loop().time()
+    assert receipt.content_at_s is not None
+    assert before_s <= receipt.content_at_s <= asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+async def test_an_empty_answer_has_no_first_content(delivery: Delivery) -> None:
+    receipt = a_receipt()
+    await answer(await router_over(ollama(done())), delivery=delivery, receipt=receipt)
+
+    assert (None, True) == (receipt.content_at_s, receipt.route is not None)
 
 
 class Kept:
@@ -352,7 +393,7 @@ async def test_a_verdict_counts_once_the_call_is_over(steps: tuple[Delta, ...]) 
     kept = Kept()
     broken = ProviderError(ErrorKind.TRANSIENT, ran_s=5, verdict=kept)  # too slow for a retry
     router = await router_over(ollama(*steps, broken))
-    with pytest.raises(LlmsvcError):
+    with pytest.raises((ProviderError, StreamInterrupted)):
         await answer(router)
 
     assert 1 == kept.counted

@@ -21,6 +21,7 @@ from llmsvc_server.chat.events import (
     Started,
     Waiting,
 )
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Attempt, Locality, ProviderInfo
 from llmsvc_server.errors import AllProvidersFailed, LlmsvcError, ProviderError, StreamInterrupted
@@ -30,6 +31,7 @@ from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
 from tests.fakes.assembled import everyday_held, everyday_patience
 from tests.fakes.listening_reporter import ListeningReporter
+from tests.fakes.receipts import a_receipt, tried
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import done
 from tests.fakes.virtual_time import run_virtually
@@ -100,6 +102,7 @@ class Upstream:
 class Outcome:
     """All that came of one call."""
 
+    receipt: Receipt
     events: list[ChatEvent] = field(default_factory=list)
     error: LlmsvcError | None = None
     timed_out: bool = False
@@ -110,8 +113,7 @@ class Outcome:
         for event in self.events:
             if isinstance(event, Started):
                 return event.route.trail.attempts
-        trail = getattr(self.error, "trail", None)
-        return () if trail is None else trail.attempts
+        return tried(self.receipt)
 
 
 def _limited(told_s: float | None) -> Callable[[], ProviderError]:
@@ -183,15 +185,14 @@ async def called(
         inventory_over({}),
         remote_when_busy=bool(seed % 2),
         held=everyday_held(),
-        clock=clock,
         chance=random.Random(seed),  # noqa: S311  seeded, so that a failure can be repeated
     )
-    outcome = Outcome()
+    outcome = Outcome(receipt=a_receipt())
     finish_by = Deadline(at_s=clock() + time_s, clock=clock)
     request = chat_request(delivery=delivery)
     try:
         async with asyncio.timeout_at(finish_by.at_s):
-            async with aclosing(router.stream_chat(request, finish_by)) as stream:
+            async with aclosing(router.stream_chat(request, finish_by, outcome.receipt)) as stream:
                 async for event in stream:
                     outcome.events.append(event)
     except TimeoutError:
@@ -241,11 +242,10 @@ def _has_one_end(outcome: Outcome) -> None:
 
 
 def _is_of_one_attempt(outcome: Outcome, made: list[Made], delivery: Delivery) -> None:
-    content = [event for event in outcome.events if not isinstance(event, Waiting)]
-    if not content:
+    if not outcome.events:
         assert not isinstance(outcome.error, StreamInterrupted)
         return
-    started, *pieces = content
+    started, *pieces = outcome.events
     assert isinstance(started, Started)
     answers = started.route.provider.name
     assert all(piece.text == answers for piece in pieces if isinstance(piece, Delta))

@@ -1,14 +1,12 @@
 """Every failure there is, one of each."""
 
-from dataclasses import replace
-
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.route import (
     Attempt,
     Locality,
     Privacy,
     ProviderInfo,
     ProviderKind,
-    Route,
     Trail,
 )
 from llmsvc_server.chat.usage import Usage
@@ -26,6 +24,7 @@ from llmsvc_server.errors import (
     ViolationReason,
 )
 from llmsvc_server.failures import ErrorKind, InterruptCause
+from tests.fakes.receipts import receipt_of
 
 LONG_NAME = "p" * 64
 LONG_MODEL = "\N{SNOWMAN}" * 85 + "m"
@@ -61,7 +60,9 @@ def trail_of(*attempts: Attempt, requested_model: str = LONG_MODEL) -> Trail:
     return Trail(requested_model=requested_model, privacy=Privacy.LOCAL_ONLY, attempts=attempts)
 
 
-ROUTE = Route(provider=PROVIDER, model=LONG_MODEL, trail=trail_of(FAILED, SKIPPED, attempt()))
+def answered() -> Receipt:
+    """Return the receipt of a call that is answered after two failures."""
+    return receipt_of(FAILED, SKIPPED, attempt(), requested_model=LONG_MODEL)
 
 
 def failed(
@@ -88,13 +89,6 @@ def failed(
     )
 
 
-def tried(
-    error: ProviderError | AllProvidersFailed, attempts: int
-) -> ProviderError | AllProvidersFailed:
-    """Return `error` after so many attempts, with further targets kept away."""
-    return replace(error, trail=trail_of(*[FAILED] * attempts), failover_blocked="privacy")
-
-
 def every_failure() -> list[LlmsvcError]:
     """Return one failure of each class, and of each kind where a class has several."""
     wrong = Violation("f" * 200, ViolationReason.MISSING, "d" * 200)
@@ -103,10 +97,12 @@ def every_failure() -> list[LlmsvcError]:
         *(failed(kind) for kind in kinds),
         *(AllProvidersFailed(failed(kind), retry_after_s=3, called=True) for kind in kinds),
         *(
-            StreamInterrupted(cause, ROUTE, phase="stream", usage=Usage(output_tokens=5))
+            StreamInterrupted(cause, phase="stream", usage=Usage(output_tokens=5))
             for cause in InterruptCause
         ),
-        tried(AllProvidersFailed(failed(ErrorKind.CONNECT), retry_after_s=3, called=True), 20),
+        AllProvidersFailed(
+            failed(ErrorKind.CONNECT), retry_after_s=3, called=True, failover_blocked="privacy"
+        ),
         AllProvidersFailed(failed(ErrorKind.CONNECT), retry_after_s=None, called=False),
         DeadlineExpired(),
         DeadlineExpired(600),

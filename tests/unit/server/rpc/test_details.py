@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.route import Attempt
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
@@ -22,15 +23,15 @@ from llmsvc_server.errors import (
 from llmsvc_server.failures import ErrorKind, InterruptCause
 from llmsvc_server.rpc.details import message_of, status_code, to_status, trailers
 from llmsvc_server.rpc.status import RpcFailure, to_failure
+from tests.fakes.receipts import receipt_of
 from tests.unit.server.rpc.failures import (
+    FAILED,
     LONG_MODEL,
     LONG_NAME,
-    ROUTE,
+    answered,
     attempt,
     every_failure,
     failed,
-    trail_of,
-    tried,
 )
 
 TYPES = (
@@ -54,9 +55,9 @@ def unpacked(status: status_pb2.Status) -> list[Message]:
     return [kinds[one.TypeName()].FromString(one.value) for one in status.details]
 
 
-def details_of(error: BaseException) -> dict[str, Message]:
+def details_of(error: BaseException, receipt: Receipt | None = None) -> dict[str, Message]:
     """Return the details of a failure's status by type, each of which stands there once."""
-    details = unpacked(to_status(to_failure(error), REQUEST_ID))
+    details = unpacked(to_status(to_failure(error, receipt), REQUEST_ID))
     named = {str(one.DESCRIPTOR.name): one for one in details}
     assert len(named) == len(details)
     return named
@@ -69,14 +70,15 @@ def bad_request_of(details: Iterable[Message]) -> error_details_pb2.BadRequest:
 
 @pytest.mark.parametrize("error", every_failure(), ids=repr)
 def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError) -> None:
-    failure = to_failure(error)
+    receipt = receipt_of(*[FAILED] * 20, requested_model=LONG_MODEL)
+    failure = to_failure(error, receipt)
     status = to_status(failure, REQUEST_ID)
 
     assert status.ByteSize() <= 4096
     assert len(status.message.encode()) <= 256
     assert status.message == message_of(failure)
     assert status.code == status_code(failure).value[0]
-    assert ALWAYS == list(details_of(error))[:2]
+    assert ALWAYS == list(details_of(error, receipt))[:2]
 
 
 @pytest.mark.parametrize(
@@ -91,17 +93,27 @@ def test_every_status_is_small_and_says_the_same_as_the_call(error: LlmsvcError)
         (failed(ErrorKind.REMOTE_REFUSED), ["PreconditionFailure"]),
         (failed(ErrorKind.QUOTA), ["QuotaFailure"]),
         (ProviderNotFound("no-such"), ["ResourceInfo"]),
-        (tried(ProviderError(ErrorKind.TRANSIENT), 1), ["RetryInfo", "RouteInfo"]),
-        (StreamInterrupted(InterruptCause.DRAIN, ROUTE), ["RouteInfo"]),
-        (
-            StreamInterrupted(InterruptCause.DRAIN, ROUTE, usage=Usage(output_tokens=1)),
-            ["RouteInfo", "Usage"],
-        ),
         (ValueError("secret"), []),
     ],
 )
 def test_each_failure_brings_its_own_details(error: Exception, more: list[str]) -> None:
     assert [*ALWAYS, *more] == list(details_of(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "receipt", "more"),
+    [
+        (ProviderError(ErrorKind.TRANSIENT), receipt_of(FAILED), ["RetryInfo", "RouteInfo"]),
+        (StreamInterrupted(InterruptCause.DRAIN), answered(), ["RouteInfo"]),
+        (
+            StreamInterrupted(InterruptCause.DRAIN, usage=Usage(output_tokens=1)),
+            answered(),
+            ["RouteInfo", "Usage"],
+        ),
+    ],
+)
+def test_what_was_tried_is_a_detail(error: Exception, receipt: Receipt, more: list[str]) -> None:
+    assert [*ALWAYS, *more] == list(details_of(error, receipt))
 
 
 def test_the_details_hold_what_the_failure_holds() -> None:
@@ -171,18 +183,21 @@ def route_of(status: status_pb2.Status) -> llm_pb2.RouteInfo:
 
 def numbered(attempts: int, name_bytes: int) -> list[Attempt]:
     """Return attempts whose models begin with their numbers."""
-    return [attempt(model=f"{index:02}".ljust(name_bytes, "m")) for index in range(attempts)]
+    return [
+        attempt("UNAVAILABLE", "PROVIDER_ERROR", model=f"{index:02}".ljust(name_bytes, "m"))
+        for index in range(attempts)
+    ]
 
 
 def test_eight_attempts_with_ordinary_names_fit() -> None:
-    error = ProviderError(ErrorKind.TRANSIENT, trail=trail_of(*numbered(8, 20)))
+    failure = to_failure(ProviderError(ErrorKind.TRANSIENT), receipt_of(*numbered(8, 20)))
 
-    assert 8 == len(route_of(to_status(to_failure(error), REQUEST_ID)).attempts)
+    assert 8 == len(route_of(to_status(failure, REQUEST_ID)).attempts)
 
 
 def test_attempts_are_dropped_from_the_middle_where_names_are_long() -> None:
-    error = ProviderError(ErrorKind.TRANSIENT, trail=trail_of(*numbered(40, 256)))
-    status = to_status(to_failure(error), REQUEST_ID)
+    failure = to_failure(ProviderError(ErrorKind.TRANSIENT), receipt_of(*numbered(40, 256)))
+    status = to_status(failure, REQUEST_ID)
     told = [int(one.target.model[:2]) for one in route_of(status).attempts]
     first = told[: (len(told) + 1) // 2]
 
@@ -194,7 +209,7 @@ def test_attempts_are_dropped_from_the_middle_where_names_are_long() -> None:
 
 def test_the_details_say_who_had_begun_to_answer_and_what_was_used() -> None:
     usage = Usage(output_tokens=12, output_estimated=True)
-    details = details_of(StreamInterrupted(InterruptCause.DRAIN, ROUTE, usage=usage))
+    details = details_of(StreamInterrupted(InterruptCause.DRAIN, usage=usage), answered())
     route, counted = details["RouteInfo"], details["Usage"]
     assert isinstance(route, llm_pb2.RouteInfo)
     expected = llm_pb2.Usage(output_tokens=12, output_method=llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED)
@@ -243,16 +258,16 @@ def test_the_trailers_hold_the_status_the_request_id_and_the_pushback() -> None:
 
 def test_the_trailers_hold_what_was_tried() -> None:
     tried = attempt("UNAVAILABLE", "PROVIDER_ERROR", model="m", elapsed_s=2)
-    error = ProviderError(ErrorKind.TRANSIENT, trail=trail_of(tried))
-    metadata = dict(trailers(to_failure(error), "req-1"))
+    failure = to_failure(ProviderError(ErrorKind.TRANSIENT), receipt_of(tried))
+    metadata = dict(trailers(failure, "req-1"))
 
     assert f"{LONG_NAME}/m;PROVIDER_ERROR;2000" == metadata["x-llmsvc-route"]
 
 
 def test_where_nothing_was_tried_there_is_no_such_trailer() -> None:
-    error = ProviderError(ErrorKind.MODEL_MISSING, trail=trail_of())
+    failure = to_failure(ProviderError(ErrorKind.MODEL_MISSING), receipt_of())
 
-    assert "x-llmsvc-route" not in dict(trailers(to_failure(error), "req-1"))
+    assert "x-llmsvc-route" not in dict(trailers(failure, "req-1"))
 
 
 def test_without_advice_no_pushback_is_sent() -> None:

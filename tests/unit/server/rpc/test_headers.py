@@ -1,7 +1,7 @@
 import pytest
 
 from llmsvc_server.chat.deadline import Deadline
-from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind, Route
+from llmsvc_server.chat.route import Attempt, Locality, ProviderInfo, ProviderKind, Route
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.headers import (
     compact_route,
@@ -10,24 +10,30 @@ from llmsvc_server.rpc.headers import (
     trailing_metadata,
     without_middle,
 )
+from tests.fakes.receipts import receipt_of
 from tests.unit.server.rpc.failures import FAILED, SKIPPED, attempt, trail_of
 
 CLOUD = ProviderInfo(name="cloud", kind=ProviderKind.OPENAI, locality=Locality.REMOTE)
 
 
-def call_of(route: Route | None = None) -> Call:
-    return Call(
+def call_of(*attempts: Attempt) -> Call:
+    call = Call(
         method="/m",
         request_id="req-1",
         began_s=5.0,
         finish_by=Deadline(at_s=7.5, clock=lambda: 5.0),
         limit_s=None,
-        route=route,
     )
+    call.receipt = receipt_of(*attempts)
+    return call
+
+
+def answered_by(model: str) -> Attempt:
+    return attempt(provider=CLOUD, model=model, elapsed_s=0.25)
 
 
 def route_of(model: str) -> Route:
-    answered = attempt(provider=CLOUD, model=model, elapsed_s=0.25)
+    answered = answered_by(model)
     return Route(provider=CLOUD, model=model, trail=trail_of(SKIPPED, answered))
 
 
@@ -88,7 +94,7 @@ def test_without_an_answer_the_trailer_is_the_request_id() -> None:
 
 
 def test_a_whole_answer_says_at_its_end_what_a_stream_said_before() -> None:
-    call = call_of(route_of("m"))
+    call = call_of(SKIPPED, answered_by("m"))
     whole = trailing_metadata(call)
     call.committed = True
     of_stream = trailing_metadata(call)

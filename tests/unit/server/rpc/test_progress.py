@@ -9,8 +9,7 @@ import pytest
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.deadline import Clock, Deadline
-from llmsvc_server.chat.events import Phase, Waiting
-from llmsvc_server.chat.route import Route
+from llmsvc_server.chat.events import Phase
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.deltas import encoded_delta
@@ -20,11 +19,9 @@ from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
-from tests.unit.server.rpc.failures import attempt, trail_of
 
 INTERVAL_S = 0.01
 DELTA = encoded_delta("a")
-ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3", trail=trail_of(attempt()))
 PROGRESS = llm_pb2.StreamProgress
 
 
@@ -108,41 +105,35 @@ async def test_a_silent_stream_says_how_long_it_has_run_again_and_again(
     assert call.messages_sent == len(outlet.sent)
 
 
-def waiting(phase: Phase) -> Waiting:
-    return Waiting(phase, target=LOCAL_OLLAMA, model="phi3", trail=trail_of())
-
-
 TARGET = llm_pb2.RouteTarget(provider="ollama", model="phi3")
 NO_TARGET = llm_pb2.RouteTarget()
 
 
 @pytest.mark.parametrize(
-    ("event", "phase", "target"),
+    ("waits_for", "phase", "target"),
     [
         (None, PROGRESS.PHASE_UNSPECIFIED, NO_TARGET),
-        (waiting(Phase.QUEUED), PROGRESS.PHASE_QUEUED, NO_TARGET),
-        (waiting(Phase.LOADING), PROGRESS.PHASE_LOADING_MODEL, TARGET),
-        (waiting(Phase.PROVIDER), PROGRESS.PHASE_WAITING_FOR_PROVIDER, TARGET),
-        (Waiting(Phase.PROVIDER), PROGRESS.PHASE_WAITING_FOR_PROVIDER, NO_TARGET),
+        (Phase.QUEUED, PROGRESS.PHASE_QUEUED, NO_TARGET),
+        (Phase.LOADING, PROGRESS.PHASE_LOADING_MODEL, TARGET),
+        (Phase.PROVIDER, PROGRESS.PHASE_WAITING_FOR_PROVIDER, TARGET),
     ],
 )
 async def test_it_says_what_is_waited_for(
     outlet: KeptOutlet,
     call: Call,
-    event: Waiting | None,
+    waits_for: Phase | None,
     phase: int,
     target: llm_pb2.RouteTarget,
 ) -> None:
-    if event is not None:
-        call.waits(event)
+    call.receipt.begin(LOCAL_OLLAMA, "phi3", waits_for)
     await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 1))
 
     assert (phase, target) == (outlet.told[0].phase, outlet.told[0].target)
 
 
 async def test_after_the_commit_it_says_who_generates(outlet: KeptOutlet, call: Call) -> None:
-    call.waits(waiting(Phase.PROVIDER))
-    call.route, call.committed = ROUTE, True
+    call.receipt.begin(LOCAL_OLLAMA, "phi3")
+    call.receipt.commit()
     await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 1))
 
     assert (PROGRESS.PHASE_GENERATING, TARGET) == (outlet.told[0].phase, outlet.told[0].target)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.route import Trail
+from llmsvc_server.chat.route import Attempt
 from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import (
@@ -19,14 +19,14 @@ from llmsvc_server.errors import (
     ViolationReason,
 )
 from llmsvc_server.failures import ErrorKind, InterruptCause
-from llmsvc_server.rpc.status import after, to_failure
+from llmsvc_server.rpc.status import to_failure
+from tests.fakes.receipts import receipt_of
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.rpc.failures import (
     FAILED,
-    ROUTE,
     SKIPPED,
+    answered,
     failed,
-    trail_of,
 )
 
 OTHERS = ("provider", "phase", "cause", "param")
@@ -128,7 +128,7 @@ def test_an_unknown_count_has_no_method() -> None:
         (DeadlineExpired(5), -1),
         (Overloaded(1), None),
         (ShuttingDown(), 100),
-        (StreamInterrupted(InterruptCause.DRAIN, ROUTE), -1),
+        (StreamInterrupted(InterruptCause.DRAIN), -1),
         (
             AllProvidersFailed(
                 ProviderError(ErrorKind.CONNECT, called=False), retry_after_s=2, called=False
@@ -157,35 +157,39 @@ def test_a_client_is_told_not_to_retry_what_was_tried_and_never_to_retry_at_once
 
 
 @pytest.mark.parametrize(
-    ("trail", "pushback_ms"),
+    ("attempts", "pushback_ms"),
     [
-        (trail_of(), 2000),
-        (trail_of(SKIPPED, SKIPPED), 2000),
-        (trail_of(SKIPPED, FAILED), -1),
-        (trail_of(FAILED, SKIPPED), -1),
+        ([], 2000),
+        ([SKIPPED, SKIPPED], 2000),
+        ([SKIPPED, FAILED], -1),
+        ([FAILED, SKIPPED], -1),
     ],
 )
-def test_any_attempt_that_was_sent_content_forbids_a_retry(trail: Trail, pushback_ms: int) -> None:
+def test_any_attempt_that_was_sent_content_forbids_a_retry(
+    attempts: list[Attempt], pushback_ms: int
+) -> None:
     error = AllProvidersFailed(
-        ProviderError(ErrorKind.OPEN, called=False), retry_after_s=2, called=False, trail=trail
+        ProviderError(ErrorKind.OPEN, called=False), retry_after_s=2, called=False
     )
-    failure = to_failure(error)
+    failure = to_failure(error, receipt_of(*attempts))
 
-    assert (pushback_ms, trail) == (failure.pushback_ms, failure.trail)
-    assert len(trail.attempts) == failure.attempts
+    assert pushback_ms == failure.pushback_ms
+    assert attempts == list(failure.trail.attempts if failure.trail else ())
+    assert len(attempts) == failure.attempts
 
 
 def test_a_deadline_is_never_retried_even_where_nothing_was_sent() -> None:
-    assert -1 == after(to_failure(DeadlineExpired()), trail_of(SKIPPED)).pushback_ms
+    assert -1 == to_failure(DeadlineExpired(), receipt_of(SKIPPED)).pushback_ms
 
 
 def test_an_interrupted_answer_is_no_success_of_its_attempt() -> None:
-    error = StreamInterrupted(InterruptCause.PROVIDER, ROUTE, usage=Usage(output_tokens=3))
-    failure = to_failure(error)
+    error = StreamInterrupted(InterruptCause.PROVIDER, usage=Usage(output_tokens=3))
+    receipt = answered()
+    failure = to_failure(error, receipt)
     assert failure.trail is not None
     outcomes = [(one.code, one.reason) for one in failure.trail.attempts]
 
-    assert (ROUTE, Usage(output_tokens=3)) == (failure.route, failure.usage)
+    assert (receipt.route, Usage(output_tokens=3)) == (failure.route, failure.usage)
     assert [
         ("UNAVAILABLE", "PROVIDER_ERROR"),
         ("UNAVAILABLE", "BREAKER_OPEN"),
@@ -263,13 +267,13 @@ def test_advice_that_fits_no_message_is_brought_down(asked_s: float, told_s: flo
         ),
         (DeadlineExpired(0.5), "DEADLINE_EXCEEDED", "TIME_LIMIT_EXCEEDED", {"limitSeconds": "0.5"}),
         (
-            StreamInterrupted(InterruptCause.TIME_LIMIT, ROUTE),
+            StreamInterrupted(InterruptCause.TIME_LIMIT),
             "ABORTED",
             "STREAM_INTERRUPTED",
             {"cause": "timeLimit"},
         ),
         (
-            StreamInterrupted(InterruptCause.PROVIDER, ROUTE, phase="idle"),
+            StreamInterrupted(InterruptCause.PROVIDER, phase="idle"),
             "ABORTED",
             "STREAM_INTERRUPTED",
             {"cause": "provider", "phase": "idle"},
