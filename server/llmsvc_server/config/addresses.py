@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import partial
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -81,12 +82,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_of(url: str) -> str:
+    """Return the host of an address that was checked, without the dot that may end its name."""
+    return (urlsplit(url).hostname or "").rstrip(".")
+
+
 def _checked_listen(text: str) -> str:
     split_listen(text)
     return text
 
 
-def _root(text: str, words: str, endpoints: re.Pattern[str]) -> str:
+def _root(text: str, *, words: str, endpoints: re.Pattern[str]) -> str:
     """Return an upstream's root without a slash at its end.
 
     An address that ends in an endpoint is refused rather than cut: manuals give such addresses for
@@ -143,24 +149,24 @@ def _is_unspecified(host: str) -> bool:
     return (mapped or address).is_unspecified
 
 
-def _ollama_root(text: str) -> str:
-    return _root(text, _OLLAMA_WORDS, _OLLAMA_PATHS)
-
-
-def _openai_root(text: str) -> str:
-    return _root(text, _OPENAI_WORDS, _OPENAI_PATHS)
-
-
-def _anthropic_root(text: str) -> str:
-    return _root(text, _ANTHROPIC_WORDS, _ANTHROPIC_PATHS)
-
-
 def _has_host(parts: SplitResult) -> bool:
     host = parts.hostname or ""
     return _is_ipv6(host) if parts.netloc.startswith("[") else _is_host(host)
 
 
 ListenAddress = Annotated[str, AfterValidator(_checked_listen), Expected(_LISTEN_WORDS)]
-OllamaUrl = Annotated[str, AfterValidator(_ollama_root), Expected(_OLLAMA_WORDS)]
-OpenaiUrl = Annotated[str, AfterValidator(_openai_root), Expected(_OPENAI_WORDS)]
-AnthropicUrl = Annotated[str, AfterValidator(_anthropic_root), Expected(_ANTHROPIC_WORDS)]
+OllamaUrl = Annotated[
+    str,
+    AfterValidator(partial(_root, words=_OLLAMA_WORDS, endpoints=_OLLAMA_PATHS)),
+    Expected(_OLLAMA_WORDS),
+]
+OpenaiUrl = Annotated[
+    str,
+    AfterValidator(partial(_root, words=_OPENAI_WORDS, endpoints=_OPENAI_PATHS)),
+    Expected(_OPENAI_WORDS),
+]
+AnthropicUrl = Annotated[
+    str,
+    AfterValidator(partial(_root, words=_ANTHROPIC_WORDS, endpoints=_ANTHROPIC_PATHS)),
+    Expected(_ANTHROPIC_WORDS),
+]

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
-from llmsvc_server.config.entry import clean_key
 from llmsvc_server.config.files import read_bytes
+from llmsvc_server.config.keyed import KeyedSettings, clean_key
 from llmsvc_server.config.keys import ENTRIES, Path
 from llmsvc_server.config.problems import Problem
-from llmsvc_server.config.providers import AnthropicSettings, OpenaiSettings, ProviderEntry
+from llmsvc_server.config.providers import ProviderEntry
 from llmsvc_server.config.settings import Settings
 
 _MAX_BYTES = 65_536
@@ -36,7 +36,7 @@ def with_keys(
     sources: dict[Path, str] = {}
     problems: list[Problem] = []
     for name, entry in settings.llm.providers.items():
-        if name in withheld or not isinstance(entry, OpenaiSettings | AnthropicSettings):
+        if name in withheld or not isinstance(entry, KeyedSettings):
             continue
         if entry.api_key is not None:
             continue

@@ -9,13 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from llmsvc_server.config.providers import (
-    PROVIDER_KINDS,
-    MockSettings,
-    OllamaSettings,
-    ProviderEntry,
-    ProviderSettings,
-)
+from llmsvc_server.config.providers import PROVIDER_KINDS, ProviderEntry, ProviderSettings
 from llmsvc_server.config.section import Expected, Section, is_blank, refuse, refused
 
 ENTRY_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
@@ -82,7 +76,8 @@ class LlmSettings(Section):
         if self.privacy is not None:
             return self.privacy
         named = (self.providers[name] for name in self.sequence)
-        return CLOUD_ALLOWED if any(map(_counts_as_cloud, named)) else LOCAL_ONLY
+        allows_cloud = any(entry.is_cloud or entry.may_forward for entry in named)
+        return CLOUD_ALLOWED if allows_cloud else LOCAL_ONLY
 
     @property
     def candidates(self) -> Mapping[str, ProviderEntry]:
@@ -102,9 +97,7 @@ class LlmSettings(Section):
         return {
             name: entry.missing
             for name, entry in self.providers.items()
-            if entry.missing
-            and name not in self.withheld_by_privacy
-            and not isinstance(entry, MockSettings)
+            if entry.missing and name not in self.withheld_by_privacy
         }
 
     @property
@@ -120,7 +113,7 @@ class LlmSettings(Section):
         return {
             name: entry
             for name, entry in self.providers.items()
-            if not entry.missing and name not in withheld
+            if entry.is_enabled and not entry.missing and name not in withheld
         }
 
     @model_validator(mode="before")
@@ -160,7 +153,7 @@ class LlmSettings(Section):
                 ),
             )
             for name in self.sequence
-            if isinstance(entry := self.providers[name], MockSettings) and not entry.enabled
+            if not self.providers[name].is_enabled
         ]
         errors += [
             (
@@ -176,11 +169,6 @@ class LlmSettings(Section):
         if errors:
             refuse(errors)
         return self
-
-
-def _counts_as_cloud(entry: ProviderEntry) -> bool:
-    forwards = isinstance(entry, OllamaSettings) and entry.allow_remote_models
-    return entry.is_cloud or forwards
 
 
 def _first(sequence: tuple[str, ...], entries: Mapping[object, object]) -> object:

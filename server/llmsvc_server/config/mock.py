@@ -1,19 +1,17 @@
 """Settings of made-up answers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from llmsvc_server.config.entry import ModelName
-from llmsvc_server.config.section import Section
+from llmsvc_server.config.entry import KIND, EntrySettings, ModelName
 
 
-class MockSettings(Section):
+class MockSettings(EntrySettings):
     """Made-up answers, for trying the service without a model."""
 
-    kind: Literal["mock"] = Field(
-        default="mock", description="Kind of the provider. Absent: the entry's name."
-    )
+    kind: Annotated[Literal["mock"], KIND] = "mock"
     enabled: bool = Field(
         default=False,
         description="Without true the server refuses to start with this provider in its sequence,"
@@ -22,11 +20,7 @@ class MockSettings(Section):
     model: ModelName = Field(default="mock", description="Name that the made-up model goes by.")
 
     @property
-    def is_cloud(self) -> bool:
-        """Whether requests leave the operator's network: they stay in this process."""
-        return False
-
-    @property
-    def missing(self) -> str:
-        """Why it can't be asked, as what follows "it"; "" if it can."""
-        return "" if self.enabled else "makes its answers up: set enabled: true"
+    @override
+    def is_enabled(self) -> bool:
+        """Whether it may stand in the sequence."""
+        return self.enabled

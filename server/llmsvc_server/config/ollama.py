@@ -1,36 +1,33 @@
 """Settings of an Ollama, or of several that are asked as one."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
+from typing_extensions import override
 
 from llmsvc_server.config.addresses import OllamaUrl
-from llmsvc_server.config.entry import (
+from llmsvc_server.config.entry import KIND, Behind, ModelName
+from llmsvc_server.config.home import LocalNetworks, foreign
+from llmsvc_server.config.hosted import (
     COLD_S,
     DAY_S,
-    Aliases,
     ConnectTimeout,
+    HostedSettings,
     IdleTimeout,
     MaxInFlight,
-    MaxQueued,
-    ModelName,
-    QueueTimeout,
-    ServeModels,
     Temperature,
-    cold_is_shorter,
+    cold_misfits,
 )
-from llmsvc_server.config.home import LocalNetworks, foreign
-from llmsvc_server.config.section import Expected, Section, blank_is_empty, refuse, refused
+from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, refused
 
 _DEFAULT_URL = "http://localhost:11434"
 
 
-class OllamaSettings(Section):
+class OllamaSettings(HostedSettings):
     """An Ollama server, or several with the same models."""
 
-    kind: Literal["ollama"] = Field(
-        default="ollama", description="Kind of the provider. Absent: the entry's name."
-    )
+    kind: Annotated[Literal["ollama"], KIND] = "ollama"
     base_urls: Annotated[
         tuple[OllamaUrl, ...],
         BeforeValidator(blank_is_empty),
@@ -60,9 +57,7 @@ class OllamaSettings(Section):
         description="Context window in tokens, prompt and answer together. Requests can't change"
         " it: another window reloads the model for everybody. null: what Ollama chooses.",
     )
-    aliases: Aliases = Field(default_factory=dict)
-    serve_models: ServeModels = "any"
-    allow_remote_models: bool = Field(
+    allow_remote_models: Annotated[bool, Behind("serve_models")] = Field(
         default=False,
         description="Ask models too that Ollama itself forwards to its makers' cloud. Such a"
         " provider counts as a cloud.",
@@ -107,17 +102,15 @@ class OllamaSettings(Section):
         description="Chats that one server runs at once, over all models; never less than"
         " `max_in_flight_per_model`.",
     )
-    max_queued: MaxQueued = 64
-    queue_timeout_s: QueueTimeout = 10.0
-    connect_timeout_s: ConnectTimeout = 2.0
-    first_token_timeout_s: float = Field(
+    connect_timeout_s: Annotated[ConnectTimeout, Behind("queue_timeout_s")] = 2.0
+    first_token_timeout_s: Annotated[float, Behind("connect_timeout_s")] = Field(
         default_factory=lambda known: known["timeout"],
         ge=0.1,
         le=DAY_S,
         description="Longest wait in seconds for the first token of a model in memory.",
         json_schema_extra={"x-default": "as timeout"},
     )
-    idle_timeout_s: IdleTimeout = Field(
+    idle_timeout_s: Annotated[IdleTimeout, Behind("first_token_timeout_s")] = Field(
         default_factory=lambda known: known["timeout"],
         json_schema_extra={"x-default": "as timeout"},
     )
@@ -131,36 +124,71 @@ class OllamaSettings(Section):
     )
 
     @property
+    @override
     def urls(self) -> tuple[str, ...]:
         """Root of every server, at least one."""
         return self.base_urls or (self.base_url,)
 
     @property
-    def is_cloud(self) -> bool:
-        """Whether requests leave the operator's network: not as long as its models are local."""
-        return False
+    @override
+    def models_to_warm(self) -> tuple[str, ...]:
+        """The models that are loaded before anybody asks."""
+        return self.warm_on_start
 
     @property
-    def missing(self) -> str:
-        """Why it can't be asked: nothing is missing, since everything has a default."""
-        return ""
+    @override
+    def in_short(self) -> str:
+        """Who answers, in a few words."""
+        return f"{super().in_short}, {self.max_in_flight_per_model} at a time, others wait"
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    @property
+    @override
+    def may_forward(self) -> bool:
+        """Whether it may pass requests on to a cloud of its makers."""
+        return self.allow_remote_models
+
+    @property
+    @override
+    def reports_model_state(self) -> bool:
+        """Whether it says which models are in memory, and which run elsewhere."""
+        return True
+
+    @property
+    @override
+    def heals(self) -> bool:
+        """Whether a model that is in memory and answers nothing is loaded again."""
+        return self.heal_wedged_models
+
+    @property
+    def window_tokens(self) -> int | None:
+        """Context window of the model; None if it is unknown."""
+        return self.num_ctx
+
+    @property
+    @override
+    def max_in_flight_of_model(self) -> int:
+        """Chats that one model runs at once."""
+        return self.max_in_flight_per_model
+
+    @property
+    @override
+    def queue_advice(self) -> str:
+        """What to change if calls wait here too long."""
+        return (
+            f"calls wait behind max_in_flight_per_model: {self.max_in_flight_per_model}; raise it"
+            " together with OLLAMA_NUM_PARALLEL if the machine can run more at once"
+        )
+
+    @override
+    def _misfits(self) -> Iterator[Misfit]:
         places: dict[tuple[str, ...], str] = {
             ("base_urls", str(at)): url for at, url in enumerate(self.base_urls)
         } or {("base_url",): self.base_url}
-        errors = list(foreign(places, self.local_networks))
+        yield from foreign(places, self.local_networks)
         if self.base_urls and self.base_url != self.base_urls[0]:
             what = "stands beside base_urls, which names another server first"
-            errors.append((("base_url",), refused(what, "remove it, or add it to base_urls")))
-        errors += [
-            (place, refused("is listed twice", "remove one"))
-            for at, (place, url) in enumerate(places.items())
-            if url in self.base_urls[:at]
-        ]
-        if self.cold_timeout_s < self.first_token_timeout_s:
-            errors.append(cold_is_shorter(self.first_token_timeout_s))
-        if errors:
-            refuse(errors)
-        return self
+            yield ("base_url",), refused(what, "remove it, or add it to base_urls")
+        for at, (place, url) in enumerate(places.items()):
+            if url in self.base_urls[:at]:
+                yield place, refused("is listed twice", "remove one")
+        yield from cold_misfits(self.cold_timeout_s, self.first_token_timeout_s)

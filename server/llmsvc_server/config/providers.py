@@ -12,6 +12,7 @@ from llmsvc_server.config.openai import OpenaiSettings
 __all__ = [
     "PROVIDER_KINDS",
     "AnthropicSettings",
+    "HostedEntry",
     "MockSettings",
     "OllamaSettings",
     "OpenaiSettings",
@@ -19,7 +20,8 @@ __all__ = [
     "ProviderSettings",
 ]
 
-ProviderEntry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
+HostedEntry = OllamaSettings | OpenaiSettings | AnthropicSettings
+ProviderEntry = HostedEntry | MockSettings
 
 PROVIDER_KINDS: dict[str, type[ProviderEntry]] = {
     "ollama": OllamaSettings,
