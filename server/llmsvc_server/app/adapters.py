@@ -4,14 +4,18 @@ Adapters of clouds are imported here when one is wanted, and so never under `loc
 """
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from llmsvc_server import __version__
 from llmsvc_server.chat.route import Locality
+from llmsvc_server.config.keyed import KeyedSettings
 from llmsvc_server.config.providers import (
     AnthropicSettings,
+    HostedEntry,
     MockSettings,
     OllamaSettings,
     OpenaiSettings,
+    ProviderEntry,
 )
 from llmsvc_server.config.server import LimitsSettings
 from llmsvc_server.providers.base import ChatProvider
@@ -25,12 +29,20 @@ USER_AGENT = f"llmsvc/{__version__}"
 USUAL_TOKENS = 8_192
 """Most tokens of an answer where nobody set a limit and the provider needs one, or runs on."""
 
-Entry = OllamaSettings | OpenaiSettings | AnthropicSettings | MockSettings
+
+class _Hosted(TypedDict):
+    """What every adapter is told that asks somebody."""
+
+    temperature: float | None
+    max_answer_bytes: int
+    unfinished: Unfinished
+    connect_timeout_s: float
+    user_agent: str
 
 
 def adapters(
     name: str,
-    entry: Entry,
+    entry: ProviderEntry,
     limits: LimitsSettings,
     unfinished: Unfinished,
     bound: Bound = USUAL_BOUND,
@@ -51,7 +63,7 @@ def adapters(
         case OllamaSettings():
             return {
                 endpoint: _ollama(name, url, entry, limits, unfinished, bound)
-                for endpoint, url in addresses(name, entry).items()
+                for endpoint, url in entry.endpoints(name).items()
             }
         case OpenaiSettings():
             return {name: _openai(name, entry, limits, unfinished, bound)}
@@ -59,17 +71,14 @@ def adapters(
             return {name: _anthropic(name, entry, limits, unfinished)}
 
 
-def addresses(name: str, entry: Entry) -> Mapping[str, str]:
-    """Return the base URLs of one provider by the names of its endpoints; none of the mock's."""
-    match entry:
-        case MockSettings():
-            return {}
-        case OllamaSettings() if len(entry.urls) > 1:
-            return {f"{name}#{place}": url for place, url in enumerate(entry.urls, 1)}
-        case OllamaSettings():
-            return {name: entry.urls[0]}
-        case _:
-            return {name: entry.base_url}
+def _hosted(entry: HostedEntry, limits: LimitsSettings, unfinished: Unfinished) -> _Hosted:
+    return _Hosted(
+        temperature=entry.temperature,
+        max_answer_bytes=limits.max_answer_bytes,
+        unfinished=unfinished,
+        connect_timeout_s=entry.connect_timeout_s,
+        user_agent=USER_AGENT,
+    )
 
 
 def _ollama(  # noqa: PLR0913, PLR0917  plain parts
@@ -83,14 +92,10 @@ def _ollama(  # noqa: PLR0913, PLR0917  plain parts
     return OllamaProvider(
         name,
         base_url=url,
-        temperature=entry.temperature,
+        **_hosted(entry, limits, unfinished),
         num_ctx=entry.num_ctx,
         keep_alive_s=entry.keep_alive_s,
         max_output_tokens=_usual_tokens(limits),
-        max_answer_bytes=limits.max_answer_bytes,
-        unfinished=unfinished,
-        connect_timeout_s=entry.connect_timeout_s,
-        user_agent=USER_AGENT,
         networks=Networks(entry.local_networks),
         allows_remote=entry.allow_remote_models,
         bound=bound,
@@ -105,20 +110,16 @@ def _openai(
     return OpenaiProvider(
         name,
         base_url=entry.base_url,
+        **_hosted(entry, limits, unfinished),
         api_key=_secret(entry),
         locality=Locality.LOCAL if entry.local else Locality.REMOTE,
         networks=Networks(entry.local_networks) if entry.local else None,
-        temperature=entry.temperature,
         max_output_tokens=limits.max_output_tokens,
-        max_answer_bytes=limits.max_answer_bytes,
-        unfinished=unfinished,
         window_tokens=entry.context_length,
         token_limit_field=entry.token_limit_field,
         stream_options=entry.stream_options,
         sends_store=entry.sends_store,
-        connect_timeout_s=entry.connect_timeout_s,
-        user_agent=USER_AGENT,
-        configured_models=configured_models(entry),
+        configured_models=entry.named_models,
         bound=bound,
     )
 
@@ -133,30 +134,16 @@ def _anthropic(
     return AnthropicProvider(
         name,
         base_url=entry.base_url,
+        **_hosted(entry, limits, unfinished),
         api_key=_secret(entry) or "",
-        temperature=entry.temperature,
         max_output_tokens=_usual_tokens(limits),
-        max_answer_bytes=limits.max_answer_bytes,
-        unfinished=unfinished,
         window_tokens=entry.context_length,
-        connect_timeout_s=entry.connect_timeout_s,
-        user_agent=USER_AGENT,
     )
-
-
-def configured_models(entry: Entry) -> tuple[str, ...]:
-    """Return the models that an entry names, as it spells them."""
-    names = [entry.model or ""]
-    if not isinstance(entry, MockSettings):
-        names += entry.aliases.values()
-    if isinstance(entry, OllamaSettings):
-        names += entry.warm_on_start
-    return tuple(filter(None, names))
 
 
 def _usual_tokens(limits: LimitsSettings) -> int:
     return USUAL_TOKENS if limits.max_output_tokens is None else limits.max_output_tokens
 
 
-def _secret(entry: OpenaiSettings | AnthropicSettings) -> str | None:
+def _secret(entry: KeyedSettings) -> str | None:
     return None if entry.api_key is None else entry.api_key.get_secret_value()

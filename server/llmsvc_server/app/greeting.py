@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from itertools import chain, starmap
 
 from llmsvc_server import __version__
-from llmsvc_server.app.adapters import Entry
 from llmsvc_server.app.providers import Providers
 from llmsvc_server.catalog.inventory import Look
 from llmsvc_server.chat.naming import listed
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.config.keys import ENTRIES, environment_name
-from llmsvc_server.config.providers import MockSettings, OllamaSettings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.direct_post import reason_for_sessions
@@ -48,7 +46,9 @@ def started(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object
         "configuration": loaded.source,
         "privacy": settings.llm.operator_privacy,
         "privacy_source": loaded.origins["llm.privacy"] if settings.llm.privacy else SEQUENCE,
-        "providers": [_in_short(name, entry) for name, entry in settings.llm.candidates.items()],
+        "providers": [
+            f"{name}: {entry.in_short}" for name, entry in settings.llm.candidates.items()
+        ],
         **({"http_by_session": why} if (why := reason_for_sessions()) else {}),
     }
 
@@ -60,16 +60,6 @@ def _where(setting: str, places: Places) -> Iterator[tuple[str, object]]:
         yield f"{setting}_also", others
     if places.absent:
         yield f"{setting}_left_out", list(places.absent)
-
-
-def _in_short(name: str, entry: Entry) -> str:
-    if isinstance(entry, MockSettings):
-        return f"{name}: {entry.model}"
-    if isinstance(entry, OllamaSettings):
-        at_once = entry.max_in_flight_per_model
-        where = " and ".join(entry.urls)
-        return f"{name}: {entry.model} at {where}, {at_once} at a time, others wait"
-    return f"{name}: {entry.model} at {entry.base_url}"
 
 
 def findings(providers: Providers) -> Iterator[Finding]:

@@ -9,11 +9,11 @@ from functools import partial
 from itertools import chain
 from typing import cast
 
-from llmsvc_server.app.adapters import Entry, adapters, addresses, configured_models
+from llmsvc_server.app.adapters import adapters
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
-from llmsvc_server.config.providers import MockSettings, OllamaSettings
+from llmsvc_server.config.providers import HostedEntry, MockSettings, ProviderEntry
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -151,9 +151,8 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
     """
     llm = settings.llm
     entries = {**llm.candidates, **llm.others}
-    bound = Bound(
-        settings.health.max_models, frozenset(chain(*map(configured_models, entries.values())))
-    )
+    named = chain.from_iterable(entry.named_models for entry in entries.values())
+    bound = Bound(settings.health.max_models, frozenset(named))
     made = {
         name: adapters(name, entry, settings.limits, unfinished, bound)
         for name, entry in entries.items()
@@ -190,22 +189,21 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
         endpoints=parts.endpoints,
         loads=parts.loads,
         warm_on_start={
-            endpoint: entry.warm_on_start
+            endpoint: entry.models_to_warm
             for name, entry in entries.items()
-            if isinstance(entry, OllamaSettings)
             for endpoint in made[name]
         },
         healings=parts.healings,
         may_forward={
             endpoint: cast("MayForward", adapter)
             for name, of_one in made.items()
-            if isinstance(entries[name], OllamaSettings)
+            if entries[name].reports_model_state
             for endpoint, adapter in of_one.items()
         },
         addresses={
             endpoint: url
             for name, entry in entries.items()
-            for endpoint, url in addresses(name, entry).items()
+            for endpoint, url in entry.endpoints(name).items()
         },
     )
 
@@ -223,7 +221,7 @@ def _withheld(settings: Settings) -> dict[str, ProviderError]:
     }
 
 
-def _info(name: str, entry: Entry) -> ProviderInfo:
+def _info(name: str, entry: ProviderEntry) -> ProviderInfo:
     return ProviderInfo(
         name=name,
         kind=ProviderKind(entry.kind),
@@ -231,7 +229,9 @@ def _info(name: str, entry: Entry) -> ProviderInfo:
     )
 
 
-def _target(name: str, entry: Entry, made: Mapping[str, ChatProvider], parts: _Parts) -> Target:
+def _target(
+    name: str, entry: ProviderEntry, made: Mapping[str, ChatProvider], parts: _Parts
+) -> Target:
     info = next(iter(made.values())).info
     pace = Pace(least_s=LEAST_ATTEMPT_S[info.locality])
     if isinstance(entry, MockSettings):
@@ -264,7 +264,7 @@ def _target(name: str, entry: Entry, made: Mapping[str, ChatProvider], parts: _P
         queue_timeout_s=entry.queue_timeout_s,
         patience=patience,
         is_loaded=lambda endpoint, model: endpoint not in loads or loads[endpoint].is_loaded(model),
-        advice=_advice(entry),
+        advice=entry.queue_advice,
         clock=parts.clock,
         chance=parts.chance,
         reporter=parts.reporter,
@@ -275,11 +275,9 @@ def _target(name: str, entry: Entry, made: Mapping[str, ChatProvider], parts: _P
         default_model=entry.model or "",
         aliases=entry.aliases,
         is_listed=is_local,
-        allows_remote=isinstance(entry, OllamaSettings) and entry.allow_remote_models,
+        allows_remote=entry.may_forward,
         configured_only=entry.serve_models == "configured",
-        window_tokens=(
-            entry.num_ctx if isinstance(entry, OllamaSettings) else entry.context_length
-        ),
+        window_tokens=entry.window_tokens,
         patience=patience,
         refusal=pool.refusal,
     )
@@ -290,15 +288,12 @@ def _observed(provider: ChatProvider, pace: Pace, parts: _Parts) -> ChatProvider
 
 
 def _endpoints(
-    name: str, entry: Entry, made: Mapping[str, ChatProvider], parts: _Parts
+    name: str, entry: HostedEntry, made: Mapping[str, ChatProvider], parts: _Parts
 ) -> tuple[Endpoint, ...]:
-    assert not isinstance(entry, MockSettings)  # noqa: S101  it has no endpoint
     blocks = parts.blocks[name] = Blocks(
         clock=parts.judged_by, changed=partial(_tell_block, parts.reporter, name)
     )
-    per_model = (
-        entry.max_in_flight_per_model if isinstance(entry, OllamaSettings) else entry.max_in_flight
-    )
+    per_model = entry.max_in_flight_of_model
     parts.endpoints[name] = tuple(
         Endpoint(
             endpoint,
@@ -322,7 +317,7 @@ def _endpoints(
 
 def _loads(
     name: str,
-    entry: Entry,
+    entry: HostedEntry,
     made: Mapping[str, ChatProvider],
     endpoints: tuple[Endpoint, ...],
     parts: _Parts,
@@ -330,14 +325,13 @@ def _loads(
     """Return the loads of each endpoint; none for clouds, which load by themselves."""
     if next(iter(made.values())).info.locality is not Locality.LOCAL:
         return {}
-    tells = isinstance(entry, OllamaSettings)
     loads = {
         endpoint: Loads(
             endpoint.name,
             cast("WarmsModels", made[endpoint.name]),
             # Who does not tell what is in memory is believed to have all of it.
             is_loaded=partial(_seen_loaded, parts.inventory, name, endpoint.name)
-            if tells
+            if entry.reports_model_state
             else _always,
             start=parts.start,
             at_once=parts.loads_at_once,
@@ -349,7 +343,7 @@ def _loads(
         for endpoint in endpoints
     }
     parts.loads |= {endpoint.name: one for endpoint, one in loads.items()}
-    if isinstance(entry, OllamaSettings) and entry.heal_wedged_models:
+    if entry.heals:
         parts.healings |= {
             endpoint.name: Healing(
                 endpoint,
@@ -381,16 +375,6 @@ def _is_loaded_anywhere(loads: Mapping[Endpoint, Loads], model: str) -> bool:
 
 def _always(_model: str) -> bool:
     return True
-
-
-def _advice(entry: Entry) -> str:
-    if isinstance(entry, OllamaSettings):
-        return (
-            f"calls wait behind max_in_flight_per_model: {entry.max_in_flight_per_model}; raise it"
-            " together with OLLAMA_NUM_PARALLEL if the machine can run more at once"
-        )
-    assert not isinstance(entry, MockSettings)  # noqa: S101  nobody waits for it
-    return f"calls wait behind max_in_flight: {entry.max_in_flight}; raise it if more may run"
 
 
 def _tell_block(reporter: Reporter, provider: str, error: ProviderError, state: BlockState) -> None:
