@@ -4,7 +4,6 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pydantic.fields import FieldInfo
 
@@ -20,6 +19,7 @@ from llmsvc_server.config.keys import (
     keys,
     sections,
 )
+from llmsvc_server.config.merged import Source
 from llmsvc_server.config.problems import Problem
 from llmsvc_server.config.providers import PROVIDER_KINDS
 from llmsvc_server.config.words import whole
@@ -58,22 +58,7 @@ _ALSO_CALLED = dict.fromkeys(("LLMSVC_SERVER_PORT", "LLMSVC_SERVER__PORT"), ("se
 """What people write for a setting that no spelling leads to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variables:
-    """What the environment says.
-
-    Attributes:
-        values: Value by the place of its setting: a text, a list, a map, or None for null.
-        names: Name of the variable that said so, by the same places.
-        problems: What could not be read.
-    """
-
-    values: Mapping[Path, object]
-    names: Mapping[Path, str]
-    problems: tuple[Problem, ...]
-
-
-def read_environment(environ: Mapping[str, str]) -> Variables:
+def read_environment(environ: Mapping[str, str]) -> Source:
     """Return what the environment says. Lists and maps are JSON; `null` and `~` mean null, as in YAML.
 
     Args:
@@ -101,7 +86,7 @@ def read_environment(environ: Mapping[str, str]) -> Variables:
             continue
         values[path] = value
         names[path] = name
-    return Variables(values=values, names=names, problems=tuple(problems))
+    return Source(values=values, origins=names, places=names, problems=tuple(problems))
 
 
 def _quoted(name: str, path: Path) -> Problem:

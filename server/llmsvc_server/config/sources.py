@@ -9,16 +9,15 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from llmsvc_server.config.ceilings import followed
-from llmsvc_server.config.credentials import with_keys
-from llmsvc_server.config.environment import CONFIG_FILE, Variables, read_environment
-from llmsvc_server.config.keys import ENTRIES, Path, leaves
+from llmsvc_server.config.credentials import read_keys
+from llmsvc_server.config.environment import CONFIG_FILE, read_environment
+from llmsvc_server.config.keys import leaves
 from llmsvc_server.config.llm import LlmSettings
+from llmsvc_server.config.merged import Merged, Source
 from llmsvc_server.config.problems import ConfigInvalid, Problem, translated, unknown_key
-from llmsvc_server.config.section import is_blank
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.words import located
-from llmsvc_server.config.yaml_file import FileContent, read_file
+from llmsvc_server.config.yaml_file import read_file
 
 BUILT_IN = "built-in defaults"
 DEFAULT = "default"
@@ -55,55 +54,47 @@ def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
     by_variable = config_path is None
     path = environ.get(CONFIG_FILE) if by_variable else config_path
     named_by = CONFIG_FILE if by_variable else "--config"
-    file = FileContent(tree={}) if path is None else read_file(path, named_by=named_by)
-    asked = read_environment(environ)
-    problems = [*file.problems, *asked.problems]
-    if file.tree is None:
+    file = Source() if path is None else read_file(path, named_by=named_by)
+    environment = read_environment(environ)
+    problems = [*file.problems, *environment.problems]
+    if not file.is_readable:
         raise ConfigInvalid(problems)
-    variables = followed(asked, file.tree)
-    for place, value in variables.values.items():
-        _put(file.tree, place, value)
-    said = _Said(path or "", file, variables)
-    settings = _validated(file.tree, said, problems)
+    said = Merged((file, environment))
+    settings = _validated(said, problems)
     if settings is None:
         raise ConfigInvalid(problems)
-    settings, keys, problems = with_keys(settings, environ, said.where)
-    problems = problems or list(_nobody(settings.llm, said))
-    if problems:
+    keys = read_keys(settings, environ, said.where)
+    settings = _with_keys(settings, keys)
+    if problems := list(keys.problems or _nobody(settings.llm, said)):
         raise ConfigInvalid(problems)
-    origins = {
-        ".".join(place): keys.get(place) or said.origin(place) for place, _ in leaves(settings)
-    }
     return Loaded(
         settings=settings,
         source=BUILT_IN if path is None else path,
-        origins=origins,
+        origins={
+            ".".join(place): keys.origins.get(place) or said.origin(place) or DEFAULT
+            for place, _ in leaves(settings)
+        },
         unfollowed=tuple(
             f"{name} is not followed: null would lift {'.'.join(place)}, which"
             f" {located(said.where(place))} sets; change it there"
-            for place, name in asked.names.items()
-            if place not in variables.names
+            for place, name in said.unfollowed.items()
         ),
     )
 
 
-def _put(tree: dict[str, object], path: Path, value: object) -> None:
-    """Lay a value over a tree. Where the tree holds no group, it stays: validation says so."""
-    for name in path[:-1]:
-        if is_blank(tree.get(name)):
-            tree[name] = {}
-        below = tree[name]
-        if not isinstance(below, dict):
-            return
-        tree = below
-    tree[path[-1]] = value
+def _with_keys(settings: Settings, keys: Source) -> Settings:
+    entries = dict(settings.llm.providers)
+    for (*_, name, key), value in keys.values.items():
+        entries[name] = entries[name].model_copy(update={key: value})
+    llm = settings.llm.model_copy(update={"providers": entries})
+    return settings.model_copy(update={"llm": llm})
 
 
-def _validated(tree: dict[str, object], said: "_Said", problems: list[Problem]) -> Settings | None:
+def _validated(said: Merged, problems: list[Problem]) -> Settings | None:
     """Return the settings, or None after adding to `problems` what is wrong with them."""
-    known = {name: value for name, value in tree.items() if name in Settings.model_fields}
+    known = {name: value for name, value in said.tree.items() if name in Settings.model_fields}
     problems += [
-        unknown_key((name,), said.where((name,)), ()) for name in tree if name not in known
+        unknown_key((name,), said.where((name,)), ()) for name in said.tree if name not in known
     ]
     settings = None
     try:
@@ -115,7 +106,7 @@ def _validated(tree: dict[str, object], said: "_Said", problems: list[Problem]) 
     return None if problems else settings
 
 
-def _nobody(llm: LlmSettings, said: "_Said") -> Iterator[Problem]:
+def _nobody(llm: LlmSettings, said: Merged) -> Iterator[Problem]:
     """Yield what is wrong if the sequence holds nobody who may be asked."""
     if llm.candidates:
         return
@@ -129,44 +120,3 @@ def _nobody(llm: LlmSettings, said: "_Said") -> Iterator[Problem]:
     place = ("llm", "fallback_sequence" if llm.fallback_sequence else "default_provider")
     what = "nobody in the sequence can be asked"
     yield Problem(where=said.where(place), path=".".join(place), what=what, remedy="; ".join(why))
-
-
-class _Said:
-    """Who said what."""
-
-    def __init__(self, path: str, file: FileContent, variables: Variables) -> None:
-        self._path = path
-        self._lines = file.lines
-        self._tree = file.tree
-        self._names = variables.names
-
-    def origin(self, place: Path) -> str:
-        """Return which source gave the setting at `place`."""
-        if name := self._names.get(place):
-            return name
-        return self._path if place in self._lines else DEFAULT
-
-    def where(self, place: Path) -> str:
-        """Return whom to blame for what is wrong at `place`; "" if nobody said a thing."""
-        if name := self._names.get(place):
-            return name
-        if line := self._lines.get(place):
-            return f"{self._path}:{line}"
-        for path, name in self._names.items():
-            if place and path[: len(place)] == place:
-                return name
-        if place[:-1] == ENTRIES and (mention := self.mention(place[-1])):
-            return self.where(mention)
-        return self.where(place[:-1]) if place else self._path
-
-    def mention(self, entry: str) -> Path | None:
-        """Return where an entry is named that nobody wrote; None if somebody did write it."""
-        place = (*ENTRIES, entry)
-        if place in self._lines or any(path[:-1] == place for path in self._names):
-            return None
-        llm = (self._tree or {}).get("llm")
-        named = llm if isinstance(llm, dict) else {}
-        names: dict[Path, object] = {("llm", "default_provider"): named.get("default_provider")}
-        for index, name in enumerate(named.get("fallback_sequence") or ()):
-            names["llm", "fallback_sequence", str(index)] = name
-        return next((path for path, name in names.items() if name == entry), None)

@@ -1,12 +1,10 @@
 """A YAML file, read strictly: no key twice, no tags, no aliases, no guessed types."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import yaml
 
 from llmsvc_server.config.files import read_bytes
 from llmsvc_server.config.keys import Path
+from llmsvc_server.config.merged import Source
 from llmsvc_server.config.problems import Problem
 from llmsvc_server.config.words import whole
 
@@ -19,24 +17,7 @@ _PLAIN_TAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileContent:
-    """What a file says.
-
-    Attributes:
-        tree: Mappings, lists, texts and None, as written; None if there is no tree to be had.
-            Numbers are texts too: what a value has to be, the settings know. Nothing behind a key
-            is an empty text, which only a group takes for null.
-        lines: Line of each part of the tree, the first is 1.
-        problems: What could not be read.
-    """
-
-    tree: dict[str, object] | None = None
-    lines: Mapping[Path, int] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-
-
-def read_file(path: str, *, named_by: str) -> FileContent:
+def read_file(path: str, *, named_by: str) -> Source:
     """Return what a file says.
 
     Args:
@@ -61,8 +42,9 @@ def read_file(path: str, *, named_by: str) -> FileContent:
         return _unreadable(path, "nested too deep", "settings have four levels")
 
 
-def _unreadable(where: str, what: str, remedy: str) -> FileContent:
-    return FileContent(problems=(Problem(where=where, path="", what=what, remedy=remedy),))
+def _unreadable(where: str, what: str, remedy: str) -> Source:
+    problem = Problem(where=where, path="", what=what, remedy=remedy)
+    return Source(is_readable=False, problems=(problem,))
 
 
 class _Reading:
@@ -74,13 +56,19 @@ class _Reading:
         self._problems: list[Problem] = []
         self._seen: set[int] = set()
 
-    def of(self, root: yaml.Node | None) -> FileContent:
+    def of(self, root: yaml.Node | None) -> Source:
         tree = {} if root is None else self._value(root, ())
         if tree is None:
             tree = {}
         if not isinstance(tree, dict):
             return _unreadable(self._file, "not a map of settings", "begin with a key such as llm:")
-        return FileContent(tree=tree, lines=self._lines, problems=tuple(self._problems))
+        return Source(
+            values={(name,): value for name, value in tree.items()},
+            origins=dict.fromkeys(self._lines, self._file),
+            places={(): self._file}
+            | {path: f"{self._file}:{line}" for path, line in self._lines.items()},
+            problems=tuple(self._problems),
+        )
 
     def _value(self, node: yaml.Node, path: Path) -> object:
         line = node.start_mark.line + 1
