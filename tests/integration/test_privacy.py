@@ -185,6 +185,7 @@ import asyncio, sys
 from contextlib import AsyncExitStack
 from llmsvc_server.app.build import build
 from llmsvc_server.config.settings import Settings
+from tests.fakes.doors import door_here
 from tests.fakes.listening_reporter import ListeningReporter
 
 async def main():
