@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import get_annotations
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -33,6 +33,9 @@ class EntrySettings(Section):
     one that is declared before it, unless it says `Behind`. So pages, outputs and problems come in
     the order in which people think of a provider, and a default may look at what stands before it.
     """
+
+    reports_model_state: ClassVar[bool] = False
+    """Whether it says which models are in memory, and which run elsewhere."""
 
     kind: str
     model: Annotated[
@@ -111,9 +114,4 @@ class EntrySettings(Section):
     @property
     def may_forward(self) -> bool:
         """Whether it may pass requests on to a cloud of its makers."""
-        return False
-
-    @property
-    def reports_model_state(self) -> bool:
-        """Whether it says which models are in memory, and which run elsewhere."""
         return False

@@ -116,19 +116,16 @@ class HostedSettings(EntrySettings):
     @property
     @override
     def urls(self) -> tuple[str, ...]:
-        """Root of every server, at least one."""
         return (self.base_url,)
 
     @property
     @override
     def named_models(self) -> tuple[str, ...]:
-        """The models that it names, as it spells them."""
         return (*super().named_models, *self.aliases.values(), *self.models_to_warm)
 
     @property
     @override
     def in_short(self) -> str:
-        """Who answers, in a few words."""
         return f"{self.model} at {' and '.join(self.urls)}"
 
     @property

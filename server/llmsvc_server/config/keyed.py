@@ -102,7 +102,6 @@ class KeyedSettings(HostedSettings):
     @property
     @override
     def is_cloud(self) -> bool:
-        """Whether requests leave the operator's network."""
         return True
 
     @property
@@ -118,7 +117,6 @@ class KeyedSettings(HostedSettings):
     @property
     @override
     def missing(self) -> str:
-        """Why it can't be asked, as what follows "it"; "" if it can."""
         has_key = not self.is_cloud or self.api_key is not None
         variable = self.key_variable
         sources = f"{variable} or api_key_file" if variable else "api_key_file"

@@ -22,5 +22,4 @@ class MockSettings(EntrySettings):
     @property
     @override
     def is_enabled(self) -> bool:
-        """Whether it may stand in the sequence."""
         return self.enabled

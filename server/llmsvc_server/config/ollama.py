@@ -1,7 +1,7 @@
 """Settings of an Ollama, or of several that are asked as one."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 from typing_extensions import override
@@ -26,6 +26,8 @@ _DEFAULT_URL = "http://localhost:11434"
 
 class OllamaSettings(HostedSettings):
     """An Ollama server, or several with the same models."""
+
+    reports_model_state: ClassVar[bool] = True
 
     kind: Annotated[Literal["ollama"], KIND] = "ollama"
     base_urls: Annotated[
@@ -126,37 +128,26 @@ class OllamaSettings(HostedSettings):
     @property
     @override
     def urls(self) -> tuple[str, ...]:
-        """Root of every server, at least one."""
         return self.base_urls or (self.base_url,)
 
     @property
     @override
     def models_to_warm(self) -> tuple[str, ...]:
-        """The models that are loaded before anybody asks."""
         return self.warm_on_start
 
     @property
     @override
     def in_short(self) -> str:
-        """Who answers, in a few words."""
         return f"{super().in_short}, {self.max_in_flight_per_model} at a time, others wait"
 
     @property
     @override
     def may_forward(self) -> bool:
-        """Whether it may pass requests on to a cloud of its makers."""
         return self.allow_remote_models
 
     @property
     @override
-    def reports_model_state(self) -> bool:
-        """Whether it says which models are in memory, and which run elsewhere."""
-        return True
-
-    @property
-    @override
     def heals(self) -> bool:
-        """Whether a model that is in memory and answers nothing is loaded again."""
         return self.heal_wedged_models
 
     @property
@@ -167,13 +158,11 @@ class OllamaSettings(HostedSettings):
     @property
     @override
     def max_in_flight_of_model(self) -> int:
-        """Chats that one model runs at once."""
         return self.max_in_flight_per_model
 
     @property
     @override
     def queue_advice(self) -> str:
-        """What to change if calls wait here too long."""
         return (
             f"calls wait behind max_in_flight_per_model: {self.max_in_flight_per_model}; raise it"
             " together with OLLAMA_NUM_PARALLEL if the machine can run more at once"

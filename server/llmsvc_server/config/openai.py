@@ -129,7 +129,6 @@ class OpenaiSettings(KeyedSettings):
     @property
     @override
     def is_cloud(self) -> bool:
-        """Whether requests leave the operator's network."""
         return not self.local
 
     @property
