@@ -147,3 +147,17 @@ async def test_writes_that_never_wait_let_the_loop_do_something_else_now_and_the
 
 async def test_a_deadline_that_is_over_leaves_no_time() -> None:
     assert call_of(Core(), deadline_s=1.0).time_remaining() == 0
+
+
+async def test_a_message_is_written_as_its_method_serializes_it() -> None:
+    call = call_of(Core(answered=True))
+    seen: list[object] = []
+
+    def serialize(message: object) -> bytes:
+        seen.append(message)
+        return b"x"
+
+    call.serialize = serialize
+    await call.write("a message")
+
+    assert ["a message"] == seen

@@ -71,3 +71,13 @@ async def test_where_the_one_in_the_loop_cannot_be_the_other_is_opened_and_says_
 async def test_who_insists_on_the_one_in_the_loop_is_told_that_it_cannot_be() -> None:
     with pytest.raises(NoSuchDoor, match=r"GRPC_EXPERIMENTS|already"):
         await open_door(Wish.IN_LOOP)
+
+
+async def test_beside_another_user_of_grpc_the_one_in_the_loop_cannot_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in GRPC_PRESETS.items():
+        monkeypatch.setenv(name, value)
+    async with grpc.aio.insecure_channel("127.0.0.1:1"):
+        with pytest.raises(NoSuchDoor, match="already"):
+            await open_door(Wish.IN_LOOP)

@@ -53,6 +53,26 @@ async def test_a_server_that_was_never_started_is_stopped() -> None:
         await server.stop(None)
 
 
+async def test_a_server_that_was_stopped_twice_is_stopped() -> None:
+    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
+    server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with asyncio.timeout(5):
+        await asyncio.gather(server.stop(None), server.stop(None))
+
+
+async def test_a_method_that_none_of_the_handlers_has_is_unimplemented() -> None:
+    async def echo(_requests: object, context: Context) -> object:
+        return await context.read()
+
+    async with serving(echo) as channel:
+        call: Any = channel.unary_unary(f"{METHOD}2")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(b"", timeout=10)
+
+    assert grpc.StatusCode.UNIMPLEMENTED is raised.value.code()
+
+
 async def test_an_address_that_cannot_be_had_is_told() -> None:
     server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
     with pytest.raises(RuntimeError, match="192"):
