@@ -212,3 +212,14 @@ class StreamInterrupted(LlmsvcError):
     cause: InterruptCause = field(kw_only=False)
     phase: str = ""
     usage: Usage | None = None
+
+
+def let_go(error: BaseException | None) -> None:
+    """Forget where an error came from, and with it the prompts and answers in those frames.
+
+    Where a frame has a name for what it raises, or gRPC keeps what it raises for a status, they are
+    a cycle, and all of that would stay until some garbage is collected.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__

@@ -11,7 +11,7 @@ from llmsvc_server.chat.events import ChatEvents, Phase, Started
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Attempt, Locality
-from llmsvc_server.errors import ProviderError, StreamInterrupted
+from llmsvc_server.errors import ProviderError, StreamInterrupted, let_go
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.commit import first_content, rest_of_answer
 from llmsvc_server.routing.course import Course, Step
@@ -88,6 +88,7 @@ class FailoverRouter:
                             await rest_of_answer(held, events, share)
                     except ProviderError as error:
                         failure = _complete(error, step.candidate)
+                        let_go(error)
                         receipt.add(_to_attempt(failure))
                         self._learn(failure)
                         course.failed(step, failure)

@@ -16,7 +16,13 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.usage import Usage, estimated_tokens
-from llmsvc_server.errors import DeadlineExpired, LlmsvcError, ShuttingDown, StreamInterrupted
+from llmsvc_server.errors import (
+    DeadlineExpired,
+    LlmsvcError,
+    ShuttingDown,
+    StreamInterrupted,
+    let_go,
+)
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.reports import Reporter, RpcReport, RpcStart, place_of
 from llmsvc_server.rpc.arrivals import Arrivals
@@ -176,7 +182,7 @@ class Guard(grpc.aio.ServerInterceptor):
         """Return what the caller is told, once it is reported."""
         failure = to_failure(_after_commit(call, error), call.receipt)
         self._report(call, code=failure.code, failure=failure, detail=_defect(failure, error))
-        _let_go(error)
+        let_go(error)
         call.outcome = None  # a whole answer that found no room must not stay with its call
         return failure
 
@@ -288,14 +294,3 @@ async def _abort(context: Context, failure: RpcFailure, request_id: str) -> NoRe
         )
     except grpc.aio.InternalError:
         raise asyncio.CancelledError from None  # the caller is gone
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Forget where an error came from, and with it the prompts and answers in those frames.
-
-    gRPC keeps what it raises for a status, and so the error before it, in a cycle: all of that would
-    stay until some garbage is collected.
-    """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__context__
