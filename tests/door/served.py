@@ -10,9 +10,9 @@ import sys
 import uvloop
 
 from llmsvc_server.rpc.door.choice import Wish, open_door
+from llmsvc_server.rpc.door.self_test import NoGuard
 from llmsvc_server.rpc.options import server_options
 from tests.door.methods import SERVICE, Methods
-from tests.fakes.doors import NoGuard
 
 MAX_MESSAGE_BYTES = 5_242_880
 

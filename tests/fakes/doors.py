@@ -4,34 +4,21 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import grpc
 from typing_extensions import override
 
 from llmsvc_server.rpc.door.aio import AioDoor
 from llmsvc_server.rpc.door.batch import Batch
 from llmsvc_server.rpc.door.core import NO_EVENT, CompletionQueue
 from llmsvc_server.rpc.door.in_loop import InLoopDoor
-from llmsvc_server.rpc.door.interface import Door, Handler
+from llmsvc_server.rpc.door.interface import Door
 from llmsvc_server.rpc.door.pump import Pump
 
 WISHED = os.environ.get("TESTED_DOOR", "")
 _LOOK_S = 0.1
-
-
-class NoGuard(grpc.aio.ServerInterceptor):
-    """Lets every call through."""
-
-    @override
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        return await continuation(handler_call_details)
 
 
 class ThreadPump(Pump):

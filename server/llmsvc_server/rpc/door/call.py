@@ -108,12 +108,11 @@ class InLoopCall(Context):
 
     @override
     async def write(self, message: Any) -> None:
-        if self.serialize is not None:
-            message = self.serialize(message)
+        sending = self._sending(message)
         if self._writes or self.is_ended:
             raise grpc.aio.InternalError("another write is under way, or the call is over")
         self._writes = True
-        await self._done((*self._begin(), SendMessage(message, NO_FLAGS)))
+        await self._done((*self._begin(), sending))
         self._writes = False
 
     @override
@@ -140,13 +139,7 @@ class InLoopCall(Context):
         """
         if self.is_ended:
             raise grpc.aio.InternalError("the call is over")
-        last: tuple[object, ...] = ()
-        if message is not None:
-            last = (
-                SendMessage(
-                    message if self.serialize is None else self.serialize(message), NO_FLAGS
-                ),
-            )
+        last = () if message is None else (self._sending(message),)
         status = SendStatus(tuple(self._trailers), code.value[0], details, NO_FLAGS)
         self.is_ended = True
         await self._done((*self._begin(), *last, status))
@@ -172,6 +165,10 @@ class InLoopCall(Context):
             return ()
         self._headers_sent = True
         return (SendHeaders(self._headers, NO_FLAGS),)
+
+    def _sending(self, message: Any) -> object:  # noqa: ANN401  as `write`
+        data = message if self.serialize is None else self.serialize(message)
+        return SendMessage(data, NO_FLAGS)
 
     async def _done(self, operations: tuple[object, ...]) -> None:
         if not await self._over(operations):
