@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.errors import ProviderError
+from llmsvc_server.errors import ProviderError, let_go
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
 from llmsvc_server.reports import ModelsState, ProviderState, Reporter, Transition
@@ -273,6 +273,7 @@ class Inventory:
                 before, ProviderError(ErrorKind.SILENT, phase="connect"), busy=busy
             )
         except ProviderError as error:
+            let_go(error)  # it stays until the next look, and the lists in its frames need not
             watched.look = _missed(before, error, busy=busy)
         self.age += 1
         watched.looked.set()

@@ -59,27 +59,17 @@ class Observed:
             end = AttemptEnd.FAILED
             self._note_silence(error, request.model, budget)
             now_s = self._clock()
-            # It has no name here: it outlives this frame, which would hold it and the request.
-            raise self._report_failure(
-                replace(
-                    error,
-                    elapsed_s=now_s - began_s,
-                    ran_s=now_s - sent_s,
-                    written_tokens=estimated_tokens(written),
-                ),
-                request.model,
-                first_s,
-            ) from None
+            failure = replace(
+                error,
+                elapsed_s=now_s - began_s,
+                ran_s=now_s - sent_s,
+                written_tokens=estimated_tokens(written),
+            )
+            self._report(request.model, end, now_s - began_s, first_s, failure)
+            raise failure from None
         finally:
             if end is not AttemptEnd.FAILED:
                 self._report(request.model, end, self._clock() - began_s, first_s)
-
-    def _report_failure(
-        self, error: ProviderError, model: str, first_s: float | None
-    ) -> ProviderError:
-        """Return a failure, which is reported now."""
-        self._report(model, AttemptEnd.FAILED, error.elapsed_s or 0.0, first_s, error)
-        return error
 
     def _report(
         self,

@@ -123,6 +123,17 @@ async def test_misses_keep_what_was_known_for_whoever_asks() -> None:
     assert inventory.unknown("ollama") is None
 
 
+async def test_of_a_look_that_failed_nothing_is_kept_but_why() -> None:
+    """A list of megabytes was in its frames."""
+    provider = ScriptedProvider(models=["phi3"])
+    inventory = watching(provider)
+    await look(inventory, provider, ProviderError(ErrorKind.PROTOCOL))
+    problem = inventory.look("ollama").problem
+
+    assert problem is not None
+    assert problem.__traceback__ is None
+
+
 async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
     provider = ScriptedProvider()
     inventory = watching(provider)
