@@ -6,6 +6,7 @@ cookies, proxies and decompression, of which a chat has none, and is half of the
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from typing import TypedDict
 
@@ -39,6 +40,7 @@ class Parsing(TypedDict):
     max_field_size: int
 
 
+@cache
 def reason_for_sessions() -> str:
     """Return why requests go by aiohttp's session; empty where they need not."""
     try:
