@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 from yarl import URL
 
@@ -53,15 +54,17 @@ async def connected(connector: aiohttp.TCPConnector, upstream: RawUpstream) -> C
     return await connector.connect(request_to(upstream.base_url), [], NO_LIMIT)
 
 
-async def asked(connection: Connection) -> tuple[ResponseHandler, int, StreamReader]:
-    """Ask with an empty body; return the protocol, the status and the body that comes."""
+async def asked(
+    connection: Connection,
+) -> tuple[ResponseHandler, RawResponseMessage, StreamReader]:
+    """Ask with an empty body; return the protocol, the head and the body that comes."""
     protocol, transport = connection.protocol, connection.transport
     assert protocol is not None
     assert transport is not None
     protocol.set_response_params(read_until_eof=True, **PARSING)
     transport.writelines((REQUEST,))
     message, content = await protocol.read()
-    return protocol, message.code, content
+    return protocol, message, content
 
 
 def test_the_locked_version_is_a_tested_one() -> None:
@@ -110,12 +113,7 @@ async def test_a_session_has_the_connections_of_a_connector(
 async def test_an_answer_is_a_status_headers_and_a_body(connector: aiohttp.TCPConnector) -> None:
     async with RawUpstream(saying(ANSWER)) as upstream:
         connection = await connected(connector, upstream)
-        protocol, transport = connection.protocol, connection.transport
-        assert protocol is not None
-        assert transport is not None
-        protocol.set_response_params(read_until_eof=True, **PARSING)
-        transport.writelines((REQUEST,))
-        message, content = await protocol.read()
+        _, message, content = await asked(connection)
         body = await content.readany()
         connection.close()
 
@@ -131,7 +129,7 @@ async def test_interim_answers_come_one_by_one(connector: aiohttp.TCPConnector) 
         others = [(await protocol.read())[0].code for _ in range(2)]
         connection.close()
 
-    assert [103, 103, 200] == [first, *others]
+    assert [103, 103, 200] == [first.code, *others]
 
 
 async def test_a_body_stays_compressed(connector: aiohttp.TCPConnector) -> None:
