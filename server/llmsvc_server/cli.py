@@ -30,7 +30,7 @@ MOST_PROBLEMS = 50
 GRPC_PRESETS = {
     # Its core writes lines of its own about what we tell better.
     "GRPC_VERBOSITY": "NONE",
-    # The older poller hands a byte on through fewer threads (DESIGN.md, ADR-010). A test fails when
+    # The older poller hands a byte on through fewer threads (ADR-010). A test fails when
     # this grpcio no longer knows these names.
     "GRPC_EXPERIMENTS": "-event_engine_listener,-event_engine_client",
 }

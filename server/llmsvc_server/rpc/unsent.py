@@ -20,7 +20,7 @@ COPIES = 2
 class Unsent:
     """Counts them as long as they are there, whoever has given the call up.
 
-    They can't be taken back: grpc.aio has no way to reset one call (DESIGN.md, ADR-032).
+    They can't be taken back: grpc.aio has no way to reset one call (ADR-032).
     """
 
     def __init__(self, held: HeldAnswers, *, longest_s: float) -> None:

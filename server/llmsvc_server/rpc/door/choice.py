@@ -15,7 +15,7 @@ TESTED_VERSIONS = ("1.85.3",)
 """Of grpcio: on each of them tests/door passed, and the tests of the service through that door."""
 
 OLDER_POLLER = "-event_engine_listener"
-"""In GRPC_EXPERIMENTS: gRPC then does its I/O in whoever asks its queue (DESIGN.md, ADR-010)."""
+"""In GRPC_EXPERIMENTS: gRPC then does its I/O in whoever asks its queue (ADR-010)."""
 
 POLLERS_WITH_EPOLL = ("", "all", "epoll1")
 """What GRPC_POLL_STRATEGY may say."""
