@@ -30,8 +30,8 @@ MOST_PROBLEMS = 50
 GRPC_PRESETS = {
     # Its core writes lines of its own about what we tell better.
     "GRPC_VERBOSITY": "NONE",
-    # The older poller hands a byte on through fewer threads (ADR-010). A test fails when
-    # this grpcio no longer knows these names.
+    # The older poller hands a byte on through fewer threads (docs/facts/hot-path.md 6). A test
+    # fails when this grpcio no longer knows these names.
     "GRPC_EXPERIMENTS": "-event_engine_listener,-event_engine_client",
 }
 """What gRPC reads from the environment when it is imported; what is set there already stays."""

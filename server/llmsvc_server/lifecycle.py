@@ -96,7 +96,8 @@ async def serve(loaded: Loaded) -> int:
 async def _live(loaded: Loaded, logger: Logger) -> int:
     settings, reporter, stop = loaded.settings, FanOut(LogSink(logger)), StopSignals()
     # The loop keeps a book of all generators that have begun, for those that nobody closes. Ours
-    # are all closed by whoever opened them; the book costs each stream a KiB.
+    # are all closed by whoever opened them; the book costs each stream a KiB
+    # (docs/facts/hot-path.md 4).
     sys.set_asyncgen_hooks(firstiter=None)
     open_files = allow_open_files(files_wanted(settings))
     with stop.installed():

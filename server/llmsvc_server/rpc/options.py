@@ -43,7 +43,7 @@ def server_options(
         ("grpc.max_concurrent_streams", 100),
         # gRPC's core counts calls that are over until Python has let go of them, and refuses bare
         # what comes above the limit. So many more is room for those; it also holds floods of calls
-        # that are begun and reset at once (ADR-025).
+        # that are begun and reset at once (docs/facts/hot-path.md 9).
         ("grpc.http2.max_deallocating_streams", 400),
         # The same over all connections: calls that Python has not looked at yet. Above the first
         # figure a share of them is cancelled bare, above the second each.
