@@ -79,7 +79,6 @@ async def _in_loop() -> Door:
     except SelfTestFailed as error:
         pump.close()
         raise NoSuchDoor(f"its self-test failed: {error}") from None
-    pump.begin_ticking()
     return InLoopDoor(pump)
 
 

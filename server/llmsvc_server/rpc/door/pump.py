@@ -87,16 +87,19 @@ class LoopPump(Pump):
         self._was_busy = False
         self._is_in_a_call = False
         self._requests: list[Callable[[], object]] = []
+        self._ticking: asyncio.TimerHandle | None = None
         (self._epoll,) = new
         self.loop.add_reader(self._epoll, self._wake)
 
     def begin_ticking(self) -> None:
         """Look now and then, too. Until then only what wakes the loop is worked off."""
-        self.loop.call_later(IDLE_TICK_S, self._tick, context=self._context)
+        self._tick_in(IDLE_TICK_S)
 
     def close(self) -> None:
-        """Watch no more, before it ever ticked: others use gRPC now."""
+        """Watch no more: others use gRPC now."""
         self.loop.remove_reader(self._epoll)
+        if self._ticking is not None:
+            self._ticking.cancel()
         # For good: whoever deallocates a queue waits in it for all that it is still to get.
         _CLOSED.append(self)
 
@@ -138,7 +141,10 @@ class LoopPump(Pump):
         found = self._work(MANY_EMPTY_ANSWERS if self._was_busy else 1)
         pause_s = BUSY_TICK_S if found or self._was_busy else IDLE_TICK_S
         self._was_busy = False
-        self.loop.call_later(pause_s, self._tick, context=self._context)
+        self._tick_in(pause_s)
+
+    def _tick_in(self, pause_s: float) -> None:
+        self._ticking = self.loop.call_later(pause_s, self._tick, context=self._context)
 
     def _work(self, empty_answers: int) -> int:
         """Work off events until so many times in a row there was none; return how many."""
