@@ -41,8 +41,9 @@ def asked(fake: FakeOllama) -> list[str]:
     return texts
 
 
-async def in_flight(service: RunningService, count: int) -> None:
-    await eventually(lambda: len(service.app.in_flight) == count)
+async def admitted(service: RunningService, count: int) -> None:
+    """Return once so many requests have been read whole: a call that is merely in flight may yet be overtaken."""
+    await eventually(lambda: service.app.admission.running == count)
 
 
 async def test_chats_of_one_model_run_one_at_a_time_in_order() -> None:
@@ -50,12 +51,12 @@ async def test_chats_of_one_model_run_one_at_a_time_in_order() -> None:
     async with held() as (fake, gate, service), asyncio.TaskGroup() as group:
         for number, text in enumerate(expected):
             group.create_task(whole(service, text) if number % 2 else text_of(service, text))
-            await in_flight(service, number + 1)
+            await admitted(service, number + 1)
         await gate.reached(1)
         most_before = fake.most_in_flight
         gate.open()
         await eventually(lambda: len(fake.chats) == 12)
-        await in_flight(service, 0)
+        await admitted(service, 0)
 
         assert expected == asked(fake)
         assert (1, 1) == (most_before, fake.most_in_flight)
@@ -78,7 +79,7 @@ async def test_more_run_at_once_where_the_setting_says_so() -> None:
         async with asyncio.TaskGroup() as group:
             for number in range(5):
                 group.create_task(text_of(service))
-                await in_flight(service, number + 1)
+                await admitted(service, number + 1)
             await gate.reached(3)
             gate.open()
 
@@ -91,7 +92,7 @@ async def test_with_the_queue_full_the_next_is_refused_and_told_when_to_come_bac
         async with asyncio.TaskGroup() as group:
             for number in range(3):
                 group.create_task(text_of(service))
-                await in_flight(service, number + 1)
+                await admitted(service, number + 1)
             await gate.reached(1)
             refusals = [await failure_of(whole(service)), await failure_of(text_of(service))]
             gate.open()
@@ -132,15 +133,15 @@ async def test_a_waiter_that_leaves_costs_nothing() -> None:
         group.create_task(text_of(service, "first"))
         await gate.reached(1)
         leaver = service.stub.Chat(chat_message("leaver"))
-        await in_flight(service, 2)
+        await admitted(service, 2)
         group.create_task(text_of(service, "third"))
-        await in_flight(service, 3)
+        await admitted(service, 3)
         leaver.cancel()
-        await in_flight(service, 2)
+        await admitted(service, 2)
         group.create_task(text_of(service, "fourth"))
-        await in_flight(service, 3)
+        await admitted(service, 3)
         gate.open()
-        await in_flight(service, 0)
+        await admitted(service, 0)
 
         assert ["first", "third", "fourth"] == asked(fake)
 
@@ -149,9 +150,9 @@ async def test_the_operator_is_told_once_that_calls_wait() -> None:
     async with held() as (_, gate, service), asyncio.TaskGroup() as group:
         for number in range(4):
             group.create_task(text_of(service))
-            await in_flight(service, number + 1)
+            await admitted(service, number + 1)
         gate.open()
-        await in_flight(service, 0)
+        await admitted(service, 0)
 
         told = [one for one in service.reporter.changes if one.state == "queueing"]
 
@@ -163,7 +164,7 @@ async def test_beyond_the_limit_of_the_process_a_chat_is_refused_whoever_could_a
         async with asyncio.TaskGroup() as group:
             for number in range(2):
                 group.create_task(text_of(service))
-                await in_flight(service, number + 1)
+                await admitted(service, number + 1)
             failure = await failure_of(whole(service))
             other = await failure_of(text_of(service, model="qwen"))
             gate.open()
