@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import Delta, Done, Timings
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -90,7 +90,7 @@ def test_an_answer_comes_whole_with_its_end_its_usage_and_its_route(
 def test_an_empty_answer_is_an_answer(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:
-    served.provider.will(Delta(""), done(FinishReason.MAX_TOKENS))
+    served.provider.will(SIGN_OF_LIFE, done(FinishReason.MAX_TOKENS))
     response = grpc_stub.Chat(chat_message(), timeout=10)
 
     assert [""] == [part.text for part in response.message.parts]

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import Delta
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta
 from llmsvc_server.chat.usage import FinishReason
 from tests.contract.calls import provider_of
 from tests.contract.loop_thread import ServedElsewhere
@@ -34,8 +34,8 @@ def events(messages: Sequence[llm_pb2.ChatStreamResponse]) -> list[str | None]:
     [
         ([Delta("a"), done()], ["started", "delta", "completed"]),
         ([Delta("a"), Delta("b"), done()], ["started", "delta", "delta", "completed"]),
-        ([Delta(""), Delta("a"), Delta(""), done()], ["started", "delta", "completed"]),
-        ([Delta(""), done()], ["started", "completed"]),
+        ([SIGN_OF_LIFE, Delta("a"), SIGN_OF_LIFE, done()], ["started", "delta", "completed"]),
+        ([SIGN_OF_LIFE, done()], ["started", "completed"]),
         ([done()], ["started", "completed"]),
     ],
 )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from llmsvc_server.chat.events import Delta
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta
 from tests.contract.calls import event_of, provider_of, settled
 from tests.fakes.assembled import assembled
 from tests.fakes.gate import Gate
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 async def test_headers_come_with_the_first_message_and_not_before() -> None:
     gate = Gate()
-    provider = provider_of(Delta(""), gate, Delta("a"), done())
+    provider = provider_of(SIGN_OF_LIFE, gate, Delta("a"), done())
     async with assembled(provider) as service, asyncio.TaskGroup() as group:
         call = service.stub.ChatStream(chat_message())
         headers = group.create_task(call.initial_metadata())
@@ -38,7 +38,7 @@ async def test_headers_come_with_the_first_message_and_not_before() -> None:
 
 async def test_started_waits_for_content_too() -> None:
     silence, after = Gate(), Gate()
-    provider = provider_of(Delta(""), silence, Delta("a"), after, done())
+    provider = provider_of(SIGN_OF_LIFE, silence, Delta("a"), after, done())
     async with assembled(provider) as service, asyncio.TaskGroup() as group:
         call = service.stub.ChatStream(chat_message())
         first = group.create_task(event_of(call))

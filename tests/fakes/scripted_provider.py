@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from llmsvc_server.chat.deadline import Budget
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started, Waiting
+from llmsvc_server.chat.events import ChatEvents, Delta, Done, SignOfLife, Started, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
@@ -14,7 +14,7 @@ from tests.fakes.gate import Gate
 if TYPE_CHECKING:
     from types import AsyncGeneratorType
 
-Step = Waiting | Started | Delta | Done | BaseException | Gate | Callable[[], None]
+Step = Waiting | Started | Delta | SignOfLife | Done | BaseException | Gate | Callable[[], None]
 """An event to yield, an exception to raise, a gate to wait at, or something to do."""
 
 LOCAL_OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
@@ -135,7 +135,7 @@ class ScriptedProvider:
         try:
             for step in steps:
                 match step:
-                    case Waiting() | Started() | Delta() | Done():
+                    case Waiting() | Started() | Delta() | SignOfLife() | Done():
                         yield step
                     case BaseException():
                         raise step  # noqa: TRY301  the script's own, told to the consumer

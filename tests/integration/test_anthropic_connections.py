@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from llmsvc_server.chat.events import ChatEvents, Delta, Done
+from llmsvc_server.chat.events import SIGN_OF_LIFE, ChatEvents, Delta, Done
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -80,7 +80,7 @@ async def test_thinking_is_a_sign_of_life_before_any_text() -> None:
             gate.open()
             text = "".join([event.text async for event in events if isinstance(event, Delta)])
 
-    assert (Delta(""), "a") == (first, text)
+    assert (SIGN_OF_LIFE, "a") == (first, text)
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,18 @@ class Started:
 
 @dataclass(slots=True)
 class Delta:
-    """More text. Empty text is a sign of life: it feeds the clocks and commits nothing."""
+    """More text, and some: what is none is a sign of life."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """The model works on something that is not passed on: it feeds the clocks and commits nothing."""
+
+
+SIGN_OF_LIFE = SignOfLife()
+"""The one that there is: it says nothing besides."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,5 +77,5 @@ class Done:
     provider_response_id: str = ""
 
 
-ChatEvent = Waiting | Started | Delta | Done
+ChatEvent = Waiting | Started | Delta | SignOfLife | Done
 ChatEvents = AsyncGenerator[ChatEvent, None]

@@ -101,8 +101,6 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                 async for event in events:
                     if isinstance(event, Delta):
                         text = event.text
-                        if not text:
-                            continue
                         await write(encoded_delta(text))
                         call.messages_sent += 1
                         call.text_length += len(text)

@@ -9,7 +9,7 @@ from typing import Self
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.deadline import Budget
-from llmsvc_server.chat.events import ChatEvents, Done
+from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
@@ -124,9 +124,10 @@ class AnthropicProvider:
                 length = Length(most_tokens, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):
                     data = await rest.read()
-                    if (delta := reading.take(data)) is not None:
-                        length.add(delta.text)
-                        yield delta
+                    if (event := reading.take(data)) is not None:
+                        if isinstance(event, Delta):
+                            length.add(event.text)
+                        yield event
                 ended = reading if reading.over else length
                 done = ended.end(adjustments)
                 yield done

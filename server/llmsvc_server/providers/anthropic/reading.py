@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, SignOfLife
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -132,15 +132,15 @@ class Reading:
         """Be ready for one JSON body instead of a stream: an answer or an error."""
         self._whole = Tail(self._tails)
 
-    def take(self, data: bytes) -> Delta | None:
+    def take(self, data: bytes) -> Delta | SignOfLife | None:
         """Return what one network read adds to the answer.
 
         Args:
             data: The next bytes of the body; empty at its end. Not called again once `over`.
 
         Returns:
-            The new text, all in one. Empty text where the model only thinks: a sign of life.
-            None if nothing came of it yet.
+            The new text, all in one; a sign of life where the model only thinks. None if nothing
+            came of it yet.
 
         Raises:
             ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
@@ -184,7 +184,7 @@ class Reading:
             provider_response_id=self._id,
         )
 
-    def _take_whole(self, body: Tail, data: bytes) -> Delta | None:
+    def _take_whole(self, body: Tail, data: bytes) -> Delta | SignOfLife | None:
         body.add(data)
         if body.size_bytes > MAX_LINE_BYTES:
             self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
@@ -308,7 +308,7 @@ class Reading:
         if isinstance(message.id, str) and _PLAIN_ID.fullmatch(message.id):
             self._id = message.id
 
-    def _news(self) -> Delta | None:
+    def _news(self) -> Delta | SignOfLife | None:
         """Return what came since the last call."""
         text = "".join(self._texts)
         lives = self._thinks or bool(text)
@@ -320,7 +320,7 @@ class Reading:
             return None
         self._has_begun = True
         self._has_text = self._has_text or bool(text)
-        return Delta(text)
+        return Delta(text) if text else SIGN_OF_LIFE
 
     def _count_empty(self, event: ServerEvent) -> None:
         """Take an event into account if no content has come, with it neither."""

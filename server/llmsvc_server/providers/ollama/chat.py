@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from llmsvc_server.chat.deadline import Budget
-from llmsvc_server.chat.events import ChatEvents, Done
+from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
@@ -139,9 +139,10 @@ class OllamaProvider:
                 length = Length(num_predict, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):
                     data = await rest.read()
-                    if (delta := reading.take(data)) is not None:
-                        length.add(delta.text)
-                        yield delta
+                    if (event := reading.take(data)) is not None:
+                        if isinstance(event, Delta):
+                            length.add(event.text)
+                        yield event
                 ended = reading if reading.over else length
                 done = ended.end(adjustments)
                 yield done
@@ -154,13 +155,15 @@ class OllamaProvider:
                 else:
                     await answer.release(DRAIN_S)
         except ProviderError as error:
-            failure = error.in_answer(request.model, reading.phase)
-            if error.kind is ErrorKind.CONTEXT:  # most of Ollama's texts do not say it
-                window_tokens = error.context_length or self._num_ctx
-                failure = replace(failure, context_length=window_tokens)
-            raise failure from None
+            raise self._with_window(error.in_answer(request.model, reading.phase)) from None
         finally:
             tails.clear()
+
+    def _with_window(self, error: ProviderError) -> ProviderError:
+        if error.kind is not ErrorKind.CONTEXT:
+            return error
+        # Most of Ollama's texts do not say it.
+        return replace(error, context_length=error.context_length or self._num_ctx)
 
     async def catalogue(self) -> Catalogue:
         """Return which models the server has now, and which are in memory.

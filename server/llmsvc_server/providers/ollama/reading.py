@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, SignOfLife
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -108,15 +108,15 @@ class Reading:
     def _has_leaked(self) -> bool:
         return self._failure is not None and self._failure.kind is ErrorKind.VIOLATION
 
-    def take(self, data: bytes) -> Delta | None:
+    def take(self, data: bytes) -> Delta | SignOfLife | None:
         """Return what one network read adds to the answer.
 
         Args:
             data: The next bytes of the body; empty at its end. Not called again once `over`.
 
         Returns:
-            The new text, all in one. Empty text where the model only thinks: a sign of life.
-            None if nothing came of it yet.
+            The new text, all in one; a sign of life where the model only thinks. None if nothing
+            came of it yet.
 
         Raises:
             ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
@@ -181,7 +181,7 @@ class Reading:
             adjustments=(*adjustments, LEFT_OUT) if self._calls else adjustments,
         )
 
-    def _finish(self) -> Delta | None:
+    def _finish(self) -> Delta | SignOfLife | None:
         """Return what the rest of the body adds, once it has ended: a last line, or all of it."""
         self.over = True
         rest = self._buffer.rest() if self._gathered is None else self._gathered.whole()
@@ -212,7 +212,7 @@ class Reading:
         if self._gathered.size_bytes > MAX_LINE_BYTES:
             self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
 
-    def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | None:
+    def _add(self, lines: Sequence[Line], size_bytes: int) -> Delta | SignOfLife | None:
         texts: list[str] = []
         thinks = False
         for line in lines:
@@ -246,7 +246,7 @@ class Reading:
 
     def _news(
         self, texts: Sequence[str], *, thinks: bool, lines: int, size_bytes: int
-    ) -> Delta | None:
+    ) -> Delta | SignOfLife | None:
         """Return what lines added; count them where that is nothing."""
         if texts:
             self._has_begun = self._has_text = True
@@ -260,11 +260,13 @@ class Reading:
         text = "".join(texts)
         if self._seam is not None:
             text = self._seam.join(text, is_last=self.over)
-        return Delta(text) if texts or thinks or text else None
+        if text:
+            return Delta(text)
+        return SIGN_OF_LIFE if texts or thinks else None
 
-    def _salvage(self, block: bytes) -> Delta | None:
+    def _salvage(self, block: bytes) -> Delta | SignOfLife | None:
         """Return what the lines around a broken one add; whoever waits has them already."""
-        deltas: list[Delta] = []
+        events: list[Delta | SignOfLife] = []
         lines = block.split(b"\n")
         for number, line in enumerate(lines):
             if self._may_be_indented(line):
@@ -272,15 +274,16 @@ class Reading:
                 break
             if line.strip() in _NOTHING:
                 continue
-            if (delta := self._add_line(line)) is not None:
-                deltas.append(delta)
+            if (event := self._add_line(line)) is not None:
+                events.append(event)
             if self.over:
                 break
-        if not deltas or self._has_leaked:
+        if not events or self._has_leaked:
             return None
-        return Delta("".join(delta.text for delta in deltas))
+        text = "".join([event.text for event in events if isinstance(event, Delta)])
+        return Delta(text) if text else SIGN_OF_LIFE
 
-    def _add_line(self, line: bytes) -> Delta | None:
+    def _add_line(self, line: bytes) -> Delta | SignOfLife | None:
         try:
             return self._add(self._lines_in(line), len(line))
         except ProviderError as error:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.deadline import Budget
-from llmsvc_server.chat.events import ChatEvents, Done
+from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
@@ -168,9 +168,10 @@ class OpenaiProvider:
                 length = Length(most_tokens, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):
                     data = await rest.read()
-                    if (delta := reading.take(data)) is not None:
-                        length.add(delta.text)
-                        yield delta
+                    if (event := reading.take(data)) is not None:
+                        if isinstance(event, Delta):
+                            length.add(event.text)
+                        yield event
                 ended = reading if reading.over else length
                 done = ended.end(self._told(request.sampling, form))
                 yield done

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.events import Delta, Done, Timings
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, SignOfLife, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -124,15 +124,15 @@ class Reading:
         if answer_id != self._id and isinstance(answer_id, str) and _PLAIN_ID.fullmatch(answer_id):
             self._id = answer_id
 
-    def take(self, data: bytes) -> Delta | None:
+    def take(self, data: bytes) -> Delta | SignOfLife | None:
         """Return what one network read adds to the answer.
 
         Args:
             data: The next bytes of the body; empty at its end. Not called again once `over`.
 
         Returns:
-            The new text, all in one. Empty text where the model only thinks: a sign of life.
-            None if nothing came of it yet.
+            The new text, all in one; a sign of life where the model only thinks. None if nothing
+            came of it yet.
 
         Raises:
             ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
@@ -177,7 +177,7 @@ class Reading:
             provider_response_id=self._id,
         )
 
-    def _take_whole(self, body: Tail, data: bytes) -> Delta | None:
+    def _take_whole(self, body: Tail, data: bytes) -> Delta | SignOfLife | None:
         body.add(data)
         if body.size_bytes > MAX_LINE_BYTES:
             self._fail(ProviderError(ErrorKind.PROTOCOL, row="C08"))
@@ -287,7 +287,7 @@ class Reading:
         if chunk.timings:
             self._timings = timings_in(chunk) or self._timings
 
-    def _news(self, events: int, size_bytes: int) -> Delta | None:
+    def _news(self, events: int, size_bytes: int) -> Delta | SignOfLife | None:
         """Return what came since the last call; count it where that is nothing."""
         thinks, self._thinks = self._thinks, False
         text = "".join(self._texts)
@@ -298,7 +298,7 @@ class Reading:
         if lives or text:
             self._has_begun = True
             self._has_text = self._has_text or bool(text)
-            return Delta(text)
+            return Delta(text) if text else SIGN_OF_LIFE
         if not self._has_begun:
             self._empty_events += events
             self._empty_bytes += size_bytes

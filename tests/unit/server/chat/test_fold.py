@@ -2,7 +2,15 @@ from contextlib import aclosing
 
 import pytest
 
-from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Phase, Started, Waiting
+from llmsvc_server.chat.events import (
+    SIGN_OF_LIFE,
+    ChatEvent,
+    ChatEvents,
+    Delta,
+    Phase,
+    Started,
+    Waiting,
+)
 from llmsvc_server.chat.fold import ChatReply, fold
 from llmsvc_server.chat.route import Privacy, Route, Trail
 from tests.fakes.scripted_provider import LOCAL_OLLAMA, done
@@ -32,7 +40,7 @@ async def test_waits_on_the_way_are_no_part_of_it() -> None:
 
 async def test_the_pieces_become_one_text_with_its_end_and_its_route() -> None:
     end = done(input_tokens=3)
-    reply = await folded(Started(ROUTE), Delta("hel"), Delta(""), Delta("lo"), end)
+    reply = await folded(Started(ROUTE), Delta("hel"), SIGN_OF_LIFE, Delta("lo"), end)
 
     assert ChatReply("hello", end, ROUTE) == reply
 

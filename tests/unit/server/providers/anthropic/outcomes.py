@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.anthropic.reading import Reading
@@ -43,7 +43,7 @@ def ended(
 
 def events_of(
     pieces: Iterable[bytes], *, stop_sequences: tuple[str, ...] = (), is_whole: bool = False
-) -> Iterator[Delta | Done]:
+) -> Iterator[Delta | SignOfLife | Done]:
     """Yield the events of an answer that comes in these reads.
 
     Raises:
@@ -65,7 +65,8 @@ def outcome_of(pieces: Iterable[bytes], *, is_whole: bool = False) -> Outcome:
         for event in events_of(pieces, is_whole=is_whole):
             if isinstance(event, Done):
                 return Outcome(text, done=event)
-            text += event.text
+            if isinstance(event, Delta):
+                text += event.text
     except ProviderError as error:
         return Outcome(text, row=error.row, phase=error.phase)
     raise AssertionError("an answer stopped without its end")

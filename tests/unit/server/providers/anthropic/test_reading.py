@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.anthropic.reading import Reading
 from tests.fakes.anthropic_stage import event_of
@@ -52,14 +52,16 @@ def test_nothing_that_is_no_content_gives_an_event() -> None:
 def test_shows_thinking_as_a_sign_of_life_and_drops_its_text() -> None:
     reads = [begin(), thought("hm"), thought("so") + said("a"), END]
 
-    assert [Delta(""), Delta("a"), ended()] == list(events_of(reads))
+    assert [SIGN_OF_LIFE, Delta("a"), ended()] == list(events_of(reads))
 
 
 @pytest.mark.parametrize("kind", ["thinking", "redacted_thinking"])
 def test_the_beginning_of_hidden_thinking_is_a_sign_of_life(kind: str) -> None:
     signature = more("signature_delta", signature="c2ln")
 
-    assert [Delta(""), ended()] == list(events_of([begin(), opened(kind), signature, CLOSED, END]))
+    assert [SIGN_OF_LIFE, ended()] == list(
+        events_of([begin(), opened(kind), signature, CLOSED, END])
+    )
 
 
 def test_takes_text_with_which_a_block_begins() -> None:
@@ -92,7 +94,7 @@ def test_tells_of_a_tool_call_and_leaves_it_out(word: str, before: bytes, kind: 
     reads = [begin(), before, call, more("input_json_delta", partial_json='{"'), marker(word), STOP]
     *signs, done = events_of(reads)
 
-    assert Delta("") in signs
+    assert SIGN_OF_LIFE in signs
     assert isinstance(done, Done)
     assert (FinishReason.OTHER, word, "") == (
         done.finish_reason,

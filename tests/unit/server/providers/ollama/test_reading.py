@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.ollama.reading import Reading
 from tests.fakes.recordings import VERSIONS, Recording, cases, recording
@@ -139,7 +139,7 @@ def test_takes_null_for_absent() -> None:
 def test_shows_thinking_as_a_sign_of_life_and_drops_its_text() -> None:
     reads = [thought("hm"), thought("so") + line("a"), last()]
 
-    assert [Delta(""), Delta("a"), STOP] == list(events_of(reads))
+    assert [SIGN_OF_LIFE, Delta("a"), STOP] == list(events_of(reads))
 
 
 CALL: list[object] = [{"function": {"name": "f", "arguments": {"city": "Oslo"}}}]
@@ -203,7 +203,7 @@ def test_takes_content_in_parts(content: object, expected: str) -> None:
 def test_gives_thinking_parts_as_a_sign_of_life() -> None:
     thinking = line(message={"content": [{"type": "thinking", "thinking": []}]})
 
-    assert [Delta(""), STOP] == list(events_of([thinking, last()]))
+    assert [SIGN_OF_LIFE, STOP] == list(events_of([thinking, last()]))
 
 
 @pytest.mark.parametrize(

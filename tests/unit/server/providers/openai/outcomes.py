@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.openai.reading import Reading
 from tests.fakes.unfinished import tails
@@ -25,7 +25,7 @@ def events_of(
     is_local: bool = False,
     is_whole: bool = False,
     stops: Collection[str] = (),
-) -> Iterator[Delta | Done]:
+) -> Iterator[Delta | SignOfLife | Done]:
     """Yield the events of an answer that comes in these reads.
 
     Raises:
@@ -63,7 +63,8 @@ def outcome_of(*pieces: bytes) -> Outcome:
         for event in events_of(pieces):
             if isinstance(event, Done):
                 return Outcome(text, done=event)
-            text += event.text
+            if isinstance(event, Delta):
+                text += event.text
     except ProviderError as error:
         return Outcome(text, row=error.row, phase=error.phase)
     raise AssertionError("an answer stopped without its end")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.chat.adjustment import Action
-from llmsvc_server.chat.events import Delta, Done, Timings
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.openai.reading import Reading
 from tests.fakes.openai_stage import encode
@@ -59,7 +59,7 @@ def test_gives_one_delta_for_each_read() -> None:
 def test_gives_thinking_as_a_sign_of_life(field: str) -> None:
     [sign, *_] = events_of([chunk({field: "let me see"}), text("a"), finish()])
 
-    assert Delta("") == sign
+    assert SIGN_OF_LIFE == sign
 
 
 CALLS: list[dict[str, object]] = [
@@ -77,7 +77,7 @@ def test_tells_of_a_tool_call_and_leaves_it_out(
 ) -> None:
     *signs, done = events_of([before, chunk(call), finish(word, stop_reason="x"), DONE], stops="x")
 
-    assert Delta("") in signs
+    assert SIGN_OF_LIFE in signs
     assert isinstance(done, Done)
     assert (FinishReason.OTHER, word, "") == (
         done.finish_reason,
@@ -149,7 +149,7 @@ def test_gives_thinking_parts_as_a_sign_of_life() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
     [sign, *_] = events_of([chunk({"content": [thinking]}), text("a"), finish()])
 
-    assert Delta("") == sign
+    assert SIGN_OF_LIFE == sign
 
 
 def test_gives_nothing_for_events_without_content() -> None:
