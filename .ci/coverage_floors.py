@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
-FULL = frozenset(
-    {"chat", "errors", "failures", "routing", "rpc"}
-)  # a hole there is a wrong answer to somebody
-BOTTOM = frozenset({"errors", "failures", "reports"})  # steps that are one module each
+# A hole there is a wrong answer to somebody.
+FULL = frozenset({"chat", "errors", "failures", "routing", "rpc", "watchdog"})
+BOTTOM = frozenset({"errors", "failures", "reports", "watchdog"})  # steps that are one module each
 FULL_PERCENT = 100
 OTHER_PERCENT = 95
 

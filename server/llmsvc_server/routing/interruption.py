@@ -1,46 +1,10 @@
-"""Ending a task's wait from outside, as a failure of what it waits for and not as a cancel."""
+"""The waits of calls for their first bytes, which healing ends."""
 
 import asyncio
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
-
-class Interruption:
-    """For one task. Interrupts it only while it waits.
-
-    Attributes:
-        waits: Whether it does.
-        fired: Whether it was interrupted; it is not interrupted again.
-    """
-
-    __slots__ = ("_cancelling", "_task", "fired", "waits")
-
-    def __init__(self) -> None:
-        """Belong to the running task."""
-        self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._cancelling = self._task.cancelling()
-        self.waits = False
-        self.fired = False
-
-    def begin(self) -> None:
-        """Note that a wait begins."""
-        self.waits = True
-
-    def end(self) -> None:
-        """Note that the wait is over: from here on nothing interrupts."""
-        self.waits = False
-
-    def interrupt(self) -> bool:
-        """End the wait. Return False if there is none, or another interruption was first."""
-        if not self.waits or self.fired:
-            return False
-        self.fired = True
-        _ = self._task.cancel()
-        return True
-
-    def broke(self) -> bool:
-        """Return whether the cancel that just arrived is this interruption, and nobody else's."""
-        return self.fired and self._task.uncancel() <= self._cancelling
+from llmsvc_server.watchdog import Interruption
 
 
 class Wait(Interruption):

@@ -15,7 +15,7 @@ from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.routing.limits import Limit, Limits
+from llmsvc_server.watchdog import TimedWait, Watchdog
 
 LEAST_GAP_S = 1.0
 """No gap that a live model may leave is called a stall before, whoever waits for the time."""
@@ -31,7 +31,7 @@ class Timed:
         """Limit the gaps of `inner` to `idle_s` seconds; the budget limits its first content."""
         self._inner = inner
         self._idle_s = idle_s
-        self._limits = Limits()
+        self._watchdog = Watchdog()
         self._running: dict[str, set[_Silence]] = {}
 
     @property
@@ -80,14 +80,14 @@ class Timed:
                 self._over(silence)
 
     def _begun(self, model: str) -> "_Silence":
-        silence = _Silence(self._limits, model)
-        self._limits.add(silence)
+        silence = _Silence(self._watchdog, model)
+        self._watchdog.add(silence)
         self._running.setdefault(model, set()).add(silence)
         return silence
 
     def _over(self, silence: "_Silence") -> None:
         silence.end()
-        self._limits.discard(silence)
+        self._watchdog.discard(silence)
         siblings = self._running[silence.model]
         siblings.discard(silence)
         if not siblings:
@@ -110,13 +110,13 @@ def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderErr
     return ProviderError(ErrorKind.SILENT, row="C06", phase="idle", is_cut_short=is_short)
 
 
-class _Silence(Limit):
+class _Silence(TimedWait):
     """The running wait of one stream."""
 
     __slots__ = ("clock", "is_orphan", "model")
 
-    def __init__(self, limits: Limits, model: str) -> None:
-        super().__init__(limits)
+    def __init__(self, watchdog: Watchdog, model: str) -> None:
+        super().__init__(watchdog)
         self.clock: Clock = asyncio.get_running_loop().time
         self.model = model
         self.is_orphan = False

@@ -12,8 +12,8 @@ from typing import cast
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import InvalidRequest, Overloaded, Violation, ViolationReason
-from llmsvc_server.routing.interruption import Interruption
 from llmsvc_server.rpc.door.interface import Context
+from llmsvc_server.watchdog import Interruption
 
 GRACE_S = 0.05
 """Nobody is given up before."""

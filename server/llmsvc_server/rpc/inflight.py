@@ -3,9 +3,9 @@
 import asyncio
 from types import TracebackType
 
-from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.farewell import Farewell
+from llmsvc_server.watchdog import TimedWait, Watchdog
 
 ARRIVING_S = 0.05
 """What a request gets to arrive in once the gate is closed: it is refused in any case."""
@@ -21,7 +21,7 @@ class InFlight:
     def __init__(self) -> None:
         """Start empty."""
         self.farewell = Farewell()
-        self._limits = Limits()
+        self._watchdog = Watchdog()
         self._calls: dict[CallLimit, Call] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -33,12 +33,12 @@ class InFlight:
 
     def limit(self, call: Call) -> "CallLimit":
         """Return what holds a call in the registry while it is entered, and ends it in time."""
-        return CallLimit(self, self._limits, call)
+        return CallLimit(self, self._watchdog, call)
 
     def enter(self, limit: "CallLimit", call: Call) -> None:
         """Hold a call; its limit calls this."""
         self._calls[limit] = call
-        self._limits.add(limit)
+        self._watchdog.add(limit)
         if len(self._calls) == 1:
             self._empty.clear()
         if self._coming_s is not None:
@@ -48,7 +48,7 @@ class InFlight:
 
     def leave(self, limit: "CallLimit") -> None:
         """Let it go."""
-        self._limits.discard(limit)
+        self._watchdog.discard(limit)
         del self._calls[limit]
         if not self._calls:
             self._empty.set()
@@ -75,14 +75,14 @@ class InFlight:
             _expire(call, limit)
 
 
-class CallLimit(Limit):
+class CallLimit(TimedWait):
     """Ends one call at its `finish_by`, as `asyncio.timeout_at` would."""
 
     __slots__ = ("_call", "_in_flight")
 
-    def __init__(self, in_flight: InFlight, limits: Limits, call: Call) -> None:
+    def __init__(self, in_flight: InFlight, watchdog: Watchdog, call: Call) -> None:
         """Belong to the task that runs the call."""
-        super().__init__(limits)
+        super().__init__(watchdog)
         self._in_flight = in_flight
         self._call = call
 

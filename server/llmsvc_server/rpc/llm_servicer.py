@@ -13,7 +13,6 @@ from llmsvc_server.errors import Overloaded, StreamInterrupted
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers, Share
-from llmsvc_server.routing.limits import Limits
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.asked import asked
 from llmsvc_server.rpc.callinfo import Call, current_call
@@ -24,6 +23,7 @@ from llmsvc_server.rpc.progress import Outlet, Progress
 from llmsvc_server.rpc.sending import Sending
 from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
 from llmsvc_server.rpc.unsent import Unsent
+from llmsvc_server.watchdog import Watchdog
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
@@ -52,7 +52,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         self._held = held
         self._unsent = unsent
         self._write_timeout_s = write_timeout_s
-        self._writes = Limits()
+        self._writes = Watchdog()
 
     @override
     async def Chat(self, request: bytes, context: Context) -> llm_pb2.ChatResponse:  # type: ignore[override]  # see the class

@@ -7,13 +7,13 @@ from typing import Self
 
 from llmsvc_server.errors import StreamInterrupted
 from llmsvc_server.failures import InterruptCause
-from llmsvc_server.routing.limits import Limit, Limits
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.headers import Metadata
 from llmsvc_server.rpc.progress import Outlet
+from llmsvc_server.watchdog import TimedWait, Watchdog
 
 
-class Sending(Limit):
+class Sending(TimedWait):
     """An outlet that waits for its caller, message by message, and not for ever.
 
     gRPC takes a message once the caller's window has room for it. A message that is given up stays
@@ -22,9 +22,9 @@ class Sending(Limit):
 
     __slots__ = ("_call", "_clock", "_longest_s", "_outlet")
 
-    def __init__(self, limits: Limits, outlet: Outlet, call: Call, *, longest_s: float) -> None:
+    def __init__(self, watchdog: Watchdog, outlet: Outlet, call: Call, *, longest_s: float) -> None:
         """Write to `outlet` for the running task, which waits `longest_s` seconds for a message."""
-        super().__init__(limits)
+        super().__init__(watchdog)
         self._outlet = outlet
         self._call = call
         self._longest_s = longest_s
@@ -32,7 +32,7 @@ class Sending(Limit):
 
     def __enter__(self) -> Self:
         """Let the limit run."""
-        self._limits.add(self)
+        self._watchdog.add(self)
         return self
 
     def __exit__(
@@ -42,7 +42,7 @@ class Sending(Limit):
         trace: TracebackType | None,
     ) -> None:
         """Let it run no more."""
-        self._limits.discard(self)
+        self._watchdog.discard(self)
 
     def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
         """Send the headers; raises as `write`."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing_extensions import override
 
 from llmsvc_server.routing.held import HeldAnswers
-from llmsvc_server.routing.limits import Limit, Limits
+from llmsvc_server.watchdog import TimedWait, Watchdog
 
 CALL_BYTES = 32_768
 """What a call that is held costs beside its message, both gRPC's part and ours."""
@@ -27,7 +27,7 @@ class Unsent:
         """Add to what is `held`; let an answer keep its slot for `longest_s` seconds."""
         self._held = held
         self._longest_s = longest_s
-        self._limits = Limits()
+        self._watchdog = Watchdog()
 
     def check(self, caller: str) -> None:
         """Return if there is room for one call more.
@@ -59,24 +59,24 @@ class Unsent:
         size_bytes = COPIES * message_bytes
         self._held.check(caller, size_bytes)
         self.hold(caller, size_bytes)
-        _Delivery(self._limits, slot.pop_all()).begin_within(self._longest_s)
+        _Delivery(self._watchdog, slot.pop_all()).begin_within(self._longest_s)
 
     def _let_go(self, caller: str, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
         self._held.remove(caller, size_bytes)
 
 
-class _Delivery(Limit):
+class _Delivery(TimedWait):
     """The last wait of a unary call, for its caller. Its answer is on its way, and stays on it."""
 
     __slots__ = ("_slot",)
 
-    def __init__(self, limits: Limits, slot: ExitStack) -> None:
-        super().__init__(limits)
+    def __init__(self, watchdog: Watchdog, slot: ExitStack) -> None:
+        super().__init__(watchdog)
         self._slot = slot
         self._task.add_done_callback(self._over)
 
     def begin_within(self, longest_s: float) -> None:
-        self._limits.add(self)
+        self._watchdog.add(self)
         self.begin_until(asyncio.get_running_loop().time() + longest_s)
 
     @override
@@ -87,5 +87,5 @@ class _Delivery(Limit):
         return True
 
     def _over(self, _ended: "asyncio.Task[object]") -> None:
-        self._limits.discard(self)
+        self._watchdog.discard(self)
         self._slot.close()

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from llmsvc_server.routing.limits import Limit, Limits
+from llmsvc_server.watchdog import TimedWait, Watchdog
 from tests.fakes.eventually import eventually
 
 
@@ -18,28 +18,28 @@ class Answer:
 held: ContextVar[Answer] = ContextVar("held")
 
 
-async def waits(limits: Limits, length_s: float, *, over: asyncio.Event | None = None) -> bool:
+async def waits(watchdog: Watchdog, length_s: float, *, over: asyncio.Event | None = None) -> bool:
     """Wait for `over`, else for ever, under a limit; return whether that interrupted it."""
-    limit = Limit(limits)
-    limits.add(limit)
-    limit.begin_until(asyncio.get_running_loop().time() + length_s)
+    wait = TimedWait(watchdog)
+    watchdog.add(wait)
+    wait.begin_until(asyncio.get_running_loop().time() + length_s)
     try:
         await (over or asyncio.Event()).wait()
     except asyncio.CancelledError:
-        assert limit.broke()
+        assert wait.broke()
         return True
     finally:
-        limit.end()
-        limits.discard(limit)
+        wait.end()
+        watchdog.discard(wait)
     return False
 
 
-async def in_order(limits: Limits, *lengths_s: float) -> list[float]:
+async def in_order(watchdog: Watchdog, *lengths_s: float) -> list[float]:
     """Wait under all of these at once; return them in the order in which they were interrupted."""
     ended: list[float] = []
 
     async def one(length_s: float) -> None:
-        assert await waits(limits, length_s)
+        assert await waits(watchdog, length_s)
         ended.append(length_s)
 
     async with asyncio.TaskGroup() as group:
@@ -50,63 +50,63 @@ async def in_order(limits: Limits, *lengths_s: float) -> list[float]:
 
 @pytest.mark.parametrize("lengths_s", [(0.01, 0.03, 0.02), (0.03, 0.01), (0.02, -1.0)])
 async def test_each_wait_ends_at_its_own_time(lengths_s: tuple[float, ...]) -> None:
-    assert sorted(lengths_s) == await in_order(Limits(), *lengths_s)
+    assert sorted(lengths_s) == await in_order(Watchdog(), *lengths_s)
 
 
 async def test_who_is_done_in_time_is_not_interrupted_and_leaves_the_others_theirs() -> None:
-    limits = Limits()
+    watchdog = Watchdog()
     async with asyncio.TaskGroup() as group:
         over = asyncio.Event()
         over.set()
-        quick = group.create_task(waits(limits, 0.02, over=over))
-        slow = group.create_task(waits(limits, 0.03))
+        quick = group.create_task(waits(watchdog, 0.02, over=over))
+        slow = group.create_task(waits(watchdog, 0.03))
 
     assert (False, True) == (quick.result(), slow.result())
 
 
 async def test_a_wait_that_began_anew_has_its_new_time() -> None:
-    limits, loop = Limits(), asyncio.get_running_loop()
-    limit = Limit(limits)
-    limits.add(limit)
+    watchdog, loop = Watchdog(), asyncio.get_running_loop()
+    wait = TimedWait(watchdog)
+    watchdog.add(wait)
     began_s = loop.time()
-    limit.begin_until(began_s + 0.01)
-    limit.begin_until(began_s + 0.04)
+    wait.begin_until(began_s + 0.01)
+    wait.begin_until(began_s + 0.04)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.Event().wait()
     took_s = loop.time() - began_s
 
-    assert limit.broke()
+    assert wait.broke()
     assert took_s >= 0.039
 
 
 async def test_nobody_is_interrupted_between_two_waits() -> None:
-    limits = Limits()
-    limit = Limit(limits)
-    limits.add(limit)
-    limit.begin_until(0.0)
-    limit.end()
-    later = await waits(limits, 0.01)
+    watchdog = Watchdog()
+    wait = TimedWait(watchdog)
+    watchdog.add(wait)
+    wait.begin_until(0.0)
+    wait.end()
+    later = await waits(watchdog, 0.01)
 
     assert later
-    assert not limit.fired
+    assert not wait.fired
 
 
 async def test_a_wait_without_an_end_needs_none() -> None:
-    limits, over = Limits(), asyncio.Event()
+    watchdog, over = Watchdog(), asyncio.Event()
     over.set()
 
-    assert not await waits(limits, float("inf"), over=over)
-    assert await waits(limits, 0.01)
+    assert not await waits(watchdog, float("inf"), over=over)
+    assert await waits(watchdog, 0.01)
 
 
 async def test_the_timer_keeps_nothing_of_the_call_that_set_it() -> None:
-    limits, answer, over = Limits(), Answer(), asyncio.Event()
+    watchdog, answer, over = Watchdog(), Answer(), asyncio.Event()
     kept = weakref.ref(answer)
     over.set()
 
     async def call(holds: Answer) -> None:
         held.set(holds)
-        assert not await waits(limits, 60, over=over)
+        assert not await waits(watchdog, 60, over=over)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(call(answer))
@@ -116,7 +116,7 @@ async def test_the_timer_keeps_nothing_of_the_call_that_set_it() -> None:
 
 
 async def test_what_came_while_the_loop_stood_still_came_in_time() -> None:
-    limits, loop = Limits(), asyncio.get_running_loop()
+    watchdog, loop = Watchdog(), asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=ours)
 
@@ -125,14 +125,26 @@ async def test_what_came_while_the_loop_stood_still_came_in_time() -> None:
         threading.Event().wait(0.05)
 
     with theirs, contextlib.closing(writer):
-        limit = Limit(limits)
-        limits.add(limit)
-        limit.begin_until(loop.time() + 0.01)
+        wait = TimedWait(watchdog)
+        watchdog.add(wait)
+        wait.begin_until(loop.time() + 0.01)
         loop.call_soon(stand_still)
         read = await reader.read(1)
-        limit.end()
-        limits.discard(limit)
-        await waits(limits, 0.01)  # all that was due is interrupted by then
+        wait.end()
+        watchdog.discard(wait)
+        await waits(watchdog, 0.01)  # all that was due is interrupted by then
 
     assert read == b"a"
-    assert not limit.fired
+    assert not wait.fired
+
+
+async def test_it_says_how_many_it_watches() -> None:
+    watchdog = Watchdog()
+    idle = repr(watchdog)
+    wait = TimedWait(watchdog)
+    watchdog.add(wait)
+    wait.begin_until(asyncio.get_running_loop().time() + 60)
+    armed = repr(watchdog)
+    wait.end()
+
+    assert ("<Watchdog: 0 watched, idle>", "<Watchdog: 1 watched, armed>") == (idle, armed)
