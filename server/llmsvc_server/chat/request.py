@@ -141,15 +141,7 @@ class ChatRequest:
 
     def for_model(self, model: str, *, stays_local: bool) -> "ChatRequest":
         """Return the same request for `model`, in one provider's spelling, as it was planned."""
-        return ChatRequest(
-            model=model,
-            messages=self.messages,
-            sampling=self.sampling,
-            delivery=self.delivery,
-            routing=self.routing,
-            caller=self.caller,
-            stays_local=stays_local,
-        )
+        return dataclasses.replace(self, model=model, stays_local=stays_local)
 
     @property
     def text_length(self) -> int:
