@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
+from llmsvc_server.chat.parts import AnswerParts, Part
 from llmsvc_server.chat.route import Route
 
 
 @dataclass(slots=True)
 class ChatReply:
-    """A whole answer: its text, its end, and who gave it."""
+    """A whole answer: its parts, its end, and who gave it."""
 
-    text: str = field(repr=False)
+    parts: tuple[Part, ...] = field(repr=False)
     done: Done
     route: Route
 
@@ -22,14 +23,14 @@ async def fold(events: ChatEvents) -> ChatReply:
         events: A router's events: one `Started`, any number of `Delta`, one `Done`. The caller
             closes them.
     """
-    pieces: list[str] = []
+    parts = AnswerParts()
     started: Started | None = None
     async for event in events:
         if isinstance(event, Delta):
-            pieces.append(event.text)
+            parts.add_text(event.text)
         elif isinstance(event, Started):
             started = event
         elif isinstance(event, Done):
             assert started is not None  # noqa: S101  the router's promise, checked by its tests
-            return ChatReply("".join(pieces), event, started.route)
+            return ChatReply(parts.fold(), event, started.route)
     raise AssertionError("a routed stream ended without Done")

@@ -4,6 +4,7 @@ import dataclasses
 from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.parts import Part, text_length, text_of
 from llmsvc_server.chat.route import Privacy, TargetName
 from llmsvc_server.chat.value import value
 
@@ -25,15 +26,15 @@ class Delivery(StrEnum):
 
 @value
 class Message:
-    """One turn. Parts are texts, in order, at least one."""
+    """One turn. Parts are in order, at least one."""
 
     role: Role
-    parts: tuple[str, ...] = dataclasses.field(repr=False)
+    parts: tuple[Part, ...] = dataclasses.field(repr=False)
 
     @property
     def text(self) -> str:
-        """The parts as one text, joined without a separator."""
-        return self.parts[0] if len(self.parts) == 1 else "".join(self.parts)
+        """What it says as one text."""
+        return text_of(self.parts)
 
 
 SAMPLING_SETTINGS = (
@@ -146,8 +147,4 @@ class ChatRequest:
     @property
     def text_length(self) -> int:
         """Characters of all texts together."""
-        length = 0
-        for message in self.messages:
-            for part in message.parts:
-                length += len(part)
-        return length
+        return sum([text_length(message.parts) for message in self.messages])

@@ -8,6 +8,7 @@ from typing_extensions import override
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
 from llmsvc_server.chat.fold import fold
+from llmsvc_server.chat.parts import AnswerParts
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.errors import Overloaded, StreamInterrupted
 from llmsvc_server.failures import InterruptCause
@@ -67,7 +68,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                 reply = await fold(events)
                 call.usage, call.messages_sent = reply.done.usage, 1
                 response = response_to_proto(
-                    reply.done, reply.route, call.request_id, reply.text, _clocked(call)
+                    reply.done, reply.route, call.request_id, reply.parts, _clocked(call)
                 )
                 call.is_complete, call.outcome = True, response
             self._unsent.deliver(call.caller, response.ByteSize(), slot)
@@ -97,11 +98,12 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     ) -> None:
         with Sending(self._writes, outlet, call, longest_s=self._write_timeout_s) as sending:
             write = sending.write
+            parts = AnswerParts() if kept is None else kept.parts
             async with aclosing(self._routed(chat, call)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         text = event.text
-                        await write(encoded_delta(text))
+                        await write(encoded_delta(text, parts.index))
                         call.messages_sent += 1
                         call.text_length += len(text)
                         if kept is not None:
@@ -129,8 +131,8 @@ async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None"
     route = call.receipt.route
     assert route is not None  # noqa: S101  the router's promise, checked by its tests
     call.usage = done.usage
-    text = None if kept is None else "".join(kept.pieces)
-    response = response_to_proto(done, route, call.request_id, text, _clocked(call))
+    parts = None if kept is None else kept.parts.fold()
+    response = response_to_proto(done, route, call.request_id, parts, _clocked(call))
     await outlet.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
     call.messages_sent += 1
     call.is_complete = True
@@ -141,10 +143,10 @@ def _clocked(call: Call) -> Clocked:
 
 
 class _Kept:
-    """The pieces of an answer whose whole is repeated at its end, as long as that may be."""
+    """An answer whose whole is repeated at its end, as long as that may be."""
 
     def __init__(self, held: HeldAnswers, caller: str) -> None:
-        self.pieces: list[str] = []
+        self.parts = AnswerParts()
         self._share = Share(held, caller)
 
     def __enter__(self) -> Self:
@@ -160,4 +162,4 @@ class _Kept:
             raise StreamInterrupted(InterruptCause.OVERLOAD) from None
         if self._share.is_too_long:
             raise StreamInterrupted(InterruptCause.PROVIDER, phase="stream")
-        self.pieces.append(text)
+        self.parts.add_text(text)

@@ -8,6 +8,7 @@ from google.rpc import code_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import Done, Timings
+from llmsvc_server.chat.parts import Part
 from llmsvc_server.chat.route import Attempt, Locality, Privacy, ProviderKind, Route, Trail
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.chat.value import value
@@ -63,7 +64,11 @@ class Clocked:
 
 
 def response_to_proto(
-    done: Done, route: Route, request_id: str, text: str | None, clocked: Clocked
+    done: Done,
+    route: Route,
+    request_id: str,
+    parts: tuple[Part, ...] | None,
+    clocked: Clocked,
 ) -> llm_pb2.ChatResponse:
     """Return a whole answer.
 
@@ -71,7 +76,7 @@ def response_to_proto(
         done: How the answer ended.
         route: Who gave it.
         request_id: Id of the call.
-        text: The answer; None leaves the message unset, an empty one has one empty part.
+        parts: The answer; None leaves the message unset.
         clocked: How long it took.
     """
     # Filled in place: a message that is made by itself is copied into the one that holds it.
@@ -85,10 +90,11 @@ def response_to_proto(
     fill_usage(response.usage, done.usage)
     fill_route(response.route, route.trail, route)
     _fill_timings(response.timings, done.timings, clocked)
-    if text is not None:
+    if parts is not None:
         message = response.message
         message.role = llm_pb2.ROLE_ASSISTANT
-        message.parts.add().text = text
+        for part in parts:
+            message.parts.add().text = part
     if done.adjustments:
         response.adjustments.extend(_adjustment_to_proto(one) for one in done.adjustments)
     return response

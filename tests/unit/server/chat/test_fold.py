@@ -35,20 +35,20 @@ async def folded(*events: ChatEvent) -> ChatReply:
 async def test_waits_on_the_way_are_no_part_of_it() -> None:
     reply = await folded(Started(ROUTE), Delta("hel"), Waiting(Phase.PROVIDER), Delta("lo"), done())
 
-    assert "hello" == reply.text
+    assert ("hello",) == reply.parts
 
 
 async def test_the_pieces_become_one_text_with_its_end_and_its_route() -> None:
     end = done(input_tokens=3)
     reply = await folded(Started(ROUTE), Delta("hel"), SIGN_OF_LIFE, Delta("lo"), end)
 
-    assert ChatReply("hello", end, ROUTE) == reply
+    assert ChatReply(("hello",), end, ROUTE) == reply
 
 
-async def test_an_empty_answer_is_an_empty_text() -> None:
+async def test_an_empty_answer_is_one_empty_text() -> None:
     reply = await folded(Started(ROUTE), done())
 
-    assert not reply.text
+    assert ("",) == reply.parts
 
 
 @pytest.mark.parametrize("events", [(), (Started(ROUTE), Delta("a")), (Started(ROUTE),)])
@@ -60,4 +60,4 @@ async def test_an_answer_without_an_end_is_a_defect(
 
 
 def test_a_reply_does_not_show_what_was_said() -> None:
-    assert "secret" not in repr(ChatReply("secret", done(), ROUTE))
+    assert "secret" not in repr(ChatReply(("secret",), done(), ROUTE))

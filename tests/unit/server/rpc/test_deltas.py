@@ -6,14 +6,15 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.rpc.deltas import encoded_delta
 
 
-def message(text: str) -> bytes:
+def message(text: str, part_index: int = 0) -> bytes:
     """Return what protobuf makes of it."""
-    return llm_pb2.ChatStreamResponse(delta=llm_pb2.PartDelta(text=text)).SerializeToString()
+    delta = llm_pb2.PartDelta(part_index=part_index, text=text)
+    return llm_pb2.ChatStreamResponse(delta=delta).SerializeToString()
 
 
-@given(st.text(max_size=300))
-def test_any_text_is_encoded_as_protobuf_does(text: str) -> None:
-    assert message(text) == encoded_delta(text)
+@given(st.text(max_size=300), st.just(0) | st.integers(0, 2**31 - 1))
+def test_any_text_of_any_part_is_encoded_as_protobuf_does(text: str, part_index: int) -> None:
+    assert message(text, part_index) == encoded_delta(text, part_index)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 128, 16_379, 16_383, 16_384, 2_097_152])

@@ -48,7 +48,7 @@ def usage_of(input_tokens: int | None, output_tokens: int | None) -> llm_pb2.Usa
 
 
 def whole(end: Done, text: str | None) -> llm_pb2.ChatResponse:
-    return response_to_proto(end, ROUTE, "req-1", text, CLOCKED)
+    return response_to_proto(end, ROUTE, "req-1", None if text is None else (text,), CLOCKED)
 
 
 def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:

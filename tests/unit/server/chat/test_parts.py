@@ -1,0 +1,20 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsvc_server.chat.parts import AnswerParts, text_length, text_of
+
+
+@given(st.lists(st.text()))
+def test_pieces_of_text_are_one_part_the_first(pieces: list[str]) -> None:
+    parts = AnswerParts()
+    for piece in pieces:
+        parts.add_text(piece)
+
+    assert ("".join(pieces),) == parts.fold()
+    assert parts.index == 0
+
+
+@given(st.lists(st.text()).map(tuple))
+def test_parts_say_and_measure_what_their_texts_do(parts: tuple[str, ...]) -> None:
+    assert "".join(parts) == text_of(parts)
+    assert len("".join(parts)) == text_length(parts)
