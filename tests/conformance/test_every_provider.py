@@ -11,11 +11,11 @@ from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.providers.base import ChatProvider
 from tests.conformance.subjects import MODEL, without_waits
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 
 def started(provider: ChatProvider, request: ChatRequest | None = None) -> ChatEvents:
-    return without_waits(provider.stream_chat(request or chat_request(model=MODEL), budget_of()))
+    return without_waits(provider.stream_chat(request or chat_request(model=MODEL), limits_of()))
 
 
 async def answer(provider: ChatProvider, request: ChatRequest | None = None) -> tuple[str, Done]:
@@ -36,7 +36,7 @@ async def test_events_are_deltas_and_then_just_one_end(provider: ChatProvider) -
 async def test_starting_does_nothing_before_the_first_event_is_asked_for(
     provider: ChatProvider,
 ) -> None:
-    events = provider.stream_chat(chat_request(model=MODEL), budget_of())
+    events = provider.stream_chat(chat_request(model=MODEL), limits_of())
 
     await events.aclose()
 

@@ -26,7 +26,7 @@ from tests.fakes.ollama_steps import (
     token,
     tokens,
 )
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 Networked = tuple[ChatProvider, FakeOllama]
 PROMPT_S = 0.25
@@ -34,7 +34,7 @@ PROMPT_S = 0.25
 
 
 def started(provider: ChatProvider) -> ChatEvents:
-    return without_waits(provider.stream_chat(chat_request(model=MODEL), budget_of()))
+    return without_waits(provider.stream_chat(chat_request(model=MODEL), limits_of()))
 
 
 async def text_of(events: ChatEvents) -> str:

@@ -74,10 +74,10 @@ async def test_a_longer_deadline_than_our_default_counts() -> None:
         gate.open()
         ended = await unary(service, timeout_s=30)
         await settled(service, provider)
-    budget = provider.calls[0].budget
+    limits = provider.calls[0].limits
 
     assert ("OK", "") == ended.outcome
-    assert budget.finish_by.remaining_s() > 20
+    assert limits.finish_by.remaining_s() > 20
 
 
 async def test_a_provider_that_does_not_stop_is_left_at_the_latest_with_the_callers_deadline() -> (

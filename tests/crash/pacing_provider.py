@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta
 from llmsvc_server.chat.request import ChatRequest
 from tests.fakes.scripted_provider import ScriptedProvider, done
@@ -31,9 +31,9 @@ class PacingProvider(ScriptedProvider):
         self.at_end: Callable[[], None] = lambda: None
 
     @override
-    def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Start one answer of up to 40 pieces; the arguments do not matter."""
-        del request, budget
+        del request, limits
         return self._answer()
 
     async def _answer(self) -> ChatEvents:

@@ -10,7 +10,7 @@ from llmsvc_server.providers.base import ChatProvider
 from tests.conformance.subjects import ollama_at
 from tests.fakes.anthropic_adapter import anthropic_at
 from tests.fakes.openai_at import openai_at
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 MODEL = "phi3:mini"
 NDJSON, SSE, JSON = "application/x-ndjson", "text/event-stream", "application/json"
@@ -28,7 +28,7 @@ def response(body: bytes, content_type: str = JSON, *, chunked: bool = False) ->
 
 async def answered(provider: ChatProvider) -> str:
     """Ask a provider; return the text of its answer."""
-    async with aclosing(provider.stream_chat(chat_request(model=MODEL), budget_of())) as events:
+    async with aclosing(provider.stream_chat(chat_request(model=MODEL), limits_of())) as events:
         return "".join([event.text async for event in events if isinstance(event, Delta)])
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.chat.deadline import Budget, Clock, Deadline
+from llmsvc_server.chat.deadline import AttemptLimits, Clock, Deadline
 from llmsvc_server.chat.request import (
     SERVERS_ROUTING,
     ChatRequest,
@@ -51,16 +51,16 @@ def in_s(length_s: float, clock: Clock | None = None) -> Deadline:
     return Deadline(at_s=clock() + length_s, clock=clock)
 
 
-def budget_of(
+def limits_of(
     length_s: float = 60.0,
     *,
     first_token_s: float | None = None,
     fallback_follows: bool = False,
     clock: Clock | None = None,
-) -> Budget:
-    """Return a budget that starts now, on the loop's clock unless another is given."""
+) -> AttemptLimits:
+    """Return limits that start now, on the loop's clock unless another is given."""
     finish_by = in_s(length_s, clock)
-    return Budget(
+    return AttemptLimits(
         finish_by=finish_by,
         first_token_by=in_s(length_s if first_token_s is None else first_token_s, clock),
         latest_first=finish_by,

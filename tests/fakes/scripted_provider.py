@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, SignOfLife, Started, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
@@ -36,15 +36,15 @@ class Call:
 
     Attributes:
         request: As it was given.
-        budget: As it was given.
+        limits: As it was given.
         begun: Whether anybody iterated.
         ended_by: The exception that ended it, GeneratorExit and CancelledError included.
     """
 
-    def __init__(self, request: ChatRequest, budget: Budget) -> None:
+    def __init__(self, request: ChatRequest, limits: AttemptLimits) -> None:
         """Be asked, not begun."""
         self.request = request
-        self.budget = budget
+        self.limits = limits
         self.begun = False
         self.ended_by: BaseException | None = None
         self._events: ChatEvents | None = None
@@ -121,10 +121,10 @@ class ScriptedProvider:
         """Answer every call from now on with `steps`, if it has no script of its own."""
         self._usual = steps
 
-    def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Start one scripted answer."""
         steps = self._next.pop(0) if self._next else self._usual
-        call = Call(request, budget)
+        call = Call(request, limits)
         self.calls.append(call)
         return call.watch(self._run(call, steps))
 

@@ -15,7 +15,7 @@ from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_steps import end, page, refuse
 from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.fakes.ollama_steps import End
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 SMALLER = (
     "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens for claude-3"
@@ -29,7 +29,7 @@ KIND = "invalid_request_error"
 
 
 async def run(provider: AnthropicProvider, asked: ChatRequest | None = None) -> Done:
-    events = provider.stream_chat(asked or chat_request(model=MODEL), budget_of())
+    events = provider.stream_chat(asked or chat_request(model=MODEL), limits_of())
     async with aclosing(events):
         *_, done = [event async for event in events]
     assert isinstance(done, Done)
@@ -89,8 +89,8 @@ async def test_a_second_try_that_is_lost_is_counted_and_where_none_is_left_there
         assert 2 == caught.value.requests
 
         fake.will(refuse(400, KIND, SMALLER))
-        budget = dataclasses.replace(budget_of(), may_repeat=False)
-        events = provider.stream_chat(chat_request(model=MODEL), budget)
+        limits = dataclasses.replace(limits_of(), may_repeat=False)
+        events = provider.stream_chat(chat_request(model=MODEL), limits)
         async with aclosing(events):
             with pytest.raises(ProviderError, match=ErrorKind.CALLER):
                 await anext(events)

@@ -31,14 +31,14 @@ from tests.fakes.eventually import eventually
 from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_steps import End
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 PROMPT_S = 0.25
 """How soon an upstream must see that its client has left."""
 
 
 def started(provider: AnthropicProvider) -> ChatEvents:
-    return provider.stream_chat(chat_request(model=MODEL), budget_of())
+    return provider.stream_chat(chat_request(model=MODEL), limits_of())
 
 
 async def run(provider: AnthropicProvider) -> tuple[str, Done]:

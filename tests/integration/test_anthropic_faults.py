@@ -29,7 +29,7 @@ from tests.fakes.anthropic_steps import (
 from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.fakes.faulty_tcp import FaultyTcp, Mode
 from tests.fakes.ollama_steps import End
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 PAGE = "<html><body>sign in</body></html>"
 CANARY = "canary-5d1f"
@@ -38,7 +38,7 @@ OVERFLOW = "litellm.BadRequestError: OpenAIException - Input is too long for req
 
 
 def started(provider: AnthropicProvider, text: str = "hi") -> ChatEvents:
-    return provider.stream_chat(chat_request(text, model=MODEL), budget_of())
+    return provider.stream_chat(chat_request(text, model=MODEL), limits_of())
 
 
 async def failure_of(provider: AnthropicProvider, text: str = "hi") -> tuple[str, ProviderError]:

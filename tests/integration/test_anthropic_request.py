@@ -14,11 +14,11 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.fake_anthropic import KEY, FakeAnthropic
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 
 async def run(provider: AnthropicProvider, request: ChatRequest) -> Done:
-    async with provider, aclosing(provider.stream_chat(request, budget_of())) as events:
+    async with provider, aclosing(provider.stream_chat(request, limits_of())) as events:
         *_, done = [event async for event in events]
     assert isinstance(done, Done)
     return done

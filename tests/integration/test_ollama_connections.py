@@ -17,11 +17,11 @@ from tests.fakes.gate import Gate
 from tests.fakes.ollama_record import Outcome
 from tests.fakes.ollama_stage import Stage
 from tests.fakes.ollama_steps import End, body, die_after, done, end, raw, silent, token
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 
 def started(provider: OllamaProvider, text: str = "hi") -> ChatEvents:
-    return provider.stream_chat(chat_request(text, model=MODEL), budget_of())
+    return provider.stream_chat(chat_request(text, model=MODEL), limits_of())
 
 
 async def run(provider: OllamaProvider, text: str = "hi") -> str:

@@ -28,7 +28,7 @@ from tests.fakes.ollama_steps import (
     page,
     raw,
 )
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 BEGIN = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -39,7 +39,7 @@ PAGE = "<html><body>sign in</body></html>"
 
 
 def started(provider: OllamaProvider, text: str = "hi") -> ChatEvents:
-    return provider.stream_chat(chat_request(text, model=MODEL), budget_of())
+    return provider.stream_chat(chat_request(text, model=MODEL), limits_of())
 
 
 async def failure_of(provider: OllamaProvider) -> ProviderError:

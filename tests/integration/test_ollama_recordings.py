@@ -10,7 +10,7 @@ from llmsvc_server.errors import ProviderError
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.recordings import VERSIONS, Recording, cases, recording, replay
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 UNENDED = {
     "chat-repeat-guard": "O00",
@@ -57,7 +57,7 @@ async def test_gives_the_recorded_answer(recorded: Recording, piece_bytes: int |
         fake.will(replay(recorded, piece_bytes=piece_bytes))
         try:
             async with aclosing(
-                provider.stream_chat(chat_request(model=MODEL), budget_of())
+                provider.stream_chat(chat_request(model=MODEL), limits_of())
             ) as events:
                 async for event in events:
                     if isinstance(event, Delta):

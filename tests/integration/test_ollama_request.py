@@ -14,11 +14,11 @@ from llmsvc_server.providers.ollama.chat import OllamaProvider
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.ollama_steps import answer
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 
 async def run(provider: OllamaProvider, request: ChatRequest) -> Done:
-    async with provider, aclosing(provider.stream_chat(request, budget_of())) as events:
+    async with provider, aclosing(provider.stream_chat(request, limits_of())) as events:
         *_, done = [event async for event in events]
     assert isinstance(done, Done)
     return done
@@ -59,7 +59,7 @@ async def test_keeps_a_path_prefix() -> None:
 async def test_pins_what_would_reload_the_model_whatever_a_request_asks() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
         for limit in (None, 5, 100_000):
-            async with aclosing(provider.stream_chat(with_limit(limit), budget_of())) as events:
+            async with aclosing(provider.stream_chat(with_limit(limit), limits_of())) as events:
                 _ = [event async for event in events]
 
         assert (1, 0) == (fake.world.loads_started, fake.world.reloads)
@@ -82,7 +82,7 @@ async def test_bounds_the_answer(asked: int | None, sent: int, changed: list[str
 
 async def test_asks_no_ollama_for_a_model_of_the_vendors_cloud() -> None:
     async with FakeOllama(models=(MODEL,)) as fake, ollama_at(fake.base_url) as provider:
-        events = provider.stream_chat(chat_request(model="gpt-oss:20b-cloud"), budget_of())
+        events = provider.stream_chat(chat_request(model="gpt-oss:20b-cloud"), limits_of())
         with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED) as caught:
             await anext(events)
 

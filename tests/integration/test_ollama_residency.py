@@ -18,7 +18,7 @@ from tests.fakes.ollama_disk import Model
 from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_stage import encode
 from tests.fakes.ollama_steps import page, refuse
-from tests.fakes.requests import MAX_ANSWER_BYTES, budget_of, chat_request
+from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, limits_of
 from tests.fakes.unfinished import unfinished
 
 CLOUD = "gpt-oss:120b-cloud"
@@ -126,7 +126,7 @@ async def test_where_the_operator_allows_it_they_are_asked() -> None:
         catalogue = await provider.catalogue()
         fake.will(page(200, answer.decode(), "application/x-ndjson"))
         request = chat_request().for_model(CLOUD, stays_local=False)
-        stream = provider.stream_chat(request, budget_of())
+        stream = provider.stream_chat(request, limits_of())
         async with aclosing(stream) as events:
             *deltas, end = [event async for event in events]
 

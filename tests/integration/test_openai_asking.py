@@ -18,7 +18,7 @@ from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.ollama_steps import End
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import Step, end, page, refuse, reply
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 MODEL = "llama-3"
 WINDOWS = {
@@ -58,7 +58,7 @@ AT_LEAST = (
 
 
 async def run(provider: OpenaiProvider, asked: ChatRequest | None = None) -> Done:
-    events = provider.stream_chat(asked or chat_request(model=MODEL), budget_of())
+    events = provider.stream_chat(asked or chat_request(model=MODEL), limits_of())
     async with aclosing(events):
         *_, done = [event async for event in events]
     assert isinstance(done, Done)
@@ -175,9 +175,9 @@ async def test_a_second_try_that_is_lost_is_counted(how: End) -> None:
 async def test_where_no_request_is_left_the_refusal_stands() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(refuse(400, next(iter(WINDOWS))))
-        budget = dataclasses.replace(budget_of(), may_repeat=False)
+        limits = dataclasses.replace(limits_of(), may_repeat=False)
         with pytest.raises(ProviderError, match=ErrorKind.CONTEXT):
-            async with aclosing(provider.stream_chat(chat_request(model=MODEL), budget)) as events:
+            async with aclosing(provider.stream_chat(chat_request(model=MODEL), limits)) as events:
                 await anext(events)
 
         assert 1 == len(fake.chats)

@@ -30,7 +30,7 @@ from tests.fakes.openai_steps import (
     tokens,
     usage,
 )
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 MODEL = "llama-3"
 KEY = "sk-Xylophon-4711"
@@ -39,7 +39,7 @@ USED = Usage(input_tokens=26, output_tokens=9)
 
 async def run(provider: OpenaiProvider, request: ChatRequest | None = None) -> list[ChatEvent]:
     request = request or chat_request(model=MODEL)
-    async with aclosing(provider.stream_chat(request, budget_of())) as events:
+    async with aclosing(provider.stream_chat(request, limits_of())) as events:
         return [event async for event in events]
 
 
@@ -139,7 +139,7 @@ async def test_gives_text_as_it_comes() -> None:
     gate = Gate()
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(role(), token("one"), gate, token(" two"), finish(), done())
-        async with aclosing(provider.stream_chat(chat_request(model=MODEL), budget_of())) as events:
+        async with aclosing(provider.stream_chat(chat_request(model=MODEL), limits_of())) as events:
             first = await anext(events)
             gate.open()
             rest = [event async for event in events]
@@ -160,7 +160,7 @@ async def test_has_an_answer_once_its_reason_came_however_the_body_ends(loss: En
     gate = Gate()
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(tokens(2), finish(), gate, end(loss))
-        async with aclosing(provider.stream_chat(chat_request(model=MODEL), budget_of())) as events:
+        async with aclosing(provider.stream_chat(chat_request(model=MODEL), limits_of())) as events:
             first = await anext(events)
             await gate.reached()
             gate.open()
@@ -185,7 +185,7 @@ async def test_waits_two_seconds_for_what_follows_and_closes() -> None:
 async def test_closes_the_connection_when_the_caller_leaves() -> None:
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(tokens(1), silent())
-        async with aclosing(provider.stream_chat(chat_request(model=MODEL), budget_of())) as events:
+        async with aclosing(provider.stream_chat(chat_request(model=MODEL), limits_of())) as events:
             await anext(events)
 
         await fake.client_gone()

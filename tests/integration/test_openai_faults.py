@@ -31,14 +31,14 @@ from tests.fakes.openai_steps import (
     token,
     tokens,
 )
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 MODEL = "llama-3"
 PAGE = "<html><body>sign in</body></html>"
 
 
 async def text_of(provider: OpenaiProvider, model: str = MODEL) -> str:
-    async with aclosing(provider.stream_chat(chat_request(model=model), budget_of())) as events:
+    async with aclosing(provider.stream_chat(chat_request(model=model), limits_of())) as events:
         return "".join([event.text async for event in events if isinstance(event, Delta)])
 
 

@@ -12,7 +12,7 @@ from llmsvc_server.failures import ErrorKind
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import Step, event, reply
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 MODEL = "gemini-3-flash"
 
@@ -35,7 +35,7 @@ async def failure(step: Step) -> ProviderError:
         openai_at(fake.base_url, locality=Locality.REMOTE) as provider,
     ):
         fake.will(step)
-        events = provider.stream_chat(chat_request(model=MODEL), budget_of())
+        events = provider.stream_chat(chat_request(model=MODEL), limits_of())
         async with aclosing(events):
             with pytest.raises(ProviderError) as caught:
                 await anext(events)

@@ -18,7 +18,7 @@ from tests.fakes.fake_anthropic import KEY
 from tests.fakes.openai_at import openai_at
 from tests.fakes.raw_answers import DIALECTS, MODEL, NDJSON, Dialect, answered, response, tags
 from tests.fakes.raw_upstream import Asked, RawUpstream, Say
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 OLLAMA = DIALECTS["ollama"]
 LARGE_BYTES = 1024 * 1024
@@ -60,7 +60,7 @@ def saying(dialect: Dialect, *fields: str) -> Say:
 async def asked_for(provider: ChatProvider, text: str) -> str:
     """Ask a provider something; return the text of its answer."""
     request = chat_request(text, model=MODEL)
-    async with aclosing(provider.stream_chat(request, budget_of())) as events:
+    async with aclosing(provider.stream_chat(request, limits_of())) as events:
         return "".join([event.text async for event in events if isinstance(event, Delta)])
 
 

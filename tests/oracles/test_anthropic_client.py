@@ -24,7 +24,7 @@ from tests.fakes.anthropic_steps import (
     tokens,
 )
 from tests.fakes.fake_anthropic import KEY, FakeAnthropic
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 QUESTION: list[MessageParam] = [{"role": "user", "content": "hi"}]
 
@@ -50,7 +50,7 @@ async def ours(fake: FakeAnthropic, request: ChatRequest | None = None) -> tuple
     asked = request or chat_request(model=MODEL)
     async with (
         anthropic_at(fake.base_url) as provider,
-        aclosing(provider.stream_chat(asked, budget_of())) as events,
+        aclosing(provider.stream_chat(asked, limits_of())) as events,
     ):
         *deltas, done = [event async for event in events]
     assert isinstance(done, Done)

@@ -34,7 +34,7 @@ from tests.fakes.openai_steps import (
     tokens,
     usage,
 )
-from tests.fakes.requests import budget_of
+from tests.fakes.requests import limits_of
 
 MODEL = "gpt-4o"
 KEY = "sk-of-a-test"
@@ -120,7 +120,7 @@ async def asked_by_them(client: openai.AsyncOpenAI) -> tuple[str, str, Completio
 
 async def asked_by_us(provider: OpenaiProvider) -> tuple[str, str, Usage]:
     """Return the same as the adapter reads them."""
-    async with aclosing(provider.stream_chat(REQUEST, budget_of())) as events:
+    async with aclosing(provider.stream_chat(REQUEST, limits_of())) as events:
         *deltas, last = [event async for event in events]
     assert isinstance(last, Done)
     text = "".join(one.text for one in deltas if isinstance(one, Delta))

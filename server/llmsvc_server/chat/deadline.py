@@ -53,21 +53,21 @@ class Turn(Protocol):
 
 
 @value
-class Budget:
-    """The time that one attempt has, and its place among the others.
+class AttemptLimits:
+    """The time that one attempt has, and what may still follow it.
 
     Attributes:
         finish_by: When the answer must be complete: the caller's deadline less the reserve for
             its status. Never extended.
-        first_token_by: When this attempt's patience for its first content ends. Computed again
-            after a wait in a queue.
+        first_token_by: When this attempt's first content is due. Computed again after a wait in a
+            queue.
         latest_first: The latest that `first_token_by` may become: later candidates need the rest.
         fallback_follows: Whether another candidate can still be asked after this one; who has
             nowhere else to go waits longer in a queue.
-        whole_patience: Whether `first_token_by` grants all that the provider is given; silence
+        is_full_length: Whether `first_token_by` grants all that the provider is given; silence
             says nothing of a provider that was cut short.
         may_repeat: Whether one request more than this attempt's own may be sent.
-        sole: Whether the request has this candidate only, so that a breaker helps nobody.
+        only_candidate: Whether the request has this candidate only, so that a breaker helps nobody.
         earlier: What the attempt before said of this candidate; None where this is no retry.
         turn: What ends before the answer is passed on, once all of it has come; None where nobody
             waits for it.
@@ -77,22 +77,22 @@ class Budget:
     first_token_by: Deadline
     latest_first: Deadline
     fallback_follows: bool
-    whole_patience: bool = True
+    is_full_length: bool = True
     may_repeat: bool = True
-    sole: bool = False
+    only_candidate: bool = False
     earlier: Verdict | None = None
     turn: Turn | None = None
 
-    def during(self, turn: Turn) -> "Budget":
-        """Return the same budget for an attempt whose turn has come."""
-        return Budget(
+    def during(self, turn: Turn) -> "AttemptLimits":
+        """Return the same limits for an attempt whose turn has come."""
+        return AttemptLimits(
             finish_by=self.finish_by,
             first_token_by=self.first_token_by,
             latest_first=self.latest_first,
             fallback_follows=self.fallback_follows,
-            whole_patience=self.whole_patience,
+            is_full_length=self.is_full_length,
             may_repeat=self.may_repeat,
-            sole=self.sole,
+            only_candidate=self.only_candidate,
             earlier=self.earlier,
             turn=turn,
         )

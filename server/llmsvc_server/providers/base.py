@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
@@ -16,7 +16,7 @@ class ChatProvider(Protocol):
         """Who this is."""
         ...
 
-    def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Start one answer.
 
         The events end with exactly one `Done`, or the iteration raises a `ProviderError`; an end
@@ -27,7 +27,7 @@ class ChatProvider(Protocol):
         Args:
             request: What to run. `model` is the provider's own name of the model, never empty,
                 below the router.
-            budget: The time there is. Adapters read only whether they may repeat a request:
+            limits: The time there is. Adapters read only whether they may repeat a request:
                 wrappers above them wait.
 
         Raises:

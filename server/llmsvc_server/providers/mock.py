@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import SAMPLING_SETTINGS, ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
@@ -31,7 +31,7 @@ class MockProvider:
         """Who this is."""
         return self._info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:  # noqa: ARG002  it never waits
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:  # noqa: ARG002  it never waits
         """Answer one chat, word by word. Of the prompt only its size comes back."""
         most_words, adjustments = request.sampling.output_limit(self._max_output_tokens)
         text, stop_sequence = _stopped(_answer(request), request.sampling.stop_sequences)

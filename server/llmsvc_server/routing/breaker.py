@@ -136,11 +136,11 @@ class CircuitBreaker:
         """Whether a trial runs now."""
         return self._trial != 0
 
-    def retry_after_s(self, *, sole: bool) -> float:
+    def retry_after_s(self, *, only_candidate: bool) -> float:
         """Return the seconds until the next trial may be made; 0 where calls pass."""
-        if self.passes(sole=sole):
+        if self.passes(only_candidate=only_candidate):
             return 0.0
-        if sole or self._state is BreakerState.HALF_OPEN:
+        if only_candidate or self._state is BreakerState.HALF_OPEN:
             return SOLE_EVERY_S
         return self._until_s - self._clock()
 
@@ -148,11 +148,11 @@ class CircuitBreaker:
         """Return how long ago it left CLOSED, in seconds; 0 where it is closed."""
         return 0.0 if self.state is BreakerState.CLOSED else self._clock() - self._left_closed_s
 
-    def passes(self, *, sole: bool) -> bool:
+    def passes(self, *, only_candidate: bool) -> bool:
         """Return whether `permit` would give one now.
 
         Args:
-            sole: Whether the caller has nowhere else to go: then one call a second passes.
+            only_candidate: Whether the caller has nowhere else to go: then one call a second passes.
         """
         if self._state is BreakerState.CLOSED:
             return True
@@ -161,11 +161,11 @@ class CircuitBreaker:
                 return not self.on_trial
             case _:  # BreakerState.OPEN
                 waited_s = self._clock() - self._last_sole_s
-                return sole and not self.on_trial and waited_s >= SOLE_EVERY_S
+                return only_candidate and not self.on_trial and waited_s >= SOLE_EVERY_S
 
-    def permit(self, *, sole: bool) -> Permit | None:
+    def permit(self, *, only_candidate: bool) -> Permit | None:
         """Return leave for one call; None where `passes` says no."""
-        if not self.passes(sole=sole):
+        if not self.passes(only_candidate=only_candidate):
             return None
         if self._state is BreakerState.CLOSED:
             return Permit(self, self._epoch, 0)
@@ -243,7 +243,7 @@ class CircuitBreaker:
         return length_s * self._chance.uniform(1 - JITTER, 1 + JITTER)
 
     def _half_open(self) -> None:
-        """Let trials pass. One that runs already, as a sole call does, stays the only one."""
+        """Let trials pass. One that runs already, as that of an only candidate does, stays the only one."""
         self._state = BreakerState.HALF_OPEN
         self._changed(BreakerState.HALF_OPEN, "")
 

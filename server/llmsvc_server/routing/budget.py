@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.routing.pace import Pace
@@ -47,11 +47,11 @@ class Patience:
         """Return what earlier candidates have to leave for this one."""
         return self.pace.least_s(model, delivery)
 
-    def again(self, budget: Budget, request: ChatRequest) -> Budget:
-        """Return a budget as if its attempt began now: a wait for a place or a load is over."""
+    def again(self, limits: AttemptLimits, request: ChatRequest) -> AttemptLimits:
+        """Return the limits as if their attempt began now: a wait for a place or a load is over."""
         limit_s = self.limit_s(request.model, estimated_tokens(request.text_length))
         return replace(
-            budget,
-            first_token_by=budget.latest_first.capped(limit_s),
-            whole_patience=budget.latest_first.remaining_s() >= limit_s,
+            limits,
+            first_token_by=limits.latest_first.capped(limit_s),
+            is_full_length=limits.latest_first.remaining_s() >= limit_s,
         )

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from llmsvc_server.chat.deadline import Budget, Deadline, Verdict
+from llmsvc_server.chat.deadline import AttemptLimits, Deadline, Verdict
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.chat.usage import estimated_tokens
@@ -36,7 +36,7 @@ class Step:
     """One attempt to make, after a pause of `pause_s` seconds."""
 
     candidate: Candidate
-    budget: Budget
+    limits: AttemptLimits
     pause_s: float
     is_retry: bool
 
@@ -52,13 +52,13 @@ class Course:
         "_finish_by",
         "_local_only",
         "_needs_tokens",
+        "_only_candidate",
         "_plan",
         "_position",
         "_prompt_tokens",
         "_remote_when_busy",
         "_request",
         "_requests",
-        "_sole",
         "_verdicts",
     )
 
@@ -86,7 +86,7 @@ class Course:
         self._remote_when_busy = remote_when_busy
         self._chance = chance
         self._prompt_tokens = estimated_tokens(request.text_length)
-        self._sole = len(plan.candidates) == 1
+        self._only_candidate = len(plan.candidates) == 1
         self._position = 0
         self._requests = 0
         self._again: Step | None = None
@@ -178,7 +178,7 @@ class Course:
             return ProviderError(
                 ErrorKind.CONTEXT, called=False, context_length=candidate.window_tokens
             )
-        refusal = candidate.refusal(candidate.model, sole=self._sole)
+        refusal = candidate.refusal(candidate.model, only_candidate=self._only_candidate)
         if refusal is not None:
             return refusal
         if not later:
@@ -196,7 +196,9 @@ class Course:
         candidate, later = step.candidate, self._later()
         if MAX_REQUESTS - self._requests <= len(later):
             return None
-        pause_s = self._pause_s(error, candidate.refusal(candidate.model, sole=False), later)
+        pause_s = self._pause_s(
+            error, candidate.refusal(candidate.model, only_candidate=False), later
+        )
         if pause_s is None or pause_s > half_s:
             return None
         return self._made(candidate, later, pause_s=pause_s, is_retry=True, earlier=error.verdict)
@@ -264,14 +266,14 @@ class Course:
             candidate=candidate,
             pause_s=pause_s,
             is_retry=is_retry,
-            budget=Budget(
+            limits=AttemptLimits(
                 finish_by=finish_by,
                 first_token_by=latest_first.capped(pause_s + whole_s),
                 latest_first=latest_first,
                 fallback_follows=bool(waits_for),
-                whole_patience=pause_s + whole_s <= latest_first.remaining_s(),
+                is_full_length=pause_s + whole_s <= latest_first.remaining_s(),
                 may_repeat=self._requests + 1 < MAX_REQUESTS,
-                sole=self._sole,
+                only_candidate=self._only_candidate,
                 earlier=earlier,
             ),
         )
@@ -292,7 +294,7 @@ class Course:
             if isinstance(one, Candidate)
             and not (self._local_only and not _is_local(one))
             and self._holds_prompt(one)
-            and one.refusal(one.model, sole=False) is None
+            and one.refusal(one.model, only_candidate=False) is None
         ]
 
     def _holds_prompt(self, candidate: Candidate) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from llmsvc_server.chat.deadline import Budget, Clock
+from llmsvc_server.chat.deadline import AttemptLimits, Clock
 from llmsvc_server.chat.events import ChatEvents, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality
@@ -172,26 +172,33 @@ class Endpoint:
             for one in (self._connecting, self._models.get(model))
         )
 
-    def refusal(self, model: str, *, sole: bool) -> ProviderError | None:
+    def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         """Return why no call for `model` may go there now, whatever is free; None if one may."""
         blocked = self._blocks.refusal(self.name, model)
         if blocked is not None:
             return blocked
-        held = [one for one in self.breakers(model) if not one.passes(sole=sole)]
+        held = [
+            one for one in self.breakers(model) if not one.passes(only_candidate=only_candidate)
+        ]
         if not held and model not in self._held_back:
             return None
-        waits_s = [breaker.retry_after_s(sole=sole) for breaker in held]
+        waits_s = [breaker.retry_after_s(only_candidate=only_candidate) for breaker in held]
         return self._blocked(called=False, retry_after_s=max(waits_s, default=None))
 
     def has_place(self, model: str) -> bool:
         """Return whether one more chat of `model` may run there."""
         return self.in_flight < self._places and self.running(model) < self._places_per_model
 
-    def reserve(self, model: str, *, sole: bool) -> "Place | None":
+    def reserve(self, model: str, *, only_candidate: bool) -> "Place | None":
         """Take a place and the breakers' leave; None where there is none."""
-        if not self.has_place(model) or self.refusal(model, sole=sole) is not None:
+        if (
+            not self.has_place(model)
+            or self.refusal(model, only_candidate=only_candidate) is not None
+        ):
             return None
-        connecting, answering = (breaker.permit(sole=sole) for breaker in self.breakers(model))
+        connecting, answering = (
+            breaker.permit(only_candidate=only_candidate) for breaker in self.breakers(model)
+        )
         assert connecting is not None  # noqa: S101  `refusal` has asked them
         assert answering is not None  # noqa: S101  the same
         self.in_flight += 1
@@ -212,7 +219,7 @@ class Endpoint:
         self._troubled_s = self._clock()
         connecting, answering = self.breakers(model)
         breaker = connecting if error.kind is ErrorKind.CONNECT else answering
-        permit = breaker.permit(sole=False)
+        permit = breaker.permit(only_candidate=False)
         if permit is not None:
             permit.failed(slow=rules.is_slow, cause=error.kind.value)
         else:
@@ -231,7 +238,9 @@ class Endpoint:
         self._held_back.discard(model)
         self._turned()
 
-    async def stream_chat(self, place: Place, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(
+        self, place: Place, request: ChatRequest, limits: AttemptLimits
+    ) -> ChatEvents:
         """Run one chat in its place, which the caller gives back.
 
         Raises:
@@ -245,12 +254,12 @@ class Endpoint:
         has_content = False
         with self._unheard.one(model) as unheard:
             try:
-                async with aclosing(self._inner.stream_chat(request, budget)) as events:
+                async with aclosing(self._inner.stream_chat(request, limits)) as events:
                     async for event in events:
                         unheard.end()
                         if not has_content and commits(event):
                             has_content = True
-                            self._answers(place, model, budget)
+                            self._answers(place, model, limits)
                         if isinstance(event, Done):
                             place.succeeded()
                         yield event
@@ -260,23 +269,23 @@ class Endpoint:
                 raise self._blocked(called=True) from None
             except ProviderError as error:
                 unheard.end()  # from here on nothing is waited for that healing could end
-                told = await self._judged(error, request, budget, began_s)
-                raise self._failed(told, place, model, budget) from None
+                told = await self._judged(error, request, limits, began_s)
+                raise self._failed(told, place, model, limits) from None
             finally:
                 self._watch.ended(model)
 
-    def _answers(self, place: Place, model: str, budget: Budget) -> None:
-        place.answers(budget)
+    def _answers(self, place: Place, model: str, limits: AttemptLimits) -> None:
+        place.answers(limits)
         self._blocks.succeeded(self.name, model)
         self._watch.answered(model)
 
     async def _judged(
-        self, error: ProviderError, request: ChatRequest, budget: Budget, began_s: float
+        self, error: ProviderError, request: ChatRequest, limits: AttemptLimits, began_s: float
     ) -> ProviderError:
         """Return what a failure is, where silence alone does not tell."""
         model = request.model
         silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
-        if not silent or not budget.whole_patience:
+        if not silent or not limits.is_full_length:
             return error
         if self._watch.worked_elsewhere(model, began_s):
             return ProviderError(ErrorKind.SATURATED, row=error.row, phase=error.phase)
@@ -289,14 +298,14 @@ class Endpoint:
         return error
 
     def _failed(
-        self, error: ProviderError, place: Place, model: str, budget: Budget
+        self, error: ProviderError, place: Place, model: str, limits: AttemptLimits
     ) -> ProviderError:
         """Return a failure with where it was, and with what it says of the health there."""
         error = replace(error, endpoint=self.name)
         self._block(error, model)
         if self._loads is not None and (error.engine_died or error.kind.rules.is_cold):
             error = self._loads.lost(model, error)
-        verdict = place.failed(error, budget)
+        verdict = place.failed(error, limits)
         if verdict is not None or error.kind is ErrorKind.SATURATED:
             self._troubled_s = self._clock()
         return error if verdict is None else replace(error, verdict=verdict)

@@ -3,7 +3,7 @@
 from contextlib import aclosing
 from dataclasses import replace
 
-from llmsvc_server.chat.deadline import Budget, Clock
+from llmsvc_server.chat.deadline import AttemptLimits, Clock
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
@@ -32,7 +32,7 @@ class Observed:
         """The watched provider."""
         return self._inner.info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Pass the answer on; report how the attempt ended, once.
 
         Raises:
@@ -43,7 +43,7 @@ class Observed:
         written = 0
         end = AttemptEnd.LEFT
         try:
-            async with aclosing(self._inner.stream_chat(request, budget)) as events:
+            async with aclosing(self._inner.stream_chat(request, limits)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         written += len(event.text)
@@ -57,7 +57,7 @@ class Observed:
                     yield event
         except ProviderError as error:
             end = AttemptEnd.FAILED
-            self._note_silence(error, request.model, budget)
+            self._note_silence(error, request.model, limits)
             now_s = self._clock()
             failure = replace(
                 error,
@@ -90,9 +90,9 @@ class Observed:
             )
         )
 
-    def _note_silence(self, error: ProviderError, model: str, budget: Budget) -> None:
+    def _note_silence(self, error: ProviderError, model: str, limits: AttemptLimits) -> None:
         silent = error.kind is ErrorKind.SILENT and error.phase == "first_token"
-        if silent and budget.whole_patience:
+        if silent and limits.is_full_length:
             self._pace.was_silent(model)
 
     def _note(self, model: str, done: Done, first_s: float | None, total_s: float) -> None:

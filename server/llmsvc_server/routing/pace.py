@@ -1,4 +1,4 @@
-"""How fast one provider usually is, model by model: what budgets and waits are worked out from."""
+"""How fast one provider usually is, model by model: what limits and waits are worked out from."""
 
 import statistics
 from collections import deque

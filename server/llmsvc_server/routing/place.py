@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.blocks import Trial
@@ -80,11 +80,11 @@ class Place:
         trials = (self._connecting.is_trial, self._answering.is_trial, self._trial is not None)
         return any(trials)
 
-    def answers(self, budget: Budget) -> None:
+    def answers(self, limits: AttemptLimits) -> None:
         """Tell the breakers of first content."""
         self._connecting.has_content()
         self._answering.has_content()
-        earlier = self._earlier(budget)
+        earlier = self._earlier(limits)
         if earlier is not None:
             earlier.withdraw()
 
@@ -93,7 +93,7 @@ class Place:
         self._connecting.succeeded()
         self._answering.succeeded()
 
-    def failed(self, error: ProviderError, budget: Budget) -> Held | None:
+    def failed(self, error: ProviderError, limits: AttemptLimits) -> Held | None:
         """Tell the breakers of a failure, or keep it back where the call is no trial.
 
         Only the last word of a request on a breaker counts, so this takes the earlier one back.
@@ -105,10 +105,10 @@ class Place:
         unheard = error.kind is ErrorKind.SILENT and error.phase == "first_token"
         if error.called and not connects and not unheard:
             self._connecting.succeeded()
-        earlier = self._earlier(budget)
+        earlier = self._earlier(limits)
         if earlier is not None and (earlier.is_about_connecting or not connects):
             earlier.withdraw()
-        is_short = error.is_cut_short or (unheard and not budget.whole_patience)
+        is_short = error.is_cut_short or (unheard and not limits.is_full_length)
         if not error.kind.rules.counts or is_short:
             return None
         permit = self._connecting if connects else self._answering
@@ -134,9 +134,9 @@ class Place:
             self._trial.over()
         self.leave()
 
-    def _earlier(self, budget: Budget) -> Held | None:
+    def _earlier(self, limits: AttemptLimits) -> Held | None:
         """Return what this request's attempt before said of this endpoint, if it said anything."""
-        earlier = budget.earlier
+        earlier = limits.earlier
         if isinstance(earlier, Held) and earlier.endpoint is self.endpoint:
             return earlier
         return None

@@ -31,12 +31,12 @@ ANY_MODEL = "*"
 class Refuses(Protocol):
     """Says why a model may not be asked for now; None if it may."""
 
-    def __call__(self, model: str, *, sole: bool) -> ProviderError | None:
+    def __call__(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         """Return the reason, as a failure of a target that is not called."""
         ...
 
 
-def never_refuses(model: str, *, sole: bool) -> ProviderError | None:  # noqa: ARG001  as above
+def never_refuses(model: str, *, only_candidate: bool) -> ProviderError | None:  # noqa: ARG001  as above
     """Refuse nothing: for providers without breakers."""
     return None
 

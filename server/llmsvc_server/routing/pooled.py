@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
-from llmsvc_server.chat.deadline import Budget, Clock
+from llmsvc_server.chat.deadline import AttemptLimits, Clock
 from llmsvc_server.chat.events import ChatEvents, Done, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
@@ -106,7 +106,7 @@ class Pooled:
             endpoints: Where it is reached, at least one.
             max_queued: How many chats may wait for one model.
             queue_timeout_s: Longest wait while another provider could answer.
-            patience: Gives the budget anew after a wait.
+            patience: Gives limits anew after a wait.
             is_loaded: Whether an endpoint has a model in memory: those are preferred.
             advice: For the log when chats wait for the first time.
             clock: Monotonic seconds.
@@ -146,7 +146,7 @@ class Pooled:
         for queue in self._queues.values():
             queue.line.refuse(ShuttingDown)
 
-    def refusal(self, model: str, *, sole: bool) -> ProviderError | None:
+    def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         """Return why no call for `model` may go to any endpoint now; None if one may.
 
         Busy endpoints refuse nothing: their queue takes the call.
@@ -154,7 +154,7 @@ class Pooled:
         refusals: list[ProviderError] = []
         for endpoint in self._endpoints:
             if endpoint.knows(model):
-                refusal = endpoint.refusal(model, sole=sole)
+                refusal = endpoint.refusal(model, only_candidate=only_candidate)
                 if refusal is None:
                     return None
                 refusals.append(refusal)
@@ -174,10 +174,13 @@ class Pooled:
         while self._serve():
             pass
         for model, queue in self._queues.items():
-            if queue.line.waiting and (refusal := self.refusal(model, sole=False)) is not None:
+            if (
+                queue.line.waiting
+                and (refusal := self.refusal(model, only_candidate=False)) is not None
+            ):
                 queue.line.refuse(partial(refusal.unsent, refusal.retry_after_s))
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Wait for a place, then pass the answer on.
 
         Raises:
@@ -190,21 +193,21 @@ class Pooled:
         queued_s: float | None = None
         seat = None
         if not queue.line.waiting:
-            seat = self._take(queue, request.caller, sole=budget.sole)
+            seat = self._take(queue, request.caller, only_candidate=limits.only_candidate)
         if seat is None:
-            self._check(model, budget)
+            self._check(model, limits)
             self._tell_first_wait(model)
             yield Waiting(Phase.QUEUED)
             came_s = self._clock()
-            seat = await self._waited(request, budget)
+            seat = await self._waited(request, limits)
             queued_s = self._clock() - came_s
-            budget = self._patience.again(budget, request)
+            limits = self._patience.again(limits, request)
             queue = seat.queue
         began_s = self._clock()
         done: Done | None = None
         try:
-            budget = budget if seat.place.is_trial else budget.during(seat)
-            stream = seat.place.endpoint.stream_chat(seat.place, request, budget)
+            limits = limits if seat.place.is_trial else limits.during(seat)
+            stream = seat.place.endpoint.stream_chat(seat.place, request, limits)
             async with aclosing(stream) as events:
                 async for event in events:
                     if isinstance(event, Done):
@@ -218,22 +221,22 @@ class Pooled:
         if done is not None:
             yield done  # whoever takes it holds nobody up
 
-    def _check(self, model: str, budget: Budget) -> None:
-        refusal = self.refusal(model, sole=budget.sole)
+    def _check(self, model: str, limits: AttemptLimits) -> None:
+        refusal = self.refusal(model, only_candidate=limits.only_candidate)
         if refusal is not None:
             raise refusal
 
-    async def _waited(self, request: ChatRequest, budget: Budget) -> _Seat:
+    async def _waited(self, request: ChatRequest, limits: AttemptLimits) -> _Seat:
         """Wait for a place; much may have changed while the caller took note of the wait."""
         if self._closed:
             raise ShuttingDown
-        self._check(request.model, budget)
+        self._check(request.model, limits)
         queue = self._queue(request.model)
         self._turns.wait(request.caller)
         try:
             return await queue.line.wait(
                 request.caller,
-                self._patience_s(queue, budget),
+                self._patience_s(queue, limits),
                 retry_after_s=queue.retry_after_s(),
             )
         finally:
@@ -259,7 +262,7 @@ class Pooled:
         queues = [
             queue
             for queue in self._queues.values()
-            if queue.line.waiting and self._with_room(queue.model, sole=False)
+            if queue.line.waiting and self._with_room(queue.model, only_candidate=False)
         ]
         turns = queues[0].turns if len(queues) == 1 else self._turns
         waiting = [
@@ -272,7 +275,7 @@ class Pooled:
         *_, number, caller = min(waiting)
         return queues[number].line.serve(caller)
 
-    def _reserve(self, model: str, *, sole: bool) -> Place | None:
+    def _reserve(self, model: str, *, only_candidate: bool) -> Place | None:
         """Take a place where the model is in memory, without trouble of late, least busy.
 
         A place elsewhere is not taken because the better endpoints are full: a cold one would
@@ -280,32 +283,33 @@ class Pooled:
         """
         if len(self._endpoints) == 1:
             (only,) = self._endpoints
-            return only.reserve(model, sole=sole) if only.knows(model) else None
-        free = self._with_room(model, sole=sole)
+            return only.reserve(model, only_candidate=only_candidate) if only.knows(model) else None
+        free = self._with_room(model, only_candidate=only_candidate)
         if not free:
             return None
         least = min(endpoint.load for endpoint in free)
         equals = [endpoint for endpoint in free if endpoint.load == least]
         chosen = equals[0] if len(equals) == 1 else self._chance.choice(equals)
-        return chosen.reserve(model, sole=sole)
+        return chosen.reserve(model, only_candidate=only_candidate)
 
-    def _with_room(self, model: str, *, sole: bool) -> list[Endpoint]:
-        best = self._well_and_loaded(model, sole=sole)
+    def _with_room(self, model: str, *, only_candidate: bool) -> list[Endpoint]:
+        best = self._well_and_loaded(model, only_candidate=only_candidate)
         return [endpoint for endpoint in best if endpoint.has_place(model)]
 
-    def _well_and_loaded(self, model: str, *, sole: bool) -> list[Endpoint]:
+    def _well_and_loaded(self, model: str, *, only_candidate: bool) -> list[Endpoint]:
         usable = [
             endpoint
             for endpoint in self._endpoints
-            if endpoint.knows(model) and endpoint.refusal(model, sole=sole) is None
+            if endpoint.knows(model)
+            and endpoint.refusal(model, only_candidate=only_candidate) is None
         ]
         if len(usable) <= 1:
             return usable
         loaded = [endpoint for endpoint in usable if self._is_loaded(endpoint, model)] or usable
         return [endpoint for endpoint in loaded if not endpoint.troubled] or loaded
 
-    def _take(self, queue: _Queue, caller: str, *, sole: bool = False) -> _Seat | None:
-        place = self._reserve(queue.model, sole=sole)
+    def _take(self, queue: _Queue, caller: str, *, only_candidate: bool = False) -> _Seat | None:
+        place = self._reserve(queue.model, only_candidate=only_candidate)
         if place is None:
             return None
         queue.running += 1
@@ -325,9 +329,9 @@ class Pooled:
         self._turns.end(seat.caller)
         self.changed()
 
-    def _patience_s(self, queue: _Queue, budget: Budget) -> float:
-        left_s = budget.finish_by.remaining_s()
-        if budget.fallback_follows:
+    def _patience_s(self, queue: _Queue, limits: AttemptLimits) -> float:
+        left_s = limits.finish_by.remaining_s()
+        if limits.fallback_follows:
             return min(self._queue_timeout_s, left_s / 4)
         usual_s = statistics.median(queue.answers_s) if queue.answers_s else 0.0
         return left_s - max(LEAST_ANSWER_S, usual_s)

@@ -124,7 +124,7 @@ def _begin(step: Step, request: ChatRequest, receipt: Receipt) -> ChatEvents:
     is_local = candidate.info.locality is Locality.LOCAL
     asked = request.for_model(candidate.model, stays_local=is_local)
     receipt.begin(candidate.info, candidate.model)
-    return candidate.provider.stream_chat(asked, step.budget)
+    return candidate.provider.stream_chat(asked, step.limits)
 
 
 def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:

@@ -8,7 +8,7 @@ import asyncio
 import math
 from contextlib import aclosing
 
-from llmsvc_server.chat.deadline import Budget, Clock
+from llmsvc_server.chat.deadline import AttemptLimits, Clock
 from llmsvc_server.chat.events import ChatEvents
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import ProviderInfo
@@ -28,7 +28,7 @@ class Timed:
     """Ends an attempt whose upstream stays silent. Only time spent waiting for it counts."""
 
     def __init__(self, inner: ChatProvider, *, idle_s: float) -> None:
-        """Limit the gaps of `inner` to `idle_s` seconds; the budget limits its first content."""
+        """Limit the gaps of `inner` to `idle_s` seconds, and its first content as an attempt says."""
         self._inner = inner
         self._idle_s = idle_s
         self._watchdog = Watchdog()
@@ -39,7 +39,7 @@ class Timed:
         """The limited provider."""
         return self._inner.info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Pass the answer on as long as it comes in time.
 
         Raises:
@@ -48,14 +48,14 @@ class Timed:
             ProviderError: As the limited provider.
         """
         # A whole answer may still be given by somebody else, as long as that one has the time.
-        leaves_time = budget.fallback_follows and request.delivery is Delivery.WHOLE
-        first_token_s = budget.first_token_by.remaining_s()
-        if budget.first_token_by.at_s >= budget.finish_by.at_s:
+        leaves_time = limits.fallback_follows and request.delivery is Delivery.WHOLE
+        first_token_s = limits.first_token_by.remaining_s()
+        if limits.first_token_by.at_s >= limits.finish_by.at_s:
             first_token_s = math.inf  # the caller's time ends first, and the door sees to that
         silence = self._begun(request.model)
         begun = False
         gap_s = self._idle_s
-        async with aclosing(self._inner.stream_chat(request, budget)) as events:
+        async with aclosing(self._inner.stream_chat(request, limits)) as events:
             try:
                 silence.limit(first_token_s)
                 # The consumer is cancelled outside of this loop: what arrives here at a wait is
@@ -65,7 +65,7 @@ class Timed:
                     silence.is_orphan = False
                     begun = True
                     yield event
-                    gap_s = self._gap_s(budget) if leaves_time else self._idle_s
+                    gap_s = self._gap_s(limits) if leaves_time else self._idle_s
                     silence.limit(gap_s)
             except ProviderError as error:
                 if error.engine_died:
@@ -93,8 +93,8 @@ class Timed:
         if not siblings:
             del self._running[silence.model]
 
-    def _gap_s(self, budget: Budget) -> float:
-        return min(self._idle_s, max(LEAST_GAP_S, budget.latest_first.remaining_s()))
+    def _gap_s(self, limits: AttemptLimits) -> float:
+        return min(self._idle_s, max(LEAST_GAP_S, limits.latest_first.remaining_s()))
 
 
 def _stalled(silence: "_Silence", *, begun: bool, is_short: bool) -> ProviderError:

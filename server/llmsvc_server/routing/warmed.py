@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Phase, Waiting
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
@@ -35,7 +35,7 @@ class Warmed:
         """The guarded provider."""
         return self._inner.info
 
-    def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Return the answer's events; before them, the model is brought into memory.
 
         Raises:
@@ -43,27 +43,29 @@ class Warmed:
             ProviderError: LOAD_FAILED. It can't be loaded.
             ProviderError: As the guarded provider.
         """
-        cold = self._cold(request.model, sole=budget.sole)
+        cold = self._cold(request.model, only_candidate=limits.only_candidate)
         if cold is None:
-            return self._inner.stream_chat(request, budget)
-        return self._loaded_first(cold, request, budget)
+            return self._inner.stream_chat(request, limits)
+        return self._loaded_first(cold, request, limits)
 
-    async def _loaded_first(self, cold: Loads, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def _loaded_first(
+        self, cold: Loads, request: ChatRequest, limits: AttemptLimits
+    ) -> ChatEvents:
         model = request.model
         eta_s = cold.eta_s(model)
-        if budget.fallback_follows and eta_s > budget.first_token_by.remaining_s():
+        if limits.fallback_follows and eta_s > limits.first_token_by.remaining_s():
             cold.begin(model)
             raise ProviderError(
                 ErrorKind.COLD_LOAD, phase="load", called=False, retry_after_s=eta_s
             )
         yield Waiting(Phase.LOADING)
-        await self._join(cold, model, budget)
-        budget = self._patience.again(budget, request)
-        async with aclosing(self._inner.stream_chat(request, budget)) as events:
+        await self._join(cold, model, limits)
+        limits = self._patience.again(limits, request)
+        async with aclosing(self._inner.stream_chat(request, limits)) as events:
             async for event in events:
                 yield event
 
-    def _cold(self, model: str, *, sole: bool) -> Loads | None:
+    def _cold(self, model: str, *, only_candidate: bool) -> Loads | None:
         """Return where to load the model first; None where an endpoint that may be called has it.
 
         A queue longer than a load begins one elsewhere, and waits on.
@@ -73,7 +75,8 @@ class Warmed:
         usable = [
             endpoint
             for endpoint in self._loads
-            if endpoint.knows(model) and endpoint.refusal(model, sole=sole) is None
+            if endpoint.knows(model)
+            and endpoint.refusal(model, only_candidate=only_candidate) is None
         ]
         usable.sort(key=lambda endpoint: (endpoint.troubled, endpoint.load))
         cold = [one for one in map(self._loads.__getitem__, usable) if not one.is_loaded(model)]
@@ -86,9 +89,9 @@ class Warmed:
             chosen.begin(model)
         return None
 
-    async def _join(self, loads: Loads, model: str, budget: Budget) -> None:
+    async def _join(self, loads: Loads, model: str, limits: AttemptLimits) -> None:
         try:
-            async with asyncio.timeout(budget.first_token_by.remaining_s()):
+            async with asyncio.timeout(limits.first_token_by.remaining_s()):
                 await loads.wait(model)
         except TimeoutError:
             wait_s = loads.eta_s(model)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llmsvc_server.chat.deadline import Budget, Deadline
+from llmsvc_server.chat.deadline import AttemptLimits, Deadline
 from llmsvc_server.chat.events import Delta
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.errors import ProviderError
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _CLOCK = ManualClock()
 _SOON = Deadline(at_s=_CLOCK() + 10, clock=_CLOCK)
-_BUDGET = Budget(finish_by=_SOON, first_token_by=_SOON, latest_first=_SOON, fallback_follows=False)
+_BUDGET = AttemptLimits(
+    finish_by=_SOON, first_token_by=_SOON, latest_first=_SOON, fallback_follows=False
+)
 _REQUEST = ChatRequest(
     model="phi3:mini",
     messages=(Message(role=Role.USER, parts=("hi",)),),

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
@@ -103,7 +103,7 @@ class AnthropicProvider:
         """Who this is."""
         return self._info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Run one chat; see `ChatProvider`. `request.model` is the provider's spelling.
 
         A request is run once: where a connection dies, only the server knows whether it is paid.
@@ -115,11 +115,11 @@ class AnthropicProvider:
         reading = Reading(tails, request.sampling.stop_sequences)
         try:
             most_tokens, _ = request.sampling.output_limit(self._max_output_tokens)
-            answer, adjustments = await self._asked(request, most_tokens, budget)
+            answer, adjustments = await self._asked(request, most_tokens, limits)
             done: Done | None = None
             try:
                 _begin(reading, answer)
-                answer.ends(budget.turn)
+                answer.ends(limits.turn)
                 rest = Rest(answer, reading.ending)
                 length = Length(most_tokens, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):
@@ -145,7 +145,7 @@ class AnthropicProvider:
             tails.clear()
 
     async def _asked(
-        self, request: ChatRequest, most_tokens: int, budget: Budget
+        self, request: ChatRequest, most_tokens: int, limits: AttemptLimits
     ) -> tuple[Answer, tuple[Adjustment, ...]]:
         """Return the response that is to be an answer, and what was not sent as it was asked.
 
@@ -160,7 +160,7 @@ class AnthropicProvider:
         if answer.status == OK:
             return answer, adjustments
         error, room = await _refused(answer, limit)
-        if room is None or not budget.may_repeat:
+        if room is None or not limits.may_repeat:
             raise error
         body, adjustments = self._encoded(request, room.left(limit) or limit)
         answer = await self._upstream.post_instead(_CHAT, body, answer)

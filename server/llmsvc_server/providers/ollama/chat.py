@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
@@ -109,7 +109,7 @@ class OllamaProvider:
         """Who this is."""
         return self._info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Run one chat; see `ChatProvider`. `request.model` is Ollama's spelling of the name.
 
         Raises:
@@ -130,11 +130,11 @@ class OllamaProvider:
                 keep_alive_s=self._keep_alive_s,
                 temperature=self._temperature,
             )
-            answer = await self._upstream.post(_CHAT, body, may_repeat=budget.may_repeat)
+            answer = await self._upstream.post(_CHAT, body, may_repeat=limits.may_repeat)
             done: Done | None = None
             try:
                 await _check(answer)
-                answer.ends(budget.turn)
+                answer.ends(limits.turn)
                 rest = Rest(answer, reading.ending)
                 length = Length(num_predict, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):

@@ -12,7 +12,7 @@ from typing import Self
 from yarl import URL
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
@@ -145,7 +145,7 @@ class OpenaiProvider:
         """Who this is."""
         return self._info
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Run one chat; see `ChatProvider`. `request.model` is the provider's spelling.
 
         Raises:
@@ -159,11 +159,11 @@ class OpenaiProvider:
         )
         try:
             most_tokens = request.sampling.limit(self._max_output_tokens)
-            answer, form = await self._asked(request, most_tokens, budget)
+            answer, form = await self._asked(request, most_tokens, limits)
             done: Done | None = None
             try:
                 _begin(reading, answer)
-                answer.ends(budget.turn)
+                answer.ends(limits.turn)
                 rest = Rest(answer, reading.ending)
                 length = Length(most_tokens, most_bytes=self._max_answer_bytes)
                 while not (reading.over or length.is_over):
@@ -215,7 +215,7 @@ class OpenaiProvider:
         """Do nothing: no such provider frees a model's memory on request."""
 
     async def _asked(
-        self, request: ChatRequest, most_tokens: int | None, budget: Budget
+        self, request: ChatRequest, most_tokens: int | None, limits: AttemptLimits
     ) -> tuple[Answer, RequestForm]:
         """Return the response that is to be an answer, and how the request was put.
 
@@ -226,14 +226,14 @@ class OpenaiProvider:
         """
         form = self._asking.form(request, most_tokens)
         # A lost request may be paid in a cloud: there a retry is the course's, and in the receipt.
-        may_repeat = budget.may_repeat and self._is_local
+        may_repeat = limits.may_repeat and self._is_local
         answer = await self._upstream.post(
             _CHAT, self._encoded(request, form), may_repeat=may_repeat
         )
         if answer.status == OK:
             return answer, form
         error, better = await self._refused(answer, form)
-        if better is None or not budget.may_repeat or answer.requests > 1:
+        if better is None or not limits.may_repeat or answer.requests > 1:
             raise error
         answer = await self._upstream.post_instead(_CHAT, self._encoded(request, better), answer)
         if answer.status != OK:

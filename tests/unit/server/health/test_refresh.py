@@ -60,7 +60,7 @@ class Watched:
         """Open the breaker of `model`; "" for that of connections."""
         for _ in range(STREAK):
             connecting, answering = self.endpoint.breakers(model)
-            permit = (answering if model else connecting).permit(sole=False)
+            permit = (answering if model else connecting).permit(only_candidate=False)
             assert permit is not None
             permit.failed(slow=False)
 

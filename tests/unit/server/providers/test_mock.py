@@ -8,7 +8,7 @@ from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sam
 from llmsvc_server.chat.route import Locality, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.providers.mock import MockProvider
-from tests.fakes.requests import budget_of
+from tests.fakes.requests import limits_of
 
 
 async def answer(
@@ -22,7 +22,7 @@ async def answer(
         delivery=Delivery.STREAM,
     )
     provider = MockProvider("mock", model="mock", max_output_tokens=max_output_tokens)
-    async with aclosing(provider.stream_chat(request, budget_of())) as events:
+    async with aclosing(provider.stream_chat(request, limits_of())) as events:
         *deltas, done = [event async for event in events]
     assert isinstance(done, Done)
     return [delta.text for delta in deltas if isinstance(delta, Delta)], done

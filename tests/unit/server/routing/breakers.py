@@ -31,9 +31,9 @@ class Bench:
             changed=lambda state, cause: self.told.append((state, cause)),
         )
 
-    def permit(self, *, sole: bool = False) -> Permit:
+    def permit(self, *, only_candidate: bool = False) -> Permit:
         """Return a permit that there must be."""
-        permit = self.breaker.permit(sole=sole)
+        permit = self.breaker.permit(only_candidate=only_candidate)
         assert permit is not None
         return permit
 

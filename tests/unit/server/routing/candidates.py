@@ -43,7 +43,7 @@ class Asked:
     refuses: ProviderError | None = None
     pace: Pace = field(default_factory=lambda: Pace(least_s=1.0))
 
-    def refusal(self, model: str, *, sole: bool) -> ProviderError | None:  # noqa: ARG002  as asked
+    def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:  # noqa: ARG002  as asked
         """Return the reason, as a fresh failure."""
         return None if self.refuses is None else self.refuses.unsent(self.refuses.retry_after_s)
 

@@ -16,7 +16,7 @@ from llmsvc_server.routing.place import Place
 from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import LOCAL_OLLAMA, ScriptedProvider
 
 MODEL = "m"
@@ -89,24 +89,24 @@ class Bench:
             if isinstance(one.state, State)
         ]
 
-    def place(self, *, sole: bool = False, model: str = MODEL) -> Place:
+    def place(self, *, only_candidate: bool = False, model: str = MODEL) -> Place:
         """Return a place that there must be."""
-        place = self.endpoint.reserve(model, sole=sole)
+        place = self.endpoint.reserve(model, only_candidate=only_candidate)
         assert place is not None
         return place
 
     def stream(
-        self, place: Place, *, earlier: Verdict | None = None, whole_patience: bool = True
+        self, place: Place, *, earlier: Verdict | None = None, is_full_length: bool = True
     ) -> ChatEvents:
         """Start a chat in `place`."""
-        budget = replace(budget_of(), earlier=earlier, whole_patience=whole_patience)
-        return self.endpoint.stream_chat(place, chat_request(model=MODEL), budget)
+        limits = replace(limits_of(), earlier=earlier, is_full_length=is_full_length)
+        return self.endpoint.stream_chat(place, chat_request(model=MODEL), limits)
 
     async def answer(
-        self, *, sole: bool = False, earlier: Verdict | None = None
+        self, *, only_candidate: bool = False, earlier: Verdict | None = None
     ) -> list[ChatEvent]:
         """Run one chat to its end, as the pool does; return its events."""
-        place = self.place(sole=sole)
+        place = self.place(only_candidate=only_candidate)
         try:
             async with aclosing(self.stream(place, earlier=earlier)) as events:
                 return [event async for event in events]
@@ -118,14 +118,14 @@ class Bench:
         error: ProviderError,
         *,
         earlier: Verdict | None = None,
-        whole_patience: bool = True,
+        is_full_length: bool = True,
     ) -> ProviderError:
         """Run one chat that fails with `error`; return what is told, nothing counted yet."""
         self.inner.will(error)
         place = self.place()
         try:
             async with aclosing(
-                self.stream(place, earlier=earlier, whole_patience=whole_patience)
+                self.stream(place, earlier=earlier, is_full_length=is_full_length)
             ) as events:
                 async for _ in events:
                     pass

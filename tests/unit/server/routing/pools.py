@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvent
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.errors import LlmsvcError, ProviderError
@@ -17,7 +17,7 @@ from llmsvc_server.routing.pooled import Pooled
 from tests.fakes.chances import STEADY
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 from tests.unit.server.routing.endpoints import MODEL, Bench
 
@@ -100,23 +100,29 @@ class PoolBench:
 
 
 async def read(
-    provider: ChatProvider, model: str = MODEL, budget: Budget | None = None, caller: str = ""
+    provider: ChatProvider,
+    model: str = MODEL,
+    limits: AttemptLimits | None = None,
+    caller: str = "",
 ) -> list[ChatEvent]:
     """Run one chat to its end."""
     request = chat_request(model=model, caller=caller)
-    async with aclosing(provider.stream_chat(request, budget or budget_of())) as events:
+    async with aclosing(provider.stream_chat(request, limits or limits_of())) as events:
         return [event async for event in events]
 
 
 async def outcome(
-    provider: ChatProvider, model: str = MODEL, budget: Budget | None = None, caller: str = ""
+    provider: ChatProvider,
+    model: str = MODEL,
+    limits: AttemptLimits | None = None,
+    caller: str = "",
 ) -> ErrorKind | str:
     """Run one chat as the router does; return "answer", or what kind of failure it is.
 
     What it says of an upstream counts at once. Failures that are no provider's go by their names.
     """
     try:
-        await read(provider, model, budget, caller)
+        await read(provider, model, limits, caller)
     except ProviderError as error:
         if error.verdict is not None:
             error.verdict.count()

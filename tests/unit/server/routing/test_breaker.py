@@ -15,7 +15,7 @@ def test_a_streak_of_failures_opens_it() -> None:
 
     assert (State.CLOSED, State.OPEN) == (before, bench.breaker.state)
     assert [(State.OPEN, "transient")] == bench.told
-    assert bench.breaker.permit(sole=False) is None
+    assert bench.breaker.permit(only_candidate=False) is None
 
 
 def test_a_success_ends_a_streak() -> None:
@@ -99,7 +99,7 @@ def test_it_stays_open_by_how_slow_the_failure_was_with_a_spread(
     for seed in range(50):
         bench = Bench(chance=random.Random(seed))  # noqa: S311  a spread
         bench.trip(slow=slow)
-        lengths_s.append(bench.breaker.retry_after_s(sole=False))
+        lengths_s.append(bench.breaker.retry_after_s(only_candidate=False))
 
     assert least_s <= min(lengths_s) < max(lengths_s) <= most_s
     assert max(lengths_s) - min(lengths_s) > (most_s - least_s) / 2
@@ -133,11 +133,11 @@ def test_while_the_free_check_fails_it_stays_open_for_another_interval() -> None
 def test_half_open_gives_one_permit() -> None:
     bench = Bench()
     bench.half_open()
-    permits = [bench.breaker.permit(sole=False) for _ in range(100)]
+    permits = [bench.breaker.permit(only_candidate=False) for _ in range(100)]
 
     assert 1 == len([permit for permit in permits if permit is not None])
     assert bench.breaker.on_trial
-    assert 1 == bench.breaker.retry_after_s(sole=False)
+    assert 1 == bench.breaker.retry_after_s(only_candidate=False)
 
 
 @pytest.mark.parametrize("closes_after", [1, 2])
@@ -149,7 +149,7 @@ def test_successful_trials_in_a_row_close_it(closes_after: int) -> None:
         bench.permit().has_content()
 
     assert State.CLOSED is bench.breaker.state
-    assert 0 == bench.breaker.retry_after_s(sole=False)
+    assert 0 == bench.breaker.retry_after_s(only_candidate=False)
 
 
 def test_a_trial_that_ends_without_content_closes_it_too() -> None:
@@ -176,7 +176,7 @@ def test_a_trial_without_a_verdict_frees_the_permit() -> None:
     bench = Bench()
     bench.half_open()
     bench.permit().released()
-    again = bench.breaker.permit(sole=False)
+    again = bench.breaker.permit(only_candidate=False)
 
     assert again is not None
     assert again.is_trial
@@ -254,33 +254,33 @@ def test_failures_of_the_old_days_are_forgotten_when_it_closes() -> None:
 def test_who_has_nowhere_else_to_go_passes_once_a_second() -> None:
     bench = Bench()
     bench.trip()
-    bench.permit(sole=True).released()
-    at_once = bench.breaker.permit(sole=True)
-    advice_s = bench.breaker.retry_after_s(sole=True)
+    bench.permit(only_candidate=True).released()
+    at_once = bench.breaker.permit(only_candidate=True)
+    advice_s = bench.breaker.retry_after_s(only_candidate=True)
     bench.clock.advance(1)
 
     assert at_once is None
     assert 1 == advice_s
-    assert bench.breaker.permit(sole=False) is None
-    assert bench.permit(sole=True).is_trial
+    assert bench.breaker.permit(only_candidate=False) is None
+    assert bench.permit(only_candidate=True).is_trial
 
 
 def test_a_sole_call_waits_for_the_one_before_it() -> None:
     bench = Bench()
     bench.trip()
-    bench.permit(sole=True)
+    bench.permit(only_candidate=True)
     bench.clock.advance(5)
 
-    assert bench.breaker.permit(sole=True) is None
+    assert bench.breaker.permit(only_candidate=True) is None
 
 
 def test_a_sole_call_that_runs_when_the_open_time_ends_is_the_trial() -> None:
     bench = Bench()
     bench.trip()
-    sole = bench.permit(sole=True)
+    only_candidate = bench.permit(only_candidate=True)
     bench.clock.advance(10)
-    state, second = bench.breaker.state, bench.breaker.permit(sole=False)
-    sole.has_content()
+    state, second = bench.breaker.state, bench.breaker.permit(only_candidate=False)
+    only_candidate.has_content()
 
     assert (State.HALF_OPEN, None) == (state, second)
     assert State.CLOSED is bench.breaker.state
@@ -290,7 +290,7 @@ def test_a_sole_call_that_succeeds_ends_the_open_time() -> None:
     local, cloud = Bench(), Bench(closes_after=2)
     for bench in (local, cloud):
         bench.trip()
-        bench.permit(sole=True).has_content()
+        bench.permit(only_candidate=True).has_content()
 
     assert (State.CLOSED, State.HALF_OPEN) == (local.breaker.state, cloud.breaker.state)
 
@@ -299,7 +299,7 @@ def test_a_sole_call_that_fails_starts_the_open_time_anew_and_is_no_news() -> No
     bench = Bench()
     bench.trip()
     bench.clock.advance(8)
-    bench.permit(sole=True).failed(slow=False)
+    bench.permit(only_candidate=True).failed(slow=False)
     bench.clock.advance(8)
 
     assert State.OPEN is bench.breaker.state

@@ -25,11 +25,11 @@ class BreakerMachine(RuleBasedStateMachine):
         self.last_sole_s = float("-inf")
         self.asked: dict[Permit, State] = {}
 
-    @rule(target=permits, sole=SOLE)
-    def begin(self, sole: bool) -> Permit | None:  # noqa: FBT001  Hypothesis passes by name
+    @rule(target=permits, only_candidate=SOLE)
+    def begin(self, only_candidate: bool) -> Permit | None:  # noqa: FBT001  Hypothesis passes by name
         state, now_s = self.bench.breaker.state, self.bench.clock()
-        passes = self.bench.breaker.passes(sole=sole)
-        permit = self.bench.breaker.permit(sole=sole)
+        passes = self.bench.breaker.passes(only_candidate=only_candidate)
+        permit = self.bench.breaker.permit(only_candidate=only_candidate)
         assert passes == (permit is not None)
         if state is State.CLOSED:
             assert permit is not None
@@ -40,7 +40,7 @@ class BreakerMachine(RuleBasedStateMachine):
             assert not self.trials, "two trials at a time"
             self.trials.add(permit)
         if state is State.OPEN:
-            assert sole
+            assert only_candidate
             assert now_s - self.last_sole_s >= 1
             self.last_sole_s = now_s
         return permit
@@ -101,7 +101,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @invariant()
     def time_leaves_open_where_the_check_agrees(self) -> None:
         if self.bench.breaker.state is State.OPEN:
-            assert 0 < self.bench.breaker.retry_after_s(sole=False) <= 30
+            assert 0 < self.bench.breaker.retry_after_s(only_candidate=False) <= 30
 
     @invariant()
     def what_is_told_is_what_is(self) -> None:

@@ -4,7 +4,7 @@ from llmsvc_server.chat.request import Delivery
 from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.pace import Pace
 from tests.fakes.manual_clock import ManualClock
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 
 
 def patience(*, loaded: bool = True, reads_prompts: bool = True) -> Patience:
@@ -46,10 +46,10 @@ def test_after_a_wait_the_patience_begins_anew_within_the_same_end(
     waited_s: float, left_s: float, *, whole: bool
 ) -> None:
     clock = ManualClock()
-    budget = budget_of(100.0, first_token_s=30.0, clock=clock)
+    limits = limits_of(100.0, first_token_s=30.0, clock=clock)
     clock.advance(waited_s)
-    again = patience(reads_prompts=False).again(budget, chat_request(model="m"))
+    again = patience(reads_prompts=False).again(limits, chat_request(model="m"))
 
     assert left_s == again.first_token_by.remaining_s()
-    assert whole is again.whole_patience
-    assert budget.finish_by == again.finish_by
+    assert whole is again.is_full_length
+    assert limits.finish_by == again.finish_by

@@ -123,8 +123,8 @@ def test_the_only_candidate_is_told_that_it_is() -> None:
     assert alone is not None
     assert first is not None
 
-    assert (True, False) == (alone.budget.sole, first.budget.sole)
-    assert (False, True) == (alone.budget.fallback_follows, first.budget.fallback_follows)
+    assert (True, False) == (alone.limits.only_candidate, first.limits.only_candidate)
+    assert (False, True) == (alone.limits.fallback_follows, first.limits.fallback_follows)
 
 
 def test_a_prompt_that_is_too_long_goes_to_larger_known_windows_only() -> None:
@@ -212,7 +212,7 @@ def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
     step = walk(local, Asked(name="cloud"), remote_when_busy=False).step()
 
     assert step is not None
-    assert not step.budget.fallback_follows
+    assert not step.limits.fallback_follows
 
 
 def test_the_last_words_count_once_the_call_is_over() -> None:
@@ -225,7 +225,7 @@ def test_the_last_words_count_once_the_call_is_over() -> None:
     course.course.failed(retry, of(retry.candidate.info, second))
     course.course.settle()
 
-    assert retry.budget.earlier is kept
+    assert retry.limits.earlier is kept
     assert (0, 1) == (before, kept.counted)
 
 

@@ -168,16 +168,16 @@ def test_time_is_kept_for_those_who_come_later() -> None:
     step = walk(Asked(first_token_s=100), Asked(name="b", least_s=20)).step()
     assert step is not None
 
-    assert TIME_S - 20 == step.budget.first_token_by.remaining_s()
-    assert TIME_S - 20 == step.budget.latest_first.remaining_s()
-    assert not step.budget.whole_patience
+    assert TIME_S - 20 == step.limits.first_token_by.remaining_s()
+    assert TIME_S - 20 == step.limits.latest_first.remaining_s()
+    assert not step.limits.is_full_length
 
 
 def test_later_ones_get_half_of_the_time_at_most() -> None:
     step = walk(Asked(first_token_s=100), Asked(name="b", least_s=500)).step()
     assert step is not None
 
-    assert TIME_S / 2 == step.budget.first_token_by.remaining_s()
+    assert TIME_S / 2 == step.limits.first_token_by.remaining_s()
 
 
 def test_a_candidate_with_too_little_time_is_skipped_but_the_last_one_never() -> None:
@@ -211,7 +211,7 @@ def test_a_pause_leaves_later_ones_their_part_too() -> None:
     again = course.step()
     assert again is not None
 
-    assert TIME_S - 20 == again.budget.first_token_by.remaining_s()
+    assert TIME_S - 20 == again.limits.first_token_by.remaining_s()
 
 
 def test_a_candidate_that_is_given_little_by_its_own_settings_is_asked() -> None:
@@ -228,7 +228,7 @@ def test_whole_answers_count_with_what_they_take_to_their_end() -> None:
     step = course.step()
     assert step is not None
 
-    assert TIME_S - 25 == step.budget.first_token_by.remaining_s()
+    assert TIME_S - 25 == step.limits.first_token_by.remaining_s()
 
 
 def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
@@ -243,5 +243,5 @@ def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
     assert ["a", "b", "b"] == course.fail(
         many, ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT)
     )
-    budget = course.steps[1].budget
-    assert budget.finish_by == budget.first_token_by
+    limits = course.steps[1].limits
+    assert limits.finish_by == limits.first_token_by

@@ -22,9 +22,9 @@ async def test_an_answer_passes_after_the_word_that_it_is_waited_for() -> None:
 def test_places_are_bounded_in_all_and_per_model() -> None:
     bench = Bench(places=3, places_per_model=2)
     taken = [bench.place(), bench.place()]
-    of_model = bench.endpoint.reserve(MODEL, sole=False)
+    of_model = bench.endpoint.reserve(MODEL, only_candidate=False)
     taken.append(bench.place(model="n"))
-    in_all = bench.endpoint.reserve("o", sole=False)
+    in_all = bench.endpoint.reserve("o", only_candidate=False)
     load = bench.endpoint.load
     for place in taken:
         place.give_back()
@@ -41,15 +41,15 @@ def test_places_are_bounded_in_all_and_per_model() -> None:
 async def test_failures_open_the_models_breaker_and_say_why() -> None:
     bench = Bench()
     await bench.trip(ErrorKind.TRANSIENT)
-    refusal = bench.endpoint.refusal(MODEL, sole=False)
+    refusal = bench.endpoint.refusal(MODEL, only_candidate=False)
 
     assert (State.CLOSED, State.OPEN) == (bench.connecting.state, bench.answering.state)
     assert [("ollama/m", "open", "transient")] == bench.turns
     assert isinstance(refusal, ProviderError)
     assert refusal.kind is ErrorKind.OPEN
     assert (10, False, "ollama") == (refusal.retry_after_s, refusal.called, refusal.endpoint)
-    assert bench.endpoint.refusal("other", sole=False) is None
-    assert bench.endpoint.reserve(MODEL, sole=False) is None
+    assert bench.endpoint.refusal("other", only_candidate=False) is None
+    assert bench.endpoint.reserve(MODEL, only_candidate=False) is None
 
 
 async def test_failures_to_connect_open_the_endpoints_breaker_for_all_models() -> None:
@@ -59,7 +59,7 @@ async def test_failures_to_connect_open_the_endpoints_breaker_for_all_models() -
 
     assert (State.OPEN, State.CLOSED) == (bench.connecting.state, bench.answering.state)
     assert [("ollama", "open", "connect")] == bench.turns
-    assert bench.endpoint.refusal("other", sole=False) is not None
+    assert bench.endpoint.refusal("other", only_candidate=False) is not None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_what_took_its_time_keeps_it_open_longer(error: ProviderError) -> 
     bench = Bench()
     for _ in range(STREAK):
         await bench.count(error)
-    refusal = bench.endpoint.refusal(MODEL, sole=False)
+    refusal = bench.endpoint.refusal(MODEL, only_candidate=False)
 
     assert refusal is not None
     assert 30 == refusal.retry_after_s
@@ -111,7 +111,7 @@ async def test_a_thousand_failures_that_say_nothing_of_its_health_open_nothing(
 async def test_a_silence_that_was_cut_short_says_nothing() -> None:
     bench = Bench()
     for _ in range(STREAK):
-        told = await bench.failure(silent(), whole_patience=False)
+        told = await bench.failure(silent(), is_full_length=False)
         assert told.verdict is None
 
     assert not bench.endpoint.troubled
@@ -119,7 +119,7 @@ async def test_a_silence_that_was_cut_short_says_nothing() -> None:
 
 async def test_a_gap_counts_however_little_patience_there_was() -> None:
     bench = Bench()
-    told = await bench.failure(ProviderError(ErrorKind.SILENT, phase="idle"), whole_patience=False)
+    told = await bench.failure(ProviderError(ErrorKind.SILENT, phase="idle"), is_full_length=False)
 
     assert told.verdict is not None
 

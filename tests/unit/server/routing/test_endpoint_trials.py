@@ -11,7 +11,7 @@ from llmsvc_server.reports import BreakerState as State
 from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.endpoint import REMEMBERED_MODELS
 from tests.fakes.gate import Gate
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import done
 from tests.unit.server.routing.endpoints import CLOUD, MODEL, Bench, silent, unreachable
 
@@ -87,7 +87,7 @@ async def test_wherever_a_trial_is_left_the_next_one_may_try(steps: int) -> None
     await events.aclose()
     place.give_back()
 
-    assert bench.endpoint.refusal(MODEL, sole=False) is None
+    assert bench.endpoint.refusal(MODEL, only_candidate=False) is None
     assert 0 == bench.endpoint.in_flight
 
 
@@ -137,16 +137,16 @@ async def test_a_failure_is_trouble_for_ten_seconds(
 async def test_what_blocks_refuses_and_its_end_admits_one() -> None:
     bench = Bench()
     await bench.failure(ProviderError(ErrorKind.MISCONFIGURED))
-    blocked = bench.endpoint.refusal(MODEL, sole=True)
+    blocked = bench.endpoint.refusal(MODEL, only_candidate=True)
     bench.clock.advance(60)
     place = bench.place()
-    second = bench.endpoint.reserve(MODEL, sole=False)
+    second = bench.endpoint.reserve(MODEL, only_candidate=False)
     place.give_back()
 
     assert isinstance(blocked, ProviderError)
     assert blocked.kind is ErrorKind.MISCONFIGURED
     assert second is None
-    assert bench.endpoint.reserve(MODEL, sole=False) is not None
+    assert bench.endpoint.reserve(MODEL, only_candidate=False) is not None
 
 
 async def test_an_answer_ends_a_block_for_all() -> None:
@@ -164,8 +164,8 @@ async def test_what_a_local_endpoint_lacks_its_looks_tell() -> None:
     for bench in (local, cloud):
         await bench.failure(ProviderError(ErrorKind.MODEL_MISSING))
 
-    assert local.endpoint.refusal(MODEL, sole=False) is None
-    assert ErrorKind.MODEL_MISSING.value == str(cloud.endpoint.refusal(MODEL, sole=False))
+    assert local.endpoint.refusal(MODEL, only_candidate=False) is None
+    assert ErrorKind.MODEL_MISSING.value == str(cloud.endpoint.refusal(MODEL, only_candidate=False))
 
 
 def test_a_failed_load_is_one_verdict() -> None:
@@ -178,7 +178,7 @@ def test_a_failed_load_is_one_verdict() -> None:
     bench.endpoint.load_failed(ProviderError(ErrorKind.CREDENTIAL), MODEL)
 
     assert [("ollama/m", "open", "load_failed")] == bench.turns
-    assert ErrorKind.CREDENTIAL.value == str(bench.endpoint.refusal(MODEL, sole=False))
+    assert ErrorKind.CREDENTIAL.value == str(bench.endpoint.refusal(MODEL, only_candidate=False))
 
 
 def test_a_load_that_cannot_connect_counts_against_connections() -> None:
@@ -194,7 +194,7 @@ def test_callers_names_do_not_push_out_an_open_breaker() -> None:
     for _ in range(STREAK):
         bench.endpoint.load_failed(ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL)
     for number in range(2 * REMEMBERED_MODELS):
-        bench.endpoint.refusal(f"model-{number}", sole=False)
+        bench.endpoint.refusal(f"model-{number}", only_candidate=False)
 
     assert State.OPEN is bench.answering.state
     assert REMEMBERED_MODELS == len(bench.endpoint._models)  # noqa: SLF001  memory is asked
@@ -276,7 +276,7 @@ async def test_who_is_held_back_gets_no_place_until_let_through() -> None:
     waiting = bench.stream(bench.place())
     await anext(waiting)
     bench.endpoint.hold_back(MODEL)
-    refusal = bench.endpoint.refusal(MODEL, sole=True)
+    refusal = bench.endpoint.refusal(MODEL, only_candidate=True)
     with pytest.raises(ProviderError, match=ErrorKind.OPEN) as held:
         await anext(waiting)
     bench.endpoint.let_through(MODEL)
@@ -286,7 +286,7 @@ async def test_who_is_held_back_gets_no_place_until_let_through() -> None:
     assert refusal.retry_after_s is None
     assert not held.value.called
     assert 0 == len(bench.inner.calls)
-    assert bench.endpoint.refusal(MODEL, sole=False) is None
+    assert bench.endpoint.refusal(MODEL, only_candidate=False) is None
 
 
 async def test_calls_without_a_byte_can_be_ended_and_others_go_on() -> None:
@@ -361,7 +361,7 @@ async def test_turns_are_told_when_it_opens_and_closes() -> None:
 async def test_an_event_after_the_budget_is_not_asked_for() -> None:
     bench = Bench()
     place = bench.place()
-    events = bench.endpoint.stream_chat(place, chat_request(model=MODEL), budget_of())
+    events = bench.endpoint.stream_chat(place, chat_request(model=MODEL), limits_of())
     await events.aclose()
     place.give_back()
 

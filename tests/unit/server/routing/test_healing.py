@@ -122,13 +122,13 @@ async def test_meanwhile_nobody_gets_a_place(detached: Detached) -> None:
     ward.loading.source.gate.close()
     ward.bench.clock.advance(60)
     await eventually(lambda: ward.loading.loads.is_loading(MODEL))
-    refusal = ward.bench.endpoint.refusal(MODEL, sole=True)
+    refusal = ward.bench.endpoint.refusal(MODEL, only_candidate=True)
     ward.loading.source.gate.open()
     await ward.settled()
 
     assert refusal is not None
     assert ErrorKind.OPEN is refusal.kind
-    assert ward.bench.endpoint.refusal(MODEL, sole=True) is None
+    assert ward.bench.endpoint.refusal(MODEL, only_candidate=True) is None
 
 
 async def test_calls_that_hang_on_it_are_closed_before_the_unload(detached: Detached) -> None:
@@ -304,7 +304,7 @@ async def test_where_the_server_does_not_take_the_order_it_stays_open(detached: 
     assert ["wedged", "still wedged connect"] == ward.told
     assert State.OPEN is ward.bench.answering.state
     ward.bench.clock.advance(60)
-    assert ward.bench.endpoint.refusal(MODEL, sole=False) is None
+    assert ward.bench.endpoint.refusal(MODEL, only_candidate=False) is None
 
 
 async def test_not_every_model_is_remembered_for_ever(detached: Detached) -> None:

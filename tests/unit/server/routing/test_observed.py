@@ -13,7 +13,7 @@ from llmsvc_server.routing.observed import Observed
 from llmsvc_server.routing.pace import Pace
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import ScriptedProvider, Step, done
 
 
@@ -33,16 +33,16 @@ class Bench:
         """Return a step that takes so many seconds."""
         return lambda: self.clock.advance(length_s)
 
-    async def read(self, *steps: Step, whole_patience: bool = True) -> list[object]:
+    async def read(self, *steps: Step, is_full_length: bool = True) -> list[object]:
         self.inner.will(*steps)
-        budget = replace(budget_of(), whole_patience=whole_patience)
+        limits = replace(limits_of(), is_full_length=is_full_length)
         request = chat_request(model="m")
-        async with aclosing(self.provider.stream_chat(request, budget)) as events:
+        async with aclosing(self.provider.stream_chat(request, limits)) as events:
             return [event async for event in events]
 
-    async def failure(self, *steps: Step, whole_patience: bool = True) -> ProviderError:
+    async def failure(self, *steps: Step, is_full_length: bool = True) -> ProviderError:
         with pytest.raises(ProviderError) as raised:
-            await self.read(*steps, whole_patience=whole_patience)
+            await self.read(*steps, is_full_length=is_full_length)
         return raised.value
 
 
@@ -80,7 +80,7 @@ async def test_who_leaves_before_the_end_leaves_an_attempt_that_is_over(
 ) -> None:
     bench = Bench()
     bench.inner.will(Delta("a"), done())
-    async with aclosing(bench.provider.stream_chat(chat_request(), budget_of())) as events:
+    async with aclosing(bench.provider.stream_chat(chat_request(), limits_of())) as events:
         for _ in range(taken):
             await anext(events)
     (report,) = bench.reporter.finished
@@ -135,14 +135,14 @@ async def test_how_fast_it_reads_is_learned_from_what_was_not_cached(
 
 
 @pytest.mark.parametrize(
-    ("phase", "whole_patience", "expected_s"),
+    ("phase", "is_full_length", "expected_s"),
     [("first_token", True, 20), ("first_token", False, 10), ("idle", True, 10)],
 )
 async def test_only_a_whole_silence_asks_for_more_patience(
-    phase: str, *, whole_patience: bool, expected_s: float
+    phase: str, *, is_full_length: bool, expected_s: float
 ) -> None:
     bench = Bench()
-    await bench.failure(ProviderError(ErrorKind.SILENT, phase=phase), whole_patience=whole_patience)
+    await bench.failure(ProviderError(ErrorKind.SILENT, phase=phase), is_full_length=is_full_length)
 
     assert expected_s == bench.pace.reading_s("m", 1_000)
 

@@ -280,4 +280,4 @@ async def test_a_prompt_beyond_a_known_window_is_not_even_sent() -> None:
 
 
 def test_a_provider_without_breakers_refuses_nothing() -> None:
-    assert never_refuses("m", sole=False) is None
+    assert never_refuses("m", only_candidate=False) is None

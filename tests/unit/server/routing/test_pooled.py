@@ -11,7 +11,7 @@ from llmsvc_server.reports import QueueState
 from llmsvc_server.routing.pooled import REMEMBERED_MODELS
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import done
 from tests.unit.server.routing.endpoints import MODEL
 from tests.unit.server.routing.pools import ADVICE, PoolBench, outcome, read
@@ -67,12 +67,12 @@ async def test_they_are_served_in_order() -> None:
         _ = group.create_task(read(bench.pool))
         await gate.reached()
         for number in range(5):
-            budget = replace(budget_of(), may_repeat=bool(number % 2))
-            _ = group.create_task(read(bench.pool, budget=budget))
+            limits = replace(limits_of(), may_repeat=bool(number % 2))
+            _ = group.create_task(read(bench.pool, limits=limits))
             await eventually(partial(_waits, bench, number + 1))
         gate.open()
 
-    order = [call.budget.may_repeat for call in bench.one.inner.calls[1:]]
+    order = [call.limits.may_repeat for call in bench.one.inner.calls[1:]]
     assert [False, True, False, True, False] == order
 
 
@@ -110,7 +110,7 @@ async def test_models_that_share_places_take_turns() -> None:
 async def test_the_place_is_kept_until_the_upstream_is_closed() -> None:
     bench = PoolBench()
     bench.one.inner.closing = Gate()
-    events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+    events = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
     await anext(events)
     await anext(events)
     async with asyncio.TaskGroup() as group:
@@ -126,7 +126,7 @@ async def test_the_place_is_kept_until_the_upstream_is_closed() -> None:
 @pytest.mark.parametrize("steps", range(4))
 async def test_left_at_any_event_it_frees_its_place(steps: int) -> None:
     bench = PoolBench()
-    events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+    events = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
     for _ in range(steps):
         await anext(events)
     await events.aclose()
@@ -142,7 +142,7 @@ async def test_left_while_told_to_wait_it_is_in_nobodys_way() -> None:
     async with asyncio.TaskGroup() as group:
         _ = group.create_task(read(bench.pool))
         await gate.reached()
-        events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+        events = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
         first = await anext(events)
         await events.aclose()
         gate.open()
@@ -170,13 +170,13 @@ async def test_patience_starts_anew_after_a_wait() -> None:
     bench = PoolBench()
     gate = Gate()
     bench.one.inner.will(gate, done())
-    budget = budget_of(first_token_s=1)
+    limits = limits_of(first_token_s=1)
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
-            _ = group.create_task(read(bench.pool, budget=budget))
+            _ = group.create_task(read(bench.pool, limits=limits))
         await gate.reached()
         gate.open()
-    first, second = (call.budget.first_token_by for call in bench.one.inner.calls)
+    first, second = (call.limits.first_token_by for call in bench.one.inner.calls)
 
     assert 5 < second.at_s - first.at_s <= 7
 
@@ -204,7 +204,7 @@ async def test_a_place_that_came_free_while_the_wait_was_told_is_taken() -> None
     async with asyncio.TaskGroup() as group:
         running = group.create_task(read(bench.pool))
         await gate.reached()
-        events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+        events = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
         await anext(events)
         gate.open()
         await running
@@ -223,7 +223,7 @@ async def test_what_happened_while_the_wait_was_told_is_not_waited_out() -> None
         running = group.create_task(read(bench.pool))
         await gate.reached()
         for change in (bench.one.known.clear, bench.pool.close):
-            events = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+            events = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
             await anext(events)
             change()
             with pytest.raises(LlmsvcError) as refused:
@@ -287,8 +287,8 @@ async def test_with_an_alternative_a_wait_is_short(queue_timeout_s: float) -> No
         _ = group.create_task(outcome(bench.pool))
         await gate.reached()
         began_s = loop.time()
-        budget = budget_of(30 if queue_timeout_s < 1 else 0.4, fallback_follows=True)
-        refused = await outcome(bench.pool, budget=budget)
+        limits = limits_of(30 if queue_timeout_s < 1 else 0.4, fallback_follows=True)
+        refused = await outcome(bench.pool, limits=limits)
         took_s = loop.time() - began_s
         gate.open()
 
@@ -305,7 +305,7 @@ async def test_without_one_it_ends_when_a_usual_answer_would_come_too_late() -> 
     async with asyncio.TaskGroup() as group:
         _ = group.create_task(outcome(bench.pool))
         await gate.reached()
-        refused = await outcome(bench.pool, budget=budget_of(40.01))
+        refused = await outcome(bench.pool, limits=limits_of(40.01))
         gate.open()
 
     assert ErrorKind.QUEUE_FULL is refused

@@ -11,7 +11,7 @@ from llmsvc_server.reports import BreakerState as State
 from llmsvc_server.routing.breaker import STREAK
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
-from tests.fakes.requests import budget_of
+from tests.fakes.requests import limits_of
 from tests.fakes.scripted_provider import done
 from tests.unit.server.routing.endpoints import MODEL, unreachable
 from tests.unit.server.routing.pools import PoolBench, outcome, read
@@ -20,7 +20,7 @@ from tests.unit.server.routing.pools import PoolBench, outcome, read
 async def test_an_endpoint_that_is_down_refuses_at_once() -> None:
     bench = PoolBench()
     bench.one.known.clear()
-    refusal = bench.pool.refusal(MODEL, sole=True)
+    refusal = bench.pool.refusal(MODEL, only_candidate=True)
 
     assert isinstance(refusal, ProviderError)
     assert refusal.kind is ErrorKind.CONNECT
@@ -39,7 +39,7 @@ async def test_of_several_refusals_the_one_that_ends_first_is_told() -> None:
     bench.clock.advance(5)
     bench.one.known.add(MODEL)
     bench.other.endpoint.load_failed(unreachable(), MODEL)
-    refusal = bench.pool.refusal(MODEL, sole=False)
+    refusal = bench.pool.refusal(MODEL, only_candidate=False)
 
     assert refusal is not None
     assert "ollama#1" == refusal.endpoint
@@ -138,8 +138,8 @@ async def test_who_has_nowhere_else_to_go_passes_an_open_breaker_once_a_second()
     bench.one.inner.usually(ProviderError(ErrorKind.TRANSIENT))
     kinds = []
     for _ in range(4):
-        sole = [replace(budget_of(), sole=True) for _ in range(5)]
-        kinds += [await outcome(bench.pool, budget=budget) for budget in sole]
+        only_candidate = [replace(limits_of(), only_candidate=True) for _ in range(5)]
+        kinds += [await outcome(bench.pool, limits=limits) for limits in only_candidate]
         bench.clock.advance(1)
 
     assert 4 == len(bench.one.inner.calls) - before

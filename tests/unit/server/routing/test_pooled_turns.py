@@ -8,7 +8,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.breaker import STREAK
 from tests.fakes.eventually import eventually
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import done
 from tests.unit.server.routing.endpoints import MODEL
 from tests.unit.server.routing.pools import PoolBench, outcome, read
@@ -18,9 +18,9 @@ ANSWER = [Waiting(Phase.PROVIDER), Delta("hello"), done()]
 
 async def test_once_the_whole_answer_has_come_nobody_waits_for_its_reader() -> None:
     bench = PoolBench()
-    reading = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+    reading = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
     begun = [await anext(reading), await anext(reading)]
-    turn = bench.one.inner.calls[0].budget.turn
+    turn = bench.one.inner.calls[0].limits.turn
     assert turn is not None
     turn.over()
     turn.over()
@@ -33,12 +33,12 @@ async def test_once_the_whole_answer_has_come_nobody_waits_for_its_reader() -> N
 
 async def test_who_waits_gets_the_place_of_an_answer_that_has_come() -> None:
     bench = PoolBench()
-    reading = bench.pool.stream_chat(chat_request(model=MODEL), budget_of())
+    reading = bench.pool.stream_chat(chat_request(model=MODEL), limits_of())
     async with aclosing(reading), asyncio.TaskGroup() as group:
         begun = [await anext(reading), await anext(reading)]
         second = group.create_task(read(bench.pool))
         await eventually(lambda: bench.waiting() == 1)
-        turn = bench.one.inner.calls[0].budget.turn
+        turn = bench.one.inner.calls[0].limits.turn
         assert turn is not None
         turn.over()
         await second
@@ -50,7 +50,7 @@ async def test_who_waits_gets_the_place_of_an_answer_that_has_come() -> None:
 async def test_the_end_is_passed_on_once_the_place_is_free() -> None:
     bench = PoolBench()
     held = {}
-    async with aclosing(bench.pool.stream_chat(chat_request(model=MODEL), budget_of())) as events:
+    async with aclosing(bench.pool.stream_chat(chat_request(model=MODEL), limits_of())) as events:
         async for event in events:
             held[type(event)] = bench.pool.in_flight
 
@@ -67,7 +67,7 @@ async def test_a_trial_keeps_its_place_until_it_is_judged() -> None:
     trial, after = await read(bench.pool), await read(bench.pool)
 
     assert [ANSWER, ANSWER] == [trial, after]
-    on_trial, usual = (call.budget.turn for call in bench.one.inner.calls[-2:])
+    on_trial, usual = (call.limits.turn for call in bench.one.inner.calls[-2:])
     assert on_trial is None
     assert usual is not None
 

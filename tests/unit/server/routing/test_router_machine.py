@@ -11,7 +11,7 @@ from functools import partial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsvc_server.chat.deadline import Budget, Deadline
+from llmsvc_server.chat.deadline import AttemptLimits, Deadline
 from llmsvc_server.chat.events import (
     ChatEvent,
     ChatEvents,
@@ -76,7 +76,7 @@ class Upstream:
     behaviours: list[Behaviour]
     made: list[Made]
 
-    async def stream_chat(self, request: ChatRequest, budget: Budget) -> ChatEvents:
+    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Do the next thing."""
         assert request.model == f"model-of-{self.info.name}"
         behaviour = self.behaviours.pop(0)
@@ -84,9 +84,9 @@ class Upstream:
         began_s = now_s()
         error = behaviour.fails() if behaviour.fails else None
         yield Waiting(Phase.PROVIDER)
-        if behaviour.takes_s > budget.first_token_by.remaining_s():
+        if behaviour.takes_s > limits.first_token_by.remaining_s():
             error = ProviderError(ErrorKind.SILENT, phase="first_token")
-            await passed(budget.first_token_by.remaining_s())
+            await passed(limits.first_token_by.remaining_s())
         else:
             await passed(behaviour.takes_s)
             sent = error is None or error.called

@@ -11,7 +11,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.timed import Timed
 from tests.fakes.gate import Gate
-from tests.fakes.requests import budget_of, chat_request, in_s
+from tests.fakes.requests import chat_request, in_s, limits_of
 from tests.fakes.scripted_provider import ScriptedProvider, done
 
 
@@ -26,8 +26,8 @@ async def read(
     length_s: float = 60.0,
     model: str = "m",
 ) -> list[object]:
-    budget = budget_of(length_s, first_token_s=first_token_s)
-    async with aclosing(provider.stream_chat(chat_request(model=model), budget)) as events:
+    limits = limits_of(length_s, first_token_s=first_token_s)
+    async with aclosing(provider.stream_chat(chat_request(model=model), limits)) as events:
         return [event async for event in events]
 
 
@@ -81,7 +81,7 @@ async def test_an_answer_longer_than_any_limit_passes_while_it_goes_on() -> None
 async def test_time_that_the_consumer_takes_does_not_count() -> None:
     inner = ScriptedProvider(Delta("a"), Delta("b"), done())
     seen: list[object] = []
-    async with aclosing(timed(inner, idle_s=0.03).stream_chat(chat_request(), budget_of())) as all_:
+    async with aclosing(timed(inner, idle_s=0.03).stream_chat(chat_request(), limits_of())) as all_:
         async for event in all_:
             seen.append(event)
             await loop_runs_on(0.06)
@@ -142,11 +142,11 @@ async def stalled(
     *, left_s: float, delivery: Delivery = Delivery.WHOLE, fallback_follows: bool = True
 ) -> ProviderError:
     """Return how an answer ends that stalls while later candidates need all but `left_s`."""
-    budget = replace(budget_of(60, fallback_follows=fallback_follows), latest_first=in_s(left_s))
+    limits = replace(limits_of(60, fallback_follows=fallback_follows), latest_first=in_s(left_s))
     provider = timed(ScriptedProvider(Delta("a"), Gate()), idle_s=1.5)
 
     async def run() -> None:
-        stream = provider.stream_chat(chat_request(delivery=delivery), budget)
+        stream = provider.stream_chat(chat_request(delivery=delivery), limits)
         async with aclosing(stream) as events:
             async for _ in events:
                 pass

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.deadline import Budget
+from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import Delta, Phase, Waiting
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -13,7 +13,7 @@ from llmsvc_server.routing.breaker import STREAK
 from llmsvc_server.routing.warmed import Warmed
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
-from tests.fakes.requests import budget_of, chat_request
+from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import done
 from tests.unit.server.routing.endpoints import MODEL, silent
 from tests.unit.server.routing.pools import PoolBench, outcome, read
@@ -73,9 +73,9 @@ async def detached() -> AsyncIterator[Detached]:
         yield tasks
 
 
-async def told(bench: WarmBench, budget: Budget | None = None) -> ProviderError:
+async def told(bench: WarmBench, limits: AttemptLimits | None = None) -> ProviderError:
     with pytest.raises(ProviderError) as raised:
-        await read(bench.warmed, budget=budget)
+        await read(bench.warmed, limits=limits)
     return raised.value
 
 
@@ -92,13 +92,13 @@ async def test_a_cold_one_is_waited_for_and_then_asked_with_patience_anew(
     detached: Detached,
 ) -> None:
     bench = WarmBench(detached)
-    budget = budget_of(first_token_s=1)
-    events = await read(bench.warmed, budget=budget)
-    given = bench.one.inner.calls[0].budget.first_token_by
+    limits = limits_of(first_token_s=1)
+    events = await read(bench.warmed, limits=limits)
+    given = bench.one.inner.calls[0].limits.first_token_by
 
     assert [Waiting(Phase.LOADING), *ANSWER] == events
     assert [1] == bench.asked
-    assert 5 < given.at_s - budget.first_token_by.at_s <= 7
+    assert 5 < given.at_s - limits.first_token_by.at_s <= 7
 
 
 async def test_no_place_is_held_while_it_loads(detached: Detached) -> None:
@@ -137,7 +137,7 @@ async def test_where_another_could_answer_a_load_too_long_is_not_waited_for(
     await bench.source.load(MODEL, 20)
     bench.source.loads.looked()
     bench.source.source.gate.close()
-    error = await told(bench, budget_of(60, first_token_s=10, fallback_follows=True))
+    error = await told(bench, limits_of(60, first_token_s=10, fallback_follows=True))
     await bench.source.source.gate.reached(2)
 
     assert error.kind is ErrorKind.COLD_LOAD
@@ -149,13 +149,13 @@ async def test_where_another_could_answer_a_load_too_long_is_not_waited_for(
 async def test_where_nobody_else_could_it_is(detached: Detached) -> None:
     bench = WarmBench(detached)
 
-    assert "answer" == await outcome(bench.warmed, budget=budget_of(10))
+    assert "answer" == await outcome(bench.warmed, limits=limits_of(10))
 
 
 async def test_a_wait_in_vain_says_how_long_it_takes_still(detached: Detached) -> None:
     bench = WarmBench(detached)
     bench.source.source.gate.close()
-    error = await told(bench, budget_of(60, first_token_s=0.02))
+    error = await told(bench, limits_of(60, first_token_s=0.02))
 
     assert error.kind is ErrorKind.COLD_LOAD
     assert (30, False) == (error.retry_after_s, error.called)
@@ -321,7 +321,7 @@ async def test_a_queue_longer_than_a_load_begins_one_elsewhere(detached: Detache
 @pytest.mark.parametrize("count", range(4))
 async def test_left_at_any_event_it_frees_all_but_the_load(detached: Detached, count: int) -> None:
     bench = WarmBench(detached)
-    events = bench.warmed.stream_chat(chat_request(model=MODEL), budget_of())
+    events = bench.warmed.stream_chat(chat_request(model=MODEL), limits_of())
     for _ in range(count):
         await anext(events)
     await events.aclose()
@@ -336,6 +336,6 @@ async def test_who_has_nowhere_else_to_go_loads_behind_an_open_breaker_too(
     bench = WarmBench(detached)
     for _ in range(STREAK):
         bench.one.endpoint.load_failed(ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL)
-    sole = replace(budget_of(), sole=True)
+    only_candidate = replace(limits_of(), only_candidate=True)
 
-    assert "answer" == await outcome(bench.warmed, budget=sole)
+    assert "answer" == await outcome(bench.warmed, limits=only_candidate)
