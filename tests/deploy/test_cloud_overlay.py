@@ -76,7 +76,7 @@ def test_the_way_out_leads_to_the_clouds_port_and_not_into_private_networks(
 
 def test_another_network_of_the_operators_is_added_by_the_variable(cluster_config: Path) -> None:
     text = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
-    name, value = re.findall(r"`(LLMSVC_\w+LOCAL_NETWORKS)` with `([^`]+)`", text)[0]
+    name, value = re.findall(r"`(LLMSVC_\w+LOCAL_NETWORKS)`\s+with\s+`([^`]+)`", text)[0]
     ollama = load(str(cluster_config), {name: value}).settings.llm.candidates["ollama"]
     assert isinstance(ollama, OllamaSettings)
 
