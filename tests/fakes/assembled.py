@@ -27,7 +27,7 @@ from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.open_streams import OpenStreams
 from llmsvc_server.rpc.options import server_options
 from llmsvc_server.rpc.reflection_servicer import reflections
-from llmsvc_server.rpc.server import assemble, bind, time_limits
+from llmsvc_server.rpc.server import assemble, bind, method_table
 from llmsvc_server.rpc.unsent import Unsent
 from tests.fakes.chances import STEADY
 from tests.fakes.doors import door_here
@@ -118,12 +118,16 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     server = assemble(
         door_here(),
         guard=Guard(
-            time_limits(chat_s=chat_s, stream_s=stream_s, cap_s=cap_s),
+            method_table(
+                chat_s=chat_s,
+                stream_s=stream_s,
+                cap_s=cap_s,
+                registry=in_flight,
+                reporter=reporter,
+                gate=unsent,
+            ),
             arrivals=arrivals,
-            in_flight=in_flight,
-            unsent=unsent,
-            unsent_others=Unsent(held_of_others, longest_s=write_s),
-            reporter=reporter,
+            probes=Unsent(held_of_others, longest_s=write_s),
             clock=clock,
         ),
         llm=LLMServicer(

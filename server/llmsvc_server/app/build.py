@@ -43,7 +43,7 @@ from llmsvc_server.rpc.options import (
     server_options,
 )
 from llmsvc_server.rpc.reflection_servicer import reflections
-from llmsvc_server.rpc.server import assemble, assemble_health, bind, time_limits
+from llmsvc_server.rpc.server import assemble, assemble_health, bind, method_table
 from llmsvc_server.rpc.unsent import Unsent
 
 UNREAD_PROBES_BYTES = 16 * 2**20
@@ -162,16 +162,16 @@ async def build(
     server = assemble(
         door,
         guard=Guard(
-            time_limits(
+            method_table(
                 chat_s=limits.chat_deadline_s,
                 stream_s=limits.stream_deadline_s,
                 cap_s=limits.deadline_cap_s,
+                registry=in_flight,
+                reporter=reporter,
+                gate=unsent,
             ),
             arrivals=arrivals,
-            in_flight=in_flight,
-            unsent=unsent,
-            unsent_others=_unsent_others(),
-            reporter=reporter,
+            probes=_unsent_probes(),
             clock=clock,
         ),
         llm=LLMServicer(
@@ -201,15 +201,7 @@ async def build(
     connections = [Connections(places, MAX_CONNECTIONS, reporter)]
     health = None
     if settings.server.health_listen is not None:
-        guard = Guard(
-            {},
-            arrivals=arrivals,
-            in_flight=in_flight,
-            unsent=unsent,
-            unsent_others=_unsent_others(),
-            reporter=reporter,
-            clock=clock,
-        )
+        guard = Guard({}, arrivals=arrivals, probes=_unsent_probes(), clock=clock)
         health = _health_listener(settings.server.health_listen, door, guard, board, stack)
         connections.append(Connections(health.places, MAX_HEALTH_CONNECTIONS, reporter))
     return App(
@@ -227,7 +219,7 @@ async def build(
     )
 
 
-def _unsent_others() -> Unsent:
+def _unsent_probes() -> Unsent:
     """Return what counts answers to probes apart: no chat's answer keeps a probe out."""
     return Unsent(HeldAnswers(each_bytes=0, most_bytes=UNREAD_PROBES_BYTES), longest_s=0.0)
 

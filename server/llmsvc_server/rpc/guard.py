@@ -1,11 +1,12 @@
-"""The one outermost interceptor: every call gets exactly one status, and chats one report.
+"""The one outermost interceptor: every call gets exactly one status, and one report if it is no probe.
 
 It reads the context once, limits the time, keeps the call in the registry, and turns what was
-raised into a status. Nothing else maps errors. Chats get their requests as bytes.
+raised into a status. Nothing else maps errors. Methods get their requests as bytes, probes as
+messages.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, NoReturn, cast
@@ -29,7 +30,6 @@ from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.callinfo import (
     REQUEST_ID_KEY,
     Call,
-    TimeLimits,
     call_from,
     caller_of,
     current_call,
@@ -40,6 +40,7 @@ from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.headers import trailing_metadata
 from llmsvc_server.rpc.inflight import InFlight
+from llmsvc_server.rpc.methods import MethodRules, MethodTable
 from llmsvc_server.rpc.status import RpcFailure, to_failure
 from llmsvc_server.rpc.unsent import COPIES, Unsent
 
@@ -55,31 +56,27 @@ _MAKERS = {
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Guards every method; those in `limits` are chats, in time and reported.
+    """Guards every method, as the table of methods has it; what has no row there is a probe.
 
     To grpcio each method takes a stream of requests, so that it is the guard who reads the one that
     there is: grpcio would read it before anybody can refuse it or end the wait, and hold it until
     the end of the call. On the wire it is the same.
     """
 
-    def __init__(  # noqa: PLR0913  the parts it asks, all by keyword
-        self,
-        limits: Mapping[str, TimeLimits],
-        *,
-        arrivals: Arrivals,
-        in_flight: InFlight,
-        unsent: Unsent,
-        unsent_others: Unsent,
-        reporter: Reporter,
-        clock: Clock,
+    def __init__(
+        self, methods: MethodTable, *, arrivals: Arrivals, probes: Unsent, clock: Clock
     ) -> None:
-        """Limit the methods in `limits`, by full name; count what nobody reads of them, and of others."""
-        self._limits = limits
+        """Guard `methods` by their rows.
+
+        Args:
+            methods: The table.
+            arrivals: Reads requests.
+            probes: Counts what nobody reads of the answers to probes.
+            clock: Monotonic seconds.
+        """
+        self._methods = methods
         self._arrivals = arrivals
-        self._in_flight = in_flight
-        self._unsent = unsent
-        self._unsent_others = unsent_others
-        self._reporter = reporter
+        self._probes = probes
         self._clock = clock
         self._guarded: dict[str, Handler] = {}
 
@@ -101,36 +98,36 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _guard(self, name: str, inner: Handler) -> Handler:
         make = _MAKERS[inner.response_streaming]
-        limits = self._limits.get(name)
-        if limits is None:
-            return make(self._guarded_other(inner), None, inner.response_serializer)
-        return make(self._guarded_chat(name, inner, limits), None, None)  # it encodes by itself
+        rules = self._methods.get(name)
+        if rules is None:
+            return make(self._guard_probe(inner), None, inner.response_serializer)
+        return make(self._guard_method(name, inner, rules), None, None)  # it encodes by itself
 
-    def _guarded_chat(self, name: str, inner: Handler, limits: TimeLimits) -> Method:
+    def _guard_method(self, name: str, inner: Handler, rules: MethodRules) -> Method:
         method, encode = _method(inner), _encoder(inner)
 
-        async def guarded_chat(_requests: object, context: Context) -> object:
-            call = call_from(context, name, limits, self._clock)
+        async def guarded(_requests: object, context: Context) -> object:
+            call = call_from(context, name, rules.limits, self._clock)
             current_call.set(call)
-            self._reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
+            rules.reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
-                response = await self._in_time(call, method, context)
+                response = await self._in_time(call, rules.registry, method, context)
                 response, call.outcome = encode(response), None  # bytes alone wait for the caller
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
-                self._report_cancel(call)
+                self._report_cancel(call, rules.reporter)
                 raise
             except Exception as error:  # noqa: BLE001  the one place that maps them all
-                failure = self._failure(call, error)
+                failure = self._failure(call, error, rules.reporter)
             else:
-                self._report(call, code="OK")
+                self._report(call, rules.reporter, code="OK")
                 return response
             # Here, because the error has gone, and with its frames the request that they held.
-            return await self._end(call, context, failure)
+            return await _end(call, rules, context, failure)
 
-        return guarded_chat
+        return guarded
 
-    def _guarded_other(self, inner: Handler) -> Method:
+    def _guard_probe(self, inner: Handler) -> Method:
         method = _method(inner)
 
         async def guarded(_requests: object, context: Context) -> object:
@@ -139,10 +136,10 @@ class Guard(grpc.aio.ServerInterceptor):
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
                 with AS_CALLER_SEES:
                     request = await self._asked(inner, context)
-                    self._unsent_others.check(caller)
+                    self._probes.check(caller)
                     response = await method(request, context)
                 if isinstance(response, Message):  # whole: nobody has waited for its reader
-                    self._unsent_others.hold(caller, COPIES * response.ByteSize())
+                    self._probes.hold(caller, COPIES * response.ByteSize())
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001  as above
@@ -154,14 +151,16 @@ class Guard(grpc.aio.ServerInterceptor):
         return guarded
 
     async def _asked(self, inner: Handler, context: Context) -> object:
-        """Return what a method takes that is no chat: a small message, or a stream of bytes."""
+        """Return what a probe takes: a small message, or a stream of bytes."""
         if inner.request_streaming:
             return self._arrivals.requests(context)
         decode = cast("Decoder", inner.request_deserializer)
         return decoded_small(decode, await self._arrivals.request(context))
 
-    async def _in_time(self, call: Call, method: Method, context: Context) -> object:
-        limit = self._in_flight.limit(call)
+    async def _in_time(
+        self, call: Call, registry: InFlight, method: Method, context: Context
+    ) -> object:
+        limit = registry.limit(call)
         try:
             with limit, AS_CALLER_SEES:
                 return await method(await self._arrived(call, context), context)
@@ -173,33 +172,35 @@ class Guard(grpc.aio.ServerInterceptor):
             raise
 
     async def _arrived(self, call: Call, context: Context) -> bytes:
-        """Return a chat's request, which nobody else holds."""
+        """Return a request as bytes, which nobody else holds."""
         request = await self._arrivals.request(context)
         call.has_arrived = True
         return request
 
-    def _failure(self, call: Call, error: Exception) -> RpcFailure:
+    def _failure(self, call: Call, error: Exception, reporter: Reporter) -> RpcFailure:
         """Return what the caller is told, once it is reported."""
         failure = to_failure(_after_commit(call, error), call.receipt)
-        self._report(call, code=failure.code, failure=failure, detail=_defect(failure, error))
+        self._report(
+            call, reporter, code=failure.code, failure=failure, detail=_defect(failure, error)
+        )
         let_go(error)
         call.outcome = None  # a whole answer that found no room must not stay with its call
         return failure
 
-    async def _end(self, call: Call, context: Context, failure: RpcFailure) -> NoReturn:
-        if failure.reason == "SERVER_DRAINING":
-            await self._in_flight.farewell.wait(call.finish_by.remaining_s() / 2)
-        self._unsent.hold(call.caller, call.unsent_bytes)
-        await _abort(context, failure, call.request_id)
-
-    def _report_cancel(self, call: Call) -> None:
+    def _report_cancel(self, call: Call, reporter: Reporter) -> None:
         late = call.limit_s is None and call.finish_by.remaining_s() == 0
-        self._report(call, code="DEADLINE_EXCEEDED" if late else "CANCELLED")
+        self._report(call, reporter, code="DEADLINE_EXCEEDED" if late else "CANCELLED")
 
     def _report(
-        self, call: Call, *, code: str, failure: RpcFailure | None = None, detail: str = ""
+        self,
+        call: Call,
+        reporter: Reporter,
+        *,
+        code: str,
+        failure: RpcFailure | None = None,
+        detail: str = "",
     ) -> None:
-        self._reporter.rpc_finished(
+        reporter.rpc_finished(
             RpcReport(
                 method=call.method,
                 request_id=call.request_id,
@@ -284,6 +285,13 @@ def _defect(failure: RpcFailure, error: Exception) -> str:
     if failure.reason != "INTERNAL_ERROR" and isinstance(error, LlmsvcError):
         return ""
     return f"{type(error).__name__} at {place_of(error)}"
+
+
+async def _end(call: Call, rules: MethodRules, context: Context, failure: RpcFailure) -> NoReturn:
+    if failure.reason == "SERVER_DRAINING":
+        await rules.registry.farewell.wait(call.finish_by.remaining_s() / 2)
+    rules.gate.hold(call.caller, call.unsent_bytes)
+    await _abort(context, failure, call.request_id)
 
 
 async def _abort(context: Context, failure: RpcFailure, request_id: str) -> NoReturn:

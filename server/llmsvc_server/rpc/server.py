@@ -1,30 +1,56 @@
 """Assembly of the gRPC server. Reads as a list."""
 
-from collections.abc import Mapping
 from typing import cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
+from llmsvc_server.reports import Reporter
 from llmsvc_server.rpc.callinfo import TimeLimits
 from llmsvc_server.rpc.door.interface import Door, Options, Server
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
+from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.listening import TAKEN, CannotBind, NotFree, Places, places
 from llmsvc_server.rpc.llm_servicer import LLMServicer
+from llmsvc_server.rpc.methods import MethodRules, MethodTable
 from llmsvc_server.rpc.open_streams import OpenStreams
 from llmsvc_server.rpc.reflection_servicer import reflection_handlers
+from llmsvc_server.rpc.unsent import Unsent
 
 LLM_SERVICE = llm_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
 HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
-def time_limits(*, chat_s: float, stream_s: float, cap_s: float) -> Mapping[str, TimeLimits]:
-    """Return the time limits of each chat method, by full method name, from seconds."""
+def method_table(  # noqa: PLR0913  plain parts, all by keyword
+    *,
+    chat_s: float,
+    stream_s: float,
+    cap_s: float,
+    registry: InFlight,
+    reporter: Reporter,
+    gate: Unsent,
+) -> MethodTable:
+    """Return how the guard treats each method of the product's service.
+
+    Args:
+        chat_s: Our limit on a Chat whose caller sets none.
+        stream_s: The same of a ChatStream.
+        cap_s: Longest call, whatever its caller wants.
+        registry: Knows the calls that run.
+        reporter: Is told of them.
+        gate: Counts what callers have not taken.
+    """
+    defaults_s = {"Chat": chat_s, "ChatStream": stream_s}
     return {
-        f"/{LLM_SERVICE}/Chat": TimeLimits(default_s=chat_s, cap_s=cap_s),
-        f"/{LLM_SERVICE}/ChatStream": TimeLimits(default_s=stream_s, cap_s=cap_s),
+        f"/{LLM_SERVICE}/{name}": MethodRules(
+            limits=TimeLimits(default_s=default_s, cap_s=cap_s),
+            registry=registry,
+            reporter=reporter,
+            gate=gate,
+        )
+        for name, default_s in defaults_s.items()
     }
 
 

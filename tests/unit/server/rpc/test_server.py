@@ -5,9 +5,13 @@ import pytest
 
 from llmsvc_server.config.server import MOST_WHOLE_BYTES
 from llmsvc_server.rpc.callinfo import TimeLimits
+from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.listening import CannotBind
 from llmsvc_server.rpc.options import MAX_ANSWER_BYTES, server_options
-from llmsvc_server.rpc.server import bind, time_limits
+from llmsvc_server.rpc.server import bind, method_table
+from llmsvc_server.rpc.unsent import Unsent
+from tests.fakes.assembled import everyday_held
+from tests.fakes.listening_reporter import ListeningReporter
 
 
 def a_server() -> grpc.aio.Server:
@@ -46,7 +50,16 @@ def test_both_calls_are_limited_each_by_its_own_default() -> None:
         "/llmsvc.v1.LLMService/ChatStream": TimeLimits(default_s=2, cap_s=3),
     }
 
-    assert expected == time_limits(chat_s=1, stream_s=2, cap_s=3)
+    table = method_table(
+        chat_s=1,
+        stream_s=2,
+        cap_s=3,
+        registry=InFlight(),
+        reporter=ListeningReporter(),
+        gate=Unsent(everyday_held(), longest_s=1.0),
+    )
+
+    assert expected == {name: rules.limits for name, rules in table.items()}
 
 
 def test_the_limit_of_a_message_is_one_of_requests() -> None:
