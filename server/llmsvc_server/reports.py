@@ -80,8 +80,8 @@ class HealthState(StrEnum):
     NOT_SERVING = "NOT_SERVING"
 
 
-class ProviderState(StrEnum):
-    """What a look at a provider found. Where it failed, an `ErrorKind` says so instead."""
+class PollState(StrEnum):
+    """What a poll of a provider found. Where it failed, an `ErrorKind` says so instead."""
 
     REACHABLE = "reachable"
     UNKNOWN = "unknown"
@@ -150,7 +150,7 @@ class ReporterState(StrEnum):
 
 State = (
     HealthState
-    | ProviderState
+    | PollState
     | ErrorKind
     | ModelsState
     | QueueState
@@ -163,7 +163,7 @@ State = (
 )
 SUBJECTS: Mapping[type[State], str] = {
     HealthState: "health",
-    ProviderState: "provider",
+    PollState: "provider",
     ErrorKind: "provider",
     ModelsState: "models",
     QueueState: "queue",

@@ -8,7 +8,7 @@ import pytest
 from llmsvc_server.config.memory import memory_of
 from llmsvc_server.config.providers import OllamaSettings
 from llmsvc_server.config.sources import load
-from llmsvc_server.health.verdict import Require, verdict
+from llmsvc_server.health.verdict import Require, judge
 from llmsvc_server.lifecycle import LAST_WORDS_S, STOP_SLACK_S
 from llmsvc_server.observability.log_writer import FLUSH_S
 from llmsvc_server.rpc.farewell import MOST_HELD_S
@@ -35,7 +35,7 @@ def health_port(cluster_config: Path) -> int:
 
 def test_every_probe_asks_for_a_name_that_the_server_has(container: Document) -> None:
     asked = {probe: container[probe]["grpc"]["service"] for probe in PROBES}
-    before_any_provider_is_known = verdict([], Require.ANY)
+    before_any_provider_is_known = judge([], Require.ANY)
 
     assert asked == PROBES
     assert set(asked.values()) <= set(before_any_provider_is_known)

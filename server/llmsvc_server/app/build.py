@@ -21,8 +21,8 @@ from llmsvc_server.config.memory import (
 )
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.health.board import Board
-from llmsvc_server.health.refresh import facts
-from llmsvc_server.health.verdict import Require, verdict
+from llmsvc_server.health.refresh import collect_facts
+from llmsvc_server.health.verdict import Require, judge
 from llmsvc_server.providers.unfinished import Unfinished
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
@@ -105,8 +105,8 @@ class App:
         self._publish()
 
     def _publish(self) -> None:
-        known = facts(self.providers.standings, self.providers.inventory)
-        self.board.publish(verdict(known, self.require, max_models=self.max_models))
+        known = collect_facts(self.providers.states, self.providers.inventory)
+        self.board.publish(judge(known, self.require, max_models=self.max_models))
 
     async def _publish_often(self, every_s: float) -> None:
         """Let time show: breakers turn and blocks end without any look or call."""
@@ -150,7 +150,7 @@ async def build(
     # Entered after the connections, so that no loop is left to use them once they are closed.
     await stack.enter_async_context(background)
     require = Require(settings.health.require)
-    board = Board(verdict(facts(providers.standings, providers.inventory), require), reporter)
+    board = Board(judge(collect_facts(providers.states, providers.inventory), require), reporter)
     in_flight = InFlight()
     admission = Admission(
         max_chats=settings.server.max_chats, max_request_bytes=settings.server.max_request_bytes

@@ -17,7 +17,7 @@ from llmsvc_server.config.providers import HostedEntry, MockSettings, ProviderEn
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.health.refresh import Standing
+from llmsvc_server.health.refresh import ProviderState
 from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsModels
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.shortlist import Bound
@@ -58,7 +58,7 @@ class Providers:
     addresses: Mapping[str, str]
 
     @property
-    def standings(self) -> Iterator[Standing]:
+    def states(self) -> Iterator[ProviderState]:
         """Every provider with its breakers and blocks, the sequence first."""
         for in_sequence, targets in (
             (True, self.targets.sequence),
@@ -66,7 +66,7 @@ class Providers:
         ):
             for target in targets:
                 name = target.provider.info.name
-                yield Standing(
+                yield ProviderState(
                     target=target,
                     in_sequence=in_sequence,
                     endpoints=self.endpoints.get(name, ()),

@@ -9,7 +9,7 @@ from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import ProviderError, let_go
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
-from llmsvc_server.reports import ModelsState, ProviderState, Reporter, Transition
+from llmsvc_server.reports import ModelsState, PollState, Reporter, Transition
 
 LOOK_LIMIT_S = 2.0
 """Longest refresh of one provider, and longest that an early call waits for it."""
@@ -331,7 +331,7 @@ def _missed(before: Look, problem: ProviderError, *, busy: bool) -> Look:
     return replace(before, problem=problem, misses=misses)
 
 
-def _state(look: Look) -> ProviderState | ErrorKind:
+def _state(look: Look) -> PollState | ErrorKind:
     if look.reachable:
-        return ProviderState.REACHABLE
-    return ProviderState.UNKNOWN if look.problem is None else look.problem.kind
+        return PollState.REACHABLE
+    return PollState.UNKNOWN if look.problem is None else look.problem.kind

@@ -1,4 +1,4 @@
-"""From what is known of the providers to the facts that health is judged by."""
+"""From the state of each provider to the facts that health is judged by."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ OVERLOOKED_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ProviderState:
     """One target with all that says whether it can be called.
 
     `endpoints` is empty for a provider without breakers, `blocks` is then None.
@@ -27,16 +27,16 @@ class Standing:
     blocks: Blocks | None
 
 
-def facts(standings: Iterable[Standing], inventory: Inventory) -> list[ProviderFacts]:
+def collect_facts(states: Iterable[ProviderState], inventory: Inventory) -> list[ProviderFacts]:
     """Return what is known now of each provider, in order. Reads snapshots only."""
-    return [_facts(standing, inventory) for standing in standings]
+    return [_facts_of(state, inventory) for state in states]
 
 
-def _facts(standing: Standing, inventory: Inventory) -> ProviderFacts:
-    target, info = standing.target, standing.target.provider.info
+def _facts_of(state: ProviderState, inventory: Inventory) -> ProviderFacts:
+    target, info = state.target, state.target.provider.info
     models: Mapping[str, bool] = {}
     if info.locality is Locality.LOCAL:
-        models = _models(standing, inventory)
+        models = _models(state, inventory)
         up = inventory.look(info.name).reachable
         model = inventory.spelling(info.name, target.default_model)
     else:
@@ -44,22 +44,22 @@ def _facts(standing: Standing, inventory: Inventory) -> ProviderFacts:
     serves = up and model is not None
     return ProviderFacts(
         info=info,
-        in_sequence=standing.in_sequence,
+        in_sequence=state.in_sequence,
         # A breaker of its default model speaks for the provider, one of another model does not.
-        can_be_called=up and _passes(standing, model or "", overlooked_s=0.0),
-        serves_default=serves and _passes(standing, model or "", overlooked_s=0.0),
-        ready=serves and _passes(standing, model or "", overlooked_s=OVERLOOKED_S),
+        can_be_called=up and _passes(state, model or "", overlooked_s=0.0),
+        serves_default=serves and _passes(state, model or "", overlooked_s=0.0),
+        ready=serves and _passes(state, model or "", overlooked_s=OVERLOOKED_S),
         default_model=target.default_model,
         models=models,
     )
 
 
-def _models(standing: Standing, inventory: Inventory) -> Mapping[str, bool]:
+def _models(state: ProviderState, inventory: Inventory) -> Mapping[str, bool]:
     """Return whether each model can be run now. There may be thousands, and they are asked often."""
-    places = inventory.places(standing.target.provider.info.name)
-    if not standing.endpoints:
+    places = inventory.places(state.target.provider.info.name)
+    if not state.endpoints:
         return {model: bool(there) for model, there in places.items()}
-    takers = {one.name: one for one in standing.endpoints if _takes_calls(standing, one, "", 0.0)}
+    takers = {one.name: one for one in state.endpoints if _takes_calls(state, one, "", 0.0)}
     return {
         model: any(
             name in takers and not takers[name].is_held_up(model, for_s=0.0) for name in there
@@ -68,16 +68,16 @@ def _models(standing: Standing, inventory: Inventory) -> Mapping[str, bool]:
     }
 
 
-def _passes(standing: Standing, model: str, *, overlooked_s: float) -> bool:
+def _passes(state: ProviderState, model: str, *, overlooked_s: float) -> bool:
     """Return whether an endpoint takes calls: no block, and no breaker open for long."""
-    if not standing.endpoints:
+    if not state.endpoints:
         return True
     return any(
-        endpoint.knows(model) and _takes_calls(standing, endpoint, model, overlooked_s)
-        for endpoint in standing.endpoints
+        endpoint.knows(model) and _takes_calls(state, endpoint, model, overlooked_s)
+        for endpoint in state.endpoints
     )
 
 
-def _takes_calls(standing: Standing, endpoint: Endpoint, model: str, overlooked_s: float) -> bool:
-    is_blocked = standing.blocks is not None and standing.blocks.stops_serving(endpoint.name)
+def _takes_calls(state: ProviderState, endpoint: Endpoint, model: str, overlooked_s: float) -> bool:
+    is_blocked = state.blocks is not None and state.blocks.stops_serving(endpoint.name)
     return not is_blocked and not endpoint.is_held_up(model, for_s=overlooked_s)

@@ -9,7 +9,7 @@ from llmsvc_server.chat.route import Locality, ProviderInfo
 LIVENESS = "liveness"
 READINESS = "readiness"
 READINESS_NAMES = ("", READINESS, "llmsvc.v1.LLMService")
-MOST_MODELS = 2_000
+MAX_MODELS = 2_000
 
 
 class Require(StrEnum):
@@ -39,8 +39,8 @@ class ProviderFacts:
     models: Mapping[str, bool]
 
 
-def verdict(
-    facts: Sequence[ProviderFacts], require: Require, *, max_models: int = MOST_MODELS
+def judge(
+    facts: Sequence[ProviderFacts], require: Require, *, max_models: int = MAX_MODELS
 ) -> Mapping[str, bool]:
     """Return the whole health table: name -> whether it is SERVING.
 
@@ -63,15 +63,15 @@ def verdict(
     return table
 
 
-def _models(facts: Sequence[ProviderFacts], most: int) -> Mapping[str, bool]:
+def _models(facts: Sequence[ProviderFacts], max_models: int) -> Mapping[str, bool]:
     """Return whether anybody runs a model now, for the default ones and as many others."""
     models: dict[str, bool] = {}
     for fact in facts:
         name = fact.default_model
         models[name] = models.get(name, False) or fact.models.get(name, fact.serves_default)
-    most += len(models)
+    max_models += len(models)
     for fact in facts:
         for name, has in fact.models.items():
-            if name in models or len(models) < most:
+            if name in models or len(models) < max_models:
                 models[name] = has or models.get(name, False)
     return models

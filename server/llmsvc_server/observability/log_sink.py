@@ -17,7 +17,7 @@ from llmsvc_server.reports import (
     HealthState,
     LoadState,
     ModelsState,
-    ProviderState,
+    PollState,
     Reporter,
     RpcReport,
     RpcStart,
@@ -40,7 +40,7 @@ WARNING_CODES = frozenset(
 GOOD_STATES: frozenset[State] = frozenset(
     (
         HealthState.SERVING,
-        ProviderState.REACHABLE,
+        PollState.REACHABLE,
         ModelsState.COMPLETE,
         BreakerState.CLOSED,
         BreakerState.HALF_OPEN,

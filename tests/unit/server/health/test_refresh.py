@@ -6,7 +6,7 @@ from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.health.refresh import OVERLOOKED_S, Standing, facts
+from llmsvc_server.health.refresh import OVERLOOKED_S, ProviderState, collect_facts
 from llmsvc_server.health.verdict import ProviderFacts
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.breaker import STREAK
@@ -64,16 +64,16 @@ class Watched:
             assert permit is not None
             permit.failed(slow=False)
 
-    def facts(self) -> ProviderFacts:
-        standing = Standing(
+    def collect_facts(self) -> ProviderFacts:
+        state = ProviderState(
             target=self.target, in_sequence=True, endpoints=(self.endpoint,), blocks=self.blocks
         )
-        (fact,) = facts([standing], self.inventory)
+        (fact,) = collect_facts([state], self.inventory)
         return fact
 
     def seen(self) -> tuple[bool, bool, bool]:
         """Return whether it is called, serves its default model, and counts as ready."""
-        fact = self.facts()
+        fact = self.collect_facts()
         return fact.can_be_called, fact.serves_default, fact.ready
 
 
@@ -93,7 +93,7 @@ async def test_before_the_first_look_nothing_is_known() -> None:
     watched = local("Phi3:latest")
 
     assert (False, False, False) == watched.seen()
-    assert {} == watched.facts().models
+    assert {} == watched.collect_facts().models
 
 
 async def test_a_model_is_there_under_any_of_its_names() -> None:
@@ -101,7 +101,7 @@ async def test_a_model_is_there_under_any_of_its_names() -> None:
     await watched.look()
 
     assert (True, True, True) == watched.seen()
-    assert {"Phi3:latest": True} == watched.facts().models
+    assert {"Phi3:latest": True} == watched.collect_facts().models
 
 
 async def test_a_provider_without_the_model_is_called_and_does_not_serve_it() -> None:
@@ -118,7 +118,7 @@ async def test_who_went_away_keeps_the_names_of_its_models() -> None:
     await watched.look(2)
 
     assert (False, False, False) == watched.seen()
-    assert {"Phi3:latest": False} == watched.facts().models
+    assert {"Phi3:latest": False} == watched.collect_facts().models
 
 
 async def test_one_missed_look_changes_nothing() -> None:
@@ -155,7 +155,7 @@ async def test_an_open_breaker_of_another_model_takes_that_one_away_only() -> No
     watched.trip("llama3")
 
     assert (True, True, True) == watched.seen()
-    assert {"phi3": True, "llama3": False} == watched.facts().models
+    assert {"phi3": True, "llama3": False} == watched.collect_facts().models
 
 
 def test_an_open_breaker_of_connections_takes_the_whole_provider_away() -> None:
@@ -189,10 +189,10 @@ def test_a_provider_without_breakers_serves_as_long_as_it_is_there() -> None:
         patience=everyday_patience(),
         is_listed=False,
     )
-    standings: Sequence[Standing] = [
-        Standing(target=target, in_sequence=False, endpoints=(), blocks=None)
+    states: Sequence[ProviderState] = [
+        ProviderState(target=target, in_sequence=False, endpoints=(), blocks=None)
     ]
-    (fact,) = facts(standings, inventory)
+    (fact,) = collect_facts(states, inventory)
 
     assert (True, True, True, False) == (
         fact.can_be_called,
@@ -208,7 +208,7 @@ async def test_asking_about_models_makes_no_breakers_and_loses_none() -> None:
     await watched.look()
     watched.trip("phi3")
     used = watched.endpoint.breakers("m0")[1]
-    _, fact = watched.facts(), watched.facts()
+    _, fact = watched.collect_facts(), watched.collect_facts()
 
     assert (False, True) == (fact.models["phi3"], fact.models["m999"])
     assert used is watched.endpoint.breakers("m0")[1]

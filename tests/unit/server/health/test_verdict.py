@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
-from llmsvc_server.health.verdict import ProviderFacts, Require, verdict
+from llmsvc_server.health.verdict import ProviderFacts, Require, judge
 
 READY = ("", "readiness", "llmsvc.v1.LLMService")
 
@@ -66,7 +66,7 @@ ON_REQUEST = replace(OTHER, in_sequence=False)
 def test_readiness_asks_for_what_the_operator_requires(
     known: list[ProviderFacts], require: Require, *, ready: bool
 ) -> None:
-    table = verdict(known, require)
+    table = judge(known, require)
 
     assert [ready] * 3 == [table[name] for name in READY]
 
@@ -74,7 +74,7 @@ def test_readiness_asks_for_what_the_operator_requires(
 @pytest.mark.parametrize("known", [[], [DOWN], [UP]])
 @pytest.mark.parametrize("require", Require)
 def test_liveness_depends_on_nobody(known: list[ProviderFacts], require: Require) -> None:
-    assert verdict(known, require)["liveness"]
+    assert judge(known, require)["liveness"]
 
 
 def test_each_provider_and_each_of_its_models_has_a_name() -> None:
@@ -89,18 +89,18 @@ def test_each_provider_and_each_of_its_models_has_a_name() -> None:
         "model/mock",
     }
 
-    assert expected == verdict(known, Require.ANY).keys()
+    assert expected == judge(known, Require.ANY).keys()
 
 
 def test_a_provider_serves_where_it_can_be_called_whatever_it_has() -> None:
-    table = verdict([WITHOUT_MODEL, down(OTHER)], Require.ANY)
+    table = judge([WITHOUT_MODEL, down(OTHER)], Require.ANY)
 
     assert table["provider/ollama"]
     assert not table["provider/other"]
 
 
 def test_a_breaker_that_is_open_shows_at_once_where_people_look() -> None:
-    table = verdict([FLAPPING], Require.ANY)
+    table = judge([FLAPPING], Require.ANY)
 
     assert (True, False, False) == (
         table["readiness"],
@@ -110,31 +110,31 @@ def test_a_breaker_that_is_open_shows_at_once_where_people_look() -> None:
 
 
 def test_a_default_model_that_is_missing_has_a_name_and_does_not_serve() -> None:
-    assert not verdict([WITHOUT_MODEL], Require.ANY)["model/phi3:mini"]
+    assert not judge([WITHOUT_MODEL], Require.ANY)["model/phi3:mini"]
 
 
 def test_the_default_model_is_named_as_it_is_configured_and_as_it_is_listed() -> None:
-    table = verdict([replace(UP, default_model="phi3", models={"phi3:latest": True})], Require.ANY)
+    table = judge([replace(UP, default_model="phi3", models={"phi3:latest": True})], Require.ANY)
 
     assert table["model/phi3"]
     assert table["model/phi3:latest"]
 
 
 def test_models_of_a_provider_that_is_down_do_not_serve() -> None:
-    assert not verdict([DOWN], Require.ANY)["model/phi3:mini"]
+    assert not judge([DOWN], Require.ANY)["model/phi3:mini"]
 
 
 @pytest.mark.parametrize("known", [[UP, down(OTHER)], [down(OTHER), UP]])
 def test_a_model_that_two_have_serves_as_long_as_one_can_be_called(
     known: list[ProviderFacts],
 ) -> None:
-    assert verdict(known, Require.ANY)["model/phi3:mini"]
+    assert judge(known, Require.ANY)["model/phi3:mini"]
 
 
 def test_names_no_more_models_than_it_may_and_the_default_ones_first() -> None:
     many = {f"m{number}": True for number in range(10)}
     known = [replace(UP, models=many), replace(DOWN, default_model="last", models={"m9": False})]
-    table = verdict(known, Require.ANY, max_models=3)
+    table = judge(known, Require.ANY, max_models=3)
     models = {name.removeprefix("model/") for name in table if name.startswith("model/")}
 
     assert {UP.default_model, "last", "m0", "m1", "m2"} == models

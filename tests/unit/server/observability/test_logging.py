@@ -35,7 +35,7 @@ from llmsvc_server.reports import (
     HealthState,
     LoadState,
     ModelsState,
-    ProviderState,
+    PollState,
     QueueState,
     ReporterState,
     RpcReport,
@@ -243,7 +243,7 @@ def test_a_wait_that_was_told_has_no_artefacts() -> None:
 
 LOUD = {
     HealthState.NOT_SERVING,
-    ProviderState.UNKNOWN,
+    PollState.UNKNOWN,
     ModelsState.LEFT_OUT,
     *QueueState,
     BreakerState.OPEN,
