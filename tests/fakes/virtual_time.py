@@ -2,12 +2,14 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from typing_extensions import override
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class _Jumping(selectors.SelectSelector):
@@ -44,3 +46,13 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end on a clock of its own."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def virtually(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return a test that is run so: however busy the machine is, its waits are as long as they say."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run_virtually(test(*args, **kwargs))
+
+    return run

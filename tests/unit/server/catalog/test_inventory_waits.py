@@ -11,6 +11,7 @@ from llmsvc_server.failures import ErrorKind
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of
+from tests.fakes.virtual_time import virtually
 from tests.fakes.watching import inventory_of
 
 
@@ -69,6 +70,7 @@ async def test_an_early_call_waits_for_every_provider() -> None:
     assert waited
 
 
+@virtually
 async def test_later_calls_do_not_wait() -> None:
     provider = silent()
     inventory = inventory_of(ollama=provider)
@@ -81,6 +83,7 @@ async def test_later_calls_do_not_wait() -> None:
     assert 1 == provider.listings
 
 
+@virtually
 async def test_a_failed_look_ends_the_wait_too() -> None:
     provider = ScriptedProvider()
     provider.listing = ProviderError(ErrorKind.CONNECT)
@@ -92,6 +95,7 @@ async def test_a_failed_look_ends_the_wait_too() -> None:
     assert not inventory.look("ollama").reachable
 
 
+@virtually
 async def test_a_silent_provider_costs_a_look_or_an_early_call_two_seconds_at_most() -> None:
     loop = asyncio.get_running_loop()
     looking = inventory_of(ollama=silent())
@@ -129,6 +133,7 @@ async def test_it_looks_again_and_again_and_says_so_each_time() -> None:
     assert [1, 2, 3, 4, 5] == turns[:5]
 
 
+@virtually
 async def test_it_looks_about_as_often_as_it_is_told() -> None:
     provider = ScriptedProvider()
     inventory = inventory_of(ollama=provider)

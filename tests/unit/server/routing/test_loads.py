@@ -7,6 +7,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.loads import FIRST_ETA_S, LOADS_AT_ONCE
 from tests.fakes.eventually import eventually
+from tests.fakes.virtual_time import virtually
 from tests.unit.server.routing.warming import Detached, LoadBench
 
 
@@ -115,10 +116,11 @@ async def test_after_a_failure_the_next_caller_loads_again(detached: Detached) -
     assert ["m", "m"] == bench.source.asked
 
 
-async def test_a_load_without_an_answer_is_started_once_more(detached: Detached) -> None:
-    bench = LoadBench(detached, patience_s=0.02)
-    bench.source.gate.close()
-    async with asyncio.TaskGroup() as group:
+@virtually
+async def test_a_load_without_an_answer_is_started_once_more() -> None:
+    async with Detached() as detached, asyncio.TaskGroup() as group:
+        bench = LoadBench(detached, patience_s=0.02)
+        bench.source.gate.close()
         waiting = group.create_task(bench.loads.wait("m"))
         await bench.source.gate.reached(2)
         bench.source.gate.open()

@@ -13,6 +13,7 @@ from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 from tests.fakes.requests import chat_request, limits_of
 from tests.fakes.scripted_provider import done
+from tests.fakes.virtual_time import virtually
 from tests.unit.server.routing.endpoints import MODEL
 from tests.unit.server.routing.pools import ADVICE, PoolBench, outcome, read
 
@@ -278,6 +279,7 @@ async def test_nobody_waits_where_nobody_ever_asked() -> None:
 
 
 @pytest.mark.parametrize("queue_timeout_s", [0.02, 10])
+@virtually
 async def test_with_an_alternative_a_wait_is_short(queue_timeout_s: float) -> None:
     bench = PoolBench(queue_timeout_s=queue_timeout_s)
     gate = Gate()
@@ -296,6 +298,7 @@ async def test_with_an_alternative_a_wait_is_short(queue_timeout_s: float) -> No
     assert 0.015 < took_s < 0.35
 
 
+@virtually
 async def test_without_one_it_ends_when_a_usual_answer_would_come_too_late() -> None:
     bench = PoolBench()
     bench.one.inner.will(lambda: bench.clock.advance(40), done())

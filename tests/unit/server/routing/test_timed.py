@@ -13,6 +13,7 @@ from llmsvc_server.routing.timed import Timed
 from tests.fakes.gate import Gate
 from tests.fakes.requests import chat_request, in_s, limits_of
 from tests.fakes.scripted_provider import ScriptedProvider, done
+from tests.fakes.virtual_time import virtually
 
 
 def timed(inner: ScriptedProvider, *, idle_s: float = 60.0) -> Timed:
@@ -38,12 +39,14 @@ async def loop_runs_on(length_s: float) -> None:
     await passed.wait()
 
 
+@virtually
 async def test_an_answer_in_time_passes_unchanged() -> None:
     events = await read(timed(ScriptedProvider(Delta("a"), Delta("b"), done())))
 
     assert [Delta("a"), Delta("b"), done()] == events
 
 
+@virtually
 async def test_no_first_content_in_time_is_a_timeout() -> None:
     inner = ScriptedProvider(Gate())
     with pytest.raises(ProviderError, match=ErrorKind.SILENT) as silent:
@@ -53,6 +56,7 @@ async def test_no_first_content_in_time_is_a_timeout() -> None:
     assert inner.calls[0].left
 
 
+@virtually
 async def test_a_gap_too_long_is_a_timeout_of_its_own() -> None:
     inner = ScriptedProvider(Delta("a"), Gate())
     with pytest.raises(ProviderError, match=ErrorKind.SILENT) as silent:
@@ -62,12 +66,14 @@ async def test_a_gap_too_long_is_a_timeout_of_its_own() -> None:
     assert inner.calls[0].left
 
 
+@virtually
 async def test_signs_of_life_start_the_gap_anew() -> None:
     provider = timed(ScriptedProvider(*[Delta("")] * 5, Delta("a"), done()), idle_s=0.05)
 
     assert 7 == len(await read(provider, first_token_s=0.05))
 
 
+@virtually
 async def test_an_answer_longer_than_any_limit_passes_while_it_goes_on() -> None:
     first, second = Gate(), Gate()
     loop = asyncio.get_running_loop()
@@ -78,6 +84,7 @@ async def test_an_answer_longer_than_any_limit_passes_while_it_goes_on() -> None
     assert 3 == len(await read(timed(inner, idle_s=0.1)))
 
 
+@virtually
 async def test_time_that_the_consumer_takes_does_not_count() -> None:
     inner = ScriptedProvider(Delta("a"), Delta("b"), done())
     seen: list[object] = []
@@ -89,6 +96,7 @@ async def test_time_that_the_consumer_takes_does_not_count() -> None:
     assert 3 == len(seen)
 
 
+@virtually
 async def test_where_the_callers_time_ends_first_no_provider_is_blamed() -> None:
     inner = ScriptedProvider(Gate())
     with pytest.raises(TimeoutError):
@@ -98,6 +106,7 @@ async def test_where_the_callers_time_ends_first_no_provider_is_blamed() -> None
     assert inner.calls[0].left
 
 
+@virtually
 async def test_a_cancel_from_outside_stays_a_cancel() -> None:
     gate = Gate()
     inner = ScriptedProvider(gate)
@@ -112,6 +121,7 @@ async def test_a_cancel_from_outside_stays_a_cancel() -> None:
     assert inner.calls[0].left
 
 
+@virtually
 async def test_the_providers_own_failure_passes() -> None:
     failure = ProviderError(ErrorKind.TRANSIENT)
     with pytest.raises(ProviderError) as raised:
@@ -120,6 +130,7 @@ async def test_the_providers_own_failure_passes() -> None:
     assert failure is raised.value
 
 
+@virtually
 async def test_after_a_timeout_the_task_is_not_left_cancelled() -> None:
     with pytest.raises(ProviderError, match=ErrorKind.SILENT):
         await read(timed(ScriptedProvider(Gate())), first_token_s=0.02)
@@ -130,6 +141,7 @@ async def test_after_a_timeout_the_task_is_not_left_cancelled() -> None:
     assert isinstance((await read(timed(ScriptedProvider())))[-1], Done)
 
 
+@virtually
 async def test_a_gap_shorter_than_the_first_wait_ends_on_time() -> None:
     inner = ScriptedProvider(Delta("a"), Gate())
     with pytest.raises(ProviderError, match=ErrorKind.SILENT):
@@ -156,6 +168,7 @@ async def stalled(
     return silent.value
 
 
+@virtually
 async def test_a_whole_answer_that_stalls_leaves_others_their_time() -> None:
     error = await stalled(left_s=0.2)
 
@@ -165,6 +178,7 @@ async def test_a_whole_answer_that_stalls_leaves_others_their_time() -> None:
 @pytest.mark.parametrize(
     ("delivery", "fallback_follows"), [(Delivery.STREAM, True), (Delivery.WHOLE, False)]
 )
+@virtually
 async def test_a_stall_that_helps_nobody_else_has_all_of_its_patience(
     delivery: Delivery, *, fallback_follows: bool
 ) -> None:
@@ -173,6 +187,7 @@ async def test_a_stall_that_helps_nobody_else_has_all_of_its_patience(
     assert not error.is_cut_short
 
 
+@virtually
 async def test_when_an_engine_dies_the_calls_that_hear_nothing_end_too() -> None:
     inner = ScriptedProvider()
     told, lively = Gate(), Gate()
@@ -197,6 +212,7 @@ async def test_when_an_engine_dies_the_calls_that_hear_nothing_end_too() -> None
     assert [Delta("b"), Delta("c"), done()] == await spared
 
 
+@virtually
 async def test_who_would_end_sooner_anyway_is_no_orphan() -> None:
     inner = ScriptedProvider()
     told = Gate()
@@ -213,6 +229,7 @@ async def test_who_would_end_sooner_anyway_is_no_orphan() -> None:
     assert (await silent).kind is ErrorKind.SILENT
 
 
+@virtually
 async def test_another_models_calls_hear_nothing_of_it() -> None:
     inner = ScriptedProvider()
     gate, told = Gate(), Gate()
