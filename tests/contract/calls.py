@@ -9,7 +9,7 @@ import grpc
 from llmsvc.v1 import llm_pb2
 from tests.contract.told import Told, told
 from tests.fakes.assembled import MODEL, Assembled
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import ScriptedProvider, Step
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     Stream = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
 else:
     Stream = grpc.aio.UnaryStreamCall  # generic to a type checker only
-
-PATIENCE_S = 20
-"""Longest that any of these calls may take, whatever the server does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

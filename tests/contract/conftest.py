@@ -43,4 +43,4 @@ async def nothing_left() -> AsyncIterator[None]:
     before = asyncio.all_tasks()
     yield
     mine = asyncio.current_task()
-    await eventually(lambda: asyncio.all_tasks() - {mine} <= before, within_s=2)
+    await eventually(lambda: asyncio.all_tasks() - {mine} <= before)

@@ -11,11 +11,10 @@ import uvloop
 
 from llmsvc_server.providers.abilities import Catalogue
 from tests.fakes.assembled import Assembled, assembled
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.scripted_provider import ScriptedProvider
 
 _Result = TypeVar("_Result")
-PATIENCE_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +38,9 @@ class ServedElsewhere:
         """Return as soon as `condition`, asked on the server's loop, holds.
 
         Raises:
-            AssertionError: It did not within five seconds.
+            AssertionError: It did not within its patience.
         """
-        asyncio.run_coroutine_threadsafe(eventually(condition), self.loop).result(PATIENCE_S)
+        asyncio.run_coroutine_threadsafe(eventually(condition), self.loop).result(2 * PATIENCE_S)
 
     def refreshed(self, listing: Catalogue) -> None:
         """Have the provider list this, and the server look at it."""

@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.contract.calls import provider_of, reports, settled, stream, unary
 from tests.fakes.assembled import Assembled, assembled
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_provider import done
 
@@ -17,7 +18,9 @@ OVERLOADED = ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED")
 
 async def is_alive(service: Assembled) -> bool:
     health = health_pb2_grpc.HealthStub(service.channel)
-    response = await health.Check(health_pb2.HealthCheckRequest(service="liveness"), timeout=1)
+    response = await health.Check(
+        health_pb2.HealthCheckRequest(service="liveness"), timeout=PATIENCE_S
+    )
     return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
 

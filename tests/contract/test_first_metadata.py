@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta
 from tests.contract.calls import event_of, provider_of, settled
 from tests.fakes.assembled import assembled
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.gate import Gate
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import done
@@ -24,7 +25,9 @@ async def test_headers_come_with_the_first_message_and_not_before() -> None:
         await gate.reached()
         # What was sent before the answer to a later call on the connection has arrived by then.
         health = health_pb2_grpc.HealthStub(service.channel)
-        _ = await health.Check(health_pb2.HealthCheckRequest(service="liveness"), timeout=5)
+        _ = await health.Check(
+            health_pb2.HealthCheckRequest(service="liveness"), timeout=PATIENCE_S
+        )
         early = headers.done()
         gate.open()
         events = [await event_of(call), await event_of(call)]

@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.contract.loop_thread import ServedElsewhere
 from tests.contract.told import told
+from tests.fakes.eventually import PATIENCE_S
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -23,7 +24,7 @@ def health(grpc_channel: grpc.Channel, served: ServedElsewhere) -> health_pb2_gr
 
 def checked(stub: health_pb2_grpc.HealthStub, name: str) -> int:
     request = health_pb2.HealthCheckRequest(service=name)
-    status: int = stub.Check(request, timeout=5).status
+    status: int = stub.Check(request, timeout=PATIENCE_S).status
     return status
 
 
@@ -45,7 +46,7 @@ def test_check_of_a_name_that_does_not_exist_is_not_found(
 
 
 def test_list_returns_the_whole_table(health: health_pb2_grpc.HealthStub) -> None:
-    statuses = health.List(health_pb2.HealthListRequest(), timeout=5).statuses
+    statuses = health.List(health_pb2.HealthListRequest(), timeout=PATIENCE_S).statuses
     listed = {name: response.status == SERVING for name, response in statuses.items()}
 
     assert TABLE == listed
@@ -73,13 +74,13 @@ def test_the_request_id_of_a_probe_comes_back(
     _, call = health.Check.with_call(
         health_pb2.HealthCheckRequest(service="liveness"),
         metadata=(("x-request-id", "probe-1"),),
-        timeout=5,
+        timeout=PATIENCE_S,
     )
     with pytest.raises(grpc.RpcError) as raised:
         health.Check(
             health_pb2.HealthCheckRequest(service="nope"),
             metadata=(("x-request-id", "probe-2"),),
-            timeout=5,
+            timeout=PATIENCE_S,
         )
 
     assert "probe-1" == dict(call.trailing_metadata())["x-request-id"]

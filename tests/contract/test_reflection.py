@@ -12,6 +12,7 @@ from llmsvc_server.rpc.open_streams import OpenStreams
 from tests.contract.calls import provider_of
 from tests.contract.told import told
 from tests.fakes.assembled import assembled
+from tests.fakes.eventually import PATIENCE_S
 
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 SERVICES = [
@@ -207,6 +208,6 @@ async def test_it_can_be_off() -> None:
     async with assembled(provider_of(), reflection=False) as service:
         method = f"/{VERSIONS[0]}.ServerReflection/ServerReflectionInfo"
         # Nothing is written: a write behind the end hides the status (grpcio's client).
-        call = service.channel.stream_stream(method, bytes, bytes)(timeout=5)
+        call = service.channel.stream_stream(method, bytes, bytes)(timeout=PATIENCE_S)
 
         assert grpc.StatusCode.UNIMPLEMENTED is await call.code()

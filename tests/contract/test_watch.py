@@ -10,6 +10,7 @@ from llmsvc_server.rpc.open_streams import OpenStreams
 from tests.contract.calls import provider_of
 from tests.contract.told import told
 from tests.fakes.assembled import Assembled, assembled
+from tests.fakes.eventually import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 SERVING: int = health_pb2.HealthCheckResponse.SERVING
@@ -107,7 +108,7 @@ async def test_a_connection_has_so_many_watches_and_is_told_so() -> None:
 
 async def watched_again(service: Assembled) -> None:
     """Return once a watch of this connection begins again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             watch = Watching(service, "readiness")
             try:
@@ -143,7 +144,7 @@ async def test_watchers_that_leave_leave_nothing(name: str) -> None:
             watch.cancel()
         service.board.publish({"readiness": False})
         other = Watching(service, "readiness")
-        state = await asyncio.wait_for(other.state(), timeout=5)
+        state = await asyncio.wait_for(other.state(), timeout=PATIENCE_S)
         other.cancel()
 
     assert NOT_SERVING == state

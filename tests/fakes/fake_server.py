@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from aiohttp import web
 
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.ollama_doors import Doors
 from tests.fakes.ollama_record import Connection, Exchange, Outcome
 
@@ -94,14 +94,14 @@ class FakeServer(ABC):
         return [one for one in self.exchanges if one.path == path]
 
     async def received(
-        self, n: int = 1, *, path: str | None = None, within_s: float = 5.0
+        self, n: int = 1, *, path: str | None = None, within_s: float = PATIENCE_S
     ) -> Exchange:
         """Wait for the n-th request for a path, that of chats if None, and return it."""
         wanted = self.chat_path if path is None else path
         await eventually(lambda: len(self.requests(wanted)) >= n, within_s=within_s)
         return self.requests(wanted)[n - 1]
 
-    async def client_gone(self, n: int = 1, *, within_s: float = 5.0) -> Exchange:
+    async def client_gone(self, n: int = 1, *, within_s: float = PATIENCE_S) -> Exchange:
         """Wait until n clients left before their answer's end; return that n-th exchange."""
 
         def gone() -> list[Exchange]:
@@ -111,7 +111,7 @@ class FakeServer(ABC):
         await eventually(lambda: len(gone()) >= n, within_s=within_s)
         return gone()[n - 1]
 
-    async def idle(self, *, within_s: float = 5.0) -> None:
+    async def idle(self, *, within_s: float = PATIENCE_S) -> None:
         """Wait until no request is being answered."""
         await eventually(lambda: all(one.outcome for one in self.exchanges), within_s=within_s)
 

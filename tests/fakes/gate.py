@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 
 
 class Gate:
@@ -28,7 +28,7 @@ class Gate:
         finally:
             self.waiting -= 1
 
-    async def reached(self, n: int = 1, *, within_s: float = 5.0) -> None:
+    async def reached(self, n: int = 1, *, within_s: float = PATIENCE_S) -> None:
         """Wait until `n` have arrived in all, those that went through included.
 
         Raises:

@@ -18,7 +18,7 @@ from llmsvc_client import (
     assistant,
     user,
 )
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.gate import Gate
 from tests.fakes.running_service import running_service
 from tests.fakes.scripted_answers import response
@@ -164,7 +164,7 @@ async def test_nobody_there_is_unavailable_at_once() -> None:
     async with ScriptedService() as service:
         address = service.address
 
-    async with Client(address) as client, asyncio.timeout(5):
+    async with Client(address) as client, asyncio.timeout(PATIENCE_S):
         with pytest.raises(UnavailableError, match="refused") as caught:
             await client.chat("hi")
 

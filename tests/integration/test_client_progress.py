@@ -15,6 +15,7 @@ from llmsvc_client import (
     Target,
     UnavailableError,
 )
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import completed, piece, progress, rich, started
 from tests.fakes.scripted_service import ScriptedService
@@ -57,7 +58,7 @@ async def test_a_sign_of_life_comes_while_the_answer_is_awaited(
     gate = Gate()
     service.scripts = [[LOADING, gate, *HELLO[1:]]]
 
-    async with asyncio.timeout(5), client.stream("hi", progress_interval_s=5) as stream:
+    async with asyncio.timeout(PATIENCE_S), client.stream("hi", progress_interval_s=5) as stream:
         first = await anext(stream)
 
         assert isinstance(first, Progress)

@@ -14,7 +14,7 @@ from llmsvc_client import (
     OverloadedError,
     StreamInterruptedError,
 )
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import Failing, completed, piece, rich, route, started
 from tests.fakes.scripted_service import ScriptedService
@@ -126,7 +126,7 @@ async def test_does_not_wait_long_for_a_status_that_never_comes(
 ) -> None:
     service.scripts = [[started(), piece("a"), completed(), Gate()]]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async with client.stream("hi") as stream:
             await texts(stream)
 

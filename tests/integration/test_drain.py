@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from llmsvc_server.lifecycle import StopSignals, drain
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
 from tests.fakes.http2_connection import Http2Connection, Kind, http2_connection
@@ -18,9 +18,12 @@ from tests.fakes.ollama_steps import done, token
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService, over_ollama, running_service
 
+FAR_S = 20 * PATIENCE_S
+"""What a drain waits for where it must not wait."""
+
 
 async def draining(
-    service: RunningService, stop: StopSignals, *, pre_drain_s: float = 0.0, grace_s: float = 30.0
+    service: RunningService, stop: StopSignals, *, pre_drain_s: float = 0.0, grace_s: float = FAR_S
 ) -> None:
     stop.received(signal.SIGTERM)
     await drain(service.app, stop, service.reporter, pre_drain_s=pre_drain_s, grace_s=grace_s)
@@ -59,7 +62,7 @@ async def test_with_nothing_running_it_ends_at_once() -> None:
     async with (
         FakeOllama(models=("phi3:mini",)) as fake,
         running_service(over_ollama(fake)) as service,
-        asyncio.timeout(2),
+        asyncio.timeout(PATIENCE_S),
     ):
         await draining(service, StopSignals())
 
@@ -101,7 +104,7 @@ async def test_a_second_signal_waits_for_no_caller_that_does_not_read() -> None:
         ending = group.create_task(draining(service, stop))
         await eventually(lambda: service.app.board.draining)
         stop.received(signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await ending
 
 
@@ -156,10 +159,10 @@ async def test_a_second_signal_ends_what_is_left_at_once() -> None:
         async with running_service(over_ollama(fake)) as service, asyncio.TaskGroup() as group:
             answer = group.create_task(_failure_of(text_of(service)))
             await gate.reached()
-            ending = group.create_task(draining(service, stop, pre_drain_s=60))
+            ending = group.create_task(draining(service, stop, pre_drain_s=FAR_S))
             await eventually(lambda: service.app.board.draining)
             stop.received(signal.SIGTERM)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await ending
 
     assert (grpc.StatusCode.ABORTED, "STREAM_INTERRUPTED", "drain") == told(await answer)
@@ -176,7 +179,7 @@ async def test_before_the_gate_closes_calls_are_still_taken_while_health_says_no
         await eventually(lambda: service.app.board.table["readiness"])
         watch = aiter(health.Watch(health_pb2.HealthCheckRequest(service="readiness")))
         await anext(watch)
-        ending = group.create_task(draining(service, stop, pre_drain_s=60))
+        ending = group.create_task(draining(service, stop, pre_drain_s=FAR_S))
         await eventually(lambda: service.app.board.draining)
         answer = await text_of(service)
         ready = await health.Check(health_pb2.HealthCheckRequest(service="readiness"))

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from llmsvc.v1 import llm_pb2_grpc
 from tests.contract.told import told
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_steps import done, token
@@ -36,7 +36,7 @@ async def probing(server: ServerProcess) -> AsyncIterator[grpc.aio.Channel]:
 
 async def status(channel: grpc.aio.Channel, name: str) -> int:
     request = health_pb2.HealthCheckRequest(service=name)
-    answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)
+    answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=PATIENCE_S)
     return int(answer.status)
 
 
@@ -44,15 +44,15 @@ async def test_it_answers_health_and_nothing_else(tmp_path: Path) -> None:
     config = config_file(tmp_path, {"llm": MOCK_ALONE, "server": OWN})
     async with server_process(config) as server, probing(server) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        listed = await health.List(health_pb2.HealthListRequest(), timeout=5)
-        watched = await health.Watch(health_pb2.HealthCheckRequest(), timeout=5).read()
+        listed = await health.List(health_pb2.HealthListRequest(), timeout=PATIENCE_S)
+        watched = await health.Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S).read()
         codes = []
         for method in (
             "/llmsvc.v1.LLMService/Chat",
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         ):
             with pytest.raises(grpc.aio.AioRpcError) as raised:
-                await channel.unary_unary(method, bytes, bytes)(b"", timeout=5)
+                await channel.unary_unary(method, bytes, bytes)(b"", timeout=PATIENCE_S)
             codes.append(raised.value.code())
 
         assert SERVING == await status(channel, "liveness")
@@ -80,7 +80,7 @@ async def test_it_refuses_what_is_no_probe_with_a_reason(tmp_path: Path) -> None
     check = "/grpc.health.v1.Health/Check"
     async with server_process(config) as server, probing(server) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await channel.unary_unary(check, bytes, bytes)(b"\xff", timeout=5)
+            await channel.unary_unary(check, bytes, bytes)(b"\xff", timeout=PATIENCE_S)
         with pytest.raises(grpc.aio.AioRpcError) as too_long:
             await status(channel, "x" * 5_000)
 

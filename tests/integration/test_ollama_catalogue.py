@@ -13,6 +13,7 @@ from llmsvc_server.providers.http import Upstream
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from llmsvc_server.providers.ollama.models import OllamaModels
 from tests.conformance.subjects import ollama_at
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_disk import Model
@@ -248,9 +249,9 @@ async def test_does_not_know_what_is_loaded_where_the_server_does_not_say(script
 async def test_waits_a_little_for_what_is_loaded_and_not_for_the_whole_look() -> None:
     async with FakeOllama(models=("phi3:mini",)) as fake, at(fake) as upstream:
         fake.gates["/api/ps"] = Gate()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             models = OllamaModels(
-                upstream, unfinished=unfinished(), look_limit_s=30, memory_limit_s=0.05
+                upstream, unfinished=unfinished(), look_limit_s=20 * PATIENCE_S, memory_limit_s=0.05
             )
             catalogue = await models.catalogue()
 
@@ -262,9 +263,9 @@ async def test_waits_a_little_for_what_is_loaded_and_not_for_the_whole_look() ->
 async def test_a_look_has_a_limit(path: str) -> None:
     async with FakeOllama(models=("phi3:mini",)) as fake, at(fake) as upstream:
         fake.gates[path] = Gate()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             models = OllamaModels(
-                upstream, unfinished=unfinished(), look_limit_s=0.05, memory_limit_s=30
+                upstream, unfinished=unfinished(), look_limit_s=0.05, memory_limit_s=20 * PATIENCE_S
             )
             try:
                 outcome = (await models.catalogue()).version

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2_grpc
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.ollama_record import Outcome
 from tests.fakes.ollama_steps import Script, headers, silent, token
@@ -178,7 +178,7 @@ async def test_a_reader_who_stops_reading_does_not_hold_the_service_up() -> None
         await stalled.read()
 
         await fake.received()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await eventually(lambda: len(service.app.in_flight) == 1)
             stalled.cancel()
             assert fake.conversation.answer == await whole(service)

@@ -11,6 +11,7 @@ import pytest
 
 from llmsvc_client.cli.output import Remarks
 from llmsvc_client.cli.prompt import BadPromptError, read_prompt
+from tests.fakes.eventually import PATIENCE_S
 
 LIMIT_BYTES = 16 * 2**20
 SILENT = Remarks(None)
@@ -121,7 +122,7 @@ def test_a_pipe_that_does_not_block_is_read_to_its_end() -> None:
         prompt = pool.submit(read_prompt, None, stdin, SILENT)
         os.write(writing, b"late")
         os.close(writing)
-        assert "late" == prompt.result(timeout=20)
+        assert "late" == prompt.result(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(

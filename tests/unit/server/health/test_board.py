@@ -1,6 +1,7 @@
 import asyncio
 
 from llmsvc_server.health.board import Board
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.listening_reporter import ListeningReporter
 
 START = {"": False, "liveness": True, "readiness": False, "provider/ollama": False}
@@ -41,7 +42,7 @@ async def test_what_does_not_change_wakes_nobody() -> None:
 
 async def test_many_who_watch_are_all_woken() -> None:
     board = Board(START, ListeningReporter())
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         for _ in range(100):
             _ = group.create_task(board.change().wait())
         board.publish({})

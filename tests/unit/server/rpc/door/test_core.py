@@ -14,7 +14,7 @@ import pytest
 from llmsvc_server.rpc.door import core
 
 LOOK_S = 0.05
-MOST_LOOKS = 200
+MOST_LOOKS = 600
 METHOD = "/a.B/C"
 
 

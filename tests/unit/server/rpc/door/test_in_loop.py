@@ -15,7 +15,7 @@ from llmsvc_server.rpc.door.in_loop import InLoopDoor
 from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.door.self_test import NoGuard
 from tests.fakes.doors import ThreadPump
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 
 METHOD = "/a.B/C"
 NOT_SHARED = (("grpc.so_reuseport", 0),)
@@ -51,7 +51,7 @@ async def test_a_method_that_gives_up_without_a_word_does_not_keep_its_caller() 
 
 async def test_a_server_that_was_never_started_is_stopped() -> None:
     server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await server.stop(None)
 
 
@@ -59,7 +59,7 @@ async def test_a_server_that_was_stopped_twice_is_stopped() -> None:
     server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
     server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(server.stop(None), server.stop(None))
 
 
