@@ -8,8 +8,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from llmsvc_server.app.build import App, build
-from llmsvc_server.app.greeting import findings, started
 from llmsvc_server.app.open_files import allow_open_files
+from llmsvc_server.app.startup_report import describe_providers, describe_start
 from llmsvc_server.config.cautions import files_wanted, warnings
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
@@ -46,7 +46,7 @@ class StopSignals:
         self.insisted = asyncio.Event()
         self.interactive = False
 
-    def received(self, number: signal.Signals) -> None:
+    def receive(self, number: signal.Signals) -> None:
         """Take one signal."""
         if self.asked.is_set():
             self.insisted.set()
@@ -55,14 +55,14 @@ class StopSignals:
             self.asked.set()
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
+    def install(self) -> Iterator[None]:
         """Listen while the block runs."""
         loop = asyncio.get_running_loop()
         heard = [signal.SIGTERM, signal.SIGINT]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
             heard.append(signal.SIGHUP)
         for number in heard:
-            loop.add_signal_handler(number, self.received, number)
+            loop.add_signal_handler(number, self.receive, number)
         try:
             yield
         finally:
@@ -84,7 +84,7 @@ async def serve(loaded: Loaded) -> int:
     level = settings.observability.log_level
     with logging_to(sys.stderr, level=level, as_json=as_json) as logger:
         try:
-            return await _live(loaded, logger)
+            return await _run(loaded, logger)
         except Exception as error:  # noqa: BLE001  the last place that can say where, without the text
             first = _innermost(error)
             logger.error(  # noqa: TRY400  as above
@@ -93,15 +93,15 @@ async def serve(loaded: Loaded) -> int:
             return EXIT_DEFECT
 
 
-async def _live(loaded: Loaded, logger: Logger) -> int:
+async def _run(loaded: Loaded, logger: Logger) -> int:
     settings, reporter, stop = loaded.settings, FanOut(LogSink(logger)), StopSignals()
     # The loop keeps a book of all generators that have begun, for those that nobody closes. Ours
     # are all closed by whoever opened them; the book costs each stream a KiB
     # (docs/facts/hot-path.md 4).
     sys.set_asyncgen_hooks(firstiter=None)
     open_files = allow_open_files(files_wanted(settings))
-    with stop.installed():
-        opened = await _opened(settings, logger)
+    with stop.install():
+        opened = await _open(settings, logger)
         if opened is None:
             return EXIT_NO_DOOR
         async with AsyncExitStack() as stack:
@@ -116,12 +116,14 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
                 )
                 return EXIT_CANNOT_BIND
             await app.start(refresh_s=settings.health.refresh_s)
-            logger.info("server.started", **started(loaded, app.listening), door=opened.door.name)
+            logger.info(
+                "server.started", **describe_start(loaded, app.listening), door=opened.door.name
+            )
             if opened.why:
                 logger.info("server.door", door=opened.door.name, detail=opened.why)
             for warning in warnings(loaded, open_files=open_files):
                 logger.warning("server.warning", detail=warning)
-            _ = app.background.start(_tell_findings(logger, app))
+            _ = app.background.start(_report_providers(logger, app))
             _ = app.background.start(_warn_of_clouds(logger, app))
             await stop.asked.wait()
             if stop.interactive and len(app.in_flight):
@@ -136,7 +138,7 @@ async def _live(loaded: Loaded, logger: Logger) -> int:
     return EXIT_DRAINED
 
 
-async def _opened(settings: Settings, logger: Logger) -> Opened | None:
+async def _open(settings: Settings, logger: Logger) -> Opened | None:
     """Return the door that is wished, None after telling that it can't be had."""
     try:
         return await open_door(Wish(settings.server.door))
@@ -163,13 +165,13 @@ async def drain(
 
     Health turns first, and calls are still taken for `pre_drain_s` while balancers notice; then
     the gate closes, requests that still arrive are given up, and who is refused is told so behind
-    the word that this connection ends (`rpc/farewell.py`); what runs has `grace_s` to finish; then each call left ends with a status
-    of its own. A second signal skips the waits.
+    the word that this connection ends (`rpc/farewell.py`); what runs has `grace_s` to finish; then
+    each call left ends with a status of its own. A second signal skips the waits.
     """
-    _tell(reporter, DrainState.DRAINING, f"{len(app.in_flight)} calls run")
+    _report(reporter, DrainState.DRAINING, f"{len(app.in_flight)} calls run")
     app.board.drain()
     _ = app.background.start(_expire_when_insisted(app, stop))
-    await _within(stop.insisted.wait(), pre_drain_s)
+    await _wait(stop.insisted.wait(), pre_drain_s)
     app.admission.close()
     app.in_flight.close()
     app.providers.close()
@@ -177,30 +179,30 @@ async def drain(
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
     await asyncio.sleep(0)  # it has begun, and connections are told
     app.in_flight.farewell.release()
-    await _within(_over(app, stop), grace_s)
+    await _wait(_wait_until_over(app, stop), grace_s)
     _expire_what_is_left(app, reporter)
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.
     await app.server.stop(LAST_WORDS_S)
     await backstop
-    await _within(app.in_flight.empty(), LAST_WORDS_S)  # gRPC is done with calls before they are
-    _tell(reporter, DrainState.DRAINED, "")
+    await _wait(app.in_flight.empty(), LAST_WORDS_S)  # gRPC is done with calls before they are
+    _report(reporter, DrainState.DRAINED, "")
 
 
-async def _over(app: App, stop: StopSignals) -> None:
+async def _wait_until_over(app: App, stop: StopSignals) -> None:
     """Return once no call runs, and whole answers are with their callers or somebody insists."""
     await app.in_flight.empty()
     delivered = app.background.start(app.admission.empty())
-    insisted = app.background.start(_insisted(stop))
+    insisted = app.background.start(_wait_until_insisted(stop))
     _ = await asyncio.wait((delivered, insisted), return_when=asyncio.FIRST_COMPLETED)
 
 
 def _expire_what_is_left(app: App, reporter: Reporter) -> None:
     if len(app.in_flight):
-        _tell(reporter, DrainState.EXPIRING, f"{len(app.in_flight)} calls are ended")
+        _report(reporter, DrainState.EXPIRING, f"{len(app.in_flight)} calls are ended")
         app.in_flight.expire()
 
 
-async def _insisted(stop: StopSignals) -> None:
+async def _wait_until_insisted(stop: StopSignals) -> None:
     _ = await stop.insisted.wait()
 
 
@@ -209,15 +211,15 @@ async def _expire_when_insisted(app: App, stop: StopSignals) -> None:
     app.in_flight.expire()
 
 
-async def _within(done: Coroutine[object, object, object], most_s: float) -> None:
+async def _wait(end: Coroutine[object, object, object], max_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(most_s):
-            await done
+        async with asyncio.timeout(max_s):
+            await end
 
 
-async def _tell_findings(logger: Logger, app: App) -> None:
-    await app.providers.inventory.first_look()
-    for finding in findings(app.providers):
+async def _report_providers(logger: Logger, app: App) -> None:
+    await app.providers.inventory.wait_for_first_poll()
+    for finding in describe_providers(app.providers):
         level = logger.info if finding.good else logger.warning
         level("server.answers", detail=finding.text)
 
@@ -237,5 +239,5 @@ async def _warn_of_clouds(logger: Logger, app: App) -> None:
         await asyncio.sleep(CLOUD_WARNING_S)
 
 
-def _tell(reporter: Reporter, state: DrainState, detail: str) -> None:
+def _report(reporter: Reporter, state: DrainState, detail: str) -> None:
     reporter.changed(Transition(name="server", state=state, detail=detail))

@@ -25,7 +25,7 @@ FAR_S = 20 * PATIENCE_S
 async def draining(
     service: RunningService, stop: StopSignals, *, pre_drain_s: float = 0.0, grace_s: float = FAR_S
 ) -> None:
-    stop.received(signal.SIGTERM)
+    stop.receive(signal.SIGTERM)
     await drain(service.app, stop, service.reporter, pre_drain_s=pre_drain_s, grace_s=grace_s)
 
 
@@ -103,7 +103,7 @@ async def test_a_second_signal_waits_for_no_caller_that_does_not_read() -> None:
     async with untaken() as (service, _, _), asyncio.TaskGroup() as group:
         ending = group.create_task(draining(service, stop))
         await eventually(lambda: service.app.board.draining)
-        stop.received(signal.SIGTERM)
+        stop.receive(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_S):
             await ending
 
@@ -161,7 +161,7 @@ async def test_a_second_signal_ends_what_is_left_at_once() -> None:
             await gate.reached()
             ending = group.create_task(draining(service, stop, pre_drain_s=FAR_S))
             await eventually(lambda: service.app.board.draining)
-            stop.received(signal.SIGTERM)
+            stop.receive(signal.SIGTERM)
             async with asyncio.timeout(PATIENCE_S):
                 await ending
 
@@ -185,7 +185,7 @@ async def test_before_the_gate_closes_calls_are_still_taken_while_health_says_no
         ready = await health.Check(health_pb2.HealthCheckRequest(service="readiness"))
         alive = await health.Check(health_pb2.HealthCheckRequest(service="liveness"))
         watched = [message.status async for message in watch]
-        stop.received(signal.SIGTERM)
+        stop.receive(signal.SIGTERM)
         await ending
 
     assert answer

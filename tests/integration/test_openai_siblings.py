@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsvc_server.app.greeting import findings
+from llmsvc_server.app.startup_report import describe_providers
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from tests.fakes.fake_openai import MODELS, FakeOpenai
@@ -236,7 +236,7 @@ async def test_a_server_that_loads_on_demand_serves_its_configured_model(script:
         async with running_service(llm) as service:
             assert fake.answer == await whole(service) == await text_of(service)
             assert service.app.board.table["model/m"]
-            [finding] = findings(service.app.providers)
+            [finding] = describe_providers(service.app.providers)
             failure = await failure_of(whole(service, model="another"))
 
     assert finding.good

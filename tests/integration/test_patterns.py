@@ -127,7 +127,7 @@ async def running(name: str, **more: str) -> AsyncIterator[Pattern]:
         variables = {**addresses_and_keys(servers), **more}
         settings = load(str(CONFIGS / f"{name}.yaml"), variables).settings
         service = await stack.enter_async_context(running_service(settings.llm.model_dump()))
-        await service.app.providers.inventory.first_look()
+        await service.app.providers.inventory.wait_for_first_poll()
         yield Pattern(servers, service)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from llmsvc_server.app.greeting import started
+from llmsvc_server.app.startup_report import describe_start
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
 from tests.fakes.eventually import eventually
@@ -95,7 +95,7 @@ def test_the_start_line_tells_where_each_provider_is(entry: Tree, shown: str) ->
     llm = {"providers": {"it": entry}, "default_provider": "it"}
     settings = Settings.model_validate({"llm": llm})
 
-    facts = started(Loaded(settings=settings, source="x", origins={}), {})
+    facts = describe_start(Loaded(settings=settings, source="x", origins={}), {})
 
     assert [shown] == facts["providers"]
     assert "k" not in str(facts).split()

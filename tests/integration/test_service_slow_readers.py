@@ -32,7 +32,7 @@ async def stalled(
             running_service(over_ollama(fake, max_queued=100), limits=limits) as service,
             http2_connection(service.address) as connection,
         ):
-            await service.app.providers.inventory.first_look()
+            await service.app.providers.inventory.wait_for_first_poll()
             for _ in range(callers):
                 connection.call(STREAM, request)
             await connection.drain()

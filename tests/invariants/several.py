@@ -52,7 +52,7 @@ async def several(
                 **(sections or {}),
             )
         )
-        await service.app.providers.inventory.first_look()
+        await service.app.providers.inventory.wait_for_first_poll()
         primary, *others = servers.values()
         yield Stage(
             primary=primary,

@@ -106,7 +106,7 @@ async def twins() -> AsyncIterator[tuple[FaultServer, FaultServer, RunningServic
         both = {name: value for name, value in own.items() if name != "base_url"}
         llm = {"providers": {"ollama": both}, "default_provider": "ollama"}
         async with running_service(llm) as service:
-            await service.app.providers.inventory.first_look()
+            await service.app.providers.inventory.wait_for_first_poll()
             yield well, ill, service
 
 

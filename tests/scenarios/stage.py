@@ -215,7 +215,7 @@ async def staged(  # noqa: PLR0913  plain settings, by keyword
                 judged_by=clock if stands_still else None,
             )
         )
-        await service.app.providers.inventory.first_look()
+        await service.app.providers.inventory.wait_for_first_poll()
         yield Stage(
             primary=servers["primary"],
             fallback=servers.get("fallback"),

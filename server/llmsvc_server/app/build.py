@@ -93,14 +93,14 @@ class App:
                     endpoint,
                     every_s=refresh_s,
                     busy=partial(self.providers.busy, provider, endpoint),
-                    looked=partial(self._looked, provider, endpoint),
+                    on_poll=partial(self._take_poll, provider, endpoint),
                 )
             )
         _ = self.background.start(self._publish_often(refresh_s))
         _ = self.background.start(watch(self.connections))
         _ = self.background.start(self.providers.warm())
 
-    def _looked(self, provider: str, endpoint: str, seen: bool) -> None:  # noqa: FBT001  a callback
+    def _take_poll(self, provider: str, endpoint: str, seen: bool) -> None:  # noqa: FBT001  a callback
         self.providers.looked(provider, endpoint, seen=seen)
         self._publish()
 

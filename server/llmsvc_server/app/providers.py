@@ -96,7 +96,7 @@ class Providers:
 
     async def warm(self) -> None:
         """Load what is to be in memory from the start, once it is known who has it."""
-        await self.inventory.first_look()
+        await self.inventory.wait_for_first_poll()
         for endpoint, names in self.warm_on_start.items():
             provider = endpoint.partition("#")[0]
             for name in names:

@@ -11,7 +11,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListsModels
 from llmsvc_server.reports import ModelsState, PollState, Reporter, Transition
 
-LOOK_LIMIT_S = 2.0
+POLL_TIMEOUT_S = 2.0
 """Longest refresh of one provider, and longest that an early call waits for it."""
 
 MISSES_UNTIL_DOWN = 2
@@ -23,10 +23,10 @@ JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What is known of one provider.
+class Poll:
+    """What polls of one provider have come to.
 
-    `catalogue` is the last one seen, None before the first; `problem` the last failure to look,
+    `catalogue` is the last one seen, None before the first; `problem` the last failure to poll,
     None after a success; `misses` how many failures in a row.
     """
 
@@ -51,8 +51,8 @@ class _Denial:
 class _Watched:
     source: ListsModels
     clock: Clock
-    look: Look = field(default_factory=Look)
-    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    last_poll: Poll = field(default_factory=Poll)
+    polled: asyncio.Event = field(default_factory=asyncio.Event)
     identities: dict[str, str | None] = field(default_factory=dict)
     denied: dict[str, _Denial] = field(default_factory=dict)
 
@@ -68,11 +68,11 @@ class _Watched:
     def spelling(self, name: str) -> str | None:
         """Return how the source spells a model that it has, and did not deny of late."""
         identity = self.identity(name)
-        if self.look.catalogue is None or identity is None or identity in self.denied:
+        if self.last_poll.catalogue is None or identity is None or identity in self.denied:
             return None
-        return self.look.catalogue.models.get(identity)
+        return self.last_poll.catalogue.models.get(identity)
 
-    def took(self, catalogue: Catalogue) -> None:
+    def take(self, catalogue: Catalogue) -> None:
         """Take a new catalogue; forgive what it lists anew, or with another stamp."""
         for identity, denial in list(self.denied.items()):
             stamp = catalogue.stamps.get(identity, "")
@@ -80,7 +80,7 @@ class _Watched:
                 denial.was_absent = True
             elif denial.was_absent or denial.stamp != stamp or self.clock() >= denial.until_s:
                 del self.denied[identity]
-        self.look = Look(catalogue=catalogue)
+        self.last_poll = Poll(catalogue=catalogue)
 
 
 class Inventory:
@@ -104,7 +104,7 @@ class Inventory:
         self._clock = clock
         self._reporter = reporter
         self.age = 0
-        self._all_looked = False
+        self._all_polled = False
 
     @property
     def endpoints(self) -> Iterator[tuple[str, str]]:
@@ -113,12 +113,12 @@ class Inventory:
             for endpoint in endpoints:
                 yield provider, endpoint
 
-    def look(self, provider: str, endpoint: str = "") -> Look:
+    def last_poll(self, provider: str, endpoint: str = "") -> Poll:
         """Return what is known of an endpoint; of the provider's best one where none is named."""
         if endpoint:
-            return self._providers[provider][endpoint].look
-        looks = [watched.look for watched in self._providers[provider].values()]
-        return next((look for look in looks if look.reachable), looks[0])
+            return self._providers[provider][endpoint].last_poll
+        polls = [watched.last_poll for watched in self._providers[provider].values()]
+        return next((poll for poll in polls if poll.reachable), polls[0])
 
     def unknown(self, provider: str) -> ProviderError | None:
         """Return why nothing at all is known of `provider`; None where its models are known.
@@ -126,10 +126,10 @@ class Inventory:
         Where a model runs is known only from a catalogue, so before the first one nothing may be
         sent (docs/privacy.md 2).
         """
-        looks = [watched.look for watched in self._providers[provider].values()]
-        if any(look.catalogue is not None for look in looks):
+        polls = [watched.last_poll for watched in self._providers[provider].values()]
+        if any(poll.catalogue is not None for poll in polls):
             return None
-        problem = next((look.problem for look in looks if look.problem is not None), None)
+        problem = next((poll.problem for poll in polls if poll.problem is not None), None)
         if problem is None:
             return ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
         return ProviderError(problem.kind, called=False, phase="connect", cause=problem.cause)
@@ -150,12 +150,12 @@ class Inventory:
         names: dict[str, str] = {}
         endpoints = self._providers[provider]
         for watched in (endpoints[endpoint],) if endpoint else endpoints.values():
-            if watched.look.catalogue is not None:
+            if watched.last_poll.catalogue is not None:
                 names |= {
                     identity: name
-                    for identity, name in watched.look.catalogue.models.items()
+                    for identity, name in watched.last_poll.catalogue.models.items()
                     if identity not in watched.denied
-                    and (remote or identity not in watched.look.catalogue.remote)
+                    and (remote or identity not in watched.last_poll.catalogue.remote)
                 }
         return tuple(names.values())
 
@@ -164,13 +164,13 @@ class Inventory:
         names: dict[str, str] = {}
         there: dict[str, list[str]] = {}
         for endpoint, watched in self._providers[provider].items():
-            if watched.look.catalogue is None:
+            if watched.last_poll.catalogue is None:
                 continue
-            for identity, name in watched.look.catalogue.models.items():
+            for identity, name in watched.last_poll.catalogue.models.items():
                 if identity not in watched.denied:
                     names[identity] = name
                     at = there.setdefault(identity, [])
-                    if watched.look.reachable:
+                    if watched.last_poll.reachable:
                         at.append(endpoint)
         return {name: there[identity] for identity, name in names.items()}
 
@@ -183,22 +183,22 @@ class Inventory:
     def runs_remotely(self, provider: str, name: str) -> bool:
         """Return whether an endpoint of `provider` would have the model run elsewhere."""
         return any(
-            watched.look.catalogue is not None
-            and watched.identity(name) in watched.look.catalogue.remote
+            watched.last_poll.catalogue is not None
+            and watched.identity(name) in watched.last_poll.catalogue.remote
             for watched in self._providers[provider].values()
         )
 
     def has(self, provider: str, endpoint: str, name: str) -> bool:
         """Return whether an endpoint is up and has a model; "" asks for the endpoint alone."""
         watched = self._providers[provider][endpoint]
-        if not watched.look.reachable:
+        if not watched.last_poll.reachable:
             return False
         return not name or watched.spelling(name) is not None
 
     def is_loaded(self, provider: str, endpoint: str, name: str) -> bool | None:
-        """Return whether the last look found a model in memory; None where it could not tell."""
+        """Return whether the last poll found a model in memory; None where it could not tell."""
         watched = self._providers[provider][endpoint]
-        catalogue = watched.look.catalogue
+        catalogue = watched.last_poll.catalogue
         if catalogue is None or catalogue.loaded is None:
             return None
         return watched.identity(name) in catalogue.loaded
@@ -206,7 +206,7 @@ class Inventory:
     def size_bytes(self, provider: str, endpoint: str, name: str) -> int | None:
         """Return a model's size on disk; None if unknown."""
         watched = self._providers[provider][endpoint]
-        catalogue, identity = watched.look.catalogue, watched.identity(name)
+        catalogue, identity = watched.last_poll.catalogue, watched.identity(name)
         if catalogue is None or identity is None:
             return None
         return catalogue.sizes_bytes.get(identity)
@@ -214,7 +214,7 @@ class Inventory:
     def busy_until(self, provider: str, endpoint: str, name: str) -> str:
         """Return what moves when work on a model in memory is done; empty if unknown."""
         watched = self._providers[provider][endpoint]
-        catalogue, identity = watched.look.catalogue, watched.identity(name)
+        catalogue, identity = watched.last_poll.catalogue, watched.identity(name)
         if catalogue is None or identity is None:
             return ""
         return catalogue.busy_until.get(identity, "")
@@ -222,63 +222,63 @@ class Inventory:
     def forget(self, provider: str, endpoint: str, name: str) -> None:
         """Pass over a model that an endpoint has just denied.
 
-        It comes back when a look lists it anew or with another stamp, or after five minutes.
+        It comes back when a poll lists it anew or with another stamp, or after five minutes.
         """
         watched = self._providers.get(provider, {}).get(endpoint)
         if watched is None:
             return
-        identity, catalogue = watched.identity(name), watched.look.catalogue
+        identity, catalogue = watched.identity(name), watched.last_poll.catalogue
         if catalogue is None or identity is None or identity not in catalogue.models:
             return
         stamp = catalogue.stamps.get(identity, "")
         watched.denied[identity] = _Denial(stamp, self._clock() + DENIED_S)
         self.age += 1
 
-    async def first_look(self) -> None:
-        """Return once every endpoint was looked at, at the latest after the look's own limit."""
-        if self._all_looked:
+    async def wait_for_first_poll(self) -> None:
+        """Return once every endpoint was polled, at the latest after a poll's own limit."""
+        if self._all_polled:
             return
         waiting = [
-            watched.looked
+            watched.polled
             for endpoints in self._providers.values()
             for watched in endpoints.values()
-            if not watched.looked.is_set()
+            if not watched.polled.is_set()
         ]
         if not waiting:
-            self._all_looked = True
+            self._all_polled = True
             return
         try:
-            async with asyncio.timeout(LOOK_LIMIT_S):
-                for looked in waiting:
-                    await looked.wait()
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                for polled in waiting:
+                    await polled.wait()
         except TimeoutError:
             return
 
     async def refresh(self, provider: str, endpoint: str, *, busy: bool = False) -> bool:
-        """Look at one endpoint; return whether it could be seen.
+        """Poll one endpoint; return whether it could be seen.
 
         Args:
             provider: The provider's name.
             endpoint: The endpoint's.
-            busy: Whether it runs chats for us right now: a slow look then means busy, not down.
+            busy: Whether it runs chats for us right now: a slow poll then means busy, not down.
         """
         watched = self._providers[provider][endpoint]
-        before, seen = watched.look, False
+        before, seen = watched.last_poll, False
         try:
-            async with asyncio.timeout(LOOK_LIMIT_S):
-                watched.took(await watched.source.catalogue())
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                watched.take(await watched.source.catalogue())
             seen = True
         except TimeoutError:
-            watched.look = _missed(
+            watched.last_poll = _count_miss(
                 before, ProviderError(ErrorKind.SILENT, phase="connect"), busy=busy
             )
         except ProviderError as error:
-            let_go(error)  # it stays until the next look, and the lists in its frames need not
-            watched.look = _missed(before, error, busy=busy)
+            let_go(error)  # it stays until the next poll, and the lists in its frames need not
+            watched.last_poll = _count_miss(before, error, busy=busy)
         self.age += 1
-        watched.looked.set()
-        self._tell(endpoint, before, watched.look)
-        self._tell_left_out(endpoint, before, watched.look)
+        watched.polled.set()
+        self._report_state(endpoint, before, watched.last_poll)
+        self._report_left_out(endpoint, before, watched.last_poll)
         return seen
 
     async def keep_fresh(
@@ -288,17 +288,18 @@ class Inventory:
         *,
         every_s: float,
         busy: Callable[[], bool],
-        looked: Callable[[bool], None],
+        on_poll: Callable[[bool], None],
     ) -> None:
-        """Look at one endpoint for ever, about every `every_s` seconds.
+        """Poll one endpoint for ever, about every `every_s` seconds.
 
-        `looked` is told after each look whether the endpoint could be seen. The spread of 10 % keeps many replicas from asking one upstream in step.
+        `on_poll` is called after each poll with whether the endpoint could be seen. The spread of
+        10 % keeps many replicas from asking one upstream in step.
         """
         while True:
-            looked(await self.refresh(provider, endpoint, busy=busy()))
+            on_poll(await self.refresh(provider, endpoint, busy=busy()))
             await asyncio.sleep(every_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
-    def _tell(self, endpoint: str, before: Look, after: Look) -> None:
+    def _report_state(self, endpoint: str, before: Poll, after: Poll) -> None:
         state = _state(after)
         if state == _state(before):
             return
@@ -307,31 +308,31 @@ class Inventory:
         detail = version if after.reachable else problem
         self._reporter.changed(Transition(name=endpoint, state=state, detail=detail))
 
-    def _tell_left_out(self, endpoint: str, before: Look, after: Look) -> None:
+    def _report_left_out(self, endpoint: str, before: Poll, after: Poll) -> None:
         """Tell once that a list is longer than what is known of it, and once that it no longer is."""
-        left_out = _left_out(after)
-        if (left_out == 0) == (_left_out(before) == 0):
+        left_out = _count_left_out(after)
+        if (left_out == 0) == (_count_left_out(before) == 0):
             return
         state = ModelsState.LEFT_OUT if left_out else ModelsState.COMPLETE
         detail = f"{left_out} beyond health.max_models" if left_out else ""
         self._reporter.changed(Transition(name=endpoint, state=state, detail=detail))
 
 
-def _left_out(look: Look) -> int:
-    return 0 if look.catalogue is None else look.catalogue.left_out
+def _count_left_out(poll: Poll) -> int:
+    return 0 if poll.catalogue is None else poll.catalogue.left_out
 
 
-def _missed(before: Look, problem: ProviderError, *, busy: bool) -> Look:
+def _count_miss(before: Poll, problem: ProviderError, *, busy: bool) -> Poll:
     if busy and problem.kind is ErrorKind.SILENT:
         return before
-    if problem.kind is ErrorKind.EXHAUSTED:  # nobody has looked: what was seen is still the latest
+    if problem.kind is ErrorKind.EXHAUSTED:  # nobody has polled: what was seen is still the latest
         return before if before.catalogue is not None else replace(before, problem=problem)
     wrong_address = problem.kind is ErrorKind.MISCONFIGURED
     misses = MISSES_UNTIL_DOWN if wrong_address else before.misses + 1
     return replace(before, problem=problem, misses=misses)
 
 
-def _state(look: Look) -> PollState | ErrorKind:
-    if look.reachable:
+def _state(poll: Poll) -> PollState | ErrorKind:
+    if poll.reachable:
         return PollState.REACHABLE
-    return PollState.UNKNOWN if look.problem is None else look.problem.kind
+    return PollState.UNKNOWN if poll.problem is None else poll.problem.kind

@@ -37,7 +37,7 @@ def _facts_of(state: ProviderState, inventory: Inventory) -> ProviderFacts:
     models: Mapping[str, bool] = {}
     if info.locality is Locality.LOCAL:
         models = _models(state, inventory)
-        up = inventory.look(info.name).reachable
+        up = inventory.last_poll(info.name).reachable
         model = inventory.spelling(info.name, target.default_model)
     else:
         up, model = True, target.default_model

@@ -64,7 +64,7 @@ class FailoverRouter:
             StreamInterrupted: The answering provider failed after content was delivered.
             Overloaded: All answers that are held take too much.
         """
-        await self._inventory.first_look()
+        await self._inventory.wait_for_first_poll()
         plan = self._plans.plan(request)
         receipt.open(request.model, plan.privacy)
         course = Course(

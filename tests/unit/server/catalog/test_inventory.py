@@ -17,13 +17,13 @@ def watching(provider: ScriptedProvider, reporter: ListeningReporter | None = No
     return inventory_of(reporter, ollama=provider)
 
 
-async def looked(provider: ScriptedProvider) -> Inventory:
+async def polled(provider: ScriptedProvider) -> Inventory:
     inventory = watching(provider)
     await inventory.refresh("ollama", "ollama")
     return inventory
 
 
-async def look(inventory: Inventory, provider: ScriptedProvider, *problems: ProviderError) -> None:
+async def poll(inventory: Inventory, provider: ScriptedProvider, *problems: ProviderError) -> None:
     """Look once for each problem, which the provider then has."""
     for problem in problems:
         provider.listing = problem
@@ -36,30 +36,30 @@ async def test_before_the_first_look_nothing_is_known_and_nothing_may_be_sent() 
 
     assert unknown is not None
     assert (ErrorKind.CONNECT, False) == (unknown.kind, unknown.called)
-    assert not inventory.look("ollama").reachable
+    assert not inventory.last_poll("ollama").reachable
     assert inventory.spelling("ollama", "phi3") is None
     assert not inventory.is_loaded("ollama", "ollama", "phi3")
 
 
 async def test_a_look_shows_what_there_is_under_any_name_of_it() -> None:
-    inventory = await looked(ScriptedProvider(models=["Phi3:latest"], loaded=["phi3"]))
+    inventory = await polled(ScriptedProvider(models=["Phi3:latest"], loaded=["phi3"]))
 
     assert inventory.unknown("ollama") is None
-    assert inventory.look("ollama").reachable
+    assert inventory.last_poll("ollama").reachable
     assert "Phi3:latest" == inventory.spelling("ollama", "PHI3")
     assert inventory.is_loaded("ollama", "ollama", "phi3:latest")
 
 
 @pytest.mark.parametrize("name", ["other", "", " ", "phi3:mini"])
 async def test_what_is_not_listed_is_not_there(name: str) -> None:
-    inventory = await looked(ScriptedProvider(models=["phi3"], loaded=["phi3"]))
+    inventory = await polled(ScriptedProvider(models=["phi3"], loaded=["phi3"]))
 
     assert inventory.spelling("ollama", name) is None
     assert not inventory.is_loaded("ollama", "ollama", name)
 
 
 async def test_a_provider_that_does_not_say_what_is_loaded_has_nothing_loaded() -> None:
-    inventory = await looked(ScriptedProvider(models=["phi3"], loaded=None))
+    inventory = await polled(ScriptedProvider(models=["phi3"], loaded=None))
 
     assert not inventory.is_loaded("ollama", "ollama", "phi3")
 
@@ -79,7 +79,7 @@ def test_names_are_compared_by_what_they_mean(one: str, other: str, *, same: boo
 
 async def test_one_miss_is_forgiven_two_are_not_and_one_hit_mends_it() -> None:
     provider = ScriptedProvider(models=["phi3"])
-    inventory = await looked(provider)
+    inventory = await polled(provider)
     states = []
     for listing in (
         ProviderError(ErrorKind.CONNECT),
@@ -88,34 +88,34 @@ async def test_one_miss_is_forgiven_two_are_not_and_one_hit_mends_it() -> None:
     ):
         provider.listing = listing
         await inventory.refresh("ollama", "ollama")
-        states.append(inventory.look("ollama").reachable)
+        states.append(inventory.last_poll("ollama").reachable)
 
     assert [True, False, True] == states
 
 
 async def test_a_hit_between_two_misses_starts_the_count_again() -> None:
     provider = ScriptedProvider(models=["phi3"])
-    inventory = await looked(provider)
-    await look(inventory, provider, ProviderError(ErrorKind.CONNECT))
+    inventory = await polled(provider)
+    await poll(inventory, provider, ProviderError(ErrorKind.CONNECT))
     provider.listing = catalogue_of(["phi3"])
     await inventory.refresh("ollama", "ollama")
-    await look(inventory, provider, ProviderError(ErrorKind.CONNECT))
+    await poll(inventory, provider, ProviderError(ErrorKind.CONNECT))
 
-    assert inventory.look("ollama").reachable
+    assert inventory.last_poll("ollama").reachable
 
 
 async def test_a_wrong_address_is_down_at_once() -> None:
     provider = ScriptedProvider(models=["phi3"])
-    inventory = await looked(provider)
-    await look(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
+    inventory = await polled(provider)
+    await poll(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
 
-    assert not inventory.look("ollama").reachable
+    assert not inventory.last_poll("ollama").reachable
 
 
 async def test_misses_keep_what_was_known_for_whoever_asks() -> None:
     provider = ScriptedProvider(models=["phi3"])
-    inventory = await looked(provider)
-    await look(
+    inventory = await polled(provider)
+    await poll(
         inventory, provider, ProviderError(ErrorKind.CONNECT), ProviderError(ErrorKind.CONNECT)
     )
 
@@ -127,8 +127,8 @@ async def test_of_a_look_that_failed_nothing_is_kept_but_why() -> None:
     """A list of megabytes was in its frames."""
     provider = ScriptedProvider(models=["phi3"])
     inventory = watching(provider)
-    await look(inventory, provider, ProviderError(ErrorKind.PROTOCOL))
-    problem = inventory.look("ollama").problem
+    await poll(inventory, provider, ProviderError(ErrorKind.PROTOCOL))
+    problem = inventory.last_poll("ollama").problem
 
     assert problem is not None
     assert problem.__traceback__ is None
@@ -137,7 +137,7 @@ async def test_of_a_look_that_failed_nothing_is_kept_but_why() -> None:
 async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
     provider = ScriptedProvider()
     inventory = watching(provider)
-    await look(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
+    await poll(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
     unknown = inventory.unknown("ollama")
 
     assert isinstance(unknown, ProviderError)
@@ -148,41 +148,41 @@ async def test_a_provider_never_seen_fails_calls_with_its_own_problem() -> None:
 async def test_what_this_server_lacks_says_nothing_of_a_provider() -> None:
     provider, reporter = ScriptedProvider(models=["phi3"]), ListeningReporter()
     inventory = watching(provider, reporter)
-    await look(inventory, provider, ProviderError(ErrorKind.EXHAUSTED, cause="descriptors"))
+    await poll(inventory, provider, ProviderError(ErrorKind.EXHAUSTED, cause="descriptors"))
     unknown = inventory.unknown("ollama")
     provider.listing = catalogue_of(["phi3"])
     await inventory.refresh("ollama", "ollama")
     told = len(reporter.changes)
-    await look(inventory, provider, *[ProviderError(ErrorKind.EXHAUSTED, cause="descriptors")] * 5)
+    await poll(inventory, provider, *[ProviderError(ErrorKind.EXHAUSTED, cause="descriptors")] * 5)
 
     assert unknown is not None
     assert (ErrorKind.EXHAUSTED, "descriptors") == (unknown.kind, unknown.cause)
-    assert inventory.look("ollama").reachable
+    assert inventory.last_poll("ollama").reachable
     assert told == len(reporter.changes)
 
 
 async def test_slow_while_chats_run_means_busy_not_down() -> None:
     provider = ScriptedProvider(models=["phi3"])
-    inventory = await looked(provider)
+    inventory = await polled(provider)
     provider.listing = ProviderError(ErrorKind.SILENT)
     for _ in range(5):
         await inventory.refresh("ollama", "ollama", busy=True)
-    busy = inventory.look("ollama").reachable
+    busy = inventory.last_poll("ollama").reachable
     for _ in range(2):
         await inventory.refresh("ollama", "ollama")
 
     assert busy
-    assert not inventory.look("ollama").reachable
+    assert not inventory.last_poll("ollama").reachable
 
 
 async def test_refused_while_chats_run_means_down_all_the_same() -> None:
     provider = ScriptedProvider(models=["phi3"])
-    inventory = await looked(provider)
+    inventory = await polled(provider)
     provider.listing = ProviderError(ErrorKind.CONNECT)
     for _ in range(2):
         await inventory.refresh("ollama", "ollama", busy=True)
 
-    assert not inventory.look("ollama").reachable
+    assert not inventory.last_poll("ollama").reachable
 
 
 def listing(*names: str, stamp: str = "1") -> Catalogue:
@@ -266,7 +266,7 @@ async def test_an_endpoint_that_is_down_has_nothing_while_the_other_still_serves
 
     assert not inventory.has("ollama", "ollama#1", "")
     assert inventory.has("ollama", "ollama#2", "phi3")
-    assert inventory.look("ollama").reachable
+    assert inventory.last_poll("ollama").reachable
 
 
 async def test_models_that_run_elsewhere_are_known_as_such() -> None:
@@ -308,7 +308,7 @@ def test_forgetting_at_an_unknown_place_changes_nothing() -> None:
 
     inventory.forget("openai", "openai", "gpt")
 
-    assert inventory.look("ollama").catalogue is None
+    assert inventory.last_poll("ollama").catalogue is None
 
 
 @pytest.mark.parametrize("name", ["other", "", " "])
@@ -316,14 +316,14 @@ async def test_forgetting_what_is_not_there_changes_nothing(name: str) -> None:
     inventory = watching(ScriptedProvider(models=["phi3"]))
     inventory.forget("ollama", "ollama", name)
     await inventory.refresh("ollama", "ollama")
-    before = inventory.look("ollama")
+    before = inventory.last_poll("ollama")
     inventory.forget("ollama", "ollama", name)
 
-    assert before is inventory.look("ollama")
+    assert before is inventory.last_poll("ollama")
 
 
 async def test_a_look_says_whether_it_saw_anything() -> None:
-    inventory = await looked(provider := ScriptedProvider(models=["phi3"]))
+    inventory = await polled(provider := ScriptedProvider(models=["phi3"]))
     seen = await inventory.refresh("ollama", "ollama")
     provider.listing = ProviderError(ErrorKind.CONNECT)
     missed = await inventory.refresh("ollama", "ollama")
@@ -336,8 +336,8 @@ async def test_only_changes_are_told_with_their_cause() -> None:
     inventory = watching(provider, reporter)
     for _ in range(2):
         await inventory.refresh("ollama", "ollama")
-    await look(inventory, provider, *[ProviderError(ErrorKind.CONNECT) for _ in range(3)])
-    await look(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
+    await poll(inventory, provider, *[ProviderError(ErrorKind.CONNECT) for _ in range(3)])
+    await poll(inventory, provider, ProviderError(ErrorKind.MISCONFIGURED))
     provider.listing = catalogue_of(["phi3"], version="0.11.0")
     await inventory.refresh("ollama", "ollama")
     told = [(change.name, change.state, change.detail) for change in reporter.changes]

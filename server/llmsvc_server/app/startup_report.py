@@ -6,7 +6,7 @@ from itertools import chain, starmap
 
 from llmsvc_server import __version__
 from llmsvc_server.app.providers import Providers
-from llmsvc_server.catalog.inventory import Look
+from llmsvc_server.catalog.inventory import Poll
 from llmsvc_server.chat.naming import listed
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.tls import TlsTrouble
@@ -32,7 +32,7 @@ class Finding:
     good: bool
 
 
-def started(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object]:
+def describe_start(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object]:
     """Return the facts of the start line.
 
     Args:
@@ -42,7 +42,7 @@ def started(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object
     settings = loaded.settings
     return {
         "version": __version__,
-        **dict(chain.from_iterable(starmap(_where, listening.items()))),
+        **dict(chain.from_iterable(starmap(_describe_listener, listening.items()))),
         "configuration": loaded.source,
         "privacy": settings.llm.operator_privacy,
         "privacy_source": loaded.origins["llm.privacy"] if settings.llm.privacy else SEQUENCE,
@@ -53,7 +53,7 @@ def started(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object
     }
 
 
-def _where(setting: str, places: Places) -> Iterator[tuple[str, object]]:
+def _describe_listener(setting: str, places: Places) -> Iterator[tuple[str, object]]:
     first, *others = places.addresses
     yield setting, first
     if others:
@@ -62,18 +62,18 @@ def _where(setting: str, places: Places) -> Iterator[tuple[str, object]]:
         yield f"{setting}_left_out", list(places.absent)
 
 
-def findings(providers: Providers) -> Iterator[Finding]:
-    """Yield what the first look found out about each local provider, in order."""
+def describe_providers(providers: Providers) -> Iterator[Finding]:
+    """Yield what the first poll found out about each local provider, in order."""
     served = False
     for target in providers.targets.sequence:
         if target.provider.info.locality is not Locality.LOCAL:
             continue
-        for finding in _findings(target, providers, first=not served):
+        for finding in _describe(target, providers, first=not served):
             served = served or finding.good
             yield finding
 
 
-def _findings(target: Target, providers: Providers, *, first: bool) -> Iterator[Finding]:
+def _describe(target: Target, providers: Providers, *, first: bool) -> Iterator[Finding]:
     info, model = target.provider.info, target.default_model
     if info.kind is ProviderKind.MOCK:
         if first:
@@ -83,24 +83,24 @@ def _findings(target: Target, providers: Providers, *, first: bool) -> Iterator[
         return
     inventory = providers.inventory
     for endpoint in providers.endpoints[info.name]:
-        look = inventory.look(info.name, endpoint.name)
-        if not look.reachable:
-            why = _why(look, info.kind, providers.addresses[endpoint.name])
+        poll = inventory.last_poll(info.name, endpoint.name)
+        if not poll.reachable:
+            why = _explain(poll, info.kind, providers.addresses[endpoint.name])
             yield Finding(f"{endpoint.name} does not answer: {why}", good=False)
         elif not inventory.has(info.name, endpoint.name, model):
             models = inventory.models(info.name, endpoint.name, remote=target.allows_remote)
             yield Finding(
-                f"{endpoint.name} does not have {model}{_instead(info, model, listed(models))}",
+                f"{endpoint.name} does not have {model}{_advise(info, model, listed(models))}",
                 good=False,
             )
-        elif look.catalogue is not None and not look.catalogue.is_listed:
+        elif poll.catalogue is not None and not poll.catalogue.is_listed:
             what = f"{endpoint.name} lists no models: it is asked for {model} all the same"
             yield Finding(what, good=True)
         else:
             yield Finding(f"{endpoint.name} answers with {model}", good=True)
 
 
-def _instead(info: ProviderInfo, model: str, there: str) -> str:
+def _advise(info: ProviderInfo, model: str, there: str) -> str:
     """Return what is there, how to choose it, and how to get the other."""
     install = INSTALL.get(info.kind, "").format(model=model)
     if not there:
@@ -110,10 +110,10 @@ def _instead(info: ProviderInfo, model: str, there: str) -> str:
     return ", but " + (f"{choose}, or {install}" if install else choose)
 
 
-def _why(look: Look, kind: ProviderKind, address: str) -> str:
-    if look.problem and isinstance(look.problem.cause, TlsTrouble):
-        return look.problem.cause.problem.format(address=address)
-    if look.problem and look.problem.kind is ErrorKind.CONNECT and look.problem.called:
+def _explain(poll: Poll, kind: ProviderKind, address: str) -> str:
+    if poll.problem and isinstance(poll.problem.cause, TlsTrouble):
+        return poll.problem.cause.problem.format(address=address)
+    if poll.problem and poll.problem.kind is ErrorKind.CONNECT and poll.problem.called:
         return "something takes connections there and closes them: is that such a server?"
-    found = look.problem.kind if look.problem else ErrorKind.SILENT
+    found = poll.problem.kind if poll.problem else ErrorKind.SILENT
     return found.rules.problem or f"it cannot be reached: {START.get(kind, 'start it')}"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from llmsvc_server.app.greeting import findings, started
+from llmsvc_server.app.startup_report import describe_providers, describe_start
 from llmsvc_server.config.sources import load
 from llmsvc_server.rpc.listening import Places
 from tests.fakes.fake_ollama import FakeOllama
@@ -16,8 +16,10 @@ MOCK_BEHIND = {"mock": True}
 async def found(llm: Any) -> list[tuple[str, bool]]:  # noqa: ANN401  a tree of settings
     """Return what is said of the providers of a configuration, once they were looked at."""
     async with running_service(llm) as service:
-        await service.app.providers.inventory.first_look()
-        return [(finding.text, finding.good) for finding in findings(service.app.providers)]
+        await service.app.providers.inventory.wait_for_first_poll()
+        return [
+            (finding.text, finding.good) for finding in describe_providers(service.app.providers)
+        ]
 
 
 async def test_who_answers_is_said_and_the_mock_stands_behind() -> None:
@@ -119,7 +121,7 @@ async def test_each_address_of_a_pool_is_spoken_of_by_its_number_and_clouds_are_
 
 
 def test_the_start_line_names_address_configuration_privacy_and_providers() -> None:
-    facts = started(load(None, {}), {"listen": Places(("127.0.0.1:50051",))})
+    facts = describe_start(load(None, {}), {"listen": Places(("127.0.0.1:50051",))})
 
     assert "127.0.0.1:50051" == facts["listen"]
     assert not {"listen_also", "listen_left_out"} & facts.keys()
@@ -130,7 +132,7 @@ def test_the_start_line_names_address_configuration_privacy_and_providers() -> N
 
 def test_the_start_line_names_every_address_and_what_was_left_out() -> None:
     places = Places(("127.0.0.1:1", "[::1]:1"), ("192.0.2.1:1",))
-    facts = started(load(None, {}), {"listen": places, "health_listen": Places(("[::]:2",))})
+    facts = describe_start(load(None, {}), {"listen": places, "health_listen": Places(("[::]:2",))})
 
     assert ("127.0.0.1:1", ["[::1]:1"]) == (facts["listen"], facts["listen_also"])
     assert ["192.0.2.1:1"] == facts["listen_left_out"]
