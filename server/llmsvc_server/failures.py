@@ -1,6 +1,6 @@
 """How a provider can fail, and all that follows from it: one row a kind, read wherever it matters.
 
-By the course, the breakers, the blocks, the loads, and for what callers and operators are told.
+By the schedule, the breakers, the blocks, the loads, and for what callers and operators are told.
 Rows and their reasons: docs/failover.md 2.1 and 6.
 """
 

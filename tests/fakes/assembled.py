@@ -54,9 +54,9 @@ def everyday_patience(
     )
 
 
-def everyday_held(most_bytes: int = 64 * 1024 * 1024) -> HeldAnswers:
+def everyday_held(max_bytes: int = 64 * 1024 * 1024) -> HeldAnswers:
     """Return what counts answers in memory, by default with room for every test's."""
-    return HeldAnswers(each_bytes=MAX_ANSWER_BYTES, most_bytes=most_bytes)
+    return HeldAnswers(max_each_bytes=MAX_ANSWER_BYTES, max_bytes=max_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
                 inventory,
                 remote_when_busy=True,
                 held=held,
-                chance=STEADY,
+                rng=STEADY,
             ),
             admission,
             held=held,

@@ -9,8 +9,8 @@ import pytest
 from llmsvc_server.chat.route import Privacy
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.course import JITTER_S, Course, Step
 from llmsvc_server.routing.plan import Plan
+from llmsvc_server.routing.schedule import JITTER_S, Schedule, Step
 from tests.fakes.eventually import eventually
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.requests import chat_request, in_s
@@ -59,19 +59,19 @@ async def test_invariant_17_nobody_waits_for_more_than_half_of_the_time_left(
 
 
 def paused_s(seed: int, error: ProviderError) -> float:
-    """Return the pause before the second attempt of a call that chance spreads by `seed`."""
-    course = Course(
-        Plan(privacy=Privacy.CLOUD_ALLOWED, outcomes=[Asked().candidate()], is_cut=False),
+    """Return the pause before the second attempt of a call spread by `seed`."""
+    schedule = Schedule(
+        Plan(privacy=Privacy.CLOUD_ALLOWED, entries=[Asked().candidate()], is_cut=False),
         chat_request(),
         in_s(60.0, ManualClock()),
         remote_when_busy=True,
-        chance=random.Random(seed),  # noqa: S311  a seed is the point
+        rng=random.Random(seed),  # noqa: S311  a seed is the point
     )
-    first = course.next()
+    first = schedule.next()
     assert isinstance(first, Step)
     candidate = first.candidate
-    course.failed(first, replace(error, provider=candidate.info, model=candidate.model))
-    again = course.next()
+    schedule.failed(first, replace(error, provider=candidate.info, model=candidate.model))
+    again = schedule.next()
     assert isinstance(again, Step)
     return again.pause_s
 

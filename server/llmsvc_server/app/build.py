@@ -156,7 +156,7 @@ async def build(
         max_chats=settings.server.max_chats, max_request_bytes=settings.server.max_request_bytes
     )
     limits = settings.limits
-    held = HeldAnswers(each_bytes=limits.max_whole_bytes, most_bytes=limits.max_held_bytes)
+    held = HeldAnswers(max_each_bytes=limits.max_whole_bytes, max_bytes=limits.max_held_bytes)
     arrivals = _arrivals(settings, admission, held, unfinished, clock)
     unsent = Unsent(held, longest_s=limits.write_timeout_s)
     server = assemble(
@@ -180,7 +180,7 @@ async def build(
                 providers.inventory,
                 remote_when_busy=settings.llm.remote_when_busy,
                 held=held,
-                chance=random.Random(),  # noqa: S311  spreads waits, guards nothing
+                rng=random.Random(),  # noqa: S311  spreads waits, guards nothing
             ),
             admission,
             held=held,
@@ -221,7 +221,7 @@ async def build(
 
 def _unsent_probes() -> Unsent:
     """Return what counts answers to probes apart: no chat's answer keeps a probe out."""
-    return Unsent(HeldAnswers(each_bytes=0, most_bytes=UNREAD_PROBES_BYTES), longest_s=0.0)
+    return Unsent(HeldAnswers(max_each_bytes=0, max_bytes=UNREAD_PROBES_BYTES), longest_s=0.0)
 
 
 def _arrivals(

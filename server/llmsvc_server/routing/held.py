@@ -13,15 +13,15 @@ class HeldAnswers:
     """Counts their bytes, and says when it is too much. An eighth is kept for who has less.
 
     Attributes:
-        each_bytes: Longest text that is held for one call.
+        max_each_bytes: Longest text that is held for one call.
         bytes: How much is held now.
     """
 
-    def __init__(self, *, each_bytes: int, most_bytes: int) -> None:
-        """Hold texts of at most `each_bytes`, and `most_bytes` in all."""
-        self.each_bytes = each_bytes
+    def __init__(self, *, max_each_bytes: int, max_bytes: int) -> None:
+        """Hold texts of at most `max_each_bytes`, and `max_bytes` in all."""
+        self.max_each_bytes = max_each_bytes
         self.bytes = 0
-        self._shares = Shares(most_bytes, kept=most_bytes // _KEPT_ONE_OF)
+        self._shares = Shares(max_bytes, kept=max_bytes // _KEPT_ONE_OF)
 
     def check(self, caller: str, size_bytes: int = 1) -> None:
         """Return if there is room for so much of a caller's. What would be alone always has it.
@@ -57,7 +57,7 @@ class Share:
     @property
     def is_too_long(self) -> bool:
         """Whether it is more than any answer that is delivered whole."""
-        return self.bytes > self._held.each_bytes
+        return self.bytes > self._held.max_each_bytes
 
     def add(self, text: str) -> None:
         """Gather a piece.

@@ -1,4 +1,4 @@
-"""Which candidates a request has, in order. Pure: a request, the targets, what is known of them.
+"""Which candidates a request has, in order, of its targets and what is known of them.
 
 The privacy gate stands before anything that looks at the prompt or goes out (docs/failover.md 1,
 docs/privacy.md 1). A provider that a caller picked is gated before its models are looked up; else
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from llmsvc_server.catalog.inventory import Inventory
-from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.request import ChatRequest, Routing
 from llmsvc_server.chat.route import (
     Locality,
     Privacy,
@@ -26,6 +26,7 @@ from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.routing.budget import Patience
 
 ANY_MODEL = "*"
+MAX_REMEMBERED = 256
 
 
 class Refuses(Protocol):
@@ -85,29 +86,29 @@ class Candidate:
     pull_hint: str = ""
 
 
-Outcome = Candidate | ProviderError
+Entry = Candidate | ProviderError
 """What the plan says of one target: ask it, or why not."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """Every target's outcome, in order, under the policy in force.
+    """Every target's entry, in order, under the policy in force.
 
     `is_cut` says whether the request itself keeps further targets away, `names_target` whether it
     says who is to answer, or with what other model than the primary's own. `candidates` are the
-    outcomes that may be asked, `window_tokens` the smallest window of theirs, None if none is known.
+    entries that may be asked, `window_tokens` the smallest window of theirs, None if none is known.
     """
 
     privacy: Privacy
-    outcomes: Sequence[Outcome]
+    entries: Sequence[Entry]
     is_cut: bool = False
     names_target: bool = False
     candidates: Sequence[Candidate] = field(init=False)
     window_tokens: int | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Work out what follows from the outcomes."""
-        self.candidates = [one for one in self.outcomes if isinstance(one, Candidate)]
+        """Work out what follows from the entries."""
+        self.candidates = [one for one in self.entries if isinstance(one, Candidate)]
         windows = (one.window_tokens for one in self.candidates)
         self.window_tokens = min((one for one in windows if one is not None), default=None)
 
@@ -149,30 +150,65 @@ def plan(request: ChatRequest, targets: Targets, inventory: Inventory) -> Plan:
     Raises:
         ProviderNotFound: A target names a provider that is not configured.
     """
-    planner = _Planner(request, targets, inventory)
-    outcomes: dict[tuple[ProviderInfo | None, str], Outcome] = {}
+    draft = _Draft(request, targets, inventory)
+    entries: dict[tuple[ProviderInfo | None, str], Entry] = {}
     is_cut = has_one = False
-    for name, is_picked in planner.names():
-        outcome = planner.outcome(name, is_picked=is_picked)
-        info = outcome.info if isinstance(outcome, Candidate) else outcome.provider
-        if (info, outcome.model) in outcomes:
+    for name, is_picked in draft.names():
+        entry = draft.entry(name, is_picked=is_picked)
+        info = entry.info if isinstance(entry, Candidate) else entry.provider
+        if (info, entry.model) in entries:
             continue
         if has_one:
-            is_cut = is_cut or isinstance(outcome, Candidate)
+            is_cut = is_cut or isinstance(entry, Candidate)
             continue
-        outcomes[info, outcome.model] = outcome
-        has_one = request.routing.fallback_disabled and not planner.passes_over(
-            outcome, is_picked=is_picked
+        entries[info, entry.model] = entry
+        has_one = request.routing.fallback_disabled and not draft.passes_over(
+            entry, is_picked=is_picked
         )
     return Plan(
-        privacy=planner.privacy,
-        outcomes=list(outcomes.values()),
+        privacy=draft.privacy,
+        entries=list(entries.values()),
         is_cut=is_cut,
-        names_target=bool(request.routing.targets) or not planner.by_default,
+        names_target=bool(request.routing.targets) or not draft.by_default,
     )
 
 
-class _Planner:
+class Planner:
+    """Makes plans, each once until the inventory learns something.
+
+    What is configured and known rarely changes from call to call. Only plans without refusals are
+    remembered: each of those is an error of its own call. A plan that the request cuts short is not
+    either: nobody asks then whether the others' windows fit.
+    """
+
+    def __init__(self, targets: Targets, inventory: Inventory) -> None:
+        """Plan over `targets` by what `inventory` knows of them."""
+        self._targets = targets
+        self._inventory = inventory
+        self._age = inventory.age
+        self._known: dict[tuple[str, Routing], Plan] = {}
+
+    def plan(self, request: ChatRequest) -> Plan:
+        """Return what to do with each target of a request; see `plan`.
+
+        Raises:
+            ProviderNotFound: A target names a provider that is not configured.
+        """
+        if self._age != self._inventory.age or len(self._known) >= MAX_REMEMBERED:
+            self._age = self._inventory.age
+            self._known.clear()
+        key = request.model, request.routing
+        known = self._known.get(key)
+        if known is not None and _holds(known, request):
+            return known
+        made = plan(request, self._targets, self._inventory)
+        is_whole = not request.routing.fallback_disabled
+        if is_whole and len(made.candidates) == len(made.entries):
+            self._known[key] = made
+        return made
+
+
+class _Draft:
     """One request's questions to the configuration and to the inventory.
 
     Attributes:
@@ -209,7 +245,7 @@ class _Planner:
                 raise ProviderNotFound(name.provider)
         return list(names.items())
 
-    def outcome(self, name: TargetName, *, is_picked: bool) -> Outcome:
+    def entry(self, name: TargetName, *, is_picked: bool) -> Entry:
         """Return what to do with one target."""
         withheld = self._targets.withheld.get(name.provider)
         if withheld is not None:
@@ -220,24 +256,24 @@ class _Planner:
             return self._forbidden(info, model)
         # A provider that lists nothing is believed to have what it is configured for, and what it
         # was picked for: as the first, or by the caller.
-        outcome = self._found(target, model, is_picked=is_picked or target is self._primary)
-        if isinstance(outcome, ProviderError):
-            return outcome
-        if self._forbids(outcome.info):
-            return self._forbidden(outcome.info, outcome.model)
-        window = outcome.window_tokens
+        entry = self._found(target, model, is_picked=is_picked or target is self._primary)
+        if isinstance(entry, ProviderError):
+            return entry
+        if self._forbids(entry.info):
+            return self._forbidden(entry.info, entry.model)
+        window = entry.window_tokens
         if window is not None and estimated_tokens(self._request.text_length) > window:
             too_long = ProviderError(ErrorKind.CONTEXT, called=False, context_length=window)
-            return _fact(too_long, outcome.info, outcome.model)
-        return outcome
+            return _fact(too_long, entry.info, entry.model)
+        return entry
 
-    def passes_over(self, outcome: Outcome, *, is_picked: bool) -> bool:
+    def passes_over(self, entry: Entry, *, is_picked: bool) -> bool:
         """Return whether a request for one target only means a later one than this."""
-        if isinstance(outcome, Candidate):
+        if isinstance(entry, Candidate):
             return False
-        if outcome.kind is ErrorKind.REMOTE_REFUSED:
+        if entry.kind is ErrorKind.REMOTE_REFUSED:
             return True
-        is_missing = outcome.kind is ErrorKind.MODEL_MISSING
+        is_missing = entry.kind is ErrorKind.MODEL_MISSING
         return is_missing and not is_picked and not self.by_default
 
     def _withheld(self, error: ProviderError, model: str) -> ProviderError:
@@ -261,7 +297,7 @@ class _Planner:
             return target.aliases[ANY_MODEL]
         return target.default_model if self.by_default else asked
 
-    def _found(self, target: Target, model: str, *, is_picked: bool) -> Outcome:
+    def _found(self, target: Target, model: str, *, is_picked: bool) -> Entry:
         info, inventory = target.provider.info, self._inventory
         is_default = self._same(target, model, target.default_model)
         is_configured = self._is_configured(target, model)
@@ -348,3 +384,10 @@ def _own(target: Target) -> tuple[str, ...]:
 
 def _fact(error: ProviderError, info: ProviderInfo, model: str) -> ProviderError:
     return replace(error, provider=info, model=model)
+
+
+def _holds(plan: Plan, request: ChatRequest) -> bool:
+    """Return whether the prompt fits into every window of a remembered plan."""
+    if plan.window_tokens is None:
+        return True
+    return estimated_tokens(request.text_length) <= plan.window_tokens

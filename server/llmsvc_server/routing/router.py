@@ -14,10 +14,9 @@ from llmsvc_server.chat.route import Attempt, Locality
 from llmsvc_server.errors import ProviderError, StreamInterrupted, let_go
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.commit import first_content, rest_of_answer
-from llmsvc_server.routing.course import Course, Step
 from llmsvc_server.routing.held import HeldAnswers, Share
-from llmsvc_server.routing.plan import Candidate, Targets
-from llmsvc_server.routing.plans import Plans
+from llmsvc_server.routing.plan import Candidate, Planner, Targets
+from llmsvc_server.routing.schedule import Schedule, Step
 
 
 class FailoverRouter:
@@ -30,7 +29,7 @@ class FailoverRouter:
         *,
         remote_when_busy: bool,
         held: HeldAnswers,
-        chance: random.Random,
+        rng: random.Random,
     ) -> None:
         """Route over `targets` by what `inventory` knows of them.
 
@@ -39,13 +38,13 @@ class FailoverRouter:
             inventory: Snapshots of what each has.
             remote_when_busy: Whether remote targets help where local ones are merely busy.
             held: Counts what is held back for whole answers (docs/failover.md 3.2).
-            chance: Spreads pauses.
+            rng: Spreads pauses.
         """
-        self._plans = Plans(targets, inventory)
+        self._planner = Planner(targets, inventory)
         self._inventory = inventory
         self._remote_when_busy = remote_when_busy
         self._held = held
-        self._chance = chance
+        self._rng = rng
 
     async def stream_chat(
         self, request: ChatRequest, finish_by: Deadline, receipt: Receipt
@@ -65,18 +64,18 @@ class FailoverRouter:
             Overloaded: All answers that are held take too much.
         """
         await self._inventory.wait_for_first_poll()
-        plan = self._plans.plan(request)
+        plan = self._planner.plan(request)
         receipt.open(request.model, plan.privacy)
-        course = Course(
+        schedule = Schedule(
             plan,
             request,
             finish_by,
             remote_when_busy=self._remote_when_busy,
-            chance=self._chance,
+            rng=self._rng,
         )
         share = Share(self._held, request.caller)
         try:
-            while (step := course.next()) is not None:
+            while (step := schedule.next()) is not None:
                 if isinstance(step, ProviderError):
                     receipt.add(_to_attempt(step))
                     continue
@@ -91,7 +90,7 @@ class FailoverRouter:
                         let_go(error)
                         receipt.add(_to_attempt(failure))
                         self._learn(failure)
-                        course.failed(step, failure)
+                        schedule.failed(step, failure)
                         continue
                     yield Started(receipt.commit())
                     for event in held:
@@ -102,9 +101,9 @@ class FailoverRouter:
                     except ProviderError as error:
                         raise _interrupt(error) from error
                     return
-            raise course.failure()
+            raise schedule.failure()
         finally:
-            course.settle()
+            schedule.count_verdicts()
             share.clear()
 
     def _learn(self, error: ProviderError) -> None:
@@ -140,7 +139,7 @@ def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:
 
 def _to_attempt(error: ProviderError) -> Attempt:
     """Return a failure, or a skip, as the call's receipt has it."""
-    assert error.provider is not None  # noqa: S101  the plan, the course and `_complete` fill it in
+    assert error.provider is not None  # noqa: S101  the plan, the schedule and `_complete` fill it in
     rules = error.kind.rules
     return Attempt(
         provider=error.provider,

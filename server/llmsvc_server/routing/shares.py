@@ -9,17 +9,17 @@ class Shares:
     that had to be given more than all but that part counts for no more.
     """
 
-    def __init__(self, most: int, *, kept: int) -> None:
-        """Share `most`, the last `kept` of it among callers that have less."""
-        self._most = most
+    def __init__(self, max_amount: int, *, kept: int) -> None:
+        """Share `max_amount`, the last `kept` of it among callers that have less."""
+        self._max = max_amount
         self._kept = kept
-        self._most_of_one = most - kept
+        self._max_of_one = max_amount - kept
         self._taken = 0
         self._held: dict[str, int] = {}
 
     def has_room(self, caller: str, amount: int) -> bool:
         """Return whether a caller may have so much more."""
-        left = self._most - self._taken - amount
+        left = self._max - self._taken - amount
         return left >= self._kept or 0 <= left >= self._held.get(caller, 0)
 
     def add(self, caller: str, amount: int) -> None:
@@ -33,7 +33,7 @@ class Shares:
     def _change(self, caller: str, amount: int) -> None:
         before = self._held.get(caller, 0)
         after = before + amount
-        self._taken += min(after, self._most_of_one) - min(before, self._most_of_one)
+        self._taken += min(after, self._max_of_one) - min(before, self._max_of_one)
         if after:
             self._held[caller] = after
         else:

@@ -225,7 +225,7 @@ class OpenaiProvider:
             ProviderError: There is no such response.
         """
         form = self._asking.form(request, most_tokens)
-        # A lost request may be paid in a cloud: there a retry is the course's, and in the receipt.
+        # A lost request may be paid in a cloud: there a retry is the schedule's, and in the receipt.
         may_repeat = limits.may_repeat and self._is_local
         answer = await self._upstream.post(
             _CHAT, self._encoded(request, form), may_repeat=may_repeat

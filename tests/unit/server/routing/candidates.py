@@ -7,9 +7,9 @@ from llmsvc_server.chat.request import SERVERS_ROUTING, Delivery, Routing
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind, TargetName
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.course import Course, Step
 from llmsvc_server.routing.pace import Pace
-from llmsvc_server.routing.plan import Candidate, Outcome, Plan
+from llmsvc_server.routing.plan import Candidate, Entry, Plan
+from llmsvc_server.routing.schedule import Schedule, Step
 from tests.fakes.chances import STEADY
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.requests import chat_request, in_s
@@ -69,16 +69,16 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """A course, its clock, the steps that it has handed out, and whom it skipped."""
+    """A schedule, its clock, the steps that it has handed out, and whom it skipped."""
 
-    course: Course
+    schedule: Schedule
     clock: ManualClock
     steps: list[Step] = field(default_factory=list)
     skipped: list[ProviderError] = field(default_factory=list)
 
     def step(self) -> Step | None:
         """Take the next step."""
-        while isinstance(step := self.course.next(), ProviderError):
+        while isinstance(step := self.schedule.next(), ProviderError):
             self.skipped.append(step)
         if step is not None:
             self.steps.append(step)
@@ -95,12 +95,12 @@ class Walk:
             self.clock.advance(step.pause_s)
             candidate = step.candidate
             failure = replace(error, provider=candidate.info, model=candidate.model)
-            self.course.failed(step, failure)
+            self.schedule.failed(step, failure)
         return asked
 
 
 def walk(  # noqa: PLR0913  what a call may vary, by keyword
-    *outcomes: Asked | ProviderError,
+    *entries: Asked | ProviderError,
     time_s: float = TIME_S,
     text: str = "hi",
     delivery: Delivery = Delivery.STREAM,
@@ -109,25 +109,25 @@ def walk(  # noqa: PLR0913  what a call may vary, by keyword
     remote_when_busy: bool = True,
     privacy: Privacy = Privacy.CLOUD_ALLOWED,
     names_target: bool = False,
-    chance: random.Random = STEADY,
+    rng: random.Random = STEADY,
 ) -> Walk:
-    """Return the course of a call over `outcomes`, in their order."""
+    """Return the schedule of a call over `entries`, in their order."""
     clock = ManualClock()
-    planned: list[Outcome] = []
-    for position, outcome in enumerate(outcomes):
-        if isinstance(outcome, Asked):
-            planned.append(outcome.candidate())
+    planned: list[Entry] = []
+    for position, entry in enumerate(entries):
+        if isinstance(entry, Asked):
+            planned.append(entry.candidate())
         else:
-            info = outcome.provider or info_of(f"skipped-{position}")
-            planned.append(replace(outcome, provider=info))
-    course = Course(
-        Plan(privacy=privacy, outcomes=planned, is_cut=is_cut, names_target=names_target),
+            info = entry.provider or info_of(f"skipped-{position}")
+            planned.append(replace(entry, provider=info))
+    schedule = Schedule(
+        Plan(privacy=privacy, entries=planned, is_cut=is_cut, names_target=names_target),
         chat_request(text, delivery=delivery, routing=routing),
         in_s(time_s, clock),
         remote_when_busy=remote_when_busy,
-        chance=chance,
+        rng=rng,
     )
-    return Walk(course=course, clock=clock)
+    return Walk(schedule=schedule, clock=clock)
 
 
 def of(info: ProviderInfo, error: ProviderError) -> ProviderError:

@@ -73,13 +73,13 @@ async def planned(  # noqa: PLR0913  what a call may vary, by keyword
 
 
 def seen(made: Plan) -> list[tuple[str, str]]:
-    """Return the provider and the model, or the failure's class, of each outcome."""
+    """Return the provider and the model, or the failure's class, of each entry."""
     told = []
-    for outcome in made.outcomes:
-        if isinstance(outcome, Candidate):
-            told.append((outcome.info.name, outcome.model))
+    for entry in made.entries:
+        if isinstance(entry, Candidate):
+            told.append((entry.info.name, entry.model))
         else:
-            assert outcome.provider is not None
-            assert not outcome.called
-            told.append((outcome.provider.name, outcome.kind))
+            assert entry.provider is not None
+            assert not entry.called
+            told.append((entry.provider.name, entry.kind))
     return told

@@ -69,7 +69,7 @@ async def test_a_narrowed_one_runs_its_own_and_its_aliases_models_only() -> None
 async def test_a_missing_configured_model_comes_with_its_name_to_pull() -> None:
     target = local("ollama", "phi3")
     scripted(target).listing = catalogue_of([])
-    (missing,) = (await planned(target)).outcomes
+    (missing,) = (await planned(target)).entries
 
     assert isinstance(missing, ProviderError)
     assert missing.kind is ErrorKind.MODEL_MISSING
@@ -80,7 +80,7 @@ async def test_a_missing_model_comes_with_what_could_be_named_instead() -> None:
     pool = local("ollama", "phi3", "llama3")
     narrow = local("spare", "qwen", "gemma", aliases={"a": "gone"}, configured_only=True)
     hosted = cloud("openai", "gpt", aliases={"b": "gpt-b"})
-    missing, *_ = (await planned(pool, narrow, hosted, model="typo")).outcomes
+    missing, *_ = (await planned(pool, narrow, hosted, model="typo")).entries
 
     assert isinstance(missing, ProviderError)
     assert missing.kind is ErrorKind.MODEL_MISSING
@@ -88,7 +88,7 @@ async def test_a_missing_model_comes_with_what_could_be_named_instead() -> None:
 
 
 async def test_before_the_first_look_nothing_is_sent() -> None:
-    (unknown,) = (await planned(local("ollama", "phi3"), looked=False)).outcomes
+    (unknown,) = (await planned(local("ollama", "phi3"), looked=False)).entries
 
     assert isinstance(unknown, ProviderError)
     assert unknown.kind is ErrorKind.CONNECT
@@ -271,7 +271,7 @@ async def test_a_prompt_beyond_a_known_window_is_not_even_sent() -> None:
     made = await planned(
         local("ollama", "phi3", window_tokens=10), cloud("openai", "gpt"), text="x" * 100
     )
-    first, _ = made.outcomes
+    first, _ = made.entries
 
     assert isinstance(first, ProviderError)
     assert first.kind is ErrorKind.CONTEXT

@@ -36,7 +36,7 @@ LOCALLY = Routing(privacy=LOCAL_ONLY)
 
 def causes(made: Plan) -> list[str]:
     """Return who forbade each forbidden target."""
-    failures = [one for one in made.outcomes if isinstance(one, ProviderError)]
+    failures = [one for one in made.entries if isinstance(one, ProviderError)]
     return [one.cause for one in failures if one.kind is ErrorKind.REMOTE_REFUSED]
 
 
@@ -56,7 +56,7 @@ async def asked(
         inventory,
         remote_when_busy=True,
         held=everyday_held(),
-        chance=NO_PAUSE,
+        rng=NO_PAUSE,
     )
     events: list[ChatEvent] = []
     try:
@@ -88,7 +88,7 @@ async def test_the_stricter_policy_holds(
         privacy=operator,
         routing=Routing(privacy=asked),
     )
-    _, remote = made.outcomes
+    _, remote = made.entries
 
     assert mode is made.privacy
     if cause:
@@ -122,7 +122,7 @@ async def test_who_is_withheld_is_so_where_it_is_named() -> None:
     )
 
     assert [("claude", ErrorKind.REMOTE_REFUSED), ("openai", ErrorKind.MISCONFIGURED)] == seen(made)
-    assert ["", "gpt"] == [one.model for one in made.outcomes]
+    assert ["", "gpt"] == [one.model for one in made.entries]
 
 
 async def test_what_a_withheld_one_lacks_is_told_to_nobody_who_may_not_use_it() -> None:
@@ -209,8 +209,8 @@ async def test_a_local_ones_remote_model_is_a_remote_target(
         privacy=operator,
         routing=Routing(privacy=request_),
     )
-    (outcome,) = made.outcomes
-    info = outcome.info if isinstance(outcome, Candidate) else outcome.provider
+    (entry,) = made.entries
+    info = entry.info if isinstance(entry, Candidate) else entry.provider
     assert info is not None
 
     assert [("ollama", expected)] == seen(made)

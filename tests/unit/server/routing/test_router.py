@@ -27,7 +27,7 @@ MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL
 
 async def router_over(
     *providers: ScriptedProvider,
-    chance: random.Random = NO_PAUSE,
+    rng: random.Random = NO_PAUSE,
     held: HeldAnswers | None = None,
 ) -> FailoverRouter:
     """Route over providers whose default models are "phi3:mini" and "mock"."""
@@ -44,7 +44,7 @@ async def router_over(
         inventory,
         remote_when_busy=True,
         held=held or everyday_held(),
-        chance=chance,
+        rng=rng,
     )
 
 
@@ -274,7 +274,7 @@ async def test_a_call_before_the_first_look_waits_for_it() -> None:
         inventory,
         remote_when_busy=True,
         held=everyday_held(),
-        chance=NO_PAUSE,
+        rng=NO_PAUSE,
     )
     async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
         asked = anext(events)
@@ -309,7 +309,7 @@ async def test_a_wait_is_told_with_its_target_and_what_was_tried_before() -> Non
 
 async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> None:
     receipt = a_receipt()
-    router = await router_over(ollama(ProviderError(ErrorKind.TRANSIENT)), chance=STEADY)
+    router = await router_over(ollama(ProviderError(ErrorKind.TRANSIENT)), rng=STEADY)
     async with asyncio.TaskGroup() as group:
         leaving = group.create_task(answer(router, receipt=receipt))
         await eventually(lambda: receipt.phase is not None)
@@ -322,7 +322,7 @@ async def test_a_pause_before_a_retry_is_a_wait_in_which_nothing_was_sent() -> N
 
 async def test_who_leaves_in_a_pause_makes_no_further_request() -> None:
     receipt, first = a_receipt(), ollama(ProviderError(ErrorKind.TRANSIENT))
-    router = await router_over(first, chance=STEADY)
+    router = await router_over(first, rng=STEADY)
     async with asyncio.TaskGroup() as group:
         leaving = group.create_task(answer(router, receipt=receipt))
         await eventually(lambda: receipt.phase is Phase.QUEUED)

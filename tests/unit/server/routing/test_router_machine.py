@@ -185,7 +185,7 @@ async def called(
         inventory_over({}),
         remote_when_busy=bool(seed % 2),
         held=everyday_held(),
-        chance=random.Random(seed),  # noqa: S311  seeded, so that a failure can be repeated
+        rng=random.Random(seed),  # noqa: S311  seeded, so that a failure can be repeated
     )
     outcome = Outcome(receipt=a_receipt())
     finish_by = Deadline(at_s=clock() + time_s, clock=clock)

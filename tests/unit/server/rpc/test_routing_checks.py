@@ -117,8 +117,8 @@ def test_hundreds_of_thousands_of_unknown_fields_cost_no_memory(where: str) -> N
     tracemalloc.start()
     try:
         _ = told(request[where])
-        _, most_bytes = tracemalloc.get_traced_memory()
+        _, max_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
-    assert most_bytes < 3 * request[where].ByteSize()
+    assert max_bytes < 3 * request[where].ByteSize()

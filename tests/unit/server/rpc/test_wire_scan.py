@@ -147,10 +147,10 @@ def cheaply_told(raw: bytes) -> list[tuple[str, str, str]]:
     tracemalloc.start()
     try:
         outcome = told(raw)
-        _, most_bytes = tracemalloc.get_traced_memory()
+        _, max_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most_bytes < 100_000
+    assert max_bytes < 100_000
     return outcome
 
 

@@ -1,6 +1,6 @@
 """One request's way through its plan: what is asked next, after which pause, with how much time.
 
-Rules: docs/failover.md 4. Which failure is told in the end: settle.py.
+Rules: docs/failover.md 4. Which failure is told in the end: outcome.py.
 """
 
 import random
@@ -14,8 +14,8 @@ from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind, Next, Retry
+from llmsvc_server.routing.outcome import choose_failure, counts
 from llmsvc_server.routing.plan import Candidate, Plan
-from llmsvc_server.routing.settle import counts, settled
 
 MAX_REQUESTS = 4
 """Generation requests at all upstreams together, for one call."""
@@ -27,7 +27,7 @@ JITTER_S = 0.5
 STAY_S = 3.0
 """A told wait that is worth staying for, although others could answer."""
 
-SOLE_WAIT_S = 10.0
+ONLY_CANDIDATE_WAIT_S = 10.0
 """The same where nobody else could."""
 
 
@@ -41,12 +41,11 @@ class Step:
     is_retry: bool
 
 
-class Course:
+class Schedule:
     """Hands out one attempt after another, and remembers how they failed."""
 
     __slots__ = (
         "_again",
-        "_chance",
         "_ended",
         "_failures",
         "_finish_by",
@@ -59,6 +58,7 @@ class Course:
         "_remote_when_busy",
         "_request",
         "_requests",
+        "_rng",
         "_verdicts",
     )
 
@@ -69,7 +69,7 @@ class Course:
         finish_by: Deadline,
         *,
         remote_when_busy: bool,
-        chance: random.Random,
+        rng: random.Random,
     ) -> None:
         """Start before the plan's first target.
 
@@ -78,13 +78,13 @@ class Course:
             request: What is asked of them.
             finish_by: When upstream work must end.
             remote_when_busy: Whether remote candidates may help where local ones are merely busy.
-            chance: Spreads pauses.
+            rng: Spreads pauses.
         """
         self._plan = plan
         self._request = request
         self._finish_by = finish_by
         self._remote_when_busy = remote_when_busy
-        self._chance = chance
+        self._rng = rng
         self._prompt_tokens = estimated_tokens(request.text_length)
         self._only_candidate = len(plan.candidates) == 1
         self._position = 0
@@ -101,10 +101,10 @@ class Course:
         if self._again is not None:
             step, self._again = self._again, None
             return step
-        while not self._ended and self._position < len(self._plan.outcomes):
-            outcome = self._plan.outcomes[self._position]
+        while not self._ended and self._position < len(self._plan.entries):
+            entry = self._plan.entries[self._position]
             self._position += 1
-            way = outcome if isinstance(outcome, ProviderError) else self._step(outcome)
+            way = entry if isinstance(entry, ProviderError) else self._step(entry)
             if isinstance(way, ProviderError):
                 self._failures.append(way)
             if way is not None:
@@ -137,9 +137,9 @@ class Course:
                 pass
         self._again = None if self._ended else self._retry(step, error)
         if self._again is None:
-            self.settle()
+            self.count_verdicts()
 
-    def settle(self) -> None:
+    def count_verdicts(self) -> None:
         """Let the last words on an upstream count: the call has left it, or is over."""
         for verdict in self._verdicts:
             verdict.count()
@@ -147,7 +147,7 @@ class Course:
 
     def failure(self) -> ProviderError | AllProvidersFailed:
         """Return what the caller is told, after `next` returned None."""
-        return settled(
+        return choose_failure(
             self._failures,
             is_cut=self._plan.is_cut,
             names_target=self._plan.names_target,
@@ -220,7 +220,7 @@ class Course:
             return None
         if retry is not Retry.AFTER_A_PAUSE:
             return 0.0
-        spread_s = self._chance.uniform(0.0, JITTER_S)
+        spread_s = self._rng.uniform(0.0, JITTER_S)
         if told_s is None:
             return spread_s
         return max(spread_s, told_s) if self._is_worth(told_s, later) else None
@@ -241,12 +241,12 @@ class Course:
 
     def _is_worth(self, wait_s: float, later: Sequence[Candidate]) -> bool:
         """Return whether a told wait is waited out here."""
-        most_s = STAY_S if later else SOLE_WAIT_S
-        return wait_s <= min(most_s, self._finish_by.remaining_s() / 2)
+        max_s = STAY_S if later else ONLY_CANDIDATE_WAIT_S
+        return wait_s <= min(max_s, self._finish_by.remaining_s() / 2)
 
     def _spread_s(self, wait_s: float) -> float:
         """Return a bit more than a wait, but not for more than half of the time left."""
-        spread_s = wait_s + self._chance.uniform(0.0, JITTER_S)
+        spread_s = wait_s + self._rng.uniform(0.0, JITTER_S)
         return max(wait_s, min(spread_s, self._finish_by.remaining_s() / 2))
 
     def _made(
@@ -286,11 +286,11 @@ class Course:
 
     def _later(self) -> list[Candidate]:
         """Return the candidates after this one that could be asked now."""
-        if self._position == len(self._plan.outcomes):
+        if self._position == len(self._plan.entries):
             return []
         return [
             one
-            for one in self._plan.outcomes[self._position :]
+            for one in self._plan.entries[self._position :]
             if isinstance(one, Candidate)
             and not (self._local_only and not _is_local(one))
             and self._holds_prompt(one)

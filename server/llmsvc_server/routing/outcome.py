@@ -21,7 +21,7 @@ def counts(failure: ProviderError) -> bool:
     return failure.kind.rules.skip_counts and failure.cause != _INACTIVE and not _is_gated(failure)
 
 
-def settled(
+def choose_failure(
     failures: Sequence[ProviderError],
     *,
     is_cut: bool,

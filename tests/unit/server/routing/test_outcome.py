@@ -6,7 +6,7 @@ import pytest
 
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.settle import settled
+from llmsvc_server.routing.outcome import choose_failure
 from tests.unit.server.routing.candidates import info_of
 
 
@@ -28,7 +28,7 @@ def told(
     names_target: bool = False,
     is_ended: bool = False,
 ) -> ProviderError | AllProvidersFailed:
-    return settled(failures, is_cut=is_cut, names_target=names_target, is_ended=is_ended)
+    return choose_failure(failures, is_cut=is_cut, names_target=names_target, is_ended=is_ended)
 
 
 TOLD_ITSELF = {
@@ -275,7 +275,7 @@ def test_a_forbidden_targets_model_is_forbidden_where_it_was_named(
 def test_providers_that_all_refuse_connections_have_all_failed() -> None:
     failure = ProviderError(ErrorKind.CONNECT, called=False, requests=1)
     refused = [at(name, failure) for name in ("a", "b")]
-    error = settled(refused, is_cut=False, names_target=False)
+    error = choose_failure(refused, is_cut=False, names_target=False)
 
     assert isinstance(error, AllProvidersFailed)
     assert not error.called

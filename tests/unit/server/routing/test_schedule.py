@@ -26,10 +26,10 @@ def slow(error: ProviderError) -> ProviderError:
 
 
 def test_candidates_come_in_order_and_then_none() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "b"] == course.fail(*[ProviderError(ErrorKind.CREDENTIAL) for _ in range(3)])
-    assert course.step() is None
+    assert ["a", "b"] == schedule.fail(*[ProviderError(ErrorKind.CREDENTIAL) for _ in range(3)])
+    assert schedule.step() is None
 
 
 @pytest.mark.parametrize(
@@ -46,68 +46,68 @@ def test_candidates_come_in_order_and_then_none() -> None:
     ],
 )
 def test_who_is_asked_again_and_who_next(kind: ErrorKind, asked: list[str]) -> None:
-    course = walk(Asked(name="a"), Asked(name="b"))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
 
     assert (
         asked
-        == course.fail(
+        == schedule.fail(
             ProviderError(kind), *[ProviderError(ErrorKind.TRANSIENT) for _ in range(9)]
         )[: len(asked)]
     )
 
 
 def test_three_candidates_under_a_fault_that_stays_get_two_one_and_one() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+    schedule = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 
-    assert ["a", "a", "b", "c"] == course.fail(
+    assert ["a", "a", "b", "c"] == schedule.fail(
         *[ProviderError(ErrorKind.TRANSIENT) for _ in range(9)]
     )
 
 
 def test_a_replaced_connection_counts_as_a_request() -> None:
     replaced = ProviderError(ErrorKind.CONNECT, requests=2)
-    course = walk(Asked(name="a"), Asked(name="b"))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "a", "b"] == course.fail(
+    assert ["a", "a", "b"] == schedule.fail(
         replaced, *[ProviderError(ErrorKind.TRANSIENT) for _ in range(9)]
     )
 
 
 def test_no_request_is_made_beyond_four() -> None:
     many = ProviderError(ErrorKind.TRANSIENT, requests=4)
-    course = walk(Asked(name="a"), Asked(name="b"))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a"] == course.fail(many, ProviderError(ErrorKind.TRANSIENT))
-    assert course.step() is None
+    assert ["a"] == schedule.fail(many, ProviderError(ErrorKind.TRANSIENT))
+    assert schedule.step() is None
 
 
 def test_a_slow_failure_is_not_repeated_at_the_same_candidate() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
 
-    assert ["a", "b"] == course.fail(
+    assert ["a", "b"] == schedule.fail(
         slow(ProviderError(ErrorKind.TRANSIENT)), slow(ProviderError(ErrorKind.TRANSIENT))
     )
 
 
 def test_nobody_is_asked_again_whose_breaker_has_opened() -> None:
     first = Asked(name="a")
-    course = walk(first, Asked(name="b"))
-    course.step()
+    schedule = walk(first, Asked(name="b"))
+    schedule.step()
     first.refuses = ProviderError(ErrorKind.OPEN, called=False)
-    course.course.failed(
-        course.steps[0], of(course.steps[0].candidate.info, ProviderError(ErrorKind.TRANSIENT))
+    schedule.schedule.failed(
+        schedule.steps[0], of(schedule.steps[0].candidate.info, ProviderError(ErrorKind.TRANSIENT))
     )
 
-    assert ["b"] == course.fail(ProviderError(ErrorKind.CREDENTIAL))
+    assert ["b"] == schedule.fail(ProviderError(ErrorKind.CREDENTIAL))
 
 
 def test_who_may_not_be_called_is_skipped_and_said_so() -> None:
-    course = walk(
+    schedule = walk(
         Asked(name="a", refuses=ProviderError(ErrorKind.OPEN, called=False)), Asked(name="b")
     )
-    step = course.step()
+    step = schedule.step()
     assert step is not None
-    (skipped,) = course.skipped
+    (skipped,) = schedule.skipped
 
     assert "b" == step.candidate.info.name
     assert (info_of("a"), "m", ErrorKind.OPEN, False) == (
@@ -128,40 +128,40 @@ def test_the_only_candidate_is_told_that_it_is() -> None:
 
 
 def test_a_prompt_that_is_too_long_goes_to_larger_known_windows_only() -> None:
-    course = walk(
+    schedule = walk(
         Asked(name="a", window_tokens=2048),
         Asked(name="unknown"),
         Asked(name="same", window_tokens=2048),
         Asked(name="larger", window_tokens=4096),
     )
 
-    assert ["a", "larger"] == course.fail(
+    assert ["a", "larger"] == schedule.fail(
         ProviderError(ErrorKind.CONTEXT, context_length=2048), ProviderError(ErrorKind.CREDENTIAL)
     )
 
 
 def test_a_prompt_needs_a_window_of_what_its_provider_counted() -> None:
-    course = walk(
+    schedule = walk(
         Asked(name="a"),
         Asked(name="smaller", window_tokens=4999),
         Asked(name="larger", window_tokens=5000),
     )
 
-    assert ["a", "larger"] == course.fail(
+    assert ["a", "larger"] == schedule.fail(
         ProviderError(ErrorKind.CONTEXT, input_tokens=5000), ProviderError(ErrorKind.CREDENTIAL)
     )
 
 
 def test_an_unusable_answer_is_tried_once_elsewhere() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+    schedule = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 
-    assert ["a", "b"] == course.fail(*[ProviderError(ErrorKind.MODEL_OUTPUT) for _ in range(3)])
+    assert ["a", "b"] == schedule.fail(*[ProviderError(ErrorKind.MODEL_OUTPUT) for _ in range(3)])
 
 
 def test_a_later_refusal_of_the_request_is_a_fact_about_its_provider() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+    schedule = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 
-    assert ["a", "b", "c"] == course.fail(
+    assert ["a", "b", "c"] == schedule.fail(
         ProviderError(ErrorKind.CREDENTIAL),
         ProviderError(ErrorKind.CALLER),
         ProviderError(ErrorKind.CREDENTIAL),
@@ -176,33 +176,33 @@ def test_a_later_refusal_of_the_request_is_a_fact_about_its_provider() -> None:
     ],
 )
 def test_remote_ones_stay_out_where_a_local_one_is_merely_busy(error: ProviderError) -> None:
-    course = walk(
+    schedule = walk(
         Asked(name="a", locality=Locality.LOCAL),
         Asked(name="cloud"),
         Asked(name="b", locality=Locality.LOCAL),
         remote_when_busy=False,
     )
-    first = course.step()
+    first = schedule.step()
     assert first is not None
-    course.course.failed(first, of(first.candidate.info, error))
+    schedule.schedule.failed(first, of(first.candidate.info, error))
 
-    assert ["b"] == course.fail(ProviderError(ErrorKind.CREDENTIAL))
+    assert ["b"] == schedule.fail(ProviderError(ErrorKind.CREDENTIAL))
 
 
 def test_a_busy_cloud_keeps_no_other_cloud_away() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"), remote_when_busy=False)
+    schedule = walk(Asked(name="a"), Asked(name="b"), remote_when_busy=False)
 
-    assert ["a", "b"] == course.fail(
+    assert ["a", "b"] == schedule.fail(
         ProviderError(ErrorKind.QUEUE_FULL, called=False), ProviderError(ErrorKind.CREDENTIAL)
     )
 
 
 def test_remote_ones_help_where_a_local_one_is_broken() -> None:
-    course = walk(
+    schedule = walk(
         Asked(name="a", locality=Locality.LOCAL), Asked(name="cloud"), remote_when_busy=False
     )
 
-    assert ["a", "cloud"] == course.fail(
+    assert ["a", "cloud"] == schedule.fail(
         ProviderError(ErrorKind.SILENT), ProviderError(ErrorKind.CREDENTIAL)
     )
 
@@ -216,14 +216,14 @@ def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
 
 
 def test_the_last_words_count_once_the_call_is_over() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
     kept, second = Kept(), ProviderError(ErrorKind.CREDENTIAL)
-    course.fail(ProviderError(ErrorKind.TRANSIENT, verdict=kept))
-    retry = course.step()
+    schedule.fail(ProviderError(ErrorKind.TRANSIENT, verdict=kept))
+    retry = schedule.step()
     assert retry is not None
     before = kept.counted
-    course.course.failed(retry, of(retry.candidate.info, second))
-    course.course.settle()
+    schedule.schedule.failed(retry, of(retry.candidate.info, second))
+    schedule.schedule.count_verdicts()
 
     assert retry.limits.earlier is kept
     assert (0, 1) == (before, kept.counted)
@@ -231,26 +231,26 @@ def test_the_last_words_count_once_the_call_is_over() -> None:
 
 def test_who_ends_the_chain_is_told_without_a_word_of_privacy() -> None:
     forbidden = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="request")
-    course = walk(forbidden, Asked(name="a"))
-    course.fail(ProviderError(ErrorKind.CONTENT))
+    schedule = walk(forbidden, Asked(name="a"))
+    schedule.fail(ProviderError(ErrorKind.CONTENT))
 
-    assert "" == course.course.failure().failover_blocked
+    assert "" == schedule.schedule.failure().failover_blocked
 
 
 def test_a_plan_that_names_its_targets_is_told_what_was_forbidden() -> None:
     forbidden = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="request")
-    course = walk(
+    schedule = walk(
         ProviderError(ErrorKind.MODEL_MISSING, called=False), forbidden, names_target=True
     )
 
-    assert course.step() is None
-    failure = course.course.failure()
+    assert schedule.step() is None
+    failure = schedule.schedule.failure()
     assert isinstance(failure, ProviderError)
     assert (forbidden.kind, "request") == (failure.kind, failure.cause)
 
 
 def test_of_several_failures_none_is_told_alone() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"))
-    course.fail(slow(ProviderError(ErrorKind.TRANSIENT)), ProviderError(ErrorKind.CREDENTIAL))
+    schedule = walk(Asked(name="a"), Asked(name="b"))
+    schedule.fail(slow(ProviderError(ErrorKind.TRANSIENT)), ProviderError(ErrorKind.CREDENTIAL))
 
-    assert isinstance(course.course.failure(), AllProvidersFailed)
+    assert isinstance(schedule.schedule.failure(), AllProvidersFailed)

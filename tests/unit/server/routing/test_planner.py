@@ -2,15 +2,14 @@ from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import TargetName
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.plan import Plan, Target, Targets
-from llmsvc_server.routing.plans import MOST_REMEMBERED, Plans
+from llmsvc_server.routing.plan import MAX_REMEMBERED, Plan, Planner, Target, Targets
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import catalogue_of
 from tests.fakes.watching import inventory_over
 from tests.unit.server.routing.plans import ALLOWED, LOCAL_ONLY, cloud, local, scripted, seen
 
 
-class PlansBench:
+class PlannerBench:
     """Plans over an Ollama with one model and a cloud, after a first look."""
 
     def __init__(
@@ -20,7 +19,9 @@ class PlansBench:
         self.local: Target = local("ollama", "phi3", window_tokens=window_tokens)
         self.inventory: Inventory = inventory_over({"ollama": scripted(self.local)})
         remote = cloud("openai", "gpt", window_tokens=cloud_window_tokens)
-        self.plans = Plans(Targets(sequence=[self.local, remote], privacy=ALLOWED), self.inventory)
+        self.planner = Planner(
+            Targets(sequence=[self.local, remote], privacy=ALLOWED), self.inventory
+        )
 
     async def look(self, *models: str) -> None:
         """See these models at the Ollama."""
@@ -31,11 +32,11 @@ class PlansBench:
         self, model: str = "", *, text: str = "hi", routing: Routing = SERVERS_ROUTING
     ) -> Plan:
         """Return the plan of one request."""
-        return self.plans.plan(chat_request(text, model=model, routing=routing))
+        return self.planner.plan(chat_request(text, model=model, routing=routing))
 
 
-async def bench_of(*, window_tokens: int | None = None) -> PlansBench:
-    bench = PlansBench(window_tokens=window_tokens)
+async def bench_of(*, window_tokens: int | None = None) -> PlannerBench:
+    bench = PlannerBench(window_tokens=window_tokens)
     await bench.look("phi3")
     return bench
 
@@ -76,7 +77,7 @@ async def test_another_policy_has_a_plan_of_its_own() -> None:
 
 async def test_refusals_are_each_calls_own() -> None:
     bench = await bench_of()
-    first, second = (bench.plan("llama3").outcomes[0] for _ in range(2))
+    first, second = (bench.plan("llama3").entries[0] for _ in range(2))
 
     assert first is not second
 
@@ -90,7 +91,7 @@ async def test_a_prompt_too_long_for_a_window_is_refused_although_others_fitted(
 
 
 async def test_whether_a_request_cut_others_off_is_asked_each_time() -> None:
-    bench = PlansBench(cloud_window_tokens=10)
+    bench = PlannerBench(cloud_window_tokens=10)
     await bench.look("phi3")
     alone = Routing(fallback_disabled=True)
 
@@ -100,8 +101,8 @@ async def test_whether_a_request_cut_others_off_is_asked_each_time() -> None:
 
 async def test_callers_names_take_no_more_memory_than_a_bound() -> None:
     bench = await bench_of()
-    for number in range(MOST_REMEMBERED + 10):
+    for number in range(MAX_REMEMBERED + 10):
         named = TargetName(provider="openai", model=f"gpt-{number}")
         bench.plan(routing=Routing(targets=(named,)))
 
-    assert len(bench.plans._known) <= MOST_REMEMBERED  # noqa: SLF001  memory is asked
+    assert len(bench.planner._known) <= MAX_REMEMBERED  # noqa: SLF001  memory is asked

@@ -34,24 +34,24 @@ def test_a_rate_limit_is_waited_out_where_that_is_worth_it(
     told_s: float | None, asked: list[str], *, others: bool
 ) -> None:
     behind = [Asked(name="b")] if others else []
-    course = walk(Asked(name="a"), *behind)
+    schedule = walk(Asked(name="a"), *behind)
     limits = [ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=told_s) for _ in asked]
 
-    assert asked == course.fail(*limits)
-    for step in course.steps[1:]:
+    assert asked == schedule.fail(*limits)
+    for step in schedule.steps[1:]:
         if step.is_retry:
             assert step.pause_s >= (told_s or 0.0)
 
 
 def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> None:
     first = Asked()
-    course = walk(first)
-    course.step()
+    schedule = walk(first)
+    schedule.step()
     first.refuses = ProviderError(ErrorKind.RATE_LIMIT, called=False, retry_after_s=2.0)
-    course.course.failed(
-        course.steps[0], of(course.steps[0].candidate.info, ProviderError(ErrorKind.RATE_LIMIT))
+    schedule.schedule.failed(
+        schedule.steps[0], of(schedule.steps[0].candidate.info, ProviderError(ErrorKind.RATE_LIMIT))
     )
-    again = course.step()
+    again = schedule.step()
 
     assert again is not None
     assert 2.25 == again.pause_s
@@ -69,17 +69,17 @@ def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> No
 def test_no_wait_takes_more_than_half_of_the_time_left(
     error: ProviderError, asked: list[str]
 ) -> None:
-    course = walk(Asked(), time_s=3.0)
+    schedule = walk(Asked(), time_s=3.0)
 
-    assert asked == course.fail(error, ProviderError(ErrorKind.TRANSIENT))
-    for step in course.steps[1:]:
+    assert asked == schedule.fail(error, ProviderError(ErrorKind.TRANSIENT))
+    for step in schedule.steps[1:]:
         assert 1.4 <= step.pause_s <= 1.5
 
 
 def test_a_pause_that_would_take_more_than_half_of_the_time_left_is_none() -> None:
-    course = walk(Asked(), time_s=0.4)
+    schedule = walk(Asked(), time_s=0.4)
 
-    assert ["a"] == course.fail(
+    assert ["a"] == schedule.fail(
         ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT)
     )
 
@@ -92,21 +92,21 @@ def test_a_fault_that_says_when_to_come_back_is_not_asked_before(
     told_s: float, asked: list[str], *, others: bool
 ) -> None:
     behind = [Asked(name="b")] if others else []
-    course = walk(Asked(name="a"), *behind)
+    schedule = walk(Asked(name="a"), *behind)
 
-    assert asked == course.fail(
+    assert asked == schedule.fail(
         ProviderError(ErrorKind.TRANSIENT, retry_after_s=told_s), ProviderError(ErrorKind.TRANSIENT)
     )
-    assert course.steps[1].pause_s in (told_s, 0.0)
+    assert schedule.steps[1].pause_s in (told_s, 0.0)
 
 
 def test_pauses_spread_over_the_whole_range() -> None:
-    chance = random.Random(7)  # noqa: S311  seeded, so that the test can foresee it
+    rng = random.Random(7)  # noqa: S311  seeded, so that the test can foresee it
     pauses_s = []
     for _ in range(200):
-        course = walk(Asked(), chance=chance)
-        course.fail(ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT))
-        pauses_s.append(course.steps[1].pause_s)
+        schedule = walk(Asked(), rng=rng)
+        schedule.fail(ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT))
+        pauses_s.append(schedule.steps[1].pause_s)
 
     assert 0.0 <= min(pauses_s) < 0.02
     assert 0.48 < max(pauses_s) <= 0.5
@@ -125,15 +125,15 @@ def test_a_limit_is_not_waited_out_where_something_else_bars_the_way(
     refusal: ProviderError,
 ) -> None:
     first = Asked()
-    course = walk(first)
-    step = course.step()
+    schedule = walk(first)
+    step = schedule.step()
     assert step is not None
     first.refuses = refusal
-    course.course.failed(
+    schedule.schedule.failed(
         step, of(step.candidate.info, ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=1.0))
     )
 
-    assert course.step() is None
+    assert schedule.step() is None
 
 
 def test_a_limit_without_a_word_and_without_a_block_is_told_at_once() -> None:
@@ -147,10 +147,10 @@ def test_a_limit_that_lasts_too_long_is_told_and_not_waited_out(time_s: float) -
     limited = ProviderError(
         ErrorKind.RATE_LIMIT, called=False, retry_after_s=4.0 if time_s < 8 else 11.0
     )
-    course = walk(Asked(refuses=limited), time_s=time_s)
+    schedule = walk(Asked(refuses=limited), time_s=time_s)
 
-    assert course.step() is None
-    assert ErrorKind.RATE_LIMIT.value == str(course.course.failure())
+    assert schedule.step() is None
+    assert ErrorKind.RATE_LIMIT.value == str(schedule.schedule.failure())
 
 
 def test_a_candidate_under_a_rate_limit_is_waited_for_where_there_is_no_other() -> None:
@@ -181,34 +181,34 @@ def test_later_ones_get_half_of_the_time_at_most() -> None:
 
 
 def test_a_candidate_with_too_little_time_is_skipped_but_the_last_one_never() -> None:
-    course = walk(Asked(name="a", least_s=1), Asked(name="b", least_s=1), time_s=0.8)
+    schedule = walk(Asked(name="a", least_s=1), Asked(name="b", least_s=1), time_s=0.8)
 
-    assert ["b"] == course.fail(ProviderError(ErrorKind.CREDENTIAL))
-    assert [ErrorKind.NO_TIME] == [error.kind for error in course.skipped]
+    assert ["b"] == schedule.fail(ProviderError(ErrorKind.CREDENTIAL))
+    assert [ErrorKind.NO_TIME] == [error.kind for error in schedule.skipped]
 
 
 def test_no_attempt_begins_after_the_end_of_the_time() -> None:
-    course = walk(Asked(name="a"), Asked(name="b"))
-    step = course.step()
+    schedule = walk(Asked(name="a"), Asked(name="b"))
+    step = schedule.step()
     assert step is not None
-    course.clock.advance(TIME_S)
-    course.course.failed(step, of(step.candidate.info, ProviderError(ErrorKind.CONNECT)))
+    schedule.clock.advance(TIME_S)
+    schedule.schedule.failed(step, of(step.candidate.info, ProviderError(ErrorKind.CONNECT)))
 
-    assert course.step() is None
-    assert ErrorKind.CONNECT.value == str(course.course.failure())
+    assert schedule.step() is None
+    assert ErrorKind.CONNECT.value == str(schedule.schedule.failure())
 
 
 def test_a_call_that_comes_too_late_is_told_so() -> None:
-    course = walk(Asked(), time_s=0)
+    schedule = walk(Asked(), time_s=0)
 
-    assert course.step() is None
-    assert ErrorKind.NO_TIME.value == str(course.course.failure())
+    assert schedule.step() is None
+    assert ErrorKind.NO_TIME.value == str(schedule.schedule.failure())
 
 
 def test_a_pause_leaves_later_ones_their_part_too() -> None:
-    course = walk(Asked(first_token_s=100), Asked(name="b", least_s=20))
-    course.fail(ProviderError(ErrorKind.TRANSIENT))
-    again = course.step()
+    schedule = walk(Asked(first_token_s=100), Asked(name="b", least_s=20))
+    schedule.fail(ProviderError(ErrorKind.TRANSIENT))
+    again = schedule.step()
     assert again is not None
 
     assert TIME_S - 20 == again.limits.first_token_by.remaining_s()
@@ -223,16 +223,16 @@ def test_a_candidate_that_is_given_little_by_its_own_settings_is_asked() -> None
 
 def test_whole_answers_count_with_what_they_take_to_their_end() -> None:
     later = Asked(name="b")
-    course = walk(Asked(first_token_s=100), later, delivery=Delivery.WHOLE)
+    schedule = walk(Asked(first_token_s=100), later, delivery=Delivery.WHOLE)
     later.pace.answered("m", first_token_s=1, total_s=25)
-    step = course.step()
+    step = schedule.step()
     assert step is not None
 
     assert TIME_S - 25 == step.limits.first_token_by.remaining_s()
 
 
 def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
-    course = walk(
+    schedule = walk(
         Asked(name="a", window_tokens=10),
         Asked(name="b", window_tokens=5000, first_token_s=100),
         Asked(name="small", window_tokens=10, least_s=20),
@@ -240,8 +240,8 @@ def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
     )
     many = ProviderError(ErrorKind.CONTEXT, context_length=10, requests=2)
 
-    assert ["a", "b", "b"] == course.fail(
+    assert ["a", "b", "b"] == schedule.fail(
         many, ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT)
     )
-    limits = course.steps[1].limits
+    limits = schedule.steps[1].limits
     assert limits.finish_by == limits.first_token_by
