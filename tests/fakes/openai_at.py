@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from llmsvc_server.chat.route import Locality
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.networks import Networks
 from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.unfinished import unfinished

@@ -1,7 +1,7 @@
 """Room for what upstreams have begun to send, as much as the server has."""
 
 from llmsvc_server.config.memory import MOST_UNFINISHED_BYTES
-from llmsvc_server.providers.unfinished import Tails, Unfinished
+from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 
 
 def unfinished() -> Unfinished:

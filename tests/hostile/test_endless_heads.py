@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from llmsvc_server.providers.unfinished import FREE_BYTES
+from llmsvc_server.providers.http.unfinished import FREE_BYTES
 from tests.fakes.raw_answers import MODEL, response, tags
 from tests.fakes.raw_upstream import Asked, RawUpstream
 from tests.hostile.conftest import Figures

@@ -16,7 +16,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 from yarl import URL
 
-from llmsvc_server.providers.direct_post import TESTED_AIOHTTP, Parsing
+from llmsvc_server.providers.http.direct_post import TESTED_AIOHTTP, Parsing
 from tests.fakes.eventually import eventually
 from tests.fakes.raw_answers import response
 from tests.fakes.raw_upstream import Asked, RawUpstream, Say

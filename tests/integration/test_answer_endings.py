@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from llmsvc_server.providers.rest import REST_WAIT_S
+from llmsvc_server.providers.shared.rest import REST_WAIT_S
 from tests.scenarios.fixtures import protocol, way
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Way, staged

@@ -3,7 +3,7 @@
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.providers.length import LETTERS_PER_TOKEN
+from llmsvc_server.providers.shared.length import LETTERS_PER_TOKEN
 from tests.scenarios.fixtures import protocol, way
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Stage, Way, staged

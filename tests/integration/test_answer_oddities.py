@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.providers.ending import MOST_EXCUSED
-from llmsvc_server.providers.lenient import MOST_BYTES
+from llmsvc_server.providers.shared.ending import MOST_EXCUSED
+from llmsvc_server.providers.shared.lenient import MOST_BYTES
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Answer, Way, staged
 from tests.scenarios.steps import Begin, End, Frame, Marker, Raw, Refuse, Step

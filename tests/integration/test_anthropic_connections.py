@@ -10,7 +10,7 @@ from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
-from llmsvc_server.providers.rest import REST_WAIT_S
+from llmsvc_server.providers.shared.rest import REST_WAIT_S
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_stage import event_of
 from tests.fakes.anthropic_steps import (

@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from llmsvc.v1 import llm_pb2_grpc
-from llmsvc_server.providers.direct_post import DirectPost, Parsing
+from llmsvc_server.providers.http.direct_post import DirectPost, Parsing
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.raw_answers import response

@@ -6,7 +6,7 @@ import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.head_guard import MOST_HEAD_BYTES
+from llmsvc_server.providers.http.head_guard import MOST_HEAD_BYTES
 from tests.fakes.raw_answers import DIALECTS, Dialect, answered
 from tests.fakes.raw_upstream import Asked, RawUpstream
 

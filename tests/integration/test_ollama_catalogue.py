@@ -9,7 +9,7 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from llmsvc_server.providers.ollama.models import OllamaModels
 from tests.conformance.subjects import ollama_at

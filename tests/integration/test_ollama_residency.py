@@ -9,7 +9,7 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.networks import Networks
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama

@@ -9,7 +9,7 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.openai.engine import loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
 from tests.fakes.fake_openai import MODELS, FakeOpenai

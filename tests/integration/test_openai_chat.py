@@ -12,7 +12,7 @@ from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.chat import OpenaiProvider
-from llmsvc_server.providers.rest import REST_WAIT_S
+from llmsvc_server.providers.shared.rest import REST_WAIT_S
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.gate import Gate

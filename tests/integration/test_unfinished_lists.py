@@ -8,10 +8,10 @@ import pytest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.unfinished import FREE_BYTES, Unfinished
 from llmsvc_server.providers.ollama.models import OllamaModels
 from llmsvc_server.providers.openai.models import OpenaiModels
-from llmsvc_server.providers.unfinished import FREE_BYTES, Unfinished
 from tests.fakes.raw_answers import MODEL, response, tags
 from tests.fakes.raw_upstream import Asked, RawUpstream
 

@@ -19,11 +19,11 @@ from llmsvc_server.config.providers import (
 )
 from llmsvc_server.config.server import LimitsSettings
 from llmsvc_server.providers.base import ChatProvider
+from llmsvc_server.providers.http.networks import Networks
+from llmsvc_server.providers.http.unfinished import Unfinished
 from llmsvc_server.providers.mock import MockProvider
-from llmsvc_server.providers.networks import Networks
 from llmsvc_server.providers.ollama.chat import OllamaProvider
-from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
-from llmsvc_server.providers.unfinished import Unfinished
+from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
 
 USER_AGENT = f"llmsvc/{__version__}"
 USUAL_TOKENS = 8_192

@@ -23,7 +23,7 @@ from llmsvc_server.config.settings import Settings
 from llmsvc_server.health.board import Board
 from llmsvc_server.health.refresh import collect_facts
 from llmsvc_server.health.verdict import Require, judge
-from llmsvc_server.providers.unfinished import Unfinished
+from llmsvc_server.providers.http.unfinished import Unfinished
 from llmsvc_server.reports import Reporter
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers

@@ -20,8 +20,8 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.health.refresh import ProviderState
 from llmsvc_server.providers.abilities import ListsModels, MayForward, WarmsModels
 from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.providers.shortlist import Bound
-from llmsvc_server.providers.unfinished import Unfinished
+from llmsvc_server.providers.http.unfinished import Unfinished
+from llmsvc_server.providers.shared.shortlist import Bound
 from llmsvc_server.reports import BlockState, Reporter, Transition
 from llmsvc_server.routing.blocks import Blocks
 from llmsvc_server.routing.budget import Patience

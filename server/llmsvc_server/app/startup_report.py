@@ -13,7 +13,7 @@ from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.config.keys import ENTRIES, environment_name
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.direct_post import reason_for_sessions
+from llmsvc_server.providers.http.direct_post import reason_for_sessions
 from llmsvc_server.routing.plan import Target
 from llmsvc_server.rpc.listening import Places
 

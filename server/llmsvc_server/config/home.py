@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, refused
-from llmsvc_server.providers.networks import (
+from llmsvc_server.providers.http.networks import (
     Networks,
     as_dialled,
     beyond_home,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from llmsvc_server.config.settings import Settings
-from llmsvc_server.providers.listing import MAX_LIST_BYTES
-from llmsvc_server.providers.unfinished import FREE_BYTES
+from llmsvc_server.providers.http.unfinished import FREE_BYTES
+from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES
 
 MIB = 2**20
 PROCESS_BYTES = 128 * MIB

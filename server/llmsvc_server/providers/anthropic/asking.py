@@ -8,7 +8,7 @@ Source: docs/facts/providers.md 2.6, and refusals quoted in public issue tracker
 
 import re
 
-from llmsvc_server.providers.room import Room, room_in, words_of
+from llmsvc_server.providers.shared.room import Room, room_in, words_of
 
 _ROOM = (
     re.compile(r"max_tokens: \d{1,9} > (?P<answer>\d{1,9}), which is the maximum"),

@@ -14,18 +14,18 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.answer import Answer
 from llmsvc_server.providers.anthropic.asking import room_for
 from llmsvc_server.providers.anthropic.reading import Reading
 from llmsvc_server.providers.anthropic.refusals import MAX_REFUSAL_BYTES
 from llmsvc_server.providers.anthropic.refused import OK, refusal_in
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
-from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.length import Length
-from llmsvc_server.providers.rest import Rest
-from llmsvc_server.providers.room import REFUSED, Room, Rooms
-from llmsvc_server.providers.unfinished import Tails, Unfinished
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.unfinished import Tails, Unfinished
+from llmsvc_server.providers.shared.length import Length
+from llmsvc_server.providers.shared.rest import Rest
+from llmsvc_server.providers.shared.room import REFUSED, Room, Rooms
 
 VENDOR_URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"

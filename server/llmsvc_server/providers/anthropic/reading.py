@@ -35,13 +35,13 @@ from llmsvc_server.providers.anthropic.wire import (
     is_json,
     reread_event,
 )
-from llmsvc_server.providers.ending import Ending, is_reason
-from llmsvc_server.providers.lenient import Seam, read_leniently
-from llmsvc_server.providers.lines import MAX_LINE_BYTES
-from llmsvc_server.providers.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
-from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
-from llmsvc_server.providers.unfinished import Tail, Tails
-from llmsvc_server.providers.untyped import text_of
+from llmsvc_server.providers.http.unfinished import Tail, Tails
+from llmsvc_server.providers.shared.ending import Ending, is_reason
+from llmsvc_server.providers.shared.lenient import Seam, read_leniently
+from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.shared.sse import MAX_EVENT_BYTES, EventBuffer, ServerEvent
+from llmsvc_server.providers.shared.tool_calls import LEFT_OUT, reason_with_calls
+from llmsvc_server.providers.shared.untyped import text_of
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024

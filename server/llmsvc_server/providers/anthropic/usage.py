@@ -4,7 +4,7 @@ Source: docs/facts/providers.md 2.4.
 """
 
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.providers.untyped import count_of, fields_of
+from llmsvc_server.providers.shared.untyped import count_of, fields_of
 
 _MOST_TOKENS = 10**9
 _INPUT = "input_tokens"

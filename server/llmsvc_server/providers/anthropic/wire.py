@@ -14,10 +14,10 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import Settings
-from llmsvc_server.providers.lenient import read_leniently
-from llmsvc_server.providers.sse import ServerEvent
-from llmsvc_server.providers.turns import alternating, is_blank, spoken, system_text
-from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
+from llmsvc_server.providers.shared.lenient import read_leniently
+from llmsvc_server.providers.shared.sse import ServerEvent
+from llmsvc_server.providers.shared.turns import alternating, is_blank, spoken, system_text
+from llmsvc_server.providers.shared.untyped import UNREADABLE, is_overgrown
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):

@@ -11,20 +11,20 @@ from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.answer import Answer
-from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.length import Length
-from llmsvc_server.providers.model_names import looks_remote
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.networks import Networks
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.models import OllamaModels
 from llmsvc_server.providers.ollama.reading import Reading
 from llmsvc_server.providers.ollama.refusals import MAX_REFUSAL_BYTES, said_in_line
 from llmsvc_server.providers.ollama.refused import OK, refusal
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat, encode_residency
-from llmsvc_server.providers.rest import Rest
-from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
-from llmsvc_server.providers.unfinished import Tails, Unfinished
+from llmsvc_server.providers.shared.length import Length
+from llmsvc_server.providers.shared.model_names import looks_remote
+from llmsvc_server.providers.shared.rest import Rest
+from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free (docs/failover.md 3.3)."""

@@ -6,7 +6,7 @@ Anything may stand in these fields. Source: docs/facts/ollama.md 3.
 from llmsvc_server.chat.events import Timings
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.providers.ollama.wire import Line
-from llmsvc_server.providers.untyped import count_of
+from llmsvc_server.providers.shared.untyped import count_of
 
 _MOST_NS = 10**18
 

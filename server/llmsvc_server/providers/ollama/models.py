@@ -13,15 +13,22 @@ import msgspec
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.answer import Answer
-from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.listing import MAX_LIST_BYTES, LastRead
-from llmsvc_server.providers.model_names import Name, ending, is_plain, looks_remote, parse, wanted
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.refused import OK, refusal
-from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound, Shortlist
-from llmsvc_server.providers.tags import Facts, read_tags
-from llmsvc_server.providers.unfinished import Tails, Unfinished
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES, LastRead
+from llmsvc_server.providers.shared.model_names import (
+    Name,
+    ending,
+    is_plain,
+    looks_remote,
+    parse,
+    wanted,
+)
+from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
+from llmsvc_server.providers.shared.tags import Facts, read_tags
+from llmsvc_server.providers.shared.untyped import UNREADABLE
 
 MAX_FACT_BYTES = 64 * 1024
 """Longest document that is no list."""

@@ -14,16 +14,16 @@ from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, SignOfLife
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.ending import Ending, is_reason
-from llmsvc_server.providers.lenient import Seam, read_several
-from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
+from llmsvc_server.providers.http.unfinished import Tail, Tails
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.figures import timings_in, usage_in
 from llmsvc_server.providers.ollama.refusals import said_in_line
 from llmsvc_server.providers.ollama.wire import Content, Line, decode_lines
-from llmsvc_server.providers.parts import read_parts
-from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
-from llmsvc_server.providers.unfinished import Tail, Tails
+from llmsvc_server.providers.shared.ending import Ending, is_reason
+from llmsvc_server.providers.shared.lenient import Seam, read_several
+from llmsvc_server.providers.shared.lines import BOM, MAX_LINE_BYTES, LineBuffer
+from llmsvc_server.providers.shared.parts import read_parts
+from llmsvc_server.providers.shared.tool_calls import LEFT_OUT, reason_with_calls
 
 MAX_EMPTY_LINES = 10_000
 MAX_EMPTY_BYTES = 256 * 1024

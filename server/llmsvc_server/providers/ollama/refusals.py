@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
-from llmsvc_server.providers.lenient import read_anything
-from llmsvc_server.providers.overflows import Overflow, overflow_in
-from llmsvc_server.providers.statuses import status_in
-from llmsvc_server.providers.untyped import count_of, fields_of, text_of
+from llmsvc_server.providers.shared.lenient import read_anything
+from llmsvc_server.providers.shared.overflows import Overflow, overflow_in
+from llmsvc_server.providers.shared.statuses import status_in
+from llmsvc_server.providers.shared.untyped import count_of, fields_of, text_of
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one has no text."""

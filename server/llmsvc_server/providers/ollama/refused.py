@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.answer import Answer
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.retry_after import retry_after_s
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.refusals import MAX_REFUSAL_BYTES, said
-from llmsvc_server.providers.retry_after import retry_after_s
 
 OK = 200
 

@@ -10,7 +10,7 @@ import msgspec
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
+from llmsvc_server.providers.shared.untyped import UNREADABLE, is_overgrown
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ import re
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
 from llmsvc_server.providers.openai.wire import NEW_LIMIT_FIELD, OLD_LIMIT_FIELD
-from llmsvc_server.providers.room import REMEMBERED_MODELS, Room, Rooms, room_in, words_of
+from llmsvc_server.providers.shared.room import REMEMBERED_MODELS, Room, Rooms, room_in, words_of
 
 _WINDOW = r"context length (?:is|of) (?P<window>\d{1,9}) tokens"
 _ROOM = tuple(

@@ -19,10 +19,10 @@ from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.answer import Answer
-from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.length import Length
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.networks import Networks
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.openai.asking import Asking, RequestForm, corrected
 from llmsvc_server.providers.openai.engine import loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
@@ -30,10 +30,10 @@ from llmsvc_server.providers.openai.reading import Reading
 from llmsvc_server.providers.openai.refusals import MAX_REFUSAL_BYTES
 from llmsvc_server.providers.openai.refused import OK, refusal_in
 from llmsvc_server.providers.openai.wire import encode_chat, left_out
-from llmsvc_server.providers.rest import Rest
-from llmsvc_server.providers.room import REFUSED
-from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound
-from llmsvc_server.providers.unfinished import Tails, Unfinished
+from llmsvc_server.providers.shared.length import Length
+from llmsvc_server.providers.shared.rest import Rest
+from llmsvc_server.providers.shared.room import REFUSED
+from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
 
 DRAIN_S = 0.05
 """How long a complete answer's connection may take to become free."""

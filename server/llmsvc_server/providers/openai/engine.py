@@ -5,7 +5,7 @@ Source: docs/facts/providers.md 1.7: llama.cpp's `/health` is 503 while it loads
 
 import asyncio
 
-from llmsvc_server.providers.http import Upstream
+from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.openai.refused import OK, refusal
 
 ASKED_EVERY_S = 1.0

@@ -16,14 +16,14 @@ import msgspec
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.listing import MAX_LIST_BYTES
-from llmsvc_server.providers.model_names import ending, parse
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.openai.refused import OK, refusal
-from llmsvc_server.providers.shortlist import MOST_REMOTE
-from llmsvc_server.providers.tags import Entry, read_tags
-from llmsvc_server.providers.unfinished import Tails
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES
+from llmsvc_server.providers.shared.model_names import ending, parse
+from llmsvc_server.providers.shared.shortlist import MOST_REMOTE
+from llmsvc_server.providers.shared.tags import Entry, read_tags
+from llmsvc_server.providers.shared.untyped import UNREADABLE
 
 MAX_FACT_BYTES = 64 * 1024
 """Longest document that is no list."""

@@ -13,10 +13,9 @@ import msgspec
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.answer import Answer
-from llmsvc_server.providers.http import Upstream
-from llmsvc_server.providers.listing import ENTRIES_AT_ONCE, MAX_LIST_BYTES, LastRead, read_list
-from llmsvc_server.providers.model_names import is_plain, looks_remote
+from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.openai.hidden import (
     HiddenOllama,
     ask_roots,
@@ -24,10 +23,16 @@ from llmsvc_server.providers.openai.hidden import (
     ollama_identity,
 )
 from llmsvc_server.providers.openai.refused import OK, refusal
-from llmsvc_server.providers.shortlist import USUAL_BOUND, Bound, Shortlist
-from llmsvc_server.providers.tags import is_elsewhere, is_told
-from llmsvc_server.providers.unfinished import Tails, Unfinished
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.shared.listing import (
+    ENTRIES_AT_ONCE,
+    MAX_LIST_BYTES,
+    LastRead,
+    read_list,
+)
+from llmsvc_server.providers.shared.model_names import is_plain, looks_remote
+from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
+from llmsvc_server.providers.shared.tags import is_elsewhere, is_told
+from llmsvc_server.providers.shared.untyped import UNREADABLE
 
 LOOK_LIMIT_S = 1.8
 """Longest look, all questions together. Whoever wants it waits 2 s (ADR-004)."""

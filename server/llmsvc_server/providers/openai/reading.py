@@ -14,17 +14,17 @@ from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, SignOfLife, Tim
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.ending import Ending, is_reason
-from llmsvc_server.providers.lenient import Seam, read_leniently
-from llmsvc_server.providers.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.http.unfinished import Tail, Tails
 from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
 from llmsvc_server.providers.openai.wire import Choice, Chunk, decode_chunk
-from llmsvc_server.providers.parts import read_parts
-from llmsvc_server.providers.sse import EventBuffer, ServerEvent
-from llmsvc_server.providers.tool_calls import LEFT_OUT, reason_with_calls
-from llmsvc_server.providers.unfinished import Tail, Tails
+from llmsvc_server.providers.shared.ending import Ending, is_reason
+from llmsvc_server.providers.shared.lenient import Seam, read_leniently
+from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.shared.parts import read_parts
+from llmsvc_server.providers.shared.sse import EventBuffer, ServerEvent
+from llmsvc_server.providers.shared.tool_calls import LEFT_OUT, reason_with_calls
 
 MAX_EMPTY_EVENTS = 10_000
 MAX_EMPTY_BYTES = 256 * 1024

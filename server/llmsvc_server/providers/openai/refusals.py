@@ -6,11 +6,11 @@ Shapes: docs/facts/providers.md 1.6.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from llmsvc_server.providers.lenient import read_anything
 from llmsvc_server.providers.openai import google
-from llmsvc_server.providers.overflows import Overflow, overflow_in
-from llmsvc_server.providers.statuses import status_in
-from llmsvc_server.providers.untyped import count_of, fields_of, text_of
+from llmsvc_server.providers.shared.lenient import read_anything
+from llmsvc_server.providers.shared.overflows import Overflow, overflow_in
+from llmsvc_server.providers.shared.statuses import status_in
+from llmsvc_server.providers.shared.untyped import count_of, fields_of, text_of
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal's body is read. Cut JSON is no JSON, so a longer one says nothing."""

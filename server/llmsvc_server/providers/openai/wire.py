@@ -12,8 +12,8 @@ from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.turns import alternating, spoken, system_text
-from llmsvc_server.providers.untyped import UNREADABLE, is_overgrown
+from llmsvc_server.providers.shared.turns import alternating, spoken, system_text
+from llmsvc_server.providers.shared.untyped import UNREADABLE, is_overgrown
 
 NEW_LIMIT_FIELD = "max_completion_tokens"
 """The field for a bound on the answer's tokens; older servers know `max_tokens` only."""

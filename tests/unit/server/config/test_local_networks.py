@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc_server.config.home import foreign
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.networks import Networks
 from tests.unit.server.config.entries import ollama, openai, refusals
 
 INSIDE = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from llmsvc_server.providers.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
 from tests.fakes.anthropic_stage import error_of, event_of
 from tests.unit.server.providers.anthropic.outcomes import Outcome, ended, outcome_of
 from tests.unit.server.providers.anthropic.transcripts import (

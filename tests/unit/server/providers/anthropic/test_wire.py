@@ -7,7 +7,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import decode_event, decode_message, encode_chat
-from llmsvc_server.providers.sse import ServerEvent
+from llmsvc_server.providers.shared.sse import ServerEvent
 
 HI = Message(role=Role.USER, parts=("hi",))
 

@@ -7,12 +7,12 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.lines import MAX_LINE_BYTES
 from llmsvc_server.providers.openai.reading import (
     MAX_EMPTY_BYTES,
     MAX_EMPTY_EVENTS,
     Reading,
 )
+from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
 from tests.fakes.openai_stage import encode, event_of
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.openai.chunks import (

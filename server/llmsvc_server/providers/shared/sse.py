@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.lines import BOM, MAX_LINE_BYTES, LineBuffer
-from llmsvc_server.providers.unfinished import SMALL_BYTES, Tails
+from llmsvc_server.providers.http.unfinished import SMALL_BYTES, Tails
+from llmsvc_server.providers.shared.lines import BOM, MAX_LINE_BYTES, LineBuffer
 
 MAX_EVENT_BYTES = MAX_LINE_BYTES
 MOST_DATA_LINES = 50_000

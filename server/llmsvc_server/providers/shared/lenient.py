@@ -13,7 +13,7 @@ import msgspec
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.untyped import is_overgrown
+from llmsvc_server.providers.shared.untyped import is_overgrown
 
 T = TypeVar("T")
 

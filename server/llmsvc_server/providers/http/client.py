@@ -22,17 +22,17 @@ from yarl import URL
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.answer import FAULTS, Answer
-from llmsvc_server.providers.direct_post import (
+from llmsvc_server.providers.http.direct_post import (
     DirectPost,
     DirectResponse,
     Parsing,
     reason_for_sessions,
 )
-from llmsvc_server.providers.faults import SpokeFirstError, died_silently, lack_in, translated
-from llmsvc_server.providers.head_guard import MOST_HEAD_BYTES, HeadGuard
-from llmsvc_server.providers.large_body import LargeBody
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.faults import SpokeFirstError, died_silently, lack_in, translated
+from llmsvc_server.providers.http.head_guard import MOST_HEAD_BYTES, HeadGuard
+from llmsvc_server.providers.http.large_body import LargeBody
+from llmsvc_server.providers.http.networks import Networks
+from llmsvc_server.providers.http.response import FAULTS, Answer
 
 READ_BUFFER_BYTES = 64 * 1024
 """Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""

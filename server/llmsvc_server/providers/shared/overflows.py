@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmsvc_server.providers.untyped import MOST_TOKENS
+from llmsvc_server.providers.shared.untyped import MOST_TOKENS
 
 _HEAD_CHARACTERS = 512
 """How much of a message is looked at: proxies put about 200 in front."""

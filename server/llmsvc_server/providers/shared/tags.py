@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from llmsvc_server.providers.listing import read_list
-from llmsvc_server.providers.model_names import looks_remote
-from llmsvc_server.providers.untyped import UNREADABLE, text_of
+from llmsvc_server.providers.shared.listing import read_list
+from llmsvc_server.providers.shared.model_names import looks_remote
+from llmsvc_server.providers.shared.untyped import UNREADABLE, text_of
 
 _MOST_BYTES = 2**63 - 1
 

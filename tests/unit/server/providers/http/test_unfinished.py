@@ -2,9 +2,9 @@ import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.lines import LineBuffer
-from llmsvc_server.providers.sse import EventBuffer
-from llmsvc_server.providers.unfinished import FREE_BYTES, Tail, Tails, Unfinished
+from llmsvc_server.providers.http.unfinished import FREE_BYTES, Tail, Tails, Unfinished
+from llmsvc_server.providers.shared.lines import LineBuffer
+from llmsvc_server.providers.shared.sse import EventBuffer
 
 MOST = 12_000
 

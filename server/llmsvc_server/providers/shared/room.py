@@ -7,7 +7,7 @@ import msgspec
 
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
-from llmsvc_server.providers.untyped import UNREADABLE
+from llmsvc_server.providers.shared.untyped import UNREADABLE
 
 REFUSED = frozenset({400, 413, 422})
 """Statuses of refusals that may be about a request's form."""

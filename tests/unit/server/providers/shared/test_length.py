@@ -5,7 +5,7 @@ import pytest
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.length import LETTERS_PER_TOKEN, Length
+from llmsvc_server.providers.shared.length import LETTERS_PER_TOKEN, Length
 
 MANY = 10**9
 

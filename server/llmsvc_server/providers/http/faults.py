@@ -8,7 +8,7 @@ import aiohttp
 from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.head_guard import SpeaksTlsError
+from llmsvc_server.providers.http.head_guard import SpeaksTlsError
 
 _LACKS = {
     errno.EMFILE: "descriptors",

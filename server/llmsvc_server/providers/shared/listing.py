@@ -15,7 +15,7 @@ import msgspec
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.untyped import UNREADABLE, values_in
+from llmsvc_server.providers.shared.untyped import UNREADABLE, values_in
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
 MOST_ENTRIES = 200_000

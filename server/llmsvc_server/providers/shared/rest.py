@@ -5,9 +5,9 @@ import math
 from collections.abc import Awaitable
 
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.answer import Answer
-from llmsvc_server.providers.ending import Ending
-from llmsvc_server.providers.lines import MAX_LINE_BYTES
+from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.shared.ending import Ending
+from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
 
 REST_WAIT_S = 2.0
 """How long a complete answer may take to say the rest: its usage, or that nothing follows.

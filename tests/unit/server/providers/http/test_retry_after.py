@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from llmsvc_server.providers.retry_after import retry_after_s
+from llmsvc_server.providers.http.retry_after import retry_after_s
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 

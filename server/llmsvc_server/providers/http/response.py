@@ -9,8 +9,8 @@ from multidict import CIMultiDictProxy
 from llmsvc_server.chat.deadline import Turn
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.direct_post import DirectResponse
-from llmsvc_server.providers.unfinished import Tail, Tails
+from llmsvc_server.providers.http.direct_post import DirectResponse
+from llmsvc_server.providers.http.unfinished import Tail, Tails
 
 FAULTS = (
     aiohttp.ClientError,

@@ -8,7 +8,7 @@ import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.listing import (
+from llmsvc_server.providers.shared.listing import (
     ENTRIES_AT_ONCE,
     MOST_ENTRIES,
     PIECE_BYTES,

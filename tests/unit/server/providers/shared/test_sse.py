@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.sse import MOST_DATA_LINES, EventBuffer, ServerEvent
+from llmsvc_server.providers.shared.sse import MOST_DATA_LINES, EventBuffer, ServerEvent
 from tests.fakes.unfinished import tails
 
 

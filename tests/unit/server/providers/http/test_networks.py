@@ -1,6 +1,6 @@
 import pytest
 
-from llmsvc_server.providers.networks import Networks
+from llmsvc_server.providers.http.networks import Networks
 
 
 @pytest.mark.parametrize(

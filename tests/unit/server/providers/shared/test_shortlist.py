@@ -4,7 +4,7 @@ import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.shortlist import MOST_REMOTE, Shortlist
+from llmsvc_server.providers.shared.shortlist import MOST_REMOTE, Shortlist
 
 
 def shortlist(*entries: str, keeps_remote: bool = False) -> Shortlist:

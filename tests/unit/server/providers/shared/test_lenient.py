@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.lenient import MOST_BYTES, Seam, read_leniently, read_several
+from llmsvc_server.providers.shared.lenient import MOST_BYTES, Seam, read_leniently, read_several
 
 Document = dict[str, object]
 

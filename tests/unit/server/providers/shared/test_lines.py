@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.lines import LineBuffer
+from llmsvc_server.providers.shared.lines import LineBuffer
 from tests.fakes.recordings import recording
 from tests.fakes.unfinished import tails
 

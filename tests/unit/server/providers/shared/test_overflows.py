@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsvc_server.providers.overflows import Overflow, overflow_in
+from llmsvc_server.providers.shared.overflows import Overflow, overflow_in
 
 OPENAI = "This model's maximum context length is 8192 tokens. However, "
 SGLANG = "The input (516368 tokens) is longer than the model's context length (262144 tokens)."

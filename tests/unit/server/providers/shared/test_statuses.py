@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from llmsvc_server.providers.statuses import status_in
+from llmsvc_server.providers.shared.statuses import status_in
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from llmsvc_server.providers.model_names import (
+from llmsvc_server.providers.shared.model_names import (
     Source,
     ending,
     is_plain,

@@ -2,7 +2,7 @@
 
 import tracemalloc
 
-from llmsvc_server.providers.large_body import PIECE_BYTES, LargeBody
+from llmsvc_server.providers.http.large_body import PIECE_BYTES, LargeBody
 
 MIB = 2**20
 

@@ -2,7 +2,7 @@
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.unfinished import Tail, Tails
+from llmsvc_server.providers.http.unfinished import Tail, Tails
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Longest line, the one still arriving included. Ollama's own client stops at 8 MB."""
