@@ -34,9 +34,9 @@ async def cold() -> AsyncIterator[tuple[FakeOllama, Gate, RunningService]]:
 
 
 async def waiting(service: RunningService, gate: Gate, *, loads: int = 1) -> None:
-    """Wait until all callers are there, and so many loads have begun in all."""
+    """Wait until the requests of all callers are read, and so many loads have begun in all."""
     await gate.reached(loads)
-    await eventually(lambda: len(service.app.in_flight) == CALLERS)
+    await eventually(lambda: service.app.admission.running == CALLERS)
 
 
 async def test_invariant_10_many_callers_are_one_load() -> None:
