@@ -17,7 +17,8 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import Logger, logging_to
 from llmsvc_server.reports import DrainState, FanOut, Reporter, Transition, place_of
-from llmsvc_server.rpc.door.choice import NoSuchDoor, Opened, Wish, open_door
+from llmsvc_server.rpc.door.choice import Opened, Wish, open_door
+from llmsvc_server.rpc.door.interface import NoSuchDoor
 from llmsvc_server.rpc.listening import CannotBind
 
 STOP_SLACK_S = 5.0

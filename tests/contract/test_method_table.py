@@ -65,7 +65,7 @@ async def served() -> AsyncIterator[Served]:
         probes=Unsent(everyday_held(), longest_s=1.0),
         clock=clock,
     )
-    server = door_here().server(guard, ())
+    server = door_here().make_server(guard, ())
 
     async def says(request: bytes, _context: Context) -> bytes:
         is_known = current_call.get(None) is not None

@@ -23,7 +23,7 @@ async def main(wish: str) -> None:
     options = server_options(max_message_bytes=MAX_MESSAGE_BYTES, longest_call_s=60)
     servers, addresses = [], []
     for _ in range(2):
-        server = opened.door.server(NoGuard(), options)
+        server = opened.door.make_server(NoGuard(), options)
         server.add_registered_method_handlers(SERVICE, Methods().handlers())
         addresses.append(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
         await server.start()

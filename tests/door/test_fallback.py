@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import grpc
 import pytest
 
-from tests.door.process import served
+from llmsvc.v1 import llm_pb2_grpc
+from tests.door.process import PATIENCE_S, served
+from tests.fakes.requests import chat_message
 from tests.fakes.server_process import config_file, server_process
 
 DEFAULT_ENGINE = {"GRPC_EXPERIMENTS": ""}
 TAKEN_BACK = {"GRPC_EXPERIMENTS": "-event_engine_listener,event_engine_listener"}
 POLL = {"GRPC_POLL_STRATEGY": "poll"}
+FAKES = Path(__file__).parents[1] / "fakes"
+LACKING_NAME = {"PYTHONPATH": str(FAKES / "lacking_grpcio")}
+OTHER_USER = {"PYTHONPATH": str(FAKES / "other_grpc_user")}
 MOCK = {
     "providers": {"mock": {"kind": "mock", "enabled": True}},
     "default_provider": "mock",
@@ -33,14 +39,27 @@ async def test_calls_are_served_all_the_same(environ: Mapping[str, str], why: st
     assert why in one.why
 
 
-async def test_the_service_says_at_its_start_which_door_it_has_and_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        (DEFAULT_ENGINE, "GRPC_EXPERIMENTS lacks -event_engine_listener"),
+        (LACKING_NAME, "AttributeError while it was made"),
+        (OTHER_USER, "gRPC runs in this process already, or doesn't use epoll here"),
+    ],
+)
+async def test_the_service_says_at_its_start_which_door_it_has_and_why(
+    tmp_path: Path, environ: Mapping[str, str], why: str
+) -> None:
     config = config_file(tmp_path, {"llm": MOCK, "server": {"door": "auto"}})
-    async with server_process(config, environ=DEFAULT_ENGINE) as server:
-        pass
+    async with (
+        server_process(config, environ=environ) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        answer = await llm_pb2_grpc.LLMServiceStub(channel).Chat(chat_message(), timeout=PATIENCE_S)
 
     (started,), (said,) = server.events("server.started"), server.events("server.door")
-    assert "aio" == started["door"]
-    assert "GRPC_EXPERIMENTS lacks -event_engine_listener" == said["detail"]
+    assert ("aio", why) == (started["door"], said["detail"])
+    assert "mock" == answer.route.provider
 
 
 async def test_where_all_is_there_the_service_has_the_one_in_the_loop(tmp_path: Path) -> None:

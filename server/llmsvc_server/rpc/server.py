@@ -73,7 +73,7 @@ def assemble(  # noqa: PLR0913  its parts, all but one by keyword
         reflection: The bounds of reflection; None to serve none.
         options: Of the listener and its connections.
     """
-    server = door.server(guard, options)
+    server = door.make_server(guard, options)
     llm_pb2_grpc.add_LLMServiceServicer_to_server(llm, cast("grpc.aio.Server", server))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection is not None:
@@ -86,7 +86,7 @@ def assemble_health(
     door: Door, *, guard: Guard, health: HealthServicer, options: Options
 ) -> Server:
     """Return a server of health alone, not yet bound or started."""
-    server = door.server(guard, options)
+    server = door.make_server(guard, options)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     return server
 

@@ -22,5 +22,5 @@ class AioDoor(Door):
         grpc.aio.init_grpc_aio()
 
     @override
-    def server(self, guard: grpc.aio.ServerInterceptor, options: Options) -> Server:
+    def make_server(self, guard: grpc.aio.ServerInterceptor, options: Options) -> Server:
         return cast("Server", grpc.aio.server(interceptors=[guard], options=options))

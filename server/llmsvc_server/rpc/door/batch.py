@@ -24,7 +24,7 @@ class Batch:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    async def over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until it is. A cancel of the wait changes nothing of the batch."""
+    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Return once it is over. A cancel of the wait changes nothing of the batch."""
         self._over = loop.create_future()
         await self._over

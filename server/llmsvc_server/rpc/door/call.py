@@ -22,7 +22,7 @@ from llmsvc_server.rpc.door.core import (
 from llmsvc_server.rpc.door.interface import Context, Metadata
 from llmsvc_server.rpc.door.pump import Pump
 
-AT_ONCE = 16
+MAX_AT_ONCE = 16
 """Reads and writes that never had to wait, in a row, before a call lets the loop do something else."""
 
 Serializer = Callable[[Any], bytes]
@@ -81,7 +81,7 @@ class InLoopCall(Context):
     def run(self, task: "asyncio.Task[None]") -> None:
         """Be served by `task`, which is cancelled if the caller leaves before the end."""
         self._task = task
-        self._call.start_server_batch((ReceiveClose(NO_FLAGS),), self._closed)
+        self._call.start_server_batch((ReceiveClose(NO_FLAGS),), self._take_close)
 
     def let_go(self) -> None:
         """Give gRPC its call back: until then it counts as one of its connection's."""
@@ -90,7 +90,7 @@ class InLoopCall(Context):
             self._call.cancel()  # nobody would ever end it
         self._call = self._task = None
 
-    def _closed(self, event: Any) -> None:  # noqa: ANN401  gRPC's own
+    def _take_close(self, event: Any) -> None:  # noqa: ANN401  gRPC's own
         self.is_gone = event.batch_operations[0].cancelled()
         if self.is_gone and not self.is_ended and self._task is not None:
             self._task.cancel()
@@ -101,18 +101,18 @@ class InLoopCall(Context):
             raise grpc.aio.InternalError("another read is under way")
         self._reads = True
         receiving = ReceiveMessage(NO_FLAGS)
-        await self._over((receiving,))
+        await self._run((receiving,))
         self._reads = False
         message = receiving.message()
         return grpc.aio.EOF if message is None else message
 
     @override
     async def write(self, message: Any) -> None:
-        sending = self._sending(message)
+        sending = self._make_message(message)
         if self._writes or self.is_ended:
             raise grpc.aio.InternalError("another write is under way, or the call is over")
         self._writes = True
-        await self._done((*self._begin(), sending))
+        await self._run_all((*self._make_headers(), sending))
         self._writes = False
 
     @override
@@ -139,10 +139,10 @@ class InLoopCall(Context):
         """
         if self.is_ended:
             raise grpc.aio.InternalError("the call is over")
-        last = () if message is None else (self._sending(message),)
+        last = () if message is None else (self._make_message(message),)
         status = SendStatus(tuple(self._trailers), code.value[0], details, NO_FLAGS)
         self.is_ended = True
-        await self._done((*self._begin(), *last, status))
+        await self._run_all((*self._make_headers(), *last, status))
 
     @override
     def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
@@ -160,28 +160,28 @@ class InLoopCall(Context):
             return None
         return max(0.0, self._deadline_s - time.time())  # noqa: TID251  gRPC's own clock
 
-    def _begin(self) -> tuple[object, ...]:
+    def _make_headers(self) -> tuple[object, ...]:
         if self._headers_sent:
             return ()
         self._headers_sent = True
         return (SendHeaders(self._headers, NO_FLAGS),)
 
-    def _sending(self, message: Any) -> object:  # noqa: ANN401  as `write`
+    def _make_message(self, message: Any) -> object:  # noqa: ANN401  as `write`
         data = message if self.serialize is None else self.serialize(message)
         return SendMessage(data, NO_FLAGS)
 
-    async def _done(self, operations: tuple[object, ...]) -> None:
-        if not await self._over(operations):
+    async def _run_all(self, operations: tuple[object, ...]) -> None:
+        if not await self._run(operations):
             raise grpc.aio.InternalError("the caller is gone")
 
-    async def _over(self, operations: tuple[object, ...]) -> bool | None:
+    async def _run(self, operations: tuple[object, ...]) -> bool | None:
         batch = Batch()
         if self._call is None or self._call.start_server_batch(operations, batch) != OK:
             raise grpc.aio.InternalError("the call is over")
         if not self._pump.work_until(batch):
             self._at_once = 0
-            await batch.over(self._pump.loop)
-        elif (at_once := self._at_once + 1) < AT_ONCE:
+            await batch.wait(self._pump.loop)
+        elif (at_once := self._at_once + 1) < MAX_AT_ONCE:
             self._at_once = at_once
         else:
             self._at_once = 0

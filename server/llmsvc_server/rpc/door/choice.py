@@ -9,7 +9,7 @@ from enum import StrEnum
 import grpc
 
 from llmsvc_server.rpc.door.aio import AioDoor
-from llmsvc_server.rpc.door.interface import Door
+from llmsvc_server.rpc.door.interface import Door, NoSuchDoor
 
 TESTED_VERSIONS = ("1.85.3",)
 """Of grpcio: on each of them tests/door passed, and the tests of the service through that door."""
@@ -27,10 +27,6 @@ class Wish(StrEnum):
     AUTO = "auto"
     AIO = "aio"
     IN_LOOP = "in_loop"
-
-
-class NoSuchDoor(Exception):
-    """The door that is wished can't be had here; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +50,29 @@ async def open_door(wish: Wish) -> Opened:
     if wish is Wish.AIO:
         return Opened(AioDoor())
     try:
-        return Opened(await _in_loop())
+        return Opened(await _open_in_loop())
     except NoSuchDoor as error:
         if wish is Wish.IN_LOOP:
             raise
         return Opened(AioDoor(), str(error))
 
 
-async def _in_loop() -> Door:
-    lacking = what_lacks(sys.platform, grpc.__version__, os.environ)
-    if lacking:
-        raise NoSuchDoor(lacking)
-    # Not before: a grpcio that nobody has tested may not even have what they import.
-    from llmsvc_server.rpc.door.in_loop import InLoopDoor  # noqa: PLC0415
-    from llmsvc_server.rpc.door.pump import CannotPump, LoopPump  # noqa: PLC0415
-    from llmsvc_server.rpc.door.self_test import SelfTestFailed, self_test  # noqa: PLC0415
-
+async def _open_in_loop() -> Door:
+    lack = find_lack(sys.platform, grpc.__version__, os.environ)
+    if lack:
+        raise NoSuchDoor(lack)
     try:
-        pump = LoopPump()
-    except CannotPump as error:
-        raise NoSuchDoor(str(error)) from None
-    try:
-        await self_test(pump)
-    except SelfTestFailed as error:
-        pump.close()
-        raise NoSuchDoor(f"its self-test failed: {error}") from None
-    return InLoopDoor(pump)
+        # Not before: a grpcio that nobody has tested may not even have what this imports.
+        from llmsvc_server.rpc.door.self_test import open_tested  # noqa: PLC0415
+
+        return await open_tested()
+    except NoSuchDoor:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, there is the other door
+        raise NoSuchDoor(f"{type(error).__name__} while it was made") from None
 
 
-def what_lacks(platform: str, grpcio: str, environ: Mapping[str, str]) -> str:
+def find_lack(platform: str, grpcio: str, environ: Mapping[str, str]) -> str:
     """Return what is not there that the door in the loop needs; empty if it may be tried.
 
     Args:

@@ -77,7 +77,7 @@ class InLoopServer(Server):
                 return
             self._stopped = self._pump.loop.create_future()
             self._is_serving = False
-            self._core.shutdown(self._pump.queue, self._over)
+            self._core.shutdown(self._pump.queue, self._finish_stop)
         self._pump.look_soon()
         _ = await asyncio.wait((self._stopped,), timeout=grace or 0.0)
         if not self._stopped.done():
@@ -85,16 +85,16 @@ class InLoopServer(Server):
             self._pump.look_soon()
             _ = await asyncio.wait((self._stopped,))
 
-    def _over(self, _event: object) -> None:
+    def _finish_stop(self, _event: object) -> None:
         assert self._stopped is not None  # noqa: S101  it is the end of a stop
         self._stopped.set_result(None)
         self._pump.loop.call_soon(self._core.destroy)
 
     def _ask(self) -> None:
         if self._is_serving:
-            self._core.request_call(self._pump.queue, self._pump.queue, self._arrived)
+            self._core.request_call(self._pump.queue, self._pump.queue, self._take_call)
 
-    def _arrived(self, event: Any) -> None:  # noqa: ANN401  gRPC's own
+    def _take_call(self, event: Any) -> None:  # noqa: ANN401  gRPC's own
         self._pump.ask(self._ask)
         if not event.success:
             return  # the server stops
@@ -118,7 +118,7 @@ class InLoopServer(Server):
 
     async def _find(self, call: InLoopCall) -> _Method | None:
         details = _Details(call.method.decode(), tuple(call.invocation_metadata() or ()))
-        handler = await self._guard.intercept_service(self._unguarded, details)
+        handler = await self._guard.intercept_service(self._find_handler, details)
         if handler is None:
             return None
         streams = handler.response_streaming
@@ -126,7 +126,7 @@ class InLoopServer(Server):
         method = self._methods[call.method] = _Method(run, streams, handler.response_serializer)
         return method
 
-    async def _unguarded(self, details: grpc.HandlerCallDetails) -> Handler | None:
+    async def _find_handler(self, details: grpc.HandlerCallDetails) -> Handler | None:
         known = self._registered.get(details.method)
         if known is not None:
             return known
@@ -147,5 +147,5 @@ class InLoopDoor(Door):
         self._pump = pump
 
     @override
-    def server(self, guard: grpc.aio.ServerInterceptor, options: Options) -> Server:
+    def make_server(self, guard: grpc.aio.ServerInterceptor, options: Options) -> Server:
         return InLoopServer(self._pump, guard, options)

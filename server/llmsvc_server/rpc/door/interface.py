@@ -101,6 +101,10 @@ class Server(Protocol):
         ...
 
 
+class NoSuchDoor(Exception):
+    """A door can't be had here; the text says why."""
+
+
 class Door(Protocol):
     """Makes servers.
 
@@ -110,6 +114,6 @@ class Door(Protocol):
 
     name: str
 
-    def server(self, guard: grpc.aio.ServerInterceptor, options: Options) -> Server:
+    def make_server(self, guard: grpc.aio.ServerInterceptor, options: Options) -> Server:
         """Return a server whose calls all pass `guard`, not yet bound or started."""
         ...

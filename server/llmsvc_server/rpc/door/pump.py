@@ -15,18 +15,19 @@ from typing_extensions import override
 
 from llmsvc_server.rpc.door.batch import Batch
 from llmsvc_server.rpc.door.core import NO_EVENT, CompletionQueue
+from llmsvc_server.rpc.door.interface import NoSuchDoor
 
 DESCRIPTORS = Path("/proc/self/fd")
 EPOLL = "anon_inode:[eventpoll]"
 
-EMPTY_ANSWERS = 4
+MAX_EMPTY_ANSWERS = 4
 """Without an event, in a row, before the queue counts as empty. gRPC fetches up to 100 readiness
 events at once and handles one each time that it is asked; most of them are good for an event."""
 
-MANY_EMPTY_ANSWERS = 16
+MAX_EMPTY_ANSWERS_AT_A_TICK = 16
 """At a tick, where more may have been left behind."""
 
-MOST_EVENTS = 16
+MAX_EVENTS = 16
 """Worked off in one go, before the loop does something else: whoever is being served comes first."""
 
 BUSY_TICK_S = 0.01
@@ -62,10 +63,6 @@ class Pump(Protocol):
 _CLOSED: "list[LoopPump]" = []
 
 
-class CannotPump(Exception):
-    """gRPC's completion queue can't be watched here; the text says why."""
-
-
 class LoopPump(Pump):
     """Of the running loop. There is one in a process, and no other user of gRPC beside it."""
 
@@ -73,14 +70,14 @@ class LoopPump(Pump):
         """Make the process's first completion queue, and watch it.
 
         Raises:
-            CannotPump: It is not the first, or does not use epoll.
+            NoSuchDoor: It is not the first, or does not use epoll.
         """
         self.loop = asyncio.get_running_loop()
-        before = _epolls()
+        before = _find_epolls()
         self.queue = CompletionQueue()
-        new = _epolls() - before
+        new = _find_epolls() - before
         if len(new) != 1:
-            raise CannotPump("gRPC runs in this process already, or doesn't use epoll here")
+            raise NoSuchDoor("gRPC runs in this process already, or doesn't use epoll here")
         # A wake in the middle of one call must not hand its variables to those it brings.
         self._context = contextvars.copy_context()
         self._is_looking_soon = False
@@ -105,7 +102,7 @@ class LoopPump(Pump):
 
     @override
     def work_until(self, batch: Batch) -> bool:
-        left = MOST_EVENTS
+        left = MAX_EVENTS
         self._is_in_a_call = True
         while left and self._work_one() and batch.success is None:
             left -= 1
@@ -135,10 +132,10 @@ class LoopPump(Pump):
     def _wake(self) -> None:
         self._is_looking_soon = False
         self._was_busy = True
-        self._work(EMPTY_ANSWERS)
+        self._work(MAX_EMPTY_ANSWERS)
 
     def _tick(self) -> None:
-        found = self._work(MANY_EMPTY_ANSWERS if self._was_busy else 1)
+        found = self._work(MAX_EMPTY_ANSWERS_AT_A_TICK if self._was_busy else 1)
         pause_s = BUSY_TICK_S if found or self._was_busy else IDLE_TICK_S
         self._was_busy = False
         self._tick_in(pause_s)
@@ -151,12 +148,12 @@ class LoopPump(Pump):
         while self._requests:
             self._requests.pop()()
         found = empty = 0
-        while empty < empty_answers and found < MOST_EVENTS:
+        while empty < empty_answers and found < MAX_EVENTS:
             if self._work_one():
                 found, empty = found + 1, 0
             else:
                 empty += 1
-        if found == MOST_EVENTS:
+        if found == MAX_EVENTS:
             self.look_soon()
         return found
 
@@ -169,7 +166,7 @@ class LoopPump(Pump):
         return True
 
 
-def _epolls() -> set[int]:
+def _find_epolls() -> set[int]:
     found = set()
     for entry in DESCRIPTORS.iterdir():
         with suppress(OSError):  # the one that lists them is gone by now

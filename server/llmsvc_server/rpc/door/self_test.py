@@ -14,7 +14,7 @@ import grpc
 from typing_extensions import override
 
 from llmsvc_server.rpc.door.in_loop import InLoopDoor
-from llmsvc_server.rpc.door.interface import Context, Handler
+from llmsvc_server.rpc.door.interface import Context, Handler, NoSuchDoor
 from llmsvc_server.rpc.door.pump import LoopPump
 
 LIMIT_S = 4.0
@@ -45,17 +45,28 @@ class NoGuard(grpc.aio.ServerInterceptor):
         return await continuation(handler_call_details)
 
 
-class SelfTestFailed(Exception):
-    """A call did not go through; the text says how far it came."""
+async def open_tested() -> InLoopDoor:
+    """Return the in-loop door of this process, after a call through it.
+
+    Raises:
+        NoSuchDoor: gRPC's completion queue can't be watched, or the call did not go through.
+    """
+    pump = LoopPump()
+    try:
+        await run_self_test(pump)
+    except Exception:
+        pump.close()
+        raise
+    return InLoopDoor(pump)
 
 
-async def self_test(pump: LoopPump) -> None:
+async def run_self_test(pump: LoopPump) -> None:
     """Return if a call went through, its arrival and its answer found by wakes of the loop alone.
 
     From then on the pump ticks: a connection's end is completed by gRPC's own threads, which wake nobody.
 
     Raises:
-        SelfTestFailed: It did not.
+        NoSuchDoor: It did not; the text says how far it came.
     """
     arrived = asyncio.Event()
 
@@ -64,7 +75,7 @@ async def self_test(pump: LoopPump) -> None:
         return await context.read()
 
     _, _, method = METHOD.rpartition("/")
-    server = InLoopDoor(pump).server(NoGuard(), ())
+    server = InLoopDoor(pump).make_server(NoGuard(), ())
     handlers: dict[str, Handler] = {method: grpc.stream_unary_rpc_method_handler(echo)}
     server.add_registered_method_handlers(METHOD.strip("/").partition("/")[0], handlers)
     # In Linux's abstract namespace: no port, no file, and gone with its listener.
@@ -74,33 +85,34 @@ async def self_test(pump: LoopPump) -> None:
         server.add_insecure_port(f"unix-abstract:{name}")
         await server.start()
         async with asyncio.timeout(LIMIT_S):
-            reader, writer = await _connected(name)
+            reader, writer = await _connect(name)
             try:
                 stage = "the call's arrival"
-                writer.write(_PREFACE + _frame(_SETTINGS, 0, b"", stream=0))
-                writer.write(_frame(_HEADERS, _END_HEADERS, _headers()))
+                writer.write(_PREFACE + _make_frame(_SETTINGS, 0, b"", stream=0))
+                writer.write(_make_frame(_HEADERS, _END_HEADERS, _make_headers()))
                 await arrived.wait()
                 stage = "its answer"
                 message = _MESSAGE_HEAD.pack(0, len(MESSAGE)) + MESSAGE
-                writer.write(_frame(_DATA, _END_STREAM, message))
-                _ = (await _answer(reader)).index(message)  # raises if another one came
+                writer.write(_make_frame(_DATA, _END_STREAM, message))
+                _ = (await _read_answer(reader)).index(message)  # raises if another one came
             finally:
                 writer.close()
             stage = "its end"
             pump.begin_ticking()
             await server.stop(None)
     except Exception as error:  # noqa: BLE001  whatever it is, there is the other door
-        raise SelfTestFailed(f"{type(error).__name__} while waiting for {stage}") from None
+        why = f"its self-test failed: {type(error).__name__} while waiting for {stage}"
+        raise NoSuchDoor(why) from None
 
 
-async def _connected(name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     one.settimeout(0)
     one.connect(f"\0{name}")  # by hand: libuv knows no abstract names; a Unix socket never waits
     return await asyncio.open_unix_connection(sock=one)
 
 
-async def _answer(reader: asyncio.StreamReader) -> bytes:
+async def _read_answer(reader: asyncio.StreamReader) -> bytes:
     """Return the payload of all data of the call, up to its end."""
     data = b""
     while True:
@@ -112,12 +124,12 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
                 return data
 
 
-def _frame(kind: int, flags: int, payload: bytes, *, stream: int = _STREAM) -> bytes:
+def _make_frame(kind: int, flags: int, payload: bytes, *, stream: int = _STREAM) -> bytes:
     size = len(payload)
     return _HEAD.pack(size >> 16, size & 0xFFFF, kind, flags, stream) + payload
 
 
-def _headers() -> bytes:
+def _make_headers() -> bytes:
     """Return a header block of literals (RFC 7541, 6.2.2)."""
     block = b"\x83\x86"  # :method POST, :scheme http
     for name, value in (

@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from llmsvc_server.rpc.door.batch import Batch
-from llmsvc_server.rpc.door.call import AT_ONCE, InLoopCall
+from llmsvc_server.rpc.door.call import MAX_AT_ONCE, InLoopCall
 from llmsvc_server.rpc.door.core import NO_DEADLINE_S, OK
 from llmsvc_server.rpc.door.pump import Pump
 
@@ -137,7 +137,7 @@ async def test_writes_that_never_wait_let_the_loop_do_something_else_now_and_the
         turns += 1
 
     asyncio.get_running_loop().call_soon(turn)
-    for _ in range(AT_ONCE - 1):
+    for _ in range(MAX_AT_ONCE - 1):
         await call.write(b"x")
     before = turns
     await call.write(b"x")

@@ -6,18 +6,18 @@ import pytest
 from llmsvc_server.cli import GRPC_PRESETS
 from llmsvc_server.rpc.door.choice import (
     TESTED_VERSIONS,
-    NoSuchDoor,
     Wish,
+    find_lack,
     open_door,
-    what_lacks,
 )
+from llmsvc_server.rpc.door.interface import NoSuchDoor
 
 (VERSION, *_) = TESTED_VERSIONS
 OLDER = "-event_engine_client,-event_engine_listener"
 
 
 def test_with_our_presets_nothing_lacks() -> None:
-    assert not what_lacks("linux", VERSION, GRPC_PRESETS)
+    assert not find_lack("linux", VERSION, GRPC_PRESETS)
 
 
 def test_the_installed_grpcio_was_tested() -> None:
@@ -28,7 +28,7 @@ def test_the_installed_grpcio_was_tested() -> None:
 def test_every_strategy_that_means_epoll_will_do(strategy: str) -> None:
     environ = {"GRPC_EXPERIMENTS": OLDER, "GRPC_POLL_STRATEGY": strategy}
 
-    assert not what_lacks("linux", VERSION, environ)
+    assert not find_lack("linux", VERSION, environ)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_strategy_that_means_epoll_will_do(strategy: str) -> None:
 def test_what_lacks_is_said(
     platform: str, version: str, environ: Mapping[str, str], why: str
 ) -> None:
-    assert why in what_lacks(platform, version, environ)
+    assert why in find_lack(platform, version, environ)
 
 
 async def test_who_wishes_grpc_aio_has_it_without_a_word() -> None:
@@ -71,13 +71,3 @@ async def test_where_the_one_in_the_loop_cannot_be_the_other_is_opened_and_says_
 async def test_who_insists_on_the_one_in_the_loop_is_told_that_it_cannot_be() -> None:
     with pytest.raises(NoSuchDoor, match=r"GRPC_EXPERIMENTS|already"):
         await open_door(Wish.IN_LOOP)
-
-
-async def test_beside_another_user_of_grpc_the_one_in_the_loop_cannot_be(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in GRPC_PRESETS.items():
-        monkeypatch.setenv(name, value)
-    async with grpc.aio.insecure_channel("127.0.0.1:1"):
-        with pytest.raises(NoSuchDoor, match="already"):
-            await open_door(Wish.IN_LOOP)

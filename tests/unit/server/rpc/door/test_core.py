@@ -14,7 +14,7 @@ import pytest
 from llmsvc_server.rpc.door import core
 
 LOOK_S = 0.05
-MOST_LOOKS = 600
+MAX_LOOKS = 600
 METHOD = "/a.B/C"
 
 
@@ -30,7 +30,7 @@ class World:
 
     def event(self) -> Any:  # noqa: ANN401  gRPC's own
         """Return the next event."""
-        for _ in range(MOST_LOOKS):
+        for _ in range(MAX_LOOKS):
             event = self.queue.poll(time.time() + LOOK_S)  # noqa: TID251  gRPC's own clock
             if event.completion_type != core.NO_EVENT:
                 return event

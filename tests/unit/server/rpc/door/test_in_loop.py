@@ -26,7 +26,7 @@ async def serving(
     method: Callable[[object, Context], Awaitable[object]],
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serve one method to one channel."""
-    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
+    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).make_server(NoGuard(), NOT_SHARED)
     handler: Handler = grpc.stream_unary_rpc_method_handler(method)
     generic = grpc.method_handlers_generic_handler("a.B", {"C": handler})
     server.add_generic_rpc_handlers([generic])
@@ -50,13 +50,13 @@ async def test_a_method_that_gives_up_without_a_word_does_not_keep_its_caller() 
 
 
 async def test_a_server_that_was_never_started_is_stopped() -> None:
-    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
+    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).make_server(NoGuard(), NOT_SHARED)
     async with asyncio.timeout(PATIENCE_S):
         await server.stop(None)
 
 
 async def test_a_server_that_was_stopped_twice_is_stopped() -> None:
-    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
+    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).make_server(NoGuard(), NOT_SHARED)
     server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with asyncio.timeout(PATIENCE_S):
@@ -76,7 +76,7 @@ async def test_a_method_that_none_of_the_handlers_has_is_unimplemented() -> None
 
 
 async def test_an_address_that_cannot_be_had_is_told() -> None:
-    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).server(NoGuard(), NOT_SHARED)
+    server = InLoopDoor(ThreadPump(asyncio.get_running_loop())).make_server(NoGuard(), NOT_SHARED)
     with pytest.raises(RuntimeError, match="192"):
         server.add_insecure_port("192.0.2.1:1")  # of nobody (RFC 5737)
 
