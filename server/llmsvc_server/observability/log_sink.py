@@ -100,7 +100,7 @@ class LogSink(Reporter):
         if error is None:
             return
         if error.kind is ErrorKind.EXHAUSTED:
-            self._tell_shortage(error.cause)
+            self._report_shortage(error.cause)
             return
         facts = {
             "endpoint": error.endpoint,
@@ -110,7 +110,7 @@ class LogSink(Reporter):
             "phase": error.phase,
             "cause": error.cause,
             "written_tokens": error.written_tokens or None,
-            "retry_after_s": _rounded_s(error.retry_after_s),
+            "retry_after_s": _round_s(error.retry_after_s),
             "first_content_ms": _ms(report.first_content_s),
         }
         violated = error.kind is ErrorKind.VIOLATION
@@ -126,7 +126,7 @@ class LogSink(Reporter):
             **{name: fact for name, fact in facts.items() if fact not in ("", None)},
         )
 
-    def _tell_shortage(self, lack: str) -> None:
+    def _report_shortage(self, lack: str) -> None:
         now_s = self._clock()
         if now_s - self._lacked_s >= SHORTAGE_S:
             self._logger.error("server.exhausted", remedy=REMEDIES.get(lack, ""))
@@ -166,7 +166,7 @@ def _facts(report: RpcReport) -> dict[str, object]:
     return {name: fact for name, fact in facts.items() if fact not in ("", None)}
 
 
-def _rounded_s(length_s: float | None) -> float | None:
+def _round_s(length_s: float | None) -> float | None:
     return None if length_s is None else round(length_s, 3)
 
 

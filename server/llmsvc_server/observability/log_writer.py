@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, Self
 
-MOST_BYTES = 2 * 2**20
-MOST_LINES = 5_000
+MAX_BYTES = 2 * 2**20
+MAX_LINES = 5_000
 """What may wait to be written, besides the bytes: a line is an object of its own."""
 
 PAUSE_S = 0.05
@@ -39,13 +39,13 @@ class LogWriter:
     """Writes whole lines, in order, on a thread of its own while it is entered.
 
     Where the log's reader pauses, is gone, or has no room, lines are lost, and nothing else: no
-    call waits or fails. How many were lost is told as soon as something can be written again.
+    call waits or fails. How many were lost is reported as soon as something can be written again.
     """
 
-    def __init__(self, raw: Raw, tell: Callable[[int], bytes]) -> None:
-        """Write to `raw`; `tell` returns the line that says how many were lost."""
+    def __init__(self, raw: Raw, describe_loss: Callable[[int], bytes]) -> None:
+        """Write to `raw`; `describe_loss` returns the line that says how many were lost."""
         self._raw = raw
-        self._tell = tell
+        self._describe_loss = describe_loss
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self._lost = 0
@@ -56,7 +56,7 @@ class LogWriter:
         self._work.acquire()
         self._end.acquire()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-        self._untold = 0
+        self._unreported = 0
         self._is_torn = False
 
     def __enter__(self) -> Self:
@@ -77,7 +77,7 @@ class LogWriter:
         Any thread may call this. It costs a microsecond and never waits.
         """
         with self._lock:
-            has_room = self._bytes + len(line) <= MOST_BYTES and len(self._lines) < MOST_LINES
+            has_room = self._bytes + len(line) <= MAX_BYTES and len(self._lines) < MAX_LINES
             if has_room and not self._lost:
                 self._lines.append(line)
                 self._bytes += len(line)
@@ -100,11 +100,11 @@ class LogWriter:
 
     def _write_all(self) -> None:
         while lines := self._take():
-            self._untold += lines.count(b"\n", self._written(lines))
-        if self._untold:
-            told = self._tell(self._untold)
-            if self._written(told) == len(told):
-                self._untold = 0
+            self._unreported += lines.count(b"\n", self._write(lines))
+        if self._unreported:
+            report = self._describe_loss(self._unreported)
+            if self._write(report) == len(report):
+                self._unreported = 0
 
     def _take(self) -> bytes:
         """Return the next lines, as many as a pipe takes in one piece; empty where none is left."""
@@ -116,12 +116,12 @@ class LogWriter:
                 room -= len(taken[-1])
                 self._bytes -= len(taken[-1])
             if not taken:
-                self._untold += self._lost
+                self._unreported += self._lost
                 self._lost = 0
                 self._is_idle = True
         return b"".join(taken)
 
-    def _written(self, text: bytes) -> int:
+    def _write(self, text: bytes) -> int:
         """Return how much of it could be written: all, unless the reader is gone or has no room."""
         done = 0
         with contextlib.suppress(OSError, ValueError):

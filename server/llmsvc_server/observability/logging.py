@@ -44,9 +44,9 @@ def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[Logger]
     """
     render = _json if as_json else _text(colours=stream.isatty())
     raw = getattr(stream.buffer, "raw", stream.buffer)
-    with LogWriter(raw, lambda count: _told(render, count)) as writer:
+    with LogWriter(raw, lambda count: _describe_loss(render, count)) as writer:
         structlog.configure(
-            processors=[_of_call, render],
+            processors=[_add_request_id, render],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             logger_factory=lambda: _Output(writer),
         )
@@ -56,7 +56,7 @@ def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[Logger]
             yield logger
 
 
-def _of_call(
+def _add_request_id(
     _logger: object, _method: str, event: MutableMapping[str, object]
 ) -> MutableMapping[str, object]:
     if call := request_id.get():
@@ -64,7 +64,7 @@ def _of_call(
     return event
 
 
-def _told(render: Render, count: int) -> bytes:
+def _describe_loss(render: Render, count: int) -> bytes:
     return render(None, "warning", {"event": "log.dropped", "count": count})
 
 
@@ -76,11 +76,11 @@ def _json(_logger: object, method: str, event: MutableMapping[str, object]) -> b
 def _text(*, colours: bool) -> Render:
     render = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
 
-    def rendered(logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
+    def render_line(logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
         event.update(timestamp=_now(), level=method)
         return render(logger, method, event).encode() + b"\n"
 
-    return rendered
+    return render_line
 
 
 def _now() -> str:
@@ -106,11 +106,11 @@ class _StandardError(io.TextIOBase):
     def __init__(self, put: Callable[[bytes], None]) -> None:
         super().__init__()
         self._put = put
-        self._begun = ""
+        self._unfinished = ""
 
     @override
     def write(self, text: str, /) -> int:
-        *lines, self._begun = (self._begun + text).split("\n")
+        *lines, self._unfinished = (self._unfinished + text).split("\n")
         for line in lines:
             self._put(line.encode(errors="backslashreplace") + b"\n")
         return len(text)

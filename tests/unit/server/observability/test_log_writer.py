@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from typing_extensions import override
 
-from llmsvc_server.observability.log_writer import MOST_BYTES, MOST_LINES, LogWriter
+from llmsvc_server.observability.log_writer import MAX_BYTES, MAX_LINES, LogWriter
 
 PATIENCE_S = 5.0
 
@@ -106,7 +106,7 @@ def test_lines_of_many_threads_stay_whole() -> None:
 
 def test_a_reader_that_pauses_costs_lines_and_is_told_how_many(reader: Reader) -> None:
     line = b"x" * 99 + b"\n"
-    offered = MOST_LINES + reader.size
+    offered = MAX_LINES + reader.size
     with LogWriter(reader.raw, told) as writer:
         for _ in range(offered):
             writer.put(line)
@@ -117,13 +117,13 @@ def test_a_reader_that_pauses_costs_lines_and_is_told_how_many(reader: Reader) -
     *kept, gap, last = (read + reader.rest()).splitlines()
 
     assert {line.strip()} == set(kept)
-    assert MOST_LINES <= len(kept) < offered
+    assert MAX_LINES <= len(kept) < offered
     assert b"lost %d" % (offered - len(kept)) == gap
     assert b"then" == last
 
 
 def test_what_waits_is_bounded_in_bytes_too(reader: Reader) -> None:
-    line = b"x" * (MOST_BYTES // 16) + b"\n"
+    line = b"x" * (MAX_BYTES // 16) + b"\n"
     with LogWriter(reader.raw, told) as writer:
         for _ in range(40):
             writer.put(line)
@@ -137,14 +137,14 @@ def test_what_waits_is_bounded_in_bytes_too(reader: Reader) -> None:
 def test_a_line_that_never_fits_is_lost_and_told() -> None:
     raw = io.BytesIO()
     with LogWriter(raw, told) as writer:
-        writer.put(b"x" * MOST_BYTES + b"\n")
+        writer.put(b"x" * MAX_BYTES + b"\n")
 
     assert b"lost 1\n" == raw.getvalue()
 
 
 def test_a_reader_that_pauses_does_not_hold_up_the_end(reader: Reader) -> None:
     with LogWriter(reader.raw, told) as writer:
-        for _ in range(MOST_LINES):
+        for _ in range(MAX_LINES):
             writer.put(b"x" * 99 + b"\n")
     text = reader.some(2**20)
 
