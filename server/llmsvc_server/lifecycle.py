@@ -176,7 +176,7 @@ async def drain(
     app.admission.close()
     app.in_flight.close()
     app.providers.close()
-    await app.in_flight.farewell.quiet()
+    await app.in_flight.farewell.wait_for_quiet()
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
     await asyncio.sleep(0)  # it has begun, and connections are told
     app.in_flight.farewell.release()

@@ -31,7 +31,7 @@ def rules(limit_s: float) -> MethodRules:
         limits=TimeLimits(default_s=limit_s, cap_s=limit_s),
         registry=InFlight(),
         reporter=ListeningReporter(),
-        gate=Unsent(everyday_held(), longest_s=1.0),
+        gate=Unsent(everyday_held(), timeout_s=1.0),
     )
 
 
@@ -58,11 +58,11 @@ async def served() -> AsyncIterator[Served]:
     """Serve `Work`, which says how many run; `Wait`, which takes for ever; and `Probe`."""
     work, wait = rules(60.0), rules(0.05)
     clock = time.monotonic
-    arrivals = Arrivals(most=8, is_memory_short=lambda: False, clock=clock)
+    arrivals = Arrivals(max_arriving=8, is_memory_short=lambda: False, clock=clock)
     guard = Guard(
         {WORK: work, WAIT: wait},
         arrivals=arrivals,
-        probes=Unsent(everyday_held(), longest_s=1.0),
+        probes=Unsent(everyday_held(), timeout_s=1.0),
         clock=clock,
     )
     server = door_here().make_server(guard, ())

@@ -192,7 +192,7 @@ def test_a_stream_answers_a_thousand_requests(grpc_channel: grpc.Channel, method
 
 
 async def test_a_stream_that_stays_open_is_ended() -> None:
-    bounds = OpenStreams("reflection", per_connection=1, in_all=1, most_s=0.1)
+    bounds = OpenStreams("reflection", per_connection=1, in_all=1, max_s=0.1)
     async with assembled(provider_of(), reflecting=bounds) as service:
         method = f"/{VERSIONS[0]}.ServerReflection/ServerReflectionInfo"
         call = service.channel.stream_stream(method, bytes, bytes)(timeout=10)

@@ -120,7 +120,7 @@ async def watched_again(service: Assembled) -> None:
 
 
 async def test_a_watch_that_lasts_too_long_is_told_so() -> None:
-    bounds = OpenStreams("health Watch", per_connection=2, in_all=2, most_s=0.1)
+    bounds = OpenStreams("health Watch", per_connection=2, in_all=2, max_s=0.1)
     async with assembled(provider_of(), watching=bounds) as service:
         watch = Watching(service, "readiness")
         first = await watch.state()

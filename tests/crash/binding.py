@@ -17,7 +17,7 @@ async def main(address: str, times: int) -> None:
     servers = []
     for _ in range(times):
         server = grpc.aio.server(
-            options=server_options(max_message_bytes=1_000_000, longest_call_s=1800)
+            options=server_options(max_message_bytes=1_000_000, max_call_s=1800)
         )
         servers.append(server)
         try:

@@ -20,7 +20,7 @@ MAX_MESSAGE_BYTES = 5_242_880
 async def main(wish: str) -> None:
     """Serve two listeners; stop with the grace that a line of stdin says."""
     opened = await open_door(Wish(wish))
-    options = server_options(max_message_bytes=MAX_MESSAGE_BYTES, longest_call_s=60)
+    options = server_options(max_message_bytes=MAX_MESSAGE_BYTES, max_call_s=60)
     servers, addresses = [], []
     for _ in range(2):
         server = opened.door.make_server(NoGuard(), options)

@@ -110,9 +110,9 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     )
     in_flight = InFlight()
     admission = Admission(max_chats=max_chats, max_request_bytes=max_request_bytes)
-    arrivals = Arrivals(most=most_arriving, is_memory_short=is_memory_short, clock=clock)
+    arrivals = Arrivals(max_arriving=most_arriving, is_memory_short=is_memory_short, clock=clock)
     held = everyday_held(max_held_bytes)
-    unsent = Unsent(held, longest_s=write_s)
+    unsent = Unsent(held, timeout_s=write_s)
     held_of_others = everyday_held(max_other_bytes)
     board = Board({"": True, "liveness": True, "readiness": True}, reporter)
     server = assemble(
@@ -127,7 +127,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
                 gate=unsent,
             ),
             arrivals=arrivals,
-            probes=Unsent(held_of_others, longest_s=write_s),
+            probes=Unsent(held_of_others, timeout_s=write_s),
             clock=clock,
         ),
         llm=LLMServicer(
@@ -147,7 +147,7 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
         reflection=(reflecting or reflections()) if reflection else None,
         options=server_options(
             max_message_bytes=max_message_bytes,
-            longest_call_s=cap_s,
+            max_call_s=cap_s,
             compressed_requests=compressed_requests,
         ),
     )

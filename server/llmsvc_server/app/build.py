@@ -34,7 +34,7 @@ from llmsvc_server.rpc.door.interface import Door, Server
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
 from llmsvc_server.rpc.inflight import InFlight
-from llmsvc_server.rpc.listening import Places
+from llmsvc_server.rpc.listening import ListenAddresses
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.options import (
     MAX_CONNECTIONS,
@@ -55,7 +55,7 @@ class Listener:
     """A server, and where it listens."""
 
     server: Server
-    places: Places
+    places: ListenAddresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class App:
     """The parts that the life cycle starts, asks and stops."""
 
     server: Server
-    places: Places
+    places: ListenAddresses
     health: Listener | None
     connections: Sequence[Connections]
     board: Board
@@ -75,7 +75,7 @@ class App:
     background: Background
 
     @property
-    def listening(self) -> Mapping[str, Places]:
+    def listening(self) -> Mapping[str, ListenAddresses]:
         """Where it listens, by setting."""
         main = {"listen": self.places}
         return main if self.health is None else {**main, "health_listen": self.health.places}
@@ -158,7 +158,7 @@ async def build(
     limits = settings.limits
     held = HeldAnswers(max_each_bytes=limits.max_whole_bytes, max_bytes=limits.max_held_bytes)
     arrivals = _arrivals(settings, admission, held, unfinished, clock)
-    unsent = Unsent(held, longest_s=limits.write_timeout_s)
+    unsent = Unsent(held, timeout_s=limits.write_timeout_s)
     server = assemble(
         door,
         guard=Guard(
@@ -191,7 +191,7 @@ async def build(
         reflection=reflections() if settings.server.reflection else None,
         options=server_options(
             max_message_bytes=limits.max_message_bytes,
-            longest_call_s=limits.deadline_cap_s,
+            max_call_s=limits.deadline_cap_s,
             compressed_requests=limits.compressed_requests,
         ),
     )
@@ -221,7 +221,7 @@ async def build(
 
 def _unsent_probes() -> Unsent:
     """Return what counts answers to probes apart: no chat's answer keeps a probe out."""
-    return Unsent(HeldAnswers(max_each_bytes=0, max_bytes=UNREAD_PROBES_BYTES), longest_s=0.0)
+    return Unsent(HeldAnswers(max_each_bytes=0, max_bytes=UNREAD_PROBES_BYTES), timeout_s=0.0)
 
 
 def _arrivals(
@@ -233,7 +233,7 @@ def _arrivals(
 ) -> Arrivals:
     memory, resident = memory_of(settings), Resident(clock)
     return Arrivals(
-        most=memory.most_arriving,
+        max_arriving=memory.most_arriving,
         is_memory_short=lambda: resident.exceeds(
             memory.at_rest_bytes
             + admission.request_bytes * REQUEST_FACTOR

@@ -15,7 +15,7 @@ from llmsvc_server.config.sources import Loaded
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.direct_post import reason_for_sessions
 from llmsvc_server.routing.plan import Target
-from llmsvc_server.rpc.listening import Places
+from llmsvc_server.rpc.listening import ListenAddresses
 
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
 SEQUENCE = "who is in the sequence"
@@ -32,7 +32,7 @@ class Finding:
     good: bool
 
 
-def describe_start(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str, object]:
+def describe_start(loaded: Loaded, listening: Mapping[str, ListenAddresses]) -> dict[str, object]:
     """Return the facts of the start line.
 
     Args:
@@ -53,7 +53,7 @@ def describe_start(loaded: Loaded, listening: Mapping[str, Places]) -> dict[str,
     }
 
 
-def _describe_listener(setting: str, places: Places) -> Iterator[tuple[str, object]]:
+def _describe_listener(setting: str, places: ListenAddresses) -> Iterator[tuple[str, object]]:
     first, *others = places.addresses
     yield setting, first
     if others:

@@ -18,8 +18,8 @@ from llmsvc_server.watchdog import Interruption
 GRACE_S = 0.05
 """Nobody is given up before."""
 
-LOOK_S = 0.01
-"""Between two looks at the memory. A fast network brings ten megabytes meanwhile."""
+CHECK_S = 0.01
+"""Between two checks of the memory. A fast network brings ten megabytes meanwhile."""
 
 LARGE_BYTES = 64 * 1024
 """Larger requests, which take milliseconds to decode, leave the loop to others in between."""
@@ -32,43 +32,45 @@ LEAVING_S = 0.05
 class Arrivals:
     """Reads requests."""
 
-    def __init__(self, *, most: int, is_memory_short: Callable[[], bool], clock: Clock) -> None:
-        """Let `most` requests arrive in any case, and more while memory is not short."""
-        self._most = most
+    def __init__(
+        self, *, max_arriving: int, is_memory_short: Callable[[], bool], clock: Clock
+    ) -> None:
+        """Let `max_arriving` requests arrive in any case, and more while memory is not short."""
+        self._max_arriving = max_arriving
         self._is_memory_short = is_memory_short
         self._clock = clock
         self._arriving: dict[Interruption, float] = {}
-        self._is_watched = False
+        self._is_checked = False
         self._turn = asyncio.Lock()
 
-    async def request(self, context: Context) -> bytes:
+    async def read_request(self, context: Context) -> bytes:
         """Return the one request of a call.
 
         Raises:
             InvalidRequest: None came.
             Overloaded: It took too long while memory was short.
         """
-        raw = await self._next(context)
+        raw = await self._read(context)
         if raw is None:
             await asyncio.sleep(LEAVING_S)
             nothing = Violation("", ViolationReason.MISSING, "send one message")
             raise InvalidRequest([nothing])
         return raw
 
-    async def requests(self, context: Context) -> AsyncIterator[bytes]:
+    async def read_requests(self, context: Context) -> AsyncIterator[bytes]:
         """Yield the requests of a call, as they come.
 
         Raises:
             Overloaded: One took too long while memory was short.
         """
-        while (raw := await self._next(context)) is not None:
+        while (raw := await self._read(context)) is not None:
             yield raw
 
-    async def _next(self, context: Context) -> bytes | None:
+    async def _read(self, context: Context) -> bytes | None:
         arrival = Interruption()
         self._arriving[arrival] = self._clock()
-        if len(self._arriving) > self._most and not self._is_watched:
-            self._look_in(GRACE_S)
+        if len(self._arriving) > self._max_arriving and not self._is_checked:
+            self._check_in(GRACE_S)
         arrival.begin()
         try:
             raw = cast("object", await context.read())
@@ -84,16 +86,16 @@ class Arrivals:
             del self._arriving[arrival]
         return raw if isinstance(raw, bytes) else None
 
-    def _look_in(self, pause_s: float) -> None:
-        self._is_watched = True
-        _ = asyncio.get_running_loop().call_later(pause_s, self._look)
+    def _check_in(self, pause_s: float) -> None:
+        self._is_checked = True
+        _ = asyncio.get_running_loop().call_later(pause_s, self._check)
 
-    def _look(self) -> None:
-        self._is_watched = False
-        excess = len(self._arriving) - self._most
+    def _check(self) -> None:
+        self._is_checked = False
+        excess = len(self._arriving) - self._max_arriving
         if excess <= 0:
             return
-        self._look_in(LOOK_S)
+        self._check_in(CHECK_S)
         if not self._is_memory_short():
             return
         due_s = self._clock() - GRACE_S

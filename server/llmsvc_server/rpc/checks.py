@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import InvalidRequest, Violation
 from llmsvc_server.errors import ViolationReason as Why
-from llmsvc_server.rpc.routing_checks import MAX_MODEL_BYTES, routing_violations
+from llmsvc_server.rpc.routing_checks import MAX_MODEL_BYTES, check_routing
 from llmsvc_server.rpc.wire_scan import Unknown
 
 MAX_VIOLATIONS = 16
@@ -30,7 +30,7 @@ RANGES: dict[str, tuple[float, float, bool]] = {
     "repeat_penalty": (0, 2, True),
     "seed": (0, MAX_SEED, False),
 }
-"""Field -> least, most, and whether the least itself is refused."""
+"""Field -> minimum, maximum, and whether the minimum itself is refused."""
 
 AT_LEAST_ONE = ("top_k", "max_output_tokens")
 KNOWN_ROLES = frozenset((llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_USER, llm_pb2.ROLE_ASSISTANT))
@@ -48,29 +48,29 @@ def check_chat(request: llm_pb2.ChatRequest, unknown: Unknown, size_bytes: int) 
     Raises:
         InvalidRequest: It does not; up to 16 violations, in the order of the fields.
     """
-    violations = tuple(islice(_violations(request, unknown, size_bytes), MAX_VIOLATIONS))
+    violations = tuple(islice(_find_violations(request, unknown, size_bytes), MAX_VIOLATIONS))
     if violations:
         raise InvalidRequest(violations)
 
 
-def _violations(
+def _find_violations(
     request: llm_pb2.ChatRequest, unknown: Unknown, size_bytes: int
 ) -> Iterator[Violation]:
     if len(request.model.encode()) > MAX_MODEL_BYTES:
         yield Violation("model", Why.TOO_LONG, f"use at most {MAX_MODEL_BYTES} bytes")
-    yield from _messages(request)
-    if size_bytes > MAX_TEXT_BYTES and _text_bytes(request) > MAX_TEXT_BYTES:
+    yield from _check_messages(request)
+    if size_bytes > MAX_TEXT_BYTES and _count_text_bytes(request) > MAX_TEXT_BYTES:
         yield Violation("messages", Why.TOO_LONG, f"send at most {MAX_TEXT_BYTES} bytes of text")
     if request.HasField("generation_config"):
-        yield from _generation_config(request.generation_config)
+        yield from _check_generation_config(request.generation_config)
     if request.HasField("routing_policy"):
-        yield from routing_violations(request.routing_policy, unknown.inside)
+        yield from check_routing(request.routing_policy, unknown.inside)
     if request.stream_options.HasField("progress_interval"):
-        yield from _progress_interval(request.stream_options.progress_interval)
+        yield from _check_progress_interval(request.stream_options.progress_interval)
     yield from unknown.newer_violations()
 
 
-def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
+def _check_messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
     messages = request.messages
     if not messages:
         yield Violation("messages", Why.MISSING, "send at least one user message")
@@ -81,8 +81,8 @@ def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
         usual = role == llm_pb2.ROLE_USER and len(parts) == 1 and parts[0].HasField("text")
         if not usual:
             path = f"messages[{index}]"
-            yield from _role(path, role, conversing=conversing)
-            yield from _parts(path, message)
+            yield from _check_role(path, role, conversing=conversing)
+            yield from _check_parts(path, message)
         conversing = conversing or role != llm_pb2.ROLE_SYSTEM
     if messages[-1].role in KNOWN_ROLES - {llm_pb2.ROLE_USER}:
         yield Violation(
@@ -92,11 +92,11 @@ def _messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
         )
 
 
-def _text_bytes(request: llm_pb2.ChatRequest) -> int:
+def _count_text_bytes(request: llm_pb2.ChatRequest) -> int:
     return sum(len(part.text.encode()) for message in request.messages for part in message.parts)
 
 
-def _role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
+def _check_role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
     if role == llm_pb2.ROLE_UNSPECIFIED:
         yield Violation(f"{path}.role", Why.MISSING, f"set it to {ROLE_NAMES}")
     elif role not in KNOWN_ROLES:
@@ -105,7 +105,7 @@ def _role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
         yield Violation(f"{path}.role", Why.NOT_ALLOWED, "put system messages first")
 
 
-def _parts(path: str, message: llm_pb2.Message) -> Iterator[Violation]:
+def _check_parts(path: str, message: llm_pb2.Message) -> Iterator[Violation]:
     if not message.parts:
         yield Violation(f"{path}.parts", Why.MISSING, "send at least one part")
     for index, part in enumerate(message.parts):
@@ -115,24 +115,24 @@ def _parts(path: str, message: llm_pb2.Message) -> Iterator[Violation]:
             )
 
 
-def _generation_config(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
-    for name, (least, most, above) in RANGES.items():
+def _check_generation_config(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
+    for name, (minimum, maximum, is_above) in RANGES.items():
         if config.HasField(name):  # type: ignore[arg-type]  # names of fields, checked by a test
             value = getattr(config, name)
-            if not (least <= value <= most) or (above and value == least):
-                above_or_from = "above" if above else "from"
+            if not (minimum <= value <= maximum) or (is_above and value == minimum):
+                above_or_from = "above" if is_above else "from"
                 yield Violation(
                     f"generation_config.{name}",
                     Why.OUT_OF_RANGE,
-                    f"use a number {above_or_from} {least} to {most}",
+                    f"use a number {above_or_from} {minimum} to {maximum}",
                 )
     for name in AT_LEAST_ONE:
         if config.HasField(name) and getattr(config, name) < 1:  # type: ignore[arg-type]
             yield Violation(f"generation_config.{name}", Why.OUT_OF_RANGE, "use at least 1")
-    yield from _stop_sequences(config)
+    yield from _check_stop_sequences(config)
 
 
-def _stop_sequences(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
+def _check_stop_sequences(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
     path = "generation_config.stop_sequences"
     for index, sequence in enumerate(config.stop_sequences):
         if not sequence:
@@ -143,7 +143,7 @@ def _stop_sequences(config: llm_pb2.GenerationConfig) -> Iterator[Violation]:
             )
 
 
-def _progress_interval(interval: duration_pb2.Duration) -> Iterator[Violation]:
+def _check_progress_interval(interval: duration_pb2.Duration) -> Iterator[Violation]:
     length_ns = interval.seconds * SECOND_NS + interval.nanos
     if not SECOND_NS <= length_ns <= MAX_PROGRESS_NS:
         yield Violation("stream_options.progress_interval", Why.OUT_OF_RANGE, "use 1 s to 60 s")

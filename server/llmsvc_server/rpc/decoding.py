@@ -13,7 +13,7 @@ MAX_SMALL_BYTES = 4096
 _Message = TypeVar("_Message")
 
 
-def decoded(decode: Callable[[bytes], _Message], raw: bytes) -> _Message:
+def decode_message(decode: Callable[[bytes], _Message], raw: bytes) -> _Message:
     """Return a message.
 
     Left to grpcio, bytes that do not decode are answered UNKNOWN with the exception's text.
@@ -24,10 +24,10 @@ def decoded(decode: Callable[[bytes], _Message], raw: bytes) -> _Message:
     try:
         return decode(raw)
     except DecodeError:
-        raise malformed() from None
+        raise malformed_request() from None
 
 
-def decoded_small(decode: Callable[[bytes], _Message], raw: bytes) -> _Message:
+def decode_small(decode: Callable[[bytes], _Message], raw: bytes) -> _Message:
     """Return a message that is small, whatever its fields are.
 
     Raises:
@@ -36,10 +36,10 @@ def decoded_small(decode: Callable[[bytes], _Message], raw: bytes) -> _Message:
     if len(raw) > MAX_SMALL_BYTES:
         remedy = f"send at most {MAX_SMALL_BYTES} bytes"
         raise InvalidRequest([Violation("", ViolationReason.TOO_LONG, remedy)])
-    return decoded(decode, raw)
+    return decode_message(decode, raw)
 
 
-def malformed() -> InvalidRequest:
+def malformed_request() -> InvalidRequest:
     """Return what is told of bytes that are not a message of a method's type."""
     wrong = Violation("", ViolationReason.MALFORMED, "not a message of this method's type")
     return InvalidRequest([wrong])

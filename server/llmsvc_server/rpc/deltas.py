@@ -19,7 +19,7 @@ _ONE_BYTE = 0x80
 _SHORT = tuple(bytes((_DELTA, size + 2, _TEXT, size)) for size in range(_ONE_BYTE - 2))
 
 
-def encoded_delta(text: str, part_index: int = 0) -> bytes:
+def encode_delta(text: str, part_index: int = 0) -> bytes:
     """Return the message that says `text`, more of the part of that number."""
     data = text.encode()
     size = len(data)

@@ -62,7 +62,7 @@ def to_status(failure: RpcFailure, request_id: str) -> status_pb2.Status:
         status = status_pb2.Status(
             code=code_pb2.Code.Value(failure.code),
             message=message_of(failure),
-            details=[_packed(one) for one in _details(failure, request_id, attempts, violations)],
+            details=[_pack(one) for one in _details(failure, request_id, attempts, violations)],
         )
         if status.ByteSize() <= MAX_STATUS_BYTES or attempts == violations == 0:
             return status
@@ -111,7 +111,7 @@ def _details(
         )
     if failure.trail is not None:
         info = llm_pb2.RouteInfo()
-        fill_route(info, _shortened(failure.trail, attempts), failure.route)
+        fill_route(info, _shorten(failure.trail, attempts), failure.route)
         yield info
     if failure.usage is not None:
         counted = llm_pb2.Usage()
@@ -119,7 +119,7 @@ def _details(
         yield counted
 
 
-def _shortened(trail: Trail, attempts: int) -> Trail:
+def _shorten(trail: Trail, attempts: int) -> Trail:
     return replace(trail, attempts=without_middle(trail.attempts, attempts))
 
 
@@ -134,14 +134,14 @@ def _bad_request(failure: RpcFailure, count: int) -> error_details_pb2.BadReques
     )
 
 
-def _packed(detail: message.Message) -> any_pb2.Any:
+def _pack(detail: message.Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(detail)
     return packed
 
 
-def _cut(text: str, most_bytes: int = MAX_DETAIL_BYTES) -> str:
+def _cut(text: str, max_bytes: int = MAX_DETAIL_BYTES) -> str:
     encoded = text.encode()
-    if len(encoded) <= most_bytes:
+    if len(encoded) <= max_bytes:
         return text
-    return encoded[:most_bytes].decode(errors="ignore")
+    return encoded[:max_bytes].decode(errors="ignore")

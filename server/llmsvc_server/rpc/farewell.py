@@ -8,10 +8,10 @@ moment of `server.stop`, in which gRPC's core cancels what it has not handed ove
 import asyncio
 import contextlib
 
-MOST_HELD_S = 1.0
+MAX_HELD_S = 1.0
 """Also the longest that a drain waits for quiet: some callers do not wait for answers."""
 
-MOST_HELD = 1000
+MAX_HELD = 1000
 """Each keeps its request in memory; who comes above that is told at once."""
 
 QUIET_S = 0.25
@@ -28,28 +28,28 @@ class Farewell:
         self._came = 0
         self._held = 0
 
-    async def wait(self, most_s: float) -> None:
-        """Return when a refusal may be told: once released, or after `MOST_HELD_S` or `most_s`."""
+    async def wait(self, timeout_s: float) -> None:
+        """Return when a refusal may be told: once released, or after `MAX_HELD_S` or `timeout_s`."""
         self._came += 1
-        if self._held < MOST_HELD:
+        if self._held < MAX_HELD:
             self._held += 1
             try:
-                await self._release_within(min(MOST_HELD_S, most_s))
+                await self._wait_released(min(MAX_HELD_S, timeout_s))
             finally:
                 self._held -= 1
 
-    async def quiet(self) -> None:
-        """Return when nobody came for `QUIET_S`; at once when released, late after `MOST_HELD_S`."""
-        looks, before = round(MOST_HELD_S / QUIET_S), -1
+    async def wait_for_quiet(self) -> None:
+        """Return when nobody came for `QUIET_S`; at once when released, late after `MAX_HELD_S`."""
+        looks, before = round(MAX_HELD_S / QUIET_S), -1
         while looks and self._came != before and not self._released.is_set():
             looks, before = looks - 1, self._came
-            await self._release_within(QUIET_S)
+            await self._wait_released(QUIET_S)
 
     def release(self) -> None:
         """Let all be told, those that still come included."""
         self._released.set()
 
-    async def _release_within(self, most_s: float) -> None:
+    async def _wait_released(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(most_s):
+            async with asyncio.timeout(timeout_s):
                 await self._released.wait()

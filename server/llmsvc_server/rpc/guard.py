@@ -35,7 +35,7 @@ from llmsvc_server.rpc.callinfo import (
     current_call,
     request_id_from,
 )
-from llmsvc_server.rpc.decoding import decoded_small
+from llmsvc_server.rpc.decoding import decode_small
 from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.headers import trailing_metadata
@@ -111,14 +111,14 @@ class Guard(grpc.aio.ServerInterceptor):
             current_call.set(call)
             rules.reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
             try:
-                response = await self._in_time(call, rules.registry, method, context)
+                response = await self._run_in_time(call, rules.registry, method, context)
                 response, call.outcome = encode(response), None  # bytes alone wait for the caller
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call, rules.reporter)
                 raise
             except Exception as error:  # noqa: BLE001  the one place that maps them all
-                failure = self._failure(call, error, rules.reporter)
+                failure = self._report_failure(call, error, rules.reporter)
             else:
                 self._report(call, rules.reporter, code="OK")
                 return response
@@ -135,7 +135,7 @@ class Guard(grpc.aio.ServerInterceptor):
             try:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
                 with AS_CALLER_SEES:
-                    request = await self._asked(inner, context)
+                    request = await self._read_probe(inner, context)
                     self._probes.check(caller)
                     response = await method(request, context)
                 if isinstance(response, Message):  # whole: nobody has waited for its reader
@@ -150,38 +150,42 @@ class Guard(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    async def _asked(self, inner: Handler, context: Context) -> object:
+    async def _read_probe(self, inner: Handler, context: Context) -> object:
         """Return what a probe takes: a small message, or a stream of bytes."""
         if inner.request_streaming:
-            return self._arrivals.requests(context)
+            return self._arrivals.read_requests(context)
         decode = cast("Decoder", inner.request_deserializer)
-        return decoded_small(decode, await self._arrivals.request(context))
+        return decode_small(decode, await self._arrivals.read_request(context))
 
-    async def _in_time(
+    async def _run_in_time(
         self, call: Call, registry: InFlight, method: Method, context: Context
     ) -> object:
         limit = registry.limit(call)
         try:
             with limit, AS_CALLER_SEES:
-                return await method(await self._arrived(call, context), context)
+                return await method(await self._read_request(call, context), context)
         except TimeoutError:
             if limit.fired and call.is_complete:
                 return call.outcome
             if limit.fired:
-                raise _out_of_time(call) from None
+                raise _timeout_error(call) from None
             raise
 
-    async def _arrived(self, call: Call, context: Context) -> bytes:
+    async def _read_request(self, call: Call, context: Context) -> bytes:
         """Return a request as bytes, which nobody else holds."""
-        request = await self._arrivals.request(context)
+        request = await self._arrivals.read_request(context)
         call.has_arrived = True
         return request
 
-    def _failure(self, call: Call, error: Exception, reporter: Reporter) -> RpcFailure:
+    def _report_failure(self, call: Call, error: Exception, reporter: Reporter) -> RpcFailure:
         """Return what the caller is told, once it is reported."""
-        failure = to_failure(_after_commit(call, error), call.receipt)
+        failure = to_failure(_interrupt_if_committed(call, error), call.receipt)
         self._report(
-            call, reporter, code=failure.code, failure=failure, detail=_defect(failure, error)
+            call,
+            reporter,
+            code=failure.code,
+            failure=failure,
+            detail=_describe_defect(failure, error),
         )
         let_go(error)
         call.outcome = None  # a whole answer that found no room must not stay with its call
@@ -223,10 +227,12 @@ def _method(inner: Handler) -> Method:
 
 
 def _encoder(inner: Handler) -> Encoder:
-    return _nothing if inner.response_streaming else cast("Encoder", inner.response_serializer)
+    return (
+        _encode_nothing if inner.response_streaming else cast("Encoder", inner.response_serializer)
+    )
 
 
-def _nothing(_result: object) -> bytes:
+def _encode_nothing(_result: object) -> bytes:
     return b""  # a stream has written all it gives
 
 
@@ -258,7 +264,7 @@ class _AsCallerSees:
 AS_CALLER_SEES = _AsCallerSees()
 
 
-def _out_of_time(call: Call) -> LlmsvcError:
+def _timeout_error(call: Call) -> LlmsvcError:
     if call.draining:
         if call.committed:
             return StreamInterrupted(InterruptCause.DRAIN)
@@ -268,7 +274,7 @@ def _out_of_time(call: Call) -> LlmsvcError:
     return DeadlineExpired(call.limit_s)
 
 
-def _after_commit(call: Call, error: Exception) -> Exception:
+def _interrupt_if_committed(call: Call, error: Exception) -> Exception:
     if not call.committed:
         return error
     if not isinstance(error, LlmsvcError):
@@ -280,7 +286,7 @@ def _after_commit(call: Call, error: Exception) -> Exception:
     return error
 
 
-def _defect(failure: RpcFailure, error: Exception) -> str:
+def _describe_defect(failure: RpcFailure, error: Exception) -> str:
     """Return what and where, for our own defects only; never the text, which may quote a prompt."""
     if failure.reason != "INTERNAL_ERROR" and isinstance(error, LlmsvcError):
         return ""

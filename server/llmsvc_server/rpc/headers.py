@@ -45,10 +45,10 @@ def trailing_metadata(call: Call) -> Metadata:
     route = call.receipt.route
     if route is None:
         return ((REQUEST_ID_KEY, call.request_id),)
-    told = (ROUTE_KEY, compact_route(route.trail))
+    tried = (ROUTE_KEY, compact_route(route.trail))
     if call.committed:
-        return ((REQUEST_ID_KEY, call.request_id), told)
-    return (*initial_metadata(call, route), told)
+        return ((REQUEST_ID_KEY, call.request_id), tried)
+    return (*initial_metadata(call, route), tried)
 
 
 def compact_route(trail: Trail) -> str:
@@ -58,10 +58,10 @@ def compact_route(trail: Trail) -> str:
     1 KiB: attempts are dropped from the middle.
     """
     for kept in range(len(trail.attempts), 2, -1):
-        text = _joined(without_middle(trail.attempts, kept))
+        text = _join(without_middle(trail.attempts, kept))
         if len(text) <= MAX_ROUTE_BYTES:
             return text
-    return _joined(without_middle(trail.attempts, 2))
+    return _join(without_middle(trail.attempts, 2))
 
 
 def without_middle(attempts: Sequence[_Any], kept: int) -> tuple[_Any, ...]:
@@ -72,14 +72,14 @@ def without_middle(attempts: Sequence[_Any], kept: int) -> tuple[_Any, ...]:
     return (*attempts[: kept - last], *attempts[len(attempts) - last :])
 
 
-def _joined(attempts: Sequence[Attempt]) -> str:
-    return ",".join([_told(one) for one in attempts])
+def _join(attempts: Sequence[Attempt]) -> str:
+    return ",".join([_format(one) for one in attempts])
 
 
-def _told(attempt: Attempt) -> str:
+def _format(attempt: Attempt) -> str:
     model = attempt.model.encode()[:MAX_MODEL_BYTES]
-    told = f"{_ascii(attempt.provider.name)}/{_ascii(model)};{attempt.reason or attempt.code}"
-    return told if attempt.elapsed_s is None else f"{told};{attempt.elapsed_s * 1000:.0f}"
+    text = f"{_ascii(attempt.provider.name)}/{_ascii(model)};{attempt.reason or attempt.code}"
+    return text if attempt.elapsed_s is None else f"{text};{attempt.elapsed_s * 1000:.0f}"
 
 
 @lru_cache(maxsize=REMEMBERED_NAMES)

@@ -17,13 +17,13 @@ UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 SERVING: int = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: int = health_pb2.HealthCheckResponse.NOT_SERVING
 
-LONGEST_WATCH_S = 2_400.0
+MAX_WATCH_S = 2_400.0
 """Longer than a connection may grow old (rpc/options.py): who leaves an old one never meets it."""
 
 
 def watches() -> OpenStreams:
     """Return the bounds of Watch; one costs 16 KiB."""
-    return OpenStreams("health Watch", per_connection=64, in_all=1_000, most_s=LONGEST_WATCH_S)
+    return OpenStreams("health Watch", per_connection=64, in_all=1_000, max_s=MAX_WATCH_S)
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped
@@ -62,17 +62,17 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Write the status now and at each transition; end when the server drains."""
         async with self._watches.place(connection_of(context)):
-            await self._tell(request.service, context)
+            await self._report(request.service, context)
 
-    async def _tell(self, name: str, context: Context) -> None:
-        told: int | None = None
+    async def _report(self, name: str, context: Context) -> None:
+        reported: int | None = None
         while True:
             # Read before the write: what changes while it waits is seen in the next round.
             changed, draining = self._board.change(), self._board.draining
             status = self._status(name)
-            if status != told:
+            if status != reported:
                 await context.write(health_pb2.HealthCheckResponse(status=status))
-                told = status
+                reported = status
             if draining:
                 return
             await changed.wait()

@@ -50,7 +50,7 @@ class NotFree(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ListenAddresses:
     """Where a server listens.
 
     Attributes:
@@ -67,7 +67,7 @@ class Places:
         return int(self.addresses[0].rpartition(":")[2])
 
 
-def places(address: str) -> Places:
+def resolve_listen(address: str) -> ListenAddresses:
     """Return all that `address` means, each free just now.
 
     0.0.0.0 and [::] both mean every address of the machine, as they do to gRPC's core, and
@@ -83,12 +83,12 @@ def places(address: str) -> Places:
     if not host or not port.isdecimal():
         raise NotFree(address, "it is not HOST:PORT; correct it")
     try:
-        return free_places(_meant(host.strip("[]")), int(port))
+        return find_free(_resolve(host.strip("[]")), int(port))
     except (socket.gaierror, UnicodeError):
         raise NotFree(address, "nobody knows this host; correct it") from None
 
 
-def _meant(host: str) -> Sequence[str]:
+def _resolve(host: str) -> Sequence[str]:
     """Return the addresses that a host is.
 
     Raises:
@@ -103,7 +103,7 @@ def _meant(host: str) -> Sequence[str]:
     return list(dict.fromkeys(str(place[0]) for *_, place in known))
 
 
-def free_places(hosts: Sequence[str], port: int) -> Places:
+def find_free(hosts: Sequence[str], port: int) -> ListenAddresses:
     """Return those of `hosts`, at least one, that this machine has, all free at one port.
 
     Raises:
@@ -111,30 +111,30 @@ def free_places(hosts: Sequence[str], port: int) -> Places:
     """
     for _ in range(REDRAWS if port == 0 else 0):
         with suppress(NotFree):
-            return _free(hosts, 0)
-    return _free(hosts, port)
+            return _hold_all(hosts, 0)
+    return _hold_all(hosts, port)
 
 
-def _free(hosts: Sequence[str], port: int) -> Places:
+def _hold_all(hosts: Sequence[str], port: int) -> ListenAddresses:
     found, absent = [], []
     with ExitStack() as stack:  # each is held until all are had
         for host in hosts:
             try:
-                port = stack.enter_context(_held(host, port))
+                port = stack.enter_context(_hold(host, port))
             except OSError as error:
                 if error.errno not in NOT_HERE:
                     why = WHY.get(error.errno or 0, "the system refuses it; take another one")
-                    raise NotFree(written(host, port), why) from None
-                absent.append(written(host, port))
+                    raise NotFree(format_address(host, port), why) from None
+                absent.append(format_address(host, port))
             else:
-                found.append(written(host, port))
+                found.append(format_address(host, port))
     if not found:
         raise NotFree(absent[0], "this machine does not have this address; correct it")
-    return Places(tuple(found), tuple(absent))
+    return ListenAddresses(tuple(found), tuple(absent))
 
 
 @contextmanager
-def _held(host: str, port: int) -> Iterator[int]:
+def _hold(host: str, port: int) -> Iterator[int]:
     """Hold an address in the way in which core will take it; yield its port.
 
     Raises:
@@ -149,6 +149,6 @@ def _held(host: str, port: int) -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def written(host: str, port: int) -> str:
+def format_address(host: str, port: int) -> str:
     """Return "host:port", an IPv6 host in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

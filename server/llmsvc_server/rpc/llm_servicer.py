@@ -15,14 +15,14 @@ from llmsvc_server.failures import InterruptCause
 from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.router import FailoverRouter
-from llmsvc_server.rpc.asked import asked
 from llmsvc_server.rpc.callinfo import Call, current_call
-from llmsvc_server.rpc.deltas import encoded_delta
+from llmsvc_server.rpc.deltas import encode_delta
 from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.headers import initial_metadata
-from llmsvc_server.rpc.progress import Outlet, Progress
-from llmsvc_server.rpc.sending import Sending
-from llmsvc_server.rpc.to_proto import Clocked, fill_route, response_to_proto
+from llmsvc_server.rpc.parsing import parse_request
+from llmsvc_server.rpc.progress import Progress, StreamWriter
+from llmsvc_server.rpc.timed_writer import TimedWriter
+from llmsvc_server.rpc.to_proto import ServerTimings, fill_route, response_to_proto
 from llmsvc_server.rpc.unsent import Unsent
 from llmsvc_server.watchdog import Watchdog
 
@@ -59,16 +59,16 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     async def Chat(self, request: bytes, context: Context) -> llm_pb2.ChatResponse:  # type: ignore[override]  # see the class
         """Return one whole answer."""
         call = current_call.get()
-        wish = asked(request, Delivery.WHOLE, call.caller)
+        parsed = parse_request(request, Delivery.WHOLE, call.caller)
         del request
         self._held.check(call.caller)
         with ExitStack() as slot:
-            slot.enter_context(self._admission.slot(call.caller, wish.size_bytes))
-            async with aclosing(self._routed(wish.chat, call)) as events:
+            slot.enter_context(self._admission.slot(call.caller, parsed.size_bytes))
+            async with aclosing(self._route(parsed.chat, call)) as events:
                 reply = await fold(events)
                 call.usage, call.messages_sent = reply.done.usage, 1
                 response = response_to_proto(
-                    reply.done, reply.route, call.request_id, reply.parts, _clocked(call)
+                    reply.done, reply.route, call.request_id, reply.parts, _measure(call)
                 )
                 call.is_complete, call.outcome = True, response
             self._unsent.deliver(call.caller, response.ByteSize(), slot)
@@ -80,69 +80,73 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
     ) -> None:
         """Write one answer while it is produced."""
         call = current_call.get()
-        wish = asked(request, Delivery.STREAM, call.caller)
+        parsed = parse_request(request, Delivery.STREAM, call.caller)
         del request
-        keeping = _Kept(self._held, call.caller) if wish.final_message_included else nullcontext()
+        keeping = (
+            _KeptAnswer(self._held, call.caller) if parsed.final_message_included else nullcontext()
+        )
         self._held.check(call.caller)
-        with self._admission.slot(call.caller, wish.size_bytes), keeping as kept:
-            if wish.progress_interval_s is not None:
-                progress = Progress(context, call, wish.progress_interval_s)
-                await progress.beside(self._stream(wish.chat, call, progress, kept))
+        with self._admission.slot(call.caller, parsed.size_bytes), keeping as kept:
+            if parsed.progress_interval_s is not None:
+                progress = Progress(context, call, parsed.progress_interval_s)
+                await progress.run_beside(self._stream(parsed.chat, call, progress, kept))
             else:
-                await self._stream(wish.chat, call, context, kept)
+                await self._stream(parsed.chat, call, context, kept)
         if call.usage is None:
             raise RuntimeError("an answer stopped without its end")
 
     async def _stream(
-        self, chat: ChatRequest, call: Call, outlet: Outlet, kept: "_Kept | None"
+        self, chat: ChatRequest, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
     ) -> None:
-        with Sending(self._writes, outlet, call, longest_s=self._write_timeout_s) as sending:
-            write = sending.write
+        with TimedWriter(self._writes, writer, call, timeout_s=self._write_timeout_s) as timed:
+            write = timed.write
             parts = AnswerParts() if kept is None else kept.parts
-            async with aclosing(self._routed(chat, call)) as events:
+            async with aclosing(self._route(chat, call)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         text = event.text
-                        await write(encoded_delta(text, parts.index))
+                        await write(encode_delta(text, parts.index))
                         call.messages_sent += 1
                         call.text_length += len(text)
                         if kept is not None:
                             kept.add(text)
                     elif isinstance(event, Started):
-                        await _start(event, call, sending)
+                        await _start(event, call, timed)
                     elif isinstance(event, Done):
-                        await _complete(event, call, sending, kept)
+                        await _complete(event, call, timed, kept)
 
-    def _routed(self, chat: ChatRequest, call: Call) -> ChatEvents:
+    def _route(self, chat: ChatRequest, call: Call) -> ChatEvents:
         return self._router.stream_chat(chat, call.finish_by, call.receipt)
 
 
-async def _start(started: Started, call: Call, outlet: Outlet) -> None:
+async def _start(started: Started, call: Call, writer: StreamWriter) -> None:
     call.committed = True
-    await outlet.send_initial_metadata(initial_metadata(call, started.route))
+    await writer.send_initial_metadata(initial_metadata(call, started.route))
     message = llm_pb2.ChatStreamResponse()
     message.started.request_id = call.request_id
     fill_route(message.started.route, started.route.trail, started.route)
-    await outlet.write(message.SerializeToString())
+    await writer.write(message.SerializeToString())
     call.messages_sent += 1
 
 
-async def _complete(done: Done, call: Call, outlet: Outlet, kept: "_Kept | None") -> None:
+async def _complete(
+    done: Done, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
+) -> None:
     route = call.receipt.route
     assert route is not None  # noqa: S101  the router's promise, checked by its tests
     call.usage = done.usage
     parts = None if kept is None else kept.parts.fold()
-    response = response_to_proto(done, route, call.request_id, parts, _clocked(call))
-    await outlet.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
+    response = response_to_proto(done, route, call.request_id, parts, _measure(call))
+    await writer.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
     call.messages_sent += 1
     call.is_complete = True
 
 
-def _clocked(call: Call) -> Clocked:
-    return Clocked(total_s=call.elapsed_s(), first_content_s=call.first_content_s)
+def _measure(call: Call) -> ServerTimings:
+    return ServerTimings(total_s=call.elapsed_s(), first_content_s=call.first_content_s)
 
 
-class _Kept:
+class _KeptAnswer:
     """An answer whose whole is repeated at its end, as long as that may be."""
 
     def __init__(self, held: HeldAnswers, caller: str) -> None:

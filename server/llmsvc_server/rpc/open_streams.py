@@ -20,19 +20,19 @@ class StreamLimitReached(LlmsvcError):
 class OpenStreams:
     """Gives places to streams that cost memory for as long as their callers like."""
 
-    def __init__(self, what: str, *, per_connection: int, in_all: int, most_s: float) -> None:
+    def __init__(self, what: str, *, per_connection: int, in_all: int, max_s: float) -> None:
         """Bound them.
 
         Args:
             what: What they are for.
             per_connection: How many one connection may have.
             in_all: How many there may be.
-            most_s: How long one may last, in seconds.
+            max_s: How long one may last, in seconds.
         """
         self._what = what
         self._per_connection = per_connection
         self._in_all = in_all
-        self._most_s = most_s
+        self._max_s = max_s
         self._open: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -44,14 +44,14 @@ class OpenStreams:
         """
         self._check(connection)
         self._open[connection] += 1
-        limit = asyncio.timeout(self._most_s)
+        limit = asyncio.timeout(self._max_s)
         try:
             async with limit:
                 yield
         except TimeoutError:
             if not limit.expired():
                 raise
-            sentence = f"A stream of {self._what} ends after {self._most_s:g} s; begin another one."
+            sentence = f"A stream of {self._what} ends after {self._max_s:g} s; begin another one."
             raise StreamLimitReached(sentence) from None
         finally:
             self._open[connection] -= 1

@@ -16,13 +16,13 @@ _EVERY_ENCODING = _IDENTITY | 1 << 1 | 1 << 2  # deflate and gzip
 
 
 def server_options(
-    *, max_message_bytes: int, longest_call_s: float, compressed_requests: bool = False
+    *, max_message_bytes: int, max_call_s: float, compressed_requests: bool = False
 ) -> Options:
     """Return the server's channel arguments.
 
     Args:
         max_message_bytes: Largest request, unpacked.
-        longest_call_s: Longest time that any call gets.
+        max_call_s: Longest time that any call gets.
         compressed_requests: Whether they are taken; else the core answers UNIMPLEMENTED before it
             unpacks anything.
     """
@@ -62,7 +62,7 @@ def server_options(
         # New servers get their share of calls only if old connections end at some time; no call
         # is cut for that.
         ("grpc.max_connection_age_ms", 30 * 60_000),
-        ("grpc.max_connection_age_grace_ms", round((longest_call_s + 60) * 1000)),
+        ("grpc.max_connection_age_grace_ms", round((max_call_s + 60) * 1000)),
         ("grpc.max_connection_idle_ms", 15 * 60_000),
         ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
         # Each of them is counted from the start: until the client's SETTINGS have come, which it

@@ -22,7 +22,7 @@ PHASES = {
 }
 
 
-class Outlet(Protocol):
+class StreamWriter(Protocol):
     """Where the messages of a stream go: a gRPC context, or a `Progress` in front of it."""
 
     def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
@@ -35,11 +35,11 @@ class Outlet(Protocol):
 
 
 class Progress:
-    """An outlet that speaks up itself after a silence. It never writes twice at once."""
+    """A writer that speaks up itself after a silence. It never writes twice at once."""
 
-    def __init__(self, outlet: Outlet, call: Call, interval_s: float) -> None:
-        """Write to `outlet`, after `interval_s` seconds of silence what `call` waits for."""
-        self._outlet = outlet
+    def __init__(self, writer: StreamWriter, call: Call, interval_s: float) -> None:
+        """Write to `writer`, after `interval_s` seconds of silence what `call` waits for."""
+        self._writer = writer
         self._call = call
         self._interval_s = interval_s
         self._clock = call.finish_by.clock
@@ -50,15 +50,15 @@ class Progress:
     async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
         """Send the headers, unless a sign of life took others with it."""
         async with self._turn:
-            await self._headers(initial_metadata)
+            await self._send_headers(initial_metadata)
 
     async def write(self, message: bytes) -> None:
         """Send one message, encoded."""
         async with self._turn:
-            await self._outlet.write(message)
+            await self._writer.write(message)
             self._sent_s = self._clock()
 
-    async def beside(self, work: Coroutine[object, object, None]) -> None:
+    async def run_beside(self, work: Coroutine[object, object, None]) -> None:
         """Run `work`, which writes here; speak up in its silences.
 
         Raises:
@@ -66,23 +66,23 @@ class Progress:
         """
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
-            speaking = group.create_task(self._speak())
+            speaker = group.create_task(self._speak())
             try:
                 await work
             except Exception as error:  # noqa: BLE001  raised below: the group would wrap it
                 failure = error
             finally:
-                await self._end(speaking)
+                await self._end(speaker)
         if failure is not None:
             raise failure
 
-    async def _end(self, speaking: asyncio.Task[None]) -> None:
+    async def _end(self, speaker: asyncio.Task[None]) -> None:
         # A cancelled write kills the call (docs/facts/grpc-aio.md 3), and its status with it.
         try:
             async with asyncio.timeout(CLOSING_S), self._turn:
-                speaking.cancel()
+                speaker.cancel()
         except TimeoutError:
-            speaking.cancel()
+            speaker.cancel()
 
     async def _speak(self) -> None:
         while True:
@@ -96,19 +96,19 @@ class Progress:
                 if self._clock() - self._sent_s < self._interval_s:
                     continue
                 try:
-                    await self._headers(early_metadata(self._call))
-                    await self._outlet.write(self._message())
+                    await self._send_headers(early_metadata(self._call))
+                    await self._writer.write(self._encode())
                 except grpc.aio.InternalError:
                     return  # the caller is gone
                 self._sent_s = self._clock()
                 self._call.messages_sent += 1
 
-    async def _headers(self, metadata: Metadata) -> None:
+    async def _send_headers(self, metadata: Metadata) -> None:
         if not self._headers_sent:
             self._headers_sent = True
-            await self._outlet.send_initial_metadata(metadata)
+            await self._writer.send_initial_metadata(metadata)
 
-    def _message(self) -> bytes:
+    def _encode(self) -> bytes:
         progress = llm_pb2.StreamProgress()
         fill_duration(progress.elapsed_duration, self._call.elapsed_s())
         receipt = self._call.receipt

@@ -6,7 +6,7 @@ import grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from llmsvc_server.rpc.callinfo import connection_of
-from llmsvc_server.rpc.decoding import decoded_small
+from llmsvc_server.rpc.decoding import decode_small
 from llmsvc_server.rpc.descriptors import Descriptors
 from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.open_streams import OpenStreams, StreamLimitReached
@@ -17,15 +17,15 @@ REFLECTION_SERVICES = (
 )
 
 DECODE = reflection_pb2.ServerReflectionRequest.FromString
-MOST_REQUESTS = 1_000
+MAX_REQUESTS = 1_000
 """Of one stream: a tool asks some ten, and for more it opens another stream."""
 
-TOO_BUSY = f"A stream of reflection answers {MOST_REQUESTS} requests; begin another one."
+TOO_BUSY = f"A stream of reflection answers {MAX_REQUESTS} requests; begin another one."
 
 
 def reflections() -> OpenStreams:
     """Return the bounds of reflection; one stream costs 95 KiB."""
-    return OpenStreams("reflection", per_connection=4, in_all=64, most_s=60.0)
+    return OpenStreams("reflection", per_connection=4, in_all=64, max_s=60.0)
 
 
 def reflection_handlers(
@@ -59,12 +59,12 @@ class _Reflection:
 
     async def info(self, requests: AsyncIterator[bytes], context: Context) -> None:
         async with self._streams.place(connection_of(context)):
-            left = MOST_REQUESTS
+            left = MAX_REQUESTS
             async for raw in requests:
                 if not left:
                     raise StreamLimitReached(TOO_BUSY)
                 left -= 1
-                await context.write(self._answer(decoded_small(DECODE, raw)))
+                await context.write(self._answer(decode_small(DECODE, raw)))
 
     def _answer(
         self, request: reflection_pb2.ServerReflectionRequest

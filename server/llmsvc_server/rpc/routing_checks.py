@@ -15,7 +15,7 @@ MODE_NAMES = "PRIVACY_MODE_LOCAL_ONLY or PRIVACY_MODE_CLOUD_ALLOWED"
 _PROVIDER = re.compile(r"[a-z0-9_-]{1,64}")
 
 
-def routing_violations(
+def check_routing(
     policy: llm_pb2.RoutingPolicy, unknown_inside: Container[str]
 ) -> Iterator[Violation]:
     """Yield what is wrong with a policy, in the order of the fields.
@@ -28,14 +28,14 @@ def routing_violations(
         yield Violation(f"{PATH}.privacy_mode", Why.UNKNOWN, f"use {MODE_NAMES}")
     for index, target in enumerate(policy.targets):
         path = f"{PATH}.targets[{index}]"
-        yield from _target(path, target)
+        yield from _check_target(path, target)
         if path in unknown_inside:
             yield Violation(path, Why.UNKNOWN, TOO_OLD)
     if PATH in unknown_inside:
         yield Violation(PATH, Why.UNKNOWN, TOO_OLD)
 
 
-def _target(path: str, target: llm_pb2.RouteTarget) -> Iterator[Violation]:
+def _check_target(path: str, target: llm_pb2.RouteTarget) -> Iterator[Violation]:
     if target.provider and not _PROVIDER.fullmatch(target.provider):
         yield Violation(f"{path}.provider", Why.MALFORMED, "use 1 to 64 of a-z, 0-9, _ and -")
     if len(target.model.encode()) > MAX_MODEL_BYTES:

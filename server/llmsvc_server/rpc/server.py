@@ -12,7 +12,7 @@ from llmsvc_server.rpc.door.interface import Door, Options, Server
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer
 from llmsvc_server.rpc.inflight import InFlight
-from llmsvc_server.rpc.listening import TAKEN, CannotBind, NotFree, Places, places
+from llmsvc_server.rpc.listening import TAKEN, CannotBind, ListenAddresses, NotFree, resolve_listen
 from llmsvc_server.rpc.llm_servicer import LLMServicer
 from llmsvc_server.rpc.methods import MethodRules, MethodTable
 from llmsvc_server.rpc.open_streams import OpenStreams
@@ -91,19 +91,19 @@ def assemble_health(
     return server
 
 
-def bind(server: Server, listen: str, *, setting: str = "server.listen") -> Places:
+def bind(server: Server, listen: str, *, setting: str = "server.listen") -> ListenAddresses:
     """Listen on all that `listen` means, "host:port", and return it.
 
     Args:
         server: Not started yet.
-        listen: As `places` takes it.
+        listen: As `resolve_listen` takes it.
         setting: Where it was said.
 
     Raises:
         CannotBind: Not all of it can be listened on.
     """
     try:
-        found = places(listen)
+        found = resolve_listen(listen)
         for address in found.addresses:
             _add(server, address)
     except NotFree as error:

@@ -26,11 +26,11 @@ from llmsvc_server.errors import (
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.rpc.open_streams import StreamLimitReached
 
-LEAST_PUSHBACK_MS = 100
+MIN_PUSHBACK_MS = 100
 """A pushback of 0 makes a grpcio client hang until its deadline (docs/contract.md 5)."""
 
 NO_RETRY = -1
-MOST_RETRY_S = 86_400.0
+MAX_RETRY_S = 86_400.0
 """Longest advice, whatever an upstream asked for: a day. Far longer ones fit no message."""
 
 DRAIN_RETRY_S = 0.1
@@ -74,14 +74,14 @@ def to_failure(error: BaseException, receipt: Receipt | None = None) -> RpcFailu
         error: What ended the call.
         receipt: What was tried until then; None where nothing is routed.
     """
-    failure = _untold(error)
+    failure = _from_error(error)
     if isinstance(error, ProviderError | AllProvidersFailed) and error.failover_blocked:
         blocked = {"failoverBlocked": error.failover_blocked}
         failure = replace(failure, metadata={**failure.metadata, **blocked})
-    return failure if receipt is None else _after(failure, receipt)
+    return failure if receipt is None else _add_trail(failure, receipt)
 
 
-def _after(failure: RpcFailure, receipt: Receipt) -> RpcFailure:
+def _add_trail(failure: RpcFailure, receipt: Receipt) -> RpcFailure:
     """Return a failure with what was tried before it, which alone decides on retries then."""
     trail = receipt.trail(failure.code, failure.reason)
     if trail is None:
@@ -92,23 +92,23 @@ def _after(failure: RpcFailure, receipt: Receipt) -> RpcFailure:
     return replace(failure, trail=trail, route=receipt.route, pushback_ms=pushback_ms)
 
 
-def _untold(error: BaseException) -> RpcFailure:
+def _from_error(error: BaseException) -> RpcFailure:
     match error:
         case InvalidRequest():
-            return _invalid(error)
+            return _from_invalid_request(error)
         case ProviderError():
-            return _provider(error)
+            return _from_provider_error(error)
         case AllProvidersFailed():
-            return _all_failed(error)
+            return _from_all_failed(error)
         case StreamInterrupted():
-            return _interrupted(error)
+            return _from_interrupted(error)
         case DeadlineExpired():
-            return _expired(error)
+            return _from_expired(error)
         case _:
-            return _of_the_server(error)
+            return _from_server_error(error)
 
 
-def _of_the_server(error: BaseException) -> RpcFailure:
+def _from_server_error(error: BaseException) -> RpcFailure:
     match error:
         case ProviderNotFound():
             return RpcFailure(
@@ -147,7 +147,7 @@ def _of_the_server(error: BaseException) -> RpcFailure:
             )
 
 
-def _invalid(error: InvalidRequest) -> RpcFailure:
+def _from_invalid_request(error: InvalidRequest) -> RpcFailure:
     first, count = error.violations[0], len(error.violations)
     more = f" (and {count - 1} more)" if count > 1 else ""
     return RpcFailure(
@@ -158,9 +158,9 @@ def _invalid(error: InvalidRequest) -> RpcFailure:
     )
 
 
-def _provider(error: ProviderError) -> RpcFailure:
+def _from_provider_error(error: ProviderError) -> RpcFailure:
     rules = error.kind.rules
-    wait_s = _bounded(error.advised_wait_s)
+    wait_s = _bound(error.advised_wait_s)
     return RpcFailure(
         code=rules.code,
         reason=rules.reason,
@@ -174,9 +174,9 @@ def _provider(error: ProviderError) -> RpcFailure:
     )
 
 
-def _all_failed(error: AllProvidersFailed) -> RpcFailure:
+def _from_all_failed(error: AllProvidersFailed) -> RpcFailure:
     rules = error.deciding.kind.rules
-    wait_s = _bounded(error.retry_after_s)
+    wait_s = _bound(error.retry_after_s)
     return RpcFailure(
         code=rules.code,
         reason="ALL_TARGETS_FAILED",
@@ -187,7 +187,7 @@ def _all_failed(error: AllProvidersFailed) -> RpcFailure:
     )
 
 
-def _interrupted(error: StreamInterrupted) -> RpcFailure:
+def _from_interrupted(error: StreamInterrupted) -> RpcFailure:
     metadata = {"cause": error.cause.value}
     if error.phase:
         metadata["phase"] = error.phase
@@ -201,7 +201,7 @@ def _interrupted(error: StreamInterrupted) -> RpcFailure:
     )
 
 
-def _expired(error: DeadlineExpired) -> RpcFailure:
+def _from_expired(error: DeadlineExpired) -> RpcFailure:
     if error.limit_s is None:
         message, metadata = "The deadline of the call has passed.", {}
     else:
@@ -218,7 +218,7 @@ def _expired(error: DeadlineExpired) -> RpcFailure:
 
 def _sentence(error: ProviderError) -> str:
     if error.kind is ErrorKind.MODEL_MISSING:
-        return _missing_model(error)
+        return _say_model_is_missing(error)
     return _template(error).format(
         provider=_name_of(error) or "unknown", model=error.model or "the model"
     )
@@ -231,20 +231,22 @@ def _template(error: ProviderError) -> str:
     return rules.policy_sentence if rules.policy_sentence and error.cause else rules.sentence
 
 
-def _missing_model(error: ProviderError) -> str:
+def _say_model_is_missing(error: ProviderError) -> str:
     """Return that a model is missing, what to do, and what is there; in this order it is cut."""
     name = f"the model {error.model}" if is_plain(error.model) else "the requested model"
     sentences = [f"No provider has {name}."]
     if error.pull_hint:
         setting = f"llm.providers.{_name_of(error)}.model"
-        install = f", or install it with: ollama pull {error.pull_hint}" if _pulls(error) else ""
+        install = (
+            f", or install it with: ollama pull {error.pull_hint}" if _is_pullable(error) else ""
+        )
         sentences.append(f"The server's setting {setting} names it: change that{install}.")
     if there := listed(error.present):
         sentences.append(f"There is: {there}.")
     return " ".join(sentences)
 
 
-def _pulls(error: ProviderError) -> bool:
+def _is_pullable(error: ProviderError) -> bool:
     """Return whether a pull would bring the model."""
     provider = error.provider
     return bool(error.pull_hint) and (provider is None or provider.kind is ProviderKind.OLLAMA)
@@ -268,7 +270,7 @@ def _metadata(error: ProviderError) -> dict[str, str]:
             "inputTokens": _count(error.input_tokens),
             "countMethod": "" if error.input_tokens is None else "REPORTED",
         }
-    if error.kind is ErrorKind.MODEL_MISSING and _pulls(error):
+    if error.kind is ErrorKind.MODEL_MISSING and _is_pullable(error):
         facts["pullable"] = "true"
     return {key: value for key, value in facts.items() if value}
 
@@ -277,15 +279,15 @@ def _count(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _bounded(wait_s: float | None) -> float | None:
+def _bound(wait_s: float | None) -> float | None:
     if wait_s is None or math.isnan(wait_s):
         return None
-    return min(max(0.0, wait_s), MOST_RETRY_S)
+    return min(max(0.0, wait_s), MAX_RETRY_S)
 
 
 def _pushback_ms(code: str, wait_s: float | None, *, called: bool) -> int | None:
     if called:
         return NO_RETRY
     if code == "UNAVAILABLE" and wait_s is not None:
-        return max(LEAST_PUSHBACK_MS, round(wait_s * 1000))
+        return max(MIN_PUSHBACK_MS, round(wait_s * 1000))
     return None

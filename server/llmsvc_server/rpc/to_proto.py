@@ -14,7 +14,7 @@ from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.chat.value import value
 
 MAX_INT32 = 2**31 - 1
-LONGEST_S = 1e9
+MAX_DURATION_S = 1e9
 """No answer takes thirty years; an upstream's nonsense is unknown, not a lost answer."""
 
 MICROS = 1_000_000
@@ -53,7 +53,7 @@ ACTIONS = {
 
 
 @value
-class Clocked:
+class ServerTimings:
     """What the server itself measured of an answer, in seconds from the request's arrival.
 
     `first_content_s` is None where there was none, or where nobody saw it come.
@@ -68,7 +68,7 @@ def response_to_proto(
     route: Route,
     request_id: str,
     parts: tuple[Part, ...] | None,
-    clocked: Clocked,
+    measured: ServerTimings,
 ) -> llm_pb2.ChatResponse:
     """Return a whole answer.
 
@@ -77,7 +77,7 @@ def response_to_proto(
         route: Who gave it.
         request_id: Id of the call.
         parts: The answer; None leaves the message unset.
-        clocked: How long it took.
+        measured: How long it took.
     """
     # Filled in place: a message that is made by itself is copied into the one that holds it.
     response = llm_pb2.ChatResponse(
@@ -89,7 +89,7 @@ def response_to_proto(
     )
     fill_usage(response.usage, done.usage)
     fill_route(response.route, route.trail, route)
-    _fill_timings(response.timings, done.timings, clocked)
+    _fill_timings(response.timings, done.timings, measured)
     if parts is not None:
         message = response.message
         message.role = llm_pb2.ROLE_ASSISTANT
@@ -119,26 +119,26 @@ def fill_route(info: llm_pb2.RouteInfo, trail: Trail, route: Route | None) -> No
         info.locality = LOCALITIES[provider.locality]
 
 
-def fill_usage(counted: llm_pb2.Usage, usage: Usage) -> None:
-    """Say the counts that are known. `counted` is empty, and set even if none are."""
-    counted.SetInParent()
+def fill_usage(message: llm_pb2.Usage, usage: Usage) -> None:
+    """Say the counts that are known. `message` is empty, and set even if none are."""
+    message.SetInParent()
     read, written = usage.input_tokens, usage.output_tokens
-    if _countable(read):
-        counted.input_tokens = read
-        counted.input_method = llm_pb2.TOKEN_COUNT_METHOD_REPORTED
-    if _countable(written):
-        counted.output_tokens = written
-        counted.output_method = (
+    if _is_countable(read):
+        message.input_tokens = read
+        message.input_method = llm_pb2.TOKEN_COUNT_METHOD_REPORTED
+    if _is_countable(written):
+        message.output_tokens = written
+        message.output_method = (
             llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED
             if usage.output_estimated
             else llm_pb2.TOKEN_COUNT_METHOD_REPORTED
         )
-        if _countable(read) and _countable(read + written):
-            counted.total_tokens = read + written
-    if _countable(usage.cached_input_tokens):
-        counted.cached_input_tokens = usage.cached_input_tokens
-    if _countable(usage.cache_write_input_tokens):
-        counted.cache_write_input_tokens = usage.cache_write_input_tokens
+        if _is_countable(read) and _is_countable(read + written):
+            message.total_tokens = read + written
+    if _is_countable(usage.cached_input_tokens):
+        message.cached_input_tokens = usage.cached_input_tokens
+    if _is_countable(usage.cache_write_input_tokens):
+        message.cache_write_input_tokens = usage.cache_write_input_tokens
 
 
 def fill_duration(duration: duration_pb2.Duration, length_s: float | None) -> None:
@@ -146,32 +146,32 @@ def fill_duration(duration: duration_pb2.Duration, length_s: float | None) -> No
 
     Leave `duration` unset if it is unknown, or none.
     """
-    if length_s is not None and 0 <= length_s <= LONGEST_S:
+    if length_s is not None and 0 <= length_s <= MAX_DURATION_S:
         duration.seconds, micros = divmod(round(length_s * MICROS), MICROS)
         duration.nanos = micros * 1000
 
 
-def _fill_attempt(told: llm_pb2.RouteAttempt, attempt: Attempt) -> None:
-    provider, target = attempt.provider, told.target
+def _fill_attempt(message: llm_pb2.RouteAttempt, attempt: Attempt) -> None:
+    provider, target = attempt.provider, message.target
     target.provider, target.model = provider.name, attempt.model
-    told.locality = LOCALITIES[provider.locality]
-    told.status_code = CODES[attempt.code]
-    told.reason = REASONS[f"{REASON_PREFIX}{attempt.reason or 'UNSPECIFIED'}"]
-    fill_duration(told.elapsed_duration, attempt.elapsed_s)
-    told.content_sent = attempt.content_sent
+    message.locality = LOCALITIES[provider.locality]
+    message.status_code = CODES[attempt.code]
+    message.reason = REASONS[f"{REASON_PREFIX}{attempt.reason or 'UNSPECIFIED'}"]
+    fill_duration(message.elapsed_duration, attempt.elapsed_s)
+    message.content_sent = attempt.content_sent
 
 
-def _fill_timings(told: llm_pb2.Timings, timings: Timings, clocked: Clocked) -> None:
-    told.SetInParent()
-    fill_duration(told.total_duration, clocked.total_s)
-    fill_duration(told.queue_duration, timings.queue_s)
-    fill_duration(told.first_token_duration, clocked.first_content_s)
-    fill_duration(told.model_load_duration, timings.load_s)
-    fill_duration(told.prompt_duration, timings.prompt_s)
-    fill_duration(told.generation_duration, timings.generation_s)
+def _fill_timings(message: llm_pb2.Timings, timings: Timings, measured: ServerTimings) -> None:
+    message.SetInParent()
+    fill_duration(message.total_duration, measured.total_s)
+    fill_duration(message.queue_duration, timings.queue_s)
+    fill_duration(message.first_token_duration, measured.first_content_s)
+    fill_duration(message.model_load_duration, timings.load_s)
+    fill_duration(message.prompt_duration, timings.prompt_s)
+    fill_duration(message.generation_duration, timings.generation_s)
 
 
-def _countable(tokens: int | None) -> TypeGuard[int]:
+def _is_countable(tokens: int | None) -> TypeGuard[int]:
     """Return whether a count is one; an upstream's nonsense is unknown, not a lost answer."""
     return tokens is not None and 0 <= tokens <= MAX_INT32
 

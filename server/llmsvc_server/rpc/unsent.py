@@ -23,10 +23,10 @@ class Unsent:
     They can't be taken back: grpc.aio has no way to reset one call (ADR-032).
     """
 
-    def __init__(self, held: HeldAnswers, *, longest_s: float) -> None:
-        """Add to what is `held`; let an answer keep its slot for `longest_s` seconds."""
+    def __init__(self, held: HeldAnswers, *, timeout_s: float) -> None:
+        """Add to what is `held`; let an answer keep its slot for `timeout_s` seconds."""
         self._held = held
-        self._longest_s = longest_s
+        self._timeout_s = timeout_s
         self._watchdog = Watchdog()
 
     def check(self, caller: str) -> None:
@@ -43,7 +43,7 @@ class Unsent:
         self._held.add(caller, size_bytes)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  gRPC runs each call in one
-        task.add_done_callback(partial(self._let_go, caller, size_bytes))
+        task.add_done_callback(partial(self._remove, caller, size_bytes))
 
     def deliver(self, caller: str, message_bytes: int, slot: ExitStack) -> None:
         """Hold a whole answer, and its slot, until its caller has taken it.
@@ -59,9 +59,9 @@ class Unsent:
         size_bytes = COPIES * message_bytes
         self._held.check(caller, size_bytes)
         self.hold(caller, size_bytes)
-        _Delivery(self._watchdog, slot.pop_all()).begin_within(self._longest_s)
+        _Delivery(self._watchdog, slot.pop_all()).begin_within(self._timeout_s)
 
-    def _let_go(self, caller: str, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
+    def _remove(self, caller: str, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
         self._held.remove(caller, size_bytes)
 
 
@@ -73,11 +73,11 @@ class _Delivery(TimedWait):
     def __init__(self, watchdog: Watchdog, slot: ExitStack) -> None:
         super().__init__(watchdog)
         self._slot = slot
-        self._task.add_done_callback(self._over)
+        self._task.add_done_callback(self._finish)
 
-    def begin_within(self, longest_s: float) -> None:
+    def begin_within(self, timeout_s: float) -> None:
         self._watchdog.add(self)
-        self.begin_until(asyncio.get_running_loop().time() + longest_s)
+        self.begin_until(asyncio.get_running_loop().time() + timeout_s)
 
     @override
     def interrupt(self) -> bool:
@@ -86,6 +86,6 @@ class _Delivery(TimedWait):
         self._slot.close()
         return True
 
-    def _over(self, _ended: "asyncio.Task[object]") -> None:
+    def _finish(self, _ended: "asyncio.Task[object]") -> None:
         self._watchdog.discard(self)
         self._slot.close()

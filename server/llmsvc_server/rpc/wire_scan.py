@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import InvalidRequest, Violation
 from llmsvc_server.errors import ViolationReason as Why
-from llmsvc_server.rpc.decoding import malformed
+from llmsvc_server.rpc.decoding import malformed_request
 
 LIST_BOUNDS = {
     "messages": 1000,
@@ -71,7 +71,7 @@ class _BoundInAll:
     """How often something may stand in a request: what it is called, and how often."""
 
     name: str
-    most: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,7 @@ class _Bound:
     """How often something may stand in one message: what it is called there, and how often."""
 
     name: str
-    most: int
+    limit: int
     in_all: _BoundInAll
 
 
@@ -128,7 +128,7 @@ def scan_chat(raw: bytes) -> Unknown:
     try:
         _scan(raw, 0, len(raw), _CHAT, (), {}, seen)
     except IndexError:
-        raise malformed() from None
+        raise malformed_request() from None
     return seen.unknown
 
 
@@ -170,7 +170,7 @@ def _scan(  # noqa: C901, PLR0913, PLR0917  a walk's steps and state, without a 
             begins = at = _end_of_scalar(raw, at, tag & 7)
         bound = bounds.get(tag, others)
         tally[bound] = number = tally.get(bound, 0) + 1
-        if number > bound.most:
+        if number > bound.limit:
             raise _too_many(shape, index, bound, seen.unknown)
         if tag not in known:
             _note(shape, index, tag, seen.unknown)
@@ -190,7 +190,7 @@ def _add(tally: dict[_Bound, int], shape: _Shape, seen: _Seen) -> None:
     for bound, number in tally.items():
         in_all = bound.in_all
         seen.in_all[in_all] = so_far = seen.in_all.get(in_all, 0) + number
-        if so_far > in_all.most:
+        if so_far > in_all.limit:
             raise _too_many_in_all(shape, in_all, seen.unknown)
 
 
@@ -223,16 +223,18 @@ def _too_many(
 ) -> InvalidRequest:
     path = shape.path.format(*index)
     if bound is shape.others:
-        wrong = Violation(path, Why.TOO_MANY, f"send at most {bound.most} fields besides its lists")
+        wrong = Violation(
+            path, Why.TOO_MANY, f"send at most {bound.limit} fields besides its lists"
+        )
     else:
         where = f"{path}.{bound.name}" if path else bound.name
-        wrong = Violation(where, Why.TOO_MANY, f"send at most {bound.most}")
+        wrong = Violation(where, Why.TOO_MANY, f"send at most {bound.limit}")
     return InvalidRequest([wrong, *unknown.newer_violations()])
 
 
 def _too_many_in_all(shape: _Shape, in_all: _BoundInAll, unknown: Unknown) -> InvalidRequest:
     outermost, _, _ = shape.path.partition("[")
-    remedy = f"send at most {in_all.most} {in_all.name} in all"
+    remedy = f"send at most {in_all.limit} {in_all.name} in all"
     return InvalidRequest([Violation(outermost, Why.TOO_MANY, remedy), *unknown.newer_violations()])
 
 
@@ -262,13 +264,13 @@ def _shape_of(message: Descriptor, path: str = "") -> _Shape:
         known=frozenset(_tag(one) for one in message.fields),
         is_closed=path in CLOSED,
         newer={} if path else _newer_tags(),
-        harmless_bytes=_FIELD_BYTES * others.most if is_harmless else -1,
+        harmless_bytes=_FIELD_BYTES * others.limit if is_harmless else -1,
     )
 
 
 def _bound(name: str, path: str) -> _Bound:
-    most = LIST_BOUNDS[path]
-    return _Bound(name, most, _BoundInAll(name, BOUNDS_IN_ALL.get(path, most)))
+    limit = LIST_BOUNDS[path]
+    return _Bound(name, limit, _BoundInAll(name, BOUNDS_IN_ALL.get(path, limit)))
 
 
 def _tag(one: FieldDescriptor) -> int:

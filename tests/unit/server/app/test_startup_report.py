@@ -4,7 +4,7 @@ import pytest
 
 from llmsvc_server.app.startup_report import describe_providers, describe_start
 from llmsvc_server.config.sources import load
-from llmsvc_server.rpc.listening import Places
+from llmsvc_server.rpc.listening import ListenAddresses
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.ollama_steps import Script, page, refuse, silent
@@ -121,7 +121,7 @@ async def test_each_address_of_a_pool_is_spoken_of_by_its_number_and_clouds_are_
 
 
 def test_the_start_line_names_address_configuration_privacy_and_providers() -> None:
-    facts = describe_start(load(None, {}), {"listen": Places(("127.0.0.1:50051",))})
+    facts = describe_start(load(None, {}), {"listen": ListenAddresses(("127.0.0.1:50051",))})
 
     assert "127.0.0.1:50051" == facts["listen"]
     assert not {"listen_also", "listen_left_out"} & facts.keys()
@@ -131,8 +131,10 @@ def test_the_start_line_names_address_configuration_privacy_and_providers() -> N
 
 
 def test_the_start_line_names_every_address_and_what_was_left_out() -> None:
-    places = Places(("127.0.0.1:1", "[::1]:1"), ("192.0.2.1:1",))
-    facts = describe_start(load(None, {}), {"listen": places, "health_listen": Places(("[::]:2",))})
+    places = ListenAddresses(("127.0.0.1:1", "[::1]:1"), ("192.0.2.1:1",))
+    facts = describe_start(
+        load(None, {}), {"listen": places, "health_listen": ListenAddresses(("[::]:2",))}
+    )
 
     assert ("127.0.0.1:1", ["[::1]:1"]) == (facts["listen"], facts["listen_also"])
     assert ["192.0.2.1:1"] == facts["listen_left_out"]

@@ -3,7 +3,7 @@
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.errors import InvalidRequest, Violation
-from llmsvc_server.rpc.asked import asked
+from llmsvc_server.rpc.parsing import parse_request
 
 SYSTEM, USER, ASSISTANT = llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_USER, llm_pb2.ROLE_ASSISTANT
 
@@ -22,7 +22,7 @@ def of(*messages: llm_pb2.Message) -> llm_pb2.ChatRequest:
 def told(request: llm_pb2.ChatRequest) -> list[Violation]:
     """Return what is wrong with a request; nothing if it is accepted."""
     try:
-        _ = asked(request.SerializeToString(), Delivery.WHOLE, "")
+        _ = parse_request(request.SerializeToString(), Delivery.WHOLE, "")
     except InvalidRequest as error:
         return list(error.violations)
     return []

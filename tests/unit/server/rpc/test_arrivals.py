@@ -40,14 +40,14 @@ def ends(*callers: Caller, most: int, short: bool, apart_s: float = 0.0) -> list
     async def one(arrivals: Arrivals, caller: Caller, begins_s: float) -> str:
         await passed(begins_s)
         try:
-            request = await arrivals.request(cast("Context", caller))
+            request = await arrivals.read_request(cast("Context", caller))
         except (Overloaded, InvalidRequest) as error:
             return type(error).__name__
         return f"{len(request)} bytes"
 
     async def main() -> list[str]:
         clock = asyncio.get_running_loop().time
-        arrivals = Arrivals(most=most, is_memory_short=lambda: short, clock=clock)
+        arrivals = Arrivals(max_arriving=most, is_memory_short=lambda: short, clock=clock)
         return await asyncio.gather(
             *(one(arrivals, caller, number * apart_s) for number, caller in enumerate(callers))
         )

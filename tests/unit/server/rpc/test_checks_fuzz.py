@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.errors import InvalidRequest
-from llmsvc_server.rpc.asked import asked
 from llmsvc_server.rpc.checks import MAX_VIOLATIONS
 from llmsvc_server.rpc.details import MAX_STATUS_BYTES, to_status
+from llmsvc_server.rpc.parsing import parse_request
 from llmsvc_server.rpc.status import to_failure
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -73,7 +73,7 @@ def requests() -> st.SearchStrategy[bytes]:
 
 def outcome(raw: bytes) -> InvalidRequest | None:
     try:
-        _ = asked(raw, Delivery.WHOLE, "")  # what is accepted has a value
+        _ = parse_request(raw, Delivery.WHOLE, "")  # what is accepted has a value
     except InvalidRequest as refusal:
         return refusal
     return None

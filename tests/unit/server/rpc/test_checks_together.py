@@ -7,7 +7,7 @@ import pytest
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import Delivery
-from llmsvc_server.rpc.asked import asked
+from llmsvc_server.rpc.parsing import parse_request
 from tests.unit.server.rpc.refusals import (
     ASSISTANT,
     SYSTEM,
@@ -81,7 +81,9 @@ def test_no_violation_quotes_what_was_sent() -> None:
 def test_the_work_grows_with_the_messages_and_no_faster() -> None:
     few, many = (
         calls_made(
-            partial(asked, of(*[message()] * length).SerializeToString(), Delivery.WHOLE, "")
+            partial(
+                parse_request, of(*[message()] * length).SerializeToString(), Delivery.WHOLE, ""
+            )
         )
         for length in (100, 1000)
     )

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.rpc.deltas import encoded_delta
+from llmsvc_server.rpc.deltas import encode_delta
 
 
 def message(text: str, part_index: int = 0) -> bytes:
@@ -14,9 +14,9 @@ def message(text: str, part_index: int = 0) -> bytes:
 
 @given(st.text(max_size=300), st.just(0) | st.integers(0, 2**31 - 1))
 def test_any_text_of_any_part_is_encoded_as_protobuf_does(text: str, part_index: int) -> None:
-    assert message(text, part_index) == encoded_delta(text, part_index)
+    assert message(text, part_index) == encode_delta(text, part_index)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 128, 16_379, 16_383, 16_384, 2_097_152])
 def test_any_size_is_too(size: int) -> None:
-    assert message("x" * size) == encoded_delta("x" * size)
+    assert message("x" * size) == encode_delta("x" * size)

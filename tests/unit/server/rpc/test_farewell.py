@@ -1,6 +1,6 @@
 import asyncio
 
-from llmsvc_server.rpc.farewell import MOST_HELD, MOST_HELD_S, QUIET_S, Farewell
+from llmsvc_server.rpc.farewell import MAX_HELD, MAX_HELD_S, QUIET_S, Farewell
 from tests.fakes.virtual_time import run_virtually
 
 
@@ -8,10 +8,10 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def took_s(farewell: Farewell, most_s: float = 60.0) -> float:
+async def took_s(farewell: Farewell, timeout_s: float = 60.0) -> float:
     """Keep one refusal back; return for how long."""
     began_s = now_s()
-    await farewell.wait(most_s)
+    await farewell.wait(timeout_s)
     return now_s() - began_s
 
 
@@ -37,29 +37,29 @@ def test_a_refusal_is_kept_back_until_it_is_released_and_later_ones_are_not() ->
 def test_a_refusal_that_nobody_releases_is_told_all_the_same() -> None:
     async def main() -> tuple[float, float]:
         farewell = Farewell()
-        return await took_s(farewell), await took_s(farewell, most_s=0.25)
+        return await took_s(farewell), await took_s(farewell, timeout_s=0.25)
 
-    assert (MOST_HELD_S, 0.25) == run_virtually(main())
+    assert (MAX_HELD_S, 0.25) == run_virtually(main())
 
 
 def test_who_comes_above_the_bound_is_told_at_once() -> None:
     async def main() -> list[float]:
         farewell = Farewell()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(took_s(farewell)) for _ in range(MOST_HELD + 1)]
+            tasks = [group.create_task(took_s(farewell)) for _ in range(MAX_HELD + 1)]
         return [task.result() for task in tasks]
 
-    assert [MOST_HELD_S] * MOST_HELD + [0] == run_virtually(main())
+    assert [MAX_HELD_S] * MAX_HELD + [0] == run_virtually(main())
 
 
 def test_it_is_quiet_once_nobody_has_come_for_a_while() -> None:
     async def main() -> tuple[float, float]:
         farewell = Farewell()
-        await farewell.quiet()
+        await farewell.wait_for_quiet()
         alone_s = now_s()
         async with asyncio.TaskGroup() as group:
             keep_coming(farewell, group, every_s=QUIET_S / 2, times=4)
-            await farewell.quiet()
+            await farewell.wait_for_quiet()
             after_some_s = now_s() - alone_s
             farewell.release()
         return alone_s, after_some_s
@@ -67,7 +67,7 @@ def test_it_is_quiet_once_nobody_has_come_for_a_while() -> None:
     alone_s, after_some_s = run_virtually(main())
 
     assert QUIET_S == alone_s
-    assert 2 * QUIET_S < after_some_s < MOST_HELD_S
+    assert 2 * QUIET_S < after_some_s < MAX_HELD_S
 
 
 def test_where_it_never_gets_quiet_the_wait_has_an_end() -> None:
@@ -75,17 +75,17 @@ def test_where_it_never_gets_quiet_the_wait_has_an_end() -> None:
         farewell = Farewell()
         async with asyncio.TaskGroup() as group:
             keep_coming(farewell, group, every_s=QUIET_S / 2, times=60)
-            await farewell.quiet()
+            await farewell.wait_for_quiet()
             return now_s()
 
-    assert abs(run_virtually(main()) - MOST_HELD_S) < QUIET_S
+    assert abs(run_virtually(main()) - MAX_HELD_S) < QUIET_S
 
 
 def test_a_release_ends_the_wait_for_quiet() -> None:
     async def main() -> float:
         farewell = Farewell()
         farewell.release()
-        await farewell.quiet()
+        await farewell.wait_for_quiet()
         return now_s()
 
     assert 0 == run_virtually(main())

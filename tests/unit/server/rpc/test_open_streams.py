@@ -5,8 +5,8 @@ import pytest
 from llmsvc_server.rpc.open_streams import OpenStreams, StreamLimitReached
 
 
-def streams(*, per_connection: int = 2, in_all: int = 3, most_s: float = 60) -> OpenStreams:
-    return OpenStreams("testing", per_connection=per_connection, in_all=in_all, most_s=most_s)
+def streams(*, per_connection: int = 2, in_all: int = 3, max_s: float = 60) -> OpenStreams:
+    return OpenStreams("testing", per_connection=per_connection, in_all=in_all, max_s=max_s)
 
 
 async def test_a_connection_has_so_many_places_and_all_together_so_many() -> None:
@@ -32,7 +32,7 @@ async def test_a_place_that_was_left_is_free_again() -> None:
 
 
 async def test_a_stream_ends_in_time_and_frees_its_place() -> None:
-    bounds = streams(in_all=1, most_s=0.01)
+    bounds = streams(in_all=1, max_s=0.01)
     for _ in range(2):
         with pytest.raises(StreamLimitReached, match=r"ends after 0\.01 s; begin another one"):
             async with bounds.place("a"):

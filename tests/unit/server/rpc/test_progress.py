@@ -1,4 +1,4 @@
-"""Signs of life beside a stream, over an outlet that a test controls."""
+"""Signs of life beside a stream, over an writer that a test controls."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import Phase
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.callinfo import Call
-from llmsvc_server.rpc.deltas import encoded_delta
+from llmsvc_server.rpc.deltas import encode_delta
 from llmsvc_server.rpc.headers import Metadata
 from llmsvc_server.rpc.progress import PHASES, Progress
 from tests.fakes.eventually import eventually
@@ -21,11 +21,11 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
 
 INTERVAL_S = 0.01
-DELTA = encoded_delta("a")
+DELTA = encode_delta("a")
 PROGRESS = llm_pb2.StreamProgress
 
 
-class KeptOutlet:
+class RecordingWriter:
     """Keeps what is written; stops at a gate, or fails, where a test says so."""
 
     def __init__(self) -> None:
@@ -57,13 +57,13 @@ class KeptOutlet:
         return [one.WhichOneof("event") for one in self.sent]
 
     @property
-    def told(self) -> list[llm_pb2.StreamProgress]:
+    def progress(self) -> list[llm_pb2.StreamProgress]:
         return [one.progress for one in self.sent if one.HasField("progress")]
 
 
 @pytest.fixture
-def outlet() -> KeptOutlet:
-    return KeptOutlet()
+def writer() -> RecordingWriter:
+    return RecordingWriter()
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def call_by(clock: Clock) -> Call:
     )
 
 
-async def lines(outlet: KeptOutlet, n: int) -> None:
+async def lines(writer: RecordingWriter, n: int) -> None:
     """Wait for that many messages."""
-    await eventually(lambda: len(outlet.sent) >= n)
+    await eventually(lambda: len(writer.sent) >= n)
 
 
 async def passed(length_s: float) -> None:
@@ -94,15 +94,15 @@ async def passed(length_s: float) -> None:
 
 
 async def test_a_silent_stream_says_how_long_it_has_run_again_and_again(
-    outlet: KeptOutlet, call: Call
+    writer: RecordingWriter, call: Call
 ) -> None:
-    await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 3))
-    elapsed_s = [one.elapsed_duration.ToNanoseconds() / 1e9 for one in outlet.told]
+    await Progress(writer, call, INTERVAL_S).run_beside(lines(writer, 3))
+    elapsed_s = [one.elapsed_duration.ToNanoseconds() / 1e9 for one in writer.progress]
 
-    assert {"progress"} == set(outlet.events)
+    assert {"progress"} == set(writer.events)
     assert all(later - earlier >= 0 for earlier, later in itertools.pairwise(elapsed_s))
     assert elapsed_s[0] >= INTERVAL_S * 0.9
-    assert call.messages_sent == len(outlet.sent)
+    assert call.messages_sent == len(writer.sent)
 
 
 TARGET = llm_pb2.RouteTarget(provider="ollama", model="phi3")
@@ -119,61 +119,66 @@ NO_TARGET = llm_pb2.RouteTarget()
     ],
 )
 async def test_it_says_what_is_waited_for(
-    outlet: KeptOutlet,
+    writer: RecordingWriter,
     call: Call,
     waits_for: Phase | None,
     phase: int,
     target: llm_pb2.RouteTarget,
 ) -> None:
     call.receipt.begin(LOCAL_OLLAMA, "phi3", waits_for)
-    await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 1))
+    await Progress(writer, call, INTERVAL_S).run_beside(lines(writer, 1))
 
-    assert (phase, target) == (outlet.told[0].phase, outlet.told[0].target)
+    assert (phase, target) == (writer.progress[0].phase, writer.progress[0].target)
 
 
-async def test_after_the_commit_it_says_who_generates(outlet: KeptOutlet, call: Call) -> None:
+async def test_after_the_commit_it_says_who_generates(writer: RecordingWriter, call: Call) -> None:
     call.receipt.begin(LOCAL_OLLAMA, "phi3")
     call.receipt.commit()
-    await Progress(outlet, call, INTERVAL_S).beside(lines(outlet, 1))
+    await Progress(writer, call, INTERVAL_S).run_beside(lines(writer, 1))
 
-    assert (PROGRESS.PHASE_GENERATING, TARGET) == (outlet.told[0].phase, outlet.told[0].target)
+    assert (PROGRESS.PHASE_GENERATING, TARGET) == (
+        writer.progress[0].phase,
+        writer.progress[0].target,
+    )
 
 
-async def test_a_stream_that_is_not_silent_says_nothing(outlet: KeptOutlet, call: Call) -> None:
-    progress = Progress(outlet, call, 60.0)
+async def test_a_stream_that_is_not_silent_says_nothing(
+    writer: RecordingWriter, call: Call
+) -> None:
+    progress = Progress(writer, call, 60.0)
 
     async def work() -> None:
         for _ in range(5):
             await progress.write(DELTA)
 
-    await progress.beside(work())
+    await progress.run_beside(work())
 
-    assert ["delta"] * 5 == outlet.events
+    assert ["delta"] * 5 == writer.events
 
 
-async def test_what_is_written_puts_off_the_next_sign_of_life(outlet: KeptOutlet) -> None:
+async def test_what_is_written_puts_off_the_next_sign_of_life(writer: RecordingWriter) -> None:
     clock = ManualClock()
-    progress = Progress(outlet, call_by(clock), INTERVAL_S)
+    progress = Progress(writer, call_by(clock), INTERVAL_S)
 
     async def work() -> None:
         for _ in range(10):
             clock.advance(0.9 * INTERVAL_S)
             await progress.write(DELTA)
             await passed(INTERVAL_S)
-        assert not outlet.told
+        assert not writer.progress
         clock.advance(2 * INTERVAL_S)
-        await lines(outlet, 11)
+        await lines(writer, 11)
 
-    await progress.beside(work())
+    await progress.run_beside(work())
 
-    assert [*["delta"] * 10, "progress"] == outlet.events
+    assert [*["delta"] * 10, "progress"] == writer.events
 
 
 async def test_a_message_waits_for_a_sign_of_life_that_is_being_written(
-    outlet: KeptOutlet, call: Call
+    writer: RecordingWriter, call: Call
 ) -> None:
-    outlet.gate = gate = Gate()
-    progress = Progress(outlet, call, INTERVAL_S)
+    writer.gate = gate = Gate()
+    progress = Progress(writer, call, INTERVAL_S)
 
     async def work() -> None:
         await gate.reached()
@@ -183,16 +188,18 @@ async def test_a_message_waits_for_a_sign_of_life_that_is_being_written(
             assert not delta.done()
             gate.open()
 
-    await progress.beside(work())
+    await progress.run_beside(work())
 
-    assert ["progress", "delta"] == outlet.events[:2]
-    assert 1 == outlet.most_writing
+    assert ["progress", "delta"] == writer.events[:2]
+    assert 1 == writer.most_writing
 
 
-async def test_signs_of_life_wait_for_a_message_that_is_being_written(outlet: KeptOutlet) -> None:
+async def test_signs_of_life_wait_for_a_message_that_is_being_written(
+    writer: RecordingWriter,
+) -> None:
     clock = ManualClock()  # a slow loop is no silence
-    outlet.gate = gate = Gate()
-    progress = Progress(outlet, call_by(clock), INTERVAL_S)
+    writer.gate = gate = Gate()
+    progress = Progress(writer, call_by(clock), INTERVAL_S)
 
     async def work() -> None:
         async with asyncio.TaskGroup() as group:
@@ -203,76 +210,80 @@ async def test_signs_of_life_wait_for_a_message_that_is_being_written(outlet: Ke
             gate.open()
         await passed(3 * INTERVAL_S)
 
-    await progress.beside(work())
+    await progress.run_beside(work())
 
-    assert ["delta"] == outlet.events
-    assert 1 == outlet.most_writing
+    assert ["delta"] == writer.events
+    assert 1 == writer.most_writing
 
 
-async def test_headers_go_out_once_with_what_comes_first(outlet: KeptOutlet, call: Call) -> None:
-    progress = Progress(outlet, call, INTERVAL_S)
+async def test_headers_go_out_once_with_what_comes_first(
+    writer: RecordingWriter, call: Call
+) -> None:
+    progress = Progress(writer, call, INTERVAL_S)
 
     async def work() -> None:
-        await lines(outlet, 2)
+        await lines(writer, 2)
         await progress.send_initial_metadata((("x-llmsvc-provider", "ollama"),))
 
-    await progress.beside(work())
-    (headers,) = outlet.headers
+    await progress.run_beside(work())
+    (headers,) = writer.headers
 
     assert {"x-request-id", "x-llmsvc-deadline-ms"} == headers.keys()
 
 
 async def test_headers_of_a_stream_that_was_never_silent_say_who_answers(
-    outlet: KeptOutlet, call: Call
+    writer: RecordingWriter, call: Call
 ) -> None:
-    progress = Progress(outlet, call, 60.0)
-    await progress.beside(progress.send_initial_metadata((("x-llmsvc-provider", "ollama"),)))
+    progress = Progress(writer, call, 60.0)
+    await progress.run_beside(progress.send_initial_metadata((("x-llmsvc-provider", "ollama"),)))
 
-    assert [{"x-llmsvc-provider": "ollama"}] == outlet.headers
+    assert [{"x-llmsvc-provider": "ollama"}] == writer.headers
 
 
-async def test_nothing_follows_the_end(outlet: KeptOutlet, call: Call) -> None:
-    progress = Progress(outlet, call, INTERVAL_S)
+async def test_nothing_follows_the_end(writer: RecordingWriter, call: Call) -> None:
+    progress = Progress(writer, call, INTERVAL_S)
 
     async def work() -> None:
         call.usage = Usage()
         await progress.write(DELTA)
         await passed(3 * INTERVAL_S)  # as long as a provider takes to close
 
-    await progress.beside(work())
+    await progress.run_beside(work())
 
-    assert ["delta"] == outlet.events
+    assert ["delta"] == writer.events
 
 
-async def test_a_failure_comes_out_as_it_is(outlet: KeptOutlet, call: Call) -> None:
+async def test_a_failure_comes_out_as_it_is(writer: RecordingWriter, call: Call) -> None:
     async def work() -> None:
-        await lines(outlet, 1)
+        await lines(writer, 1)
         raise LookupError("as it is")
 
     with pytest.raises(LookupError):
-        await Progress(outlet, call, INTERVAL_S).beside(work())
+        await Progress(writer, call, INTERVAL_S).run_beside(work())
 
 
-async def test_a_cancel_comes_out_as_one_and_leaves_nothing(outlet: KeptOutlet, call: Call) -> None:
+async def test_a_cancel_comes_out_as_one_and_leaves_nothing(
+    writer: RecordingWriter, call: Call
+) -> None:
     before = asyncio.all_tasks()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(3 * INTERVAL_S):
-            await Progress(outlet, call, INTERVAL_S).beside(Gate().passed())
+            await Progress(writer, call, INTERVAL_S).run_beside(Gate().passed())
 
     assert before == asyncio.all_tasks()
 
 
 async def test_a_sign_of_life_under_way_is_finished_before_a_failure_goes_on(
-    outlet: KeptOutlet, call: Call
+    writer: RecordingWriter, call: Call
 ) -> None:
-    outlet.gate = gate = Gate()
+    writer.gate = gate = Gate()
 
     async def work() -> None:
         await gate.reached()
         raise LookupError
 
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(failed(Progress(outlet, call, INTERVAL_S).beside, work()))
+        running = group.create_task(failed(Progress(writer, call, INTERVAL_S).run_beside, work()))
         await gate.reached()
         await asyncio.sleep(0)
         over_early = running.done()
@@ -280,7 +291,7 @@ async def test_a_sign_of_life_under_way_is_finished_before_a_failure_goes_on(
 
     assert not over_early
     assert isinstance(running.result(), LookupError)
-    assert ["progress"] == outlet.events
+    assert ["progress"] == writer.events
 
 
 async def failed(
@@ -295,30 +306,30 @@ async def failed(
 
 
 async def test_a_reader_that_is_stuck_holds_nobody_up_for_ever(
-    outlet: KeptOutlet, call: Call
+    writer: RecordingWriter, call: Call
 ) -> None:
-    outlet.gate = gate = Gate()
+    writer.gate = gate = Gate()
     now = asyncio.get_running_loop().time
     began_s = now()
-    await Progress(outlet, call, INTERVAL_S).beside(gate.reached())
+    await Progress(writer, call, INTERVAL_S).run_beside(gate.reached())
 
     assert 0.9 < now() - began_s < 5
-    assert 0 == outlet.writing
+    assert 0 == writer.writing
 
 
-async def test_a_caller_that_is_gone_gets_no_more(outlet: KeptOutlet, call: Call) -> None:
-    outlet.failure = grpc.aio.InternalError("gone")
+async def test_a_caller_that_is_gone_gets_no_more(writer: RecordingWriter, call: Call) -> None:
+    writer.failure = grpc.aio.InternalError("gone")
     tried: list[None] = []
 
     async def work() -> None:
-        await eventually(lambda: outlet.most_writing > 0)
+        await eventually(lambda: writer.most_writing > 0)
         await passed(3 * INTERVAL_S)
         tried.append(None)
 
-    await Progress(outlet, call, INTERVAL_S).beside(work())
+    await Progress(writer, call, INTERVAL_S).run_beside(work())
 
     assert [None] == tried
-    assert [] == outlet.sent
+    assert [] == writer.sent
 
 
 def test_every_phase_has_its_own_number() -> None:

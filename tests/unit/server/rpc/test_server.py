@@ -15,7 +15,7 @@ from tests.fakes.listening_reporter import ListeningReporter
 
 
 def a_server() -> grpc.aio.Server:
-    return grpc.aio.server(options=server_options(max_message_bytes=1_000_000, longest_call_s=1800))
+    return grpc.aio.server(options=server_options(max_message_bytes=1_000_000, max_call_s=1800))
 
 
 class LateToBind:
@@ -56,14 +56,14 @@ def test_both_calls_are_limited_each_by_its_own_default() -> None:
         cap_s=3,
         registry=InFlight(),
         reporter=ListeningReporter(),
-        gate=Unsent(everyday_held(), longest_s=1.0),
+        gate=Unsent(everyday_held(), timeout_s=1.0),
     )
 
     assert expected == {name: rules.limits for name, rules in table.items()}
 
 
 def test_the_limit_of_a_message_is_one_of_requests() -> None:
-    options = dict(server_options(max_message_bytes=12_345, longest_call_s=1800))
+    options = dict(server_options(max_message_bytes=12_345, max_call_s=1800))
 
     assert 12_345 == options["grpc.max_receive_message_length"]
     assert MAX_ANSWER_BYTES == options["grpc.max_send_message_length"]
@@ -71,13 +71,13 @@ def test_the_limit_of_a_message_is_one_of_requests() -> None:
 
 
 def test_no_option_is_given_twice_and_ports_are_not_shared() -> None:
-    options = server_options(max_message_bytes=1, longest_call_s=1800)
+    options = server_options(max_message_bytes=1, max_call_s=1800)
 
     assert len(options) == len(dict(options))
     assert 0 == dict(options)["grpc.so_reuseport"]
 
 
 def test_a_connections_grace_is_longer_than_the_longest_call() -> None:
-    options = dict(server_options(max_message_bytes=1, longest_call_s=86_400))
+    options = dict(server_options(max_message_bytes=1, max_call_s=86_400))
 
     assert options["grpc.max_connection_age_grace_ms"] > 86_400_000

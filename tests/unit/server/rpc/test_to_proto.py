@@ -18,7 +18,7 @@ from llmsvc_server.rpc.to_proto import (
     LOCALITIES,
     PRIVACY_MODES,
     PROVIDER_KINDS,
-    Clocked,
+    ServerTimings,
     fill_duration,
     fill_route,
     fill_usage,
@@ -37,7 +37,7 @@ from tests.unit.server.rpc.failures import (
 ANSWERED = attempt(provider=LOCAL_OLLAMA, model="phi3:mini", elapsed_s=0.25)
 TRAIL = trail_of(SKIPPED, ANSWERED, requested_model="phi3")
 ROUTE = Route(provider=LOCAL_OLLAMA, model="phi3:mini", trail=TRAIL)
-CLOCKED = Clocked(total_s=2.5, first_content_s=0.5)
+CLOCKED = ServerTimings(total_s=2.5, first_content_s=0.5)
 MOST = 2**31 - 1
 
 

@@ -18,9 +18,9 @@ MIB = 2**20
 class Answers:
     """Calls whose answers a test lets their callers take."""
 
-    def __init__(self, held: HeldAnswers, *, longest_s: float) -> None:
+    def __init__(self, held: HeldAnswers, *, timeout_s: float) -> None:
         self.held = held
-        self._unsent = Unsent(held, longest_s=longest_s)
+        self._unsent = Unsent(held, timeout_s=timeout_s)
         self.taken = Gate()
         self.slots = 0
         self._calls: list[asyncio.Future[tuple[BaseException | None]]] = []
@@ -52,7 +52,7 @@ class Answers:
 
 
 async def test_an_answer_and_its_slot_are_held_until_it_is_taken() -> None:
-    answers = Answers(everyday_held(), longest_s=60)
+    answers = Answers(everyday_held(), timeout_s=60)
     await answers.give(MIB)
     held = (answers.slots, answers.held.bytes)
     await answers.over()
@@ -63,7 +63,7 @@ async def test_an_answer_and_its_slot_are_held_until_it_is_taken() -> None:
 
 
 async def test_a_slot_is_given_to_others_in_time_and_the_bytes_are_not() -> None:
-    answers = Answers(everyday_held(), longest_s=0.05)
+    answers = Answers(everyday_held(), timeout_s=0.05)
     await answers.give(MIB)
     await answers.give(MIB)
     await eventually(lambda: not answers.slots)
@@ -75,7 +75,7 @@ async def test_a_slot_is_given_to_others_in_time_and_the_bytes_are_not() -> None
 
 
 async def test_no_call_is_let_in_while_the_limit_is_reached() -> None:
-    answers = Answers(everyday_held(2 * MIB), longest_s=60)
+    answers = Answers(everyday_held(2 * MIB), timeout_s=60)
     answers.held.check("a")
     await answers.give(MIB)  # the first one has room, however large
     with pytest.raises(Overloaded):
@@ -87,7 +87,7 @@ async def test_no_call_is_let_in_while_the_limit_is_reached() -> None:
 
 
 async def test_an_answer_without_room_is_refused_and_frees_its_slot() -> None:
-    answers = Answers(everyday_held(4 * MIB), longest_s=60)
+    answers = Answers(everyday_held(4 * MIB), timeout_s=60)
     await answers.give(MIB)
     await answers.give(MIB)
     slots = answers.slots

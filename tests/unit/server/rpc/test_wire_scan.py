@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.errors import InvalidRequest, Violation, ViolationReason
-from llmsvc_server.rpc.asked import asked
+from llmsvc_server.rpc.parsing import parse_request
 from llmsvc_server.rpc.wire_scan import LIST_BOUNDS, NEWER_FIELDS, scan_chat
 from tests.unit.server.rpc.refusals import message, of
 
@@ -41,7 +41,7 @@ def inside(field: int, content: bytes = b"", *, padding: int = 0) -> bytes:
 def told(raw: bytes) -> list[tuple[str, str, str]]:
     """Return field, reason and remedy of what is wrong."""
     try:
-        _ = asked(raw, Delivery.WHOLE, "")
+        _ = parse_request(raw, Delivery.WHOLE, "")
     except InvalidRequest as error:
         return [(one.field, one.reason, one.description) for one in error.violations]
     return []

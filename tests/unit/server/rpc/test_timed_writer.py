@@ -8,14 +8,14 @@ from llmsvc_server.chat.deadline import Deadline
 from llmsvc_server.errors import StreamInterrupted
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.rpc.callinfo import Call
-from llmsvc_server.rpc.deltas import encoded_delta
+from llmsvc_server.rpc.deltas import encode_delta
 from llmsvc_server.rpc.headers import Metadata
-from llmsvc_server.rpc.sending import Sending
+from llmsvc_server.rpc.timed_writer import TimedWriter
 from llmsvc_server.watchdog import Watchdog
 from tests.fakes.eventually import eventually
 from tests.fakes.gate import Gate
 
-MESSAGE = encoded_delta("hello")
+MESSAGE = encode_delta("hello")
 SHORT_S = 0.05
 
 
@@ -52,7 +52,7 @@ async def call() -> Call:
 
 async def test_a_message_that_is_taken_costs_nothing(outlet: GatedOutlet, call: Call) -> None:
     outlet.gate.open()
-    with Sending(Watchdog(), outlet, call, longest_s=SHORT_S) as sending:
+    with TimedWriter(Watchdog(), outlet, call, timeout_s=SHORT_S) as sending:
         await sending.send_initial_metadata(())
         await sending.write(MESSAGE)
         until_s = call.finish_by.clock() + 2 * SHORT_S
@@ -66,7 +66,7 @@ async def test_one_that_is_not_taken_in_time_ends_the_stream(
     outlet: GatedOutlet, call: Call
 ) -> None:
     with (
-        Sending(Watchdog(), outlet, call, longest_s=SHORT_S) as sending,
+        TimedWriter(Watchdog(), outlet, call, timeout_s=SHORT_S) as sending,
         pytest.raises(StreamInterrupted) as given_up,
     ):
         await sending.write(MESSAGE)
@@ -77,7 +77,7 @@ async def test_one_that_is_not_taken_in_time_ends_the_stream(
 
 async def test_headers_are_not_waited_for_either(outlet: GatedOutlet, call: Call) -> None:
     with (
-        Sending(Watchdog(), outlet, call, longest_s=SHORT_S) as sending,
+        TimedWriter(Watchdog(), outlet, call, timeout_s=SHORT_S) as sending,
         pytest.raises(StreamInterrupted),
     ):
         await sending.send_initial_metadata(())
@@ -87,7 +87,7 @@ async def test_headers_are_not_waited_for_either(outlet: GatedOutlet, call: Call
 
 async def test_a_caller_that_leaves_meanwhile_has_left(outlet: GatedOutlet, call: Call) -> None:
     async def send() -> None:
-        with Sending(Watchdog(), outlet, call, longest_s=60) as sending:
+        with TimedWriter(Watchdog(), outlet, call, timeout_s=60) as sending:
             await sending.write(MESSAGE)
 
     async with asyncio.TaskGroup() as group:

@@ -4,13 +4,13 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.value import value
 from llmsvc_server.rpc.checks import check_chat
-from llmsvc_server.rpc.decoding import decoded
+from llmsvc_server.rpc.decoding import decode_message
 from llmsvc_server.rpc.from_proto import chat_from_proto
 from llmsvc_server.rpc.wire_scan import scan_chat
 
 
 @value
-class Asked:
+class ParsedRequest:
     """What a caller wants, and how it wants a stream to be told.
 
     `size_bytes` is the size of the request. `progress_interval_s` is None where nobody asked for
@@ -23,20 +23,20 @@ class Asked:
     progress_interval_s: float | None
 
 
-def asked(raw: bytes, delivery: Delivery, caller: str) -> Asked:
+def parse_request(raw: bytes, delivery: Delivery, caller: str) -> ParsedRequest:
     """Return what a serialised ChatRequest of a caller's asks for. It isn't kept, nor its message.
 
     Raises:
         InvalidRequest: It does not keep the contract.
     """
     unknown = scan_chat(raw)
-    request = decoded(llm_pb2.ChatRequest.FromString, raw)
+    request = decode_message(llm_pb2.ChatRequest.FromString, raw)
     check_chat(request, unknown, len(raw))
     options = request.stream_options
     interval_s = None
     if options.HasField("progress_interval"):
         interval_s = options.progress_interval.ToNanoseconds() / 1e9
-    return Asked(
+    return ParsedRequest(
         chat=chat_from_proto(request, delivery, caller),
         size_bytes=len(raw),
         final_message_included=options.final_message_included,

@@ -9,25 +9,27 @@ from llmsvc_server.errors import StreamInterrupted
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.headers import Metadata
-from llmsvc_server.rpc.progress import Outlet
+from llmsvc_server.rpc.progress import StreamWriter
 from llmsvc_server.watchdog import TimedWait, Watchdog
 
 
-class Sending(TimedWait):
-    """An outlet that waits for its caller, message by message, and not for ever.
+class TimedWriter(TimedWait):
+    """A writer that waits for its caller, message by message, and not for ever.
 
     gRPC takes a message once the caller's window has room for it. A message that is given up stays
     on its way all the same, so the call ends with it (docs/facts/grpc-aio.md 3).
     """
 
-    __slots__ = ("_call", "_clock", "_longest_s", "_outlet")
+    __slots__ = ("_call", "_clock", "_timeout_s", "_writer")
 
-    def __init__(self, watchdog: Watchdog, outlet: Outlet, call: Call, *, longest_s: float) -> None:
-        """Write to `outlet` for the running task, which waits `longest_s` seconds for a message."""
+    def __init__(
+        self, watchdog: Watchdog, writer: StreamWriter, call: Call, *, timeout_s: float
+    ) -> None:
+        """Write to `writer` for the running task, which waits `timeout_s` seconds for a message."""
         super().__init__(watchdog)
-        self._outlet = outlet
+        self._writer = writer
         self._call = call
-        self._longest_s = longest_s
+        self._timeout_s = timeout_s
         self._clock = asyncio.get_running_loop().time
 
     def __enter__(self) -> Self:
@@ -46,7 +48,7 @@ class Sending(TimedWait):
 
     def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
         """Send the headers; raises as `write`."""
-        return self._taken(self._outlet.send_initial_metadata(initial_metadata))
+        return self._send(self._writer.send_initial_metadata(initial_metadata))
 
     def write(self, message: bytes) -> Awaitable[None]:
         """Send one message, encoded.
@@ -54,10 +56,10 @@ class Sending(TimedWait):
         Raises:
             StreamInterrupted: The caller did not take it in time.
         """
-        return self._taken(self._outlet.write(message), len(message))
+        return self._send(self._writer.write(message), len(message))
 
-    async def _taken(self, sent: Awaitable[None], size_bytes: int = 0) -> None:
-        self.begin_until(self._clock() + self._longest_s)
+    async def _send(self, sent: Awaitable[None], size_bytes: int = 0) -> None:
+        self.begin_until(self._clock() + self._timeout_s)
         try:
             await sent
         except asyncio.CancelledError:
