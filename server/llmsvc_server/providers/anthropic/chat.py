@@ -15,15 +15,16 @@ from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.asking import room_for
+from llmsvc_server.providers.anthropic.errors import classify_refusal
 from llmsvc_server.providers.anthropic.reading import Reading
-from llmsvc_server.providers.anthropic.refusals import MAX_REFUSAL_BYTES
-from llmsvc_server.providers.anthropic.refused import OK, refusal_in
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
+from llmsvc_server.providers.shared.error_signal import MAX_ERROR_BYTES
 from llmsvc_server.providers.shared.length import Length
+from llmsvc_server.providers.shared.refusal import OK, error_from_body
 from llmsvc_server.providers.shared.rest import Rest
 from llmsvc_server.providers.shared.room import REFUSED, Room, Rooms
 
@@ -180,10 +181,10 @@ class AnthropicProvider:
 async def _refused(answer: Answer, limit: int) -> tuple[ProviderError, Room | None]:
     """Return what a refusal means, and what it says of tokens where it refuses `limit`."""
     try:
-        body = await answer.read_some(MAX_REFUSAL_BYTES)
+        body = await answer.read_some(MAX_ERROR_BYTES)
     finally:
         answer.close()
-    error = refusal_in(answer, body)
+    error = error_from_body(answer, body, classify_refusal)
     error = replace(error, requests=answer.requests)
     return error, room_for(limit, body) if answer.status in REFUSED else None
 

@@ -15,7 +15,7 @@ from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.errors import classify
-from llmsvc_server.providers.anthropic.refusals import said
+from llmsvc_server.providers.anthropic.refusals import read_error
 from llmsvc_server.providers.anthropic.usage import Counts
 from llmsvc_server.providers.anthropic.wire import (
     Block,
@@ -203,7 +203,7 @@ class Reading:
             message = read_leniently(body, Message)
             self._seam = Seam()
         if message.type == "error" or message.error:
-            self._fail(classify(said(None, body)))
+            self._fail(classify(read_error(body)))
             return
         for block in message.content or ():
             self._open(block)
@@ -240,7 +240,7 @@ class Reading:
             case MessageStop():
                 self.over = True
             case Failure():
-                self._fail(classify(said(None, event.data)))
+                self._fail(classify(read_error(event.data)))
             case None:
                 pass
 

@@ -15,14 +15,15 @@ from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.http.networks import Networks
 from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
-from llmsvc_server.providers.ollama.errors import classify
+from llmsvc_server.providers.ollama.errors import classify, classify_refusal
 from llmsvc_server.providers.ollama.models import OllamaModels
 from llmsvc_server.providers.ollama.reading import Reading
-from llmsvc_server.providers.ollama.refusals import MAX_REFUSAL_BYTES, said_in_line
-from llmsvc_server.providers.ollama.refused import OK, refusal
+from llmsvc_server.providers.ollama.refusals import read_error_line
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_chat, encode_residency
+from llmsvc_server.providers.shared.error_signal import MAX_ERROR_BYTES
 from llmsvc_server.providers.shared.length import Length
 from llmsvc_server.providers.shared.model_names import looks_remote
+from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.rest import Rest
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
 
@@ -209,7 +210,7 @@ class OllamaProvider:
         try:
             await _check(answer)
             with Tails(self._unfinished) as tails:
-                said = (await answer.read_all(MAX_REFUSAL_BYTES, tails)).strip()
+                said = (await answer.read_all(MAX_ERROR_BYTES, tails)).strip()
             if not said:
                 raise ProviderError(ErrorKind.TRANSIENT, row="C07", phase="load")
             for line in decode_lines(said + b"\n"):
@@ -217,7 +218,7 @@ class OllamaProvider:
                     raise ProviderError(ErrorKind.VIOLATION, row="O01")
                 if line.error is not None:
                     of_cloud = line.cloud_status is not None
-                    raise classify(said_in_line(line.error, of_cloud=of_cloud))
+                    raise classify(read_error_line(line.error, of_cloud=of_cloud))
         finally:
             answer.close()
 
@@ -229,6 +230,6 @@ async def _check(answer: Answer) -> None:
         ProviderError: What it is instead.
     """
     if answer.status != OK:
-        raise await refusal(answer)
+        raise await error_from_response(answer, classify_refusal)
     if answer.content_type not in _ANSWERS:
         raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK)

@@ -16,7 +16,7 @@ from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
-from llmsvc_server.providers.ollama.refused import OK, refusal
+from llmsvc_server.providers.ollama.errors import classify_refusal
 from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES, LastRead
 from llmsvc_server.providers.shared.model_names import (
     Name,
@@ -26,6 +26,7 @@ from llmsvc_server.providers.shared.model_names import (
     parse,
     wanted,
 )
+from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.shared.tags import Facts, read_tags
 from llmsvc_server.providers.shared.untyped import UNREADABLE
@@ -249,7 +250,7 @@ async def _document(answer: Answer, most_bytes: int, tails: Tails) -> bytes:
         ProviderError: It does not.
     """
     if answer.status != OK:
-        error = await refusal(answer)
+        error = await error_from_response(answer, classify_refusal)
         if error.kind.rules.is_about_a_chat:
             raise ProviderError(ErrorKind.MISCONFIGURED, status=answer.status)
         raise error

@@ -17,7 +17,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tail, Tails
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.figures import timings_in, usage_in
-from llmsvc_server.providers.ollama.refusals import said_in_line
+from llmsvc_server.providers.ollama.refusals import read_error_line
 from llmsvc_server.providers.ollama.wire import Content, Line, decode_lines
 from llmsvc_server.providers.shared.ending import Ending, is_reason
 from llmsvc_server.providers.shared.lenient import Seam, read_several
@@ -303,7 +303,7 @@ class Reading:
             self._fail(ProviderError(ErrorKind.VIOLATION, row="O01"))
         elif line.error is not None:
             of_cloud = line.cloud_status is not None
-            self._fail(classify(said_in_line(line.error, of_cloud=of_cloud)))
+            self._fail(classify(read_error_line(line.error, of_cloud=of_cloud)))
         elif line.done_reason in _OF_LOADING:
             self._fail(ProviderError(ErrorKind.PROTOCOL, row="O03"))
         elif line.done is True or is_reason(line.done_reason):

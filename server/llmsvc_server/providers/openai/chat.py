@@ -6,6 +6,7 @@ Sends, reads, translates; waits for nothing but connections and, at an answer's 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -25,12 +26,13 @@ from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.openai.asking import Asking, RequestForm, corrected
 from llmsvc_server.providers.openai.engine import loaded
+from llmsvc_server.providers.openai.errors import classify_refusal
 from llmsvc_server.providers.openai.models import OpenaiModels
 from llmsvc_server.providers.openai.reading import Reading
-from llmsvc_server.providers.openai.refusals import MAX_REFUSAL_BYTES
-from llmsvc_server.providers.openai.refused import OK, refusal_in
 from llmsvc_server.providers.openai.wire import encode_chat, left_out
+from llmsvc_server.providers.shared.error_signal import MAX_ERROR_BYTES
 from llmsvc_server.providers.shared.length import Length
+from llmsvc_server.providers.shared.refusal import OK, error_from_body
 from llmsvc_server.providers.shared.rest import Rest
 from llmsvc_server.providers.shared.room import REFUSED
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
@@ -247,10 +249,10 @@ class OpenaiProvider:
     ) -> tuple[ProviderError, RequestForm | None]:
         """Return what a refusal means, and how it wants the request put; None if unsaid."""
         try:
-            body = await answer.read_some(MAX_REFUSAL_BYTES)
+            body = await answer.read_some(MAX_ERROR_BYTES)
         finally:
             answer.close()
-        error = refusal_in(answer, body, is_local=self._is_local)
+        error = error_from_body(answer, body, partial(classify_refusal, is_local=self._is_local))
         error = replace(error, requests=answer.requests)
         return error, corrected(form, body) if answer.status in REFUSED else None
 

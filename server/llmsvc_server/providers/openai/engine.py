@@ -6,7 +6,8 @@ Source: docs/facts/providers.md 1.7: llama.cpp's `/health` is 503 while it loads
 import asyncio
 
 from llmsvc_server.providers.http.client import Upstream
-from llmsvc_server.providers.openai.refused import OK, refusal
+from llmsvc_server.providers.openai.errors import classify_local_refusal
+from llmsvc_server.providers.shared.refusal import OK, error_from_response
 
 ASKED_EVERY_S = 1.0
 _LOADING = 503
@@ -38,6 +39,6 @@ async def _is_loading(origin: Upstream) -> bool:
             return True
         if answer.status == OK or answer.status in _NO_SUCH_PLACE:
             return False
-        raise await refusal(answer, is_local=True)
+        raise await error_from_response(answer, classify_local_refusal)
     finally:
         answer.close()

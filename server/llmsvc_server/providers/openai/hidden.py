@@ -18,9 +18,10 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.http.unfinished import Tails
-from llmsvc_server.providers.openai.refused import OK, refusal
+from llmsvc_server.providers.openai.errors import classify_local_refusal
 from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES
 from llmsvc_server.providers.shared.model_names import ending, parse
+from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import MOST_REMOTE
 from llmsvc_server.providers.shared.tags import Entry, read_tags
 from llmsvc_server.providers.shared.untyped import UNREADABLE
@@ -164,7 +165,7 @@ async def _document(
         if answer.status in denials:
             return None
         if answer.status != OK:
-            raise await refusal(answer, is_local=True)
+            raise await error_from_response(answer, classify_local_refusal)
         if answer.content_type != "application/json":
             return None
         return await answer.read_all(most_bytes, tails)

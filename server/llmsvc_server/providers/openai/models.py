@@ -7,6 +7,7 @@ believed to be there.
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -16,13 +17,13 @@ from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
+from llmsvc_server.providers.openai.errors import classify_refusal
 from llmsvc_server.providers.openai.hidden import (
     HiddenOllama,
     ask_roots,
     hidden_ollama,
     ollama_identity,
 )
-from llmsvc_server.providers.openai.refused import OK, refusal
 from llmsvc_server.providers.shared.listing import (
     ENTRIES_AT_ONCE,
     MAX_LIST_BYTES,
@@ -30,6 +31,7 @@ from llmsvc_server.providers.shared.listing import (
     read_list,
 )
 from llmsvc_server.providers.shared.model_names import is_plain, looks_remote
+from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.shared.tags import is_elsewhere, is_told
 from llmsvc_server.providers.shared.untyped import UNREADABLE
@@ -238,7 +240,9 @@ class OpenaiModels:
             ProviderError: It does not.
         """
         if answer.status != OK:
-            error = await refusal(answer, is_local=bool(self._roots))
+            error = await error_from_response(
+                answer, partial(classify_refusal, is_local=bool(self._roots))
+            )
             if error.kind.rules.is_about_a_chat:
                 raise ProviderError(ErrorKind.MISCONFIGURED, status=answer.status)
             raise error

@@ -16,7 +16,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tail, Tails
 from llmsvc_server.providers.openai.errors import classify
-from llmsvc_server.providers.openai.refusals import has_error, said_in_answer
+from llmsvc_server.providers.openai.refusals import has_error, read_error
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
 from llmsvc_server.providers.openai.wire import Choice, Chunk, decode_chunk
 from llmsvc_server.providers.shared.ending import Ending, is_reason
@@ -245,7 +245,7 @@ class Reading:
             self._stop = choice.stop_reason
 
     def _meant(self, data: bytes) -> ProviderError:
-        return classify(said_in_answer(data), is_local=self._is_local)
+        return classify(read_error(data, is_local=self._is_local))
 
     def _reread(self, data: bytes, *, is_error: bool) -> Chunk | None:
         """Return what a strict decoder refused; None where nothing of it is content."""

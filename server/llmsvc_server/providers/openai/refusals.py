@@ -3,72 +3,58 @@
 Shapes: docs/facts/providers.md 1.6.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from enum import StrEnum
 
 from llmsvc_server.providers.openai import google
+from llmsvc_server.providers.shared.error_signal import ErrorSignal, Trait, read_signal
 from llmsvc_server.providers.shared.lenient import read_anything
-from llmsvc_server.providers.shared.overflows import Overflow, overflow_in
 from llmsvc_server.providers.shared.statuses import status_in
-from llmsvc_server.providers.shared.untyped import count_of, fields_of, text_of
+from llmsvc_server.providers.shared.untyped import fields_of, text_of
 
-MAX_REFUSAL_BYTES = 64 * 1024
-"""How much of a refusal's body is read. Cut JSON is no JSON, so a longer one says nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """A refusal, or an error inside an answer.
-
-    Attributes:
-        status: HTTP status, or what an error inside an answer tells as such; None without either.
-        codes: `code`, then Azure's inner one, where they are words, then Google's reasons.
-        kind: The error's `type`.
-        text: Its message in lower case.
-        param: The field it is about, in the provider's terms.
-        has_error: Whether the body has an error object, as every error inside an answer is one.
-        in_answer: Whether it came under 200.
-        is_overflow: Whether it has a server's words for a prompt that is too long.
-        has_reasons: Whether it tells why it refuses the content (OpenRouter's moderation).
-        context_length, input_tokens: Facts of an overflow.
-        retry_after_s: From the headers, else from Google's details.
-    """
-
-    status: int | None
-    codes: tuple[str, ...] = field(default=(), repr=False)
-    kind: str = field(default="", repr=False)
-    text: str = field(default="", repr=False)
-    param: str = field(default="", repr=False)
-    has_error: bool = False
-    in_answer: bool = False
-    is_overflow: bool = False
-    has_reasons: bool = False
-    context_length: int | None = None
-    input_tokens: int | None = None
-    retry_after_s: float | None = None
+_FIELDS = (
+    "model|messages|stream|stream_options|max_completion_tokens|max_tokens|store|temperature|top_p|"
+    "frequency_penalty|presence_penalty|seed|stop|top_k|min_p|repeat_penalty|repetition_penalty"
+)
+_PARAM = re.compile(rf"(?:{_FIELDS})(?:\.(?:role|content|include_usage)|\.?\[?\d{{1,6}}\]?)*")
+"""A field that we send, or a part of one. In anything else a provider could quote the prompt."""
 
 
-def said(status: int, body: bytes, *, retry_after_s: float | None = None) -> Said:
+class OpenaiTrait(StrEnum):
+    """What a refusal or an error is, of such providers' own."""
+
+    LOCAL = "local"
+    """It comes from an engine in the operator's network."""
+    REASONS = "reasons"
+    """It tells why it refuses the content (OpenRouter's moderation)."""
+
+
+def read_refusal(
+    status: int, body: bytes, retry_after_s: float | None = None, *, is_local: bool = False
+) -> ErrorSignal:
     """Return what a refusal says.
 
     Args:
         status: Its HTTP status.
         body: Its body. Anything may be in it.
         retry_after_s: From its headers.
+        is_local: Whether the provider is in the operator's network.
     """
-    return _said(status, _decoded(body), retry_after_s=retry_after_s)
+    return _read(status, _decoded(body), set(), is_local=is_local, retry_after_s=retry_after_s)
 
 
-def said_in_answer(data: bytes) -> Said:
+def read_error(data: bytes, *, is_local: bool = False) -> ErrorSignal:
     """Return what an error inside an answer under 200 says.
 
     Args:
         data: The event's data, or the whole body. Anything may be in it.
+        is_local: Whether the provider is in the operator's network.
     """
     document = _decoded(data)
     # In an event whose name alone makes it an error, the data are the error.
     status = status_in(fields_of(_error_in(document)), fields_of(document))
-    return _said(status, document, in_answer=True)
+    return _read(status, document, {Trait.IN_ANSWER, Trait.ERROR}, is_local=is_local)
 
 
 def has_error(data: bytes) -> bool:
@@ -76,30 +62,30 @@ def has_error(data: bytes) -> bool:
     return bool(_error_in(_decoded(data)))
 
 
-def _said(
+def _read(
     status: int | None,
     document: object,
+    traits: set[str],
     *,
-    in_answer: bool = False,
+    is_local: bool,
     retry_after_s: float | None = None,
-) -> Said:
+) -> ErrorSignal:
     error = fields_of(_error_in(document))
     fields = error or fields_of(document)  # beside a message that stands alone
-    texts = list(_texts(document))
-    overflow = overflow_in(*texts)
-    told = overflow or Overflow()
-    return Said(
-        status=status,
-        codes=tuple(_codes(fields)),
-        kind=text_of(fields.get("type")),
-        text=next(iter(texts), ""),
-        param=text_of(fields.get("param")),
-        has_error=in_answer or bool(error),
-        in_answer=in_answer,
-        is_overflow=overflow is not None,
-        has_reasons=bool(fields_of(fields.get("metadata")).get("reasons")),
-        context_length=told.context_length or count_of(fields.get("n_ctx")) or None,
-        input_tokens=count_of(fields.get("n_prompt_tokens")) or told.input_tokens,
+    if error:
+        traits.add(Trait.ERROR)
+    if is_local:
+        traits.add(OpenaiTrait.LOCAL)
+    if fields_of(fields.get("metadata")).get("reasons"):
+        traits.add(OpenaiTrait.REASONS)
+    param = text_of(fields.get("param"))
+    return read_signal(
+        status,
+        fields,
+        _texts(document),
+        codes=_codes(fields),
+        param=param if _PARAM.fullmatch(param) else "",
+        traits=traits,
         retry_after_s=google.retry_delay_s(error) if retry_after_s is None else retry_after_s,
     )
 

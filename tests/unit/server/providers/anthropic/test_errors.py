@@ -6,7 +6,8 @@ import pytest
 
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.errors import classify
-from llmsvc_server.providers.anthropic.refusals import said
+from llmsvc_server.providers.anthropic.refusals import read_error, read_refusal
+from llmsvc_server.providers.shared.error_signal import ErrorSignal
 from tests.fakes.anthropic_stage import encode, error_of
 
 PAGE = b"<html><body>cloudflare</body></html>"
@@ -17,6 +18,11 @@ TOO_MUCH = (
     "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input"
 )
 SPENT = {"error_code": "enforced_spend_limit_reached"}
+
+
+def signal_of(status: int | None, body: bytes) -> ErrorSignal:
+    """Return what a refusal says, or an error under 200 where there is no status."""
+    return read_error(body) if status is None else read_refusal(status, body)
 
 
 def error(kind: str, text: str = "upstream words", **extra: object) -> bytes:
@@ -93,7 +99,7 @@ INVALID = error("invalid_request_error")
 def test_knows_what_a_refusal_means(
     row: str, expected: ErrorKind, status: int | None, body: bytes
 ) -> None:
-    failure = classify(said(status, body))
+    failure = classify(signal_of(status, body))
 
     assert (row, expected, status) == (failure.row, failure.kind, failure.status)
 
@@ -112,7 +118,7 @@ def test_knows_what_a_refusal_means(
     ],
 )
 def test_repeats_a_code_of_the_upstream_only_if_it_is_listed(code: str, body: bytes) -> None:
-    assert code == classify(said(400, body)).code
+    assert code == classify(read_refusal(400, body)).code
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_repeats_a_code_of_the_upstream_only_if_it_is_listed(code: str, body: by
     ],
 )
 def test_reads_the_numbers_of_an_overflow(text: str, expected: tuple[int | None, ...]) -> None:
-    failure = classify(said(400, error("invalid_request_error", text)))
+    failure = classify(read_refusal(400, error("invalid_request_error", text)))
 
     assert expected == (failure.input_tokens, failure.context_length)
 
@@ -144,11 +150,11 @@ def test_reads_the_numbers_of_an_overflow(text: str, expected: tuple[int | None,
     ],
 )
 def test_takes_a_proxys_number_in_an_answer_for_a_status(told: bytes, expected: ErrorKind) -> None:
-    assert expected is classify(said(None, told)).kind
+    assert expected is classify(read_error(told)).kind
 
 
 def test_says_when_to_come_back() -> None:
-    assert 7.0 == classify(said(529, b"", retry_after_s=7.0)).retry_after_s
+    assert 7.0 == classify(read_refusal(529, b"", retry_after_s=7.0)).retry_after_s
 
 
 @pytest.mark.parametrize(
@@ -162,11 +168,13 @@ def test_says_when_to_come_back() -> None:
 )
 @pytest.mark.parametrize("status", [400, 404, 500, 599, None])
 def test_makes_something_of_any_body(status: int | None, body: bytes) -> None:
-    assert status == classify(said(status, body)).status
+    assert status == classify(signal_of(status, body)).status
 
 
 def test_repeats_no_word_of_the_upstream() -> None:
-    told = said(400, error("secret_error", "secret prompt", details={"error_code": "secret"}))
+    told = read_refusal(
+        400, error("secret_error", "secret prompt", details={"error_code": "secret"})
+    )
     failure = classify(told)
 
     assert "secret" not in f"{told!r} {failure!r} {failure} {vars(failure)}"

@@ -9,7 +9,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.errors import classify
-from llmsvc_server.providers.ollama.refusals import said, said_in_line
+from llmsvc_server.providers.ollama.refusals import read_error_line, read_refusal
 from tests.fakes.recordings import VERSIONS, cases, recording
 from tests.unit.server.providers.ollama.failing import (
     PAGE,
@@ -156,7 +156,7 @@ def verdict(failure: ProviderError) -> tuple[str, ErrorKind]:
 def test_knows_what_a_refusal_means(
     row: str, expected: ErrorKind, status: int, body: bytes
 ) -> None:
-    failure = classify(said(status, body))
+    failure = classify(read_refusal(status, body))
 
     assert (row, expected) == verdict(failure)
     assert status == failure.status
@@ -165,8 +165,8 @@ def test_knows_what_a_refusal_means(
 def test_knows_an_engine_that_died_from_one_that_failed() -> None:
     died = error("model runner has unexpectedly stopped: failed to load")
 
-    assert classify(said(500, died)).engine_died
-    assert not classify(said(500, error("something else"))).engine_died
+    assert classify(read_refusal(500, died)).engine_died
+    assert not classify(read_refusal(500, error("something else"))).engine_died
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_knows_an_engine_that_died_from_one_that_failed() -> None:
     ],
 )
 def test_knows_what_an_error_under_200_means(row: str, expected: ErrorKind, told: object) -> None:
-    assert (row, expected) == verdict(classify(said_in_line(told, of_cloud=False)))
+    assert (row, expected) == verdict(classify(read_error_line(told, of_cloud=False)))
 
 
 # Case -> row; two rows where the versions differ.
@@ -262,11 +262,11 @@ def test_knows_what_each_recorded_refusal_means(version: str, case: str) -> None
     recorded = recording(version, case)
     *_, expected = RECORDED[case].split()[: 1 + VERSIONS.index(version)]
 
-    assert expected == classify(said(recorded.status, recorded.body)).row
+    assert expected == classify(read_refusal(recorded.status, recorded.body)).row
 
 
 def test_reads_the_numbers_of_an_overflow() -> None:
-    failure = classify(said(HTTPStatus.BAD_REQUEST, WINDOW))
+    failure = classify(read_refusal(HTTPStatus.BAD_REQUEST, WINDOW))
 
     assert (4096, 5000) == (failure.context_length, failure.input_tokens)
 
@@ -275,11 +275,11 @@ def test_reads_the_numbers_of_an_overflow() -> None:
 def test_takes_no_number_from_an_overflow_that_cannot_be_one(number: str) -> None:
     inner = f'{{"error":{{"type":"exceed_context_size_error","n_ctx":{number}}}}}'
 
-    assert classify(said(HTTPStatus.BAD_REQUEST, error(inner))).context_length is None
+    assert classify(read_refusal(HTTPStatus.BAD_REQUEST, error(inner))).context_length is None
 
 
 def test_says_when_to_come_back() -> None:
-    assert 7.0 == classify(said(429, b"", retry_after_s=7.0)).retry_after_s
+    assert 7.0 == classify(read_refusal(429, b"", retry_after_s=7.0)).retry_after_s
 
 
 @pytest.mark.parametrize(
@@ -292,11 +292,11 @@ def test_says_when_to_come_back() -> None:
 )
 @pytest.mark.parametrize("status", [400, 404, 500, 599])
 def test_makes_something_of_any_body(status: int, body: bytes) -> None:
-    assert classify(said(status, body)).status == status
+    assert classify(read_refusal(status, body)).status == status
 
 
 def test_repeats_no_word_of_the_upstream() -> None:
-    told = said(500, error("secret-prompt: /var/lib/x"))
+    told = read_refusal(500, error("secret-prompt: /var/lib/x"))
     failure = classify(told)
 
     assert "secret" not in f"{told!r} {failure!r} {failure} {vars(failure)}"

@@ -9,7 +9,7 @@ from llmsvc_server.errors import (
 )
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.errors import ROWS, classify
-from llmsvc_server.providers.openai.refusals import said
+from llmsvc_server.providers.openai.refusals import read_refusal
 
 CANARY = "Xylophon-4711"
 PAGE = b"<html><body>nginx</body></html>"
@@ -25,7 +25,7 @@ def verdict(
     status: int, refusal: bytes, *, is_local: bool = False, wait_s: float | None = None
 ) -> ProviderError:
     """Return what a refusal means."""
-    return classify(said(status, refusal, retry_after_s=wait_s), is_local=is_local)
+    return classify(read_refusal(status, refusal, retry_after_s=wait_s, is_local=is_local))
 
 
 KEEPS = "The number of tokens to keep from the initial prompt is greater than the context length"
@@ -241,4 +241,4 @@ def test_passes_no_word_of_the_upstream_on(status: int) -> None:
     failure = verdict(status, refusal)
 
     assert CANARY not in f"{failure!r} {failure} {failure.args} {vars(failure)}"
-    assert CANARY not in repr(said(status, refusal))
+    assert CANARY not in repr(read_refusal(status, refusal))
