@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from llmsvc_server.config.keys import ENTRIES, environment_name, keys, sections
-from llmsvc_server.config.words import allowed, written
+from llmsvc_server.config.words import describe_allowed, format_value
 
 TARGET = Path("docs/configuration.md")
 
@@ -146,7 +146,7 @@ def default_of(field: FieldInfo) -> str:
         return str(extra["x-default"])
     if field.default is PydanticUndefined:
         raise LookupError(f"no default is told for: {field.description}")
-    value = f"[{', '.join(field.default)}]" if field.default == () else written(field.default)
+    value = f"[{', '.join(field.default)}]" if field.default == () else format_value(field.default)
     return f"`{value}`"
 
 
@@ -154,7 +154,7 @@ def row(path: tuple[str, ...], field: FieldInfo) -> str:
     """Return one setting as a row of its table."""
     cells = (
         f"`{path[-1]}`",
-        allowed(field),
+        describe_allowed(field),
         default_of(field),
         f"`{environment_name(path)}`",
         field.description or "",

@@ -25,7 +25,7 @@ EXIT_OK = 0
 EXIT_NO_ROOM = 1
 EXIT_CONFIGURATION = 2
 EXIT_INTERRUPTED = 130
-MOST_PROBLEMS = 50
+MAX_PROBLEMS = 50
 
 GRPC_PRESETS = {
     # Its core writes lines of its own about what we tell better.
@@ -132,7 +132,7 @@ def _parser() -> "argparse.ArgumentParser":
 
 
 def _serve(config_path: str | None, environ: Mapping[str, str]) -> int:
-    loaded = _loaded(config_path, environ)
+    loaded = _load(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
     import asyncio  # noqa: PLC0415  see the module's docstring
@@ -149,7 +149,7 @@ def _serve(config_path: str | None, environ: Mapping[str, str]) -> int:
 
 
 def _check(config_path: str | None, environ: Mapping[str, str], *, strict: bool = False) -> int:
-    loaded = _loaded(config_path, environ)
+    loaded = _load(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
     from llmsvc_server.app.open_files import (  # noqa: PLC0415  see the module's docstring
@@ -172,7 +172,7 @@ def _check_strictly(config_path: str | None, environ: Mapping[str, str]) -> int:
 
 
 def _show(config_path: str | None, environ: Mapping[str, str]) -> int:
-    loaded = _loaded(config_path, environ)
+    loaded = _load(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
     from llmsvc_server.config.show import show  # noqa: PLC0415  see the module's docstring
@@ -183,13 +183,13 @@ def _show(config_path: str | None, environ: Mapping[str, str]) -> int:
 def _address(
     config_path: str | None, environ: Mapping[str, str], *, of_health: bool = False
 ) -> int:
-    loaded = _loaded(config_path, environ)
+    loaded = _load(config_path, environ)
     if loaded is None:
         return EXIT_CONFIGURATION
-    from llmsvc_server.config.addresses import reached_at  # noqa: PLC0415  see above
+    from llmsvc_server.config.addresses import probe_address  # noqa: PLC0415  see above
 
     server = loaded.settings.server
-    return _answer(reached_at((of_health and server.health_listen) or server.listen))
+    return _answer(probe_address((of_health and server.health_listen) or server.listen))
 
 
 def _health_address(config_path: str | None, environ: Mapping[str, str]) -> int:
@@ -206,7 +206,7 @@ def _version(_config_path: str | None, _environ: Mapping[str, str]) -> int:
     return _answer(VERSION)
 
 
-def _loaded(config_path: str | None, environ: Mapping[str, str]) -> "Loaded | None":
+def _load(config_path: str | None, environ: Mapping[str, str]) -> "Loaded | None":
     """Return the settings, or None after telling what is wrong with them."""
     from llmsvc_server.config.problems import ConfigInvalid  # noqa: PLC0415  see above
     from llmsvc_server.config.sources import load  # noqa: PLC0415  the same
@@ -215,9 +215,9 @@ def _loaded(config_path: str | None, environ: Mapping[str, str]) -> "Loaded | No
         return load(config_path, environ)
     except ConfigInvalid as error:
         lines = [str(problem) for problem in error.problems]
-        left_out = len(lines) - MOST_PROBLEMS
+        left_out = len(lines) - MAX_PROBLEMS
         if left_out > 0:
-            lines[MOST_PROBLEMS:] = [f"{left_out} more problems"]
+            lines[MAX_PROBLEMS:] = [f"{left_out} more problems"]
         _complain(*lines)
         return None
 

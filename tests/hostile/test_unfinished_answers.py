@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.config.memory import MOST_UNFINISHED_BYTES, UNFINISHED_FACTOR
+from llmsvc_server.config.memory import MAX_UNFINISHED_BYTES, UNFINISHED_FACTOR
 from tests.contract.told import told
 from tests.fakes.eventually import eventually
 from tests.fakes.raw_answers import JSON, MODEL, NDJSON, SSE, response, tags
@@ -119,7 +119,7 @@ async def end_of(channel: grpc.aio.Channel, provider: str) -> str:
 async def test_what_has_no_end_takes_no_more_than_its_place(
     tmp_path: Path, figures: Figures
 ) -> None:
-    most = MOST_UNFINISHED_BYTES * UNFINISHED_FACTOR / MIB
+    most = MAX_UNFINISHED_BYTES * UNFINISHED_FACTOR / MIB
     upstreams = Upstreams()
     ends: dict[str, Counter[str]] = {}
     async with (

@@ -14,7 +14,7 @@ from llmsvc_server.app.tasks import Background
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.config.memory import (
     HELD_FACTOR,
-    MOST_UNFINISHED_BYTES,
+    MAX_UNFINISHED_BYTES,
     REQUEST_FACTOR,
     UNFINISHED_FACTOR,
     memory_of,
@@ -137,7 +137,7 @@ async def build(
     """
     clock = time.monotonic  # uvloop's counts milliseconds, and stands still within a turn
     background = Background()
-    unfinished = Unfinished(MOST_UNFINISHED_BYTES)
+    unfinished = Unfinished(MAX_UNFINISHED_BYTES)
     providers = await build_providers(
         settings,
         stack,
@@ -233,7 +233,7 @@ def _arrivals(
 ) -> Arrivals:
     memory, resident = memory_of(settings), Resident(clock)
     return Arrivals(
-        max_arriving=memory.most_arriving,
+        max_arriving=memory.max_arriving,
         is_memory_short=lambda: resident.exceeds(
             memory.at_rest_bytes
             + admission.request_bytes * REQUEST_FACTOR

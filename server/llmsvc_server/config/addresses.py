@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
 
-from llmsvc_server.config.section import Expected, refused
+from llmsvc_server.config.section import Expected, value_error
 
 _LISTEN_WORDS = "HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one"
 _OLLAMA_WORDS = "an address such as http://localhost:11434"
@@ -53,19 +53,19 @@ def split_listen(text: str) -> tuple[str, int]:
     """
     host, colon, port = text.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT:
-        raise refused("has no port from 0 to 65535 at its end", f"write {_LISTEN_WORDS}")
+        raise value_error("has no port from 0 to 65535 at its end", f"write {_LISTEN_WORDS}")
     if not host:
-        raise refused("names no host", f"write 0.0.0.0:{port} to listen on every address")
+        raise value_error("names no host", f"write 0.0.0.0:{port} to listen on every address")
     if host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1]):
         return host[1:-1], int(port)
     if _is_ipv6(host):
-        raise refused("is an IPv6 address without brackets", f"write [{host}]:{port}")
+        raise value_error("is an IPv6 address without brackets", f"write [{host}]:{port}")
     if not _is_host(host):
-        raise refused("names no host", f"write {_LISTEN_WORDS}")
+        raise value_error("names no host", f"write {_LISTEN_WORDS}")
     return host, int(port)
 
 
-def reached_at(listen: str) -> str:
+def probe_address(listen: str) -> str:
     """Return where this machine reaches a listener: its address, or loopback if it takes every one."""
     host, port = split_listen(listen)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
@@ -87,12 +87,12 @@ def host_of(url: str) -> str:
     return (urlsplit(url).hostname or "").rstrip(".")
 
 
-def _checked_listen(text: str) -> str:
+def _check_listen(text: str) -> str:
     split_listen(text)
     return text
 
 
-def _root(text: str, *, words: str, endpoints: re.Pattern[str]) -> str:
+def _check_root(text: str, *, words: str, endpoints: re.Pattern[str]) -> str:
     """Return an upstream's root without a slash at its end.
 
     An address that ends in an endpoint is refused rather than cut: manuals give such addresses for
@@ -104,40 +104,40 @@ def _root(text: str, *, words: str, endpoints: re.Pattern[str]) -> str:
         endpoints: Ends of a path that the server adds by itself.
     """
     if not _URL_CHARACTERS.fullmatch(text) or "\\" in text:
-        raise refused("holds characters that no address has", f"write {words}")
+        raise value_error("holds characters that no address has", f"write {words}")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise refused("is not an address", f"write {words}") from None
+        raise value_error("is not an address", f"write {words}") from None
     if parts.scheme not in {"http", "https"}:
         is_quoted = text[0] in "\"'`"
         what = (
             "stands in quotation marks" if is_quoted else "does not start with http:// or https://"
         )
-        raise refused(what, f"write {words}")
+        raise value_error(what, f"write {words}")
     if "@" in parts.netloc:
-        raise refused("carries a user name or password", "remove it: logs would show it")
+        raise value_error("carries a user name or password", "remove it: logs would show it")
     if "?" in text or "#" in text:
-        raise refused("has a query or a fragment", "end it before the ? or #")
+        raise value_error("has a query or a fragment", "end it before the ? or #")
     _check_host(parts, port, words)
     path = parts.path.rstrip("/")
     root = f"{parts.scheme}://{parts.netloc}"
     if endpoint := endpoints.search(path):
         what = f"ends in {endpoint[0]}, and the server adds the path itself"
-        raise refused(what, f"write {root}{path[: endpoint.start()]}")
+        raise value_error(what, f"write {root}{path[: endpoint.start()]}")
     return f"{root}{path}"
 
 
 def _check_host(parts: SplitResult, port: int | None, words: str) -> None:
     """Return if an address names somebody who can be asked."""
     if port == 0 or not _has_host(parts):
-        raise refused("names no host or no usable port", f"write {words}")
+        raise value_error("names no host or no usable port", f"write {words}")
     if _is_unspecified(parts.hostname or ""):
         own = "[::1]" if parts.netloc.startswith("[") else "127.0.0.1"
         place = own if port is None else f"{own}:{port}"
         what = "is where a server listens on every address, and none that can be asked"
-        raise refused(what, f"write {parts.scheme}://{place}{parts.path}")
+        raise value_error(what, f"write {parts.scheme}://{place}{parts.path}")
 
 
 def _is_unspecified(host: str) -> bool:
@@ -154,19 +154,19 @@ def _has_host(parts: SplitResult) -> bool:
     return _is_ipv6(host) if parts.netloc.startswith("[") else _is_host(host)
 
 
-ListenAddress = Annotated[str, AfterValidator(_checked_listen), Expected(_LISTEN_WORDS)]
+ListenAddress = Annotated[str, AfterValidator(_check_listen), Expected(_LISTEN_WORDS)]
 OllamaUrl = Annotated[
     str,
-    AfterValidator(partial(_root, words=_OLLAMA_WORDS, endpoints=_OLLAMA_PATHS)),
+    AfterValidator(partial(_check_root, words=_OLLAMA_WORDS, endpoints=_OLLAMA_PATHS)),
     Expected(_OLLAMA_WORDS),
 ]
 OpenaiUrl = Annotated[
     str,
-    AfterValidator(partial(_root, words=_OPENAI_WORDS, endpoints=_OPENAI_PATHS)),
+    AfterValidator(partial(_check_root, words=_OPENAI_WORDS, endpoints=_OPENAI_PATHS)),
     Expected(_OPENAI_WORDS),
 ]
 AnthropicUrl = Annotated[
     str,
-    AfterValidator(partial(_root, words=_ANTHROPIC_WORDS, endpoints=_ANTHROPIC_PATHS)),
+    AfterValidator(partial(_check_root, words=_ANTHROPIC_WORDS, endpoints=_ANTHROPIC_PATHS)),
     Expected(_ANTHROPIC_WORDS),
 ]

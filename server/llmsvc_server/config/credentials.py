@@ -36,11 +36,11 @@ def read_keys(
         place = asked_for_at = (*ENTRIES, name, "api_key")
         if source := entry.api_key_file:
             asked_for_at = (*ENTRIES, name, "api_key_file")
-            key, what, remedy = _from_file(source)
+            key, what, remedy = _read_key(source)
             blamed = where(asked_for_at)
         else:
             source = blamed = entry.key_variable
-            key, what, remedy = _checked(environ.get(source, ""))
+            key, what, remedy = _check(environ.get(source, ""))
         if what:
             dotted = ".".join(asked_for_at)
             problems.append(Problem(where=blamed, path=dotted, what=what, remedy=remedy))
@@ -50,7 +50,7 @@ def read_keys(
     return Source(values=values, origins=origins, places=origins, problems=tuple(problems))
 
 
-def _from_file(path: str) -> tuple[str, str, str]:
+def _read_key(path: str) -> tuple[str, str, str]:
     """Return a file's key, or "" with what is wrong and the remedy."""
     try:
         text = read_bytes(path, _MAX_BYTES).decode()
@@ -59,13 +59,13 @@ def _from_file(path: str) -> tuple[str, str, str]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return "", f"{path} can't be read: {reason}", _ALONE
-    key, what, remedy = _checked(text)
+    key, what, remedy = _check(text)
     if what:
         return "", f"{path} {what}", remedy
     return (key, "", "") if key else ("", f"{path} is empty", _ALONE)
 
 
-def _checked(text: str) -> tuple[str, str, str]:
+def _check(text: str) -> tuple[str, str, str]:
     try:
         return clean_key(text) or "", "", ""
     except PydanticCustomError as error:

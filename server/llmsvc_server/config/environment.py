@@ -22,7 +22,7 @@ from llmsvc_server.config.keys import (
 from llmsvc_server.config.merged import Source
 from llmsvc_server.config.problems import Problem
 from llmsvc_server.config.providers import PROVIDER_KINDS
-from llmsvc_server.config.words import whole
+from llmsvc_server.config.words import escape_halves
 
 CONFIG_FILE = "LLMSVC_CONFIG"
 """Variable that names the configuration file."""
@@ -74,22 +74,22 @@ def read_environment(environ: Mapping[str, str]) -> Source:
         field = find(path)
         if field is None or name != environment_name(path):
             if not is_service_link(name, text):
-                problems.append(_unknown(name, path))
+                problems.append(_unknown_problem(name, path))
             continue
         shape = list if is_list(field) else dict if is_map(field) else None
         if shape is None and _QUOTED.fullmatch(text):
-            problems.append(_quoted(name, path))
+            problems.append(_quotation_problem(name, path))
             continue
-        value = _plain(text) if shape is None else _json(text, shape)
+        value = _parse_plain(text) if shape is None else _parse_json(text, shape)
         if isinstance(value, _NotInShape):
-            problems.append(_not_json(name, path, field))
+            problems.append(_json_problem(name, path, field))
             continue
         values[path] = value
         names[path] = name
     return Source(values=values, origins=names, places=names, problems=tuple(problems))
 
 
-def _quoted(name: str, path: Path) -> Problem:
+def _quotation_problem(name: str, path: Path) -> Problem:
     what = "stands in quotation marks, which belong to the value here"
     remedy = "write it without them: docker --env-file keeps them, unlike a shell"
     return Problem(where=name, path=".".join(path), what=what, remedy=remedy)
@@ -99,7 +99,7 @@ class _NotInShape:
     """Marks a value that is not the JSON it has to be, where None is a value too."""
 
 
-def _json(value: str, shape: type) -> object:
+def _parse_json(value: str, shape: type) -> object:
     try:
         parsed: object = json.loads(value)
     except (ValueError, RecursionError):
@@ -107,18 +107,18 @@ def _json(value: str, shape: type) -> object:
     return parsed if isinstance(parsed, shape) else _NotInShape()
 
 
-def _plain(value: str) -> str | None:
-    return None if value in {"null", "~"} else whole(value)
+def _parse_plain(value: str) -> str | None:
+    return None if value in {"null", "~"} else escape_halves(value)
 
 
-def _not_json(name: str, path: Path, field: FieldInfo) -> Problem:
+def _json_problem(name: str, path: Path, field: FieldInfo) -> Problem:
     what = "not a list in JSON" if is_list(field) else "not a map in JSON"
     example = json.dumps(next(iter(field.examples or ()), None))
     remedy = f"write for example {name}='{example}'"
     return Problem(where=name, path=".".join(path), what=what, remedy=remedy)
 
 
-def _unknown(name: str, path: Path) -> Problem:
+def _unknown_problem(name: str, path: Path) -> Problem:
     if path in sections() or path[:-1] == ENTRIES or path == ENTRIES:
         what = "a group of settings, which no variable sets as a whole"
         return Problem(where=name, path="", what=what, remedy=f"set {_below(path)}")

@@ -4,12 +4,12 @@ import stat
 from pathlib import Path
 
 
-def read_bytes(path: str, most_bytes: int) -> bytes:
+def read_bytes(path: str, max_bytes: int) -> bytes:
     """Return all that a file or pipe holds.
 
     Args:
         path: Names it.
-        most_bytes: It may not hold more.
+        max_bytes: It may not hold more.
 
     Raises:
         OSError: It can't be read.
@@ -24,7 +24,7 @@ def read_bytes(path: str, most_bytes: int) -> bytes:
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
         raise ValueError("it is not a file")
     with file.open("rb") as stream:
-        data = stream.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise ValueError(f"it has more than {most_bytes} bytes")
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"it has more than {max_bytes} bytes")
     return data

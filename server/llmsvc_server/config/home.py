@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, refused
+from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, value_error
 from llmsvc_server.providers.http.networks import (
     Networks,
     as_dialled,
@@ -20,40 +20,40 @@ from llmsvc_server.providers.http.networks import (
 )
 
 _WORDS = "a range of addresses such as 100.64.0.0/10"
-_MOST_IPV4 = 2**26
-_MOST_IPV6 = 2**112
+_MAX_IPV4 = 2**26
+_MAX_IPV6 = 2**112
 """Addresses that may count as one operator's own: four blocks of /8, a 64th of all; a /16.
 
 Hardly anybody has been given as many, and no list that means the internet is as short.
 """
 
 
-def _checked_network(text: str) -> str:
+def _check_network(text: str) -> str:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise refused("is no range of addresses", f"write {_WORDS}") from None
+        raise value_error("is no range of addresses", f"write {_WORDS}") from None
     if "/" in text and str(network) != str(ipaddress.ip_interface(text)):
-        raise refused("is an address inside of a range", f"write {network}")
+        raise value_error("is an address inside of a range", f"write {network}")
     if meant := mapped_ipv4(network):
-        raise refused("is IPv4 in the form of IPv6, which is dialled as IPv4", f"write {meant}")
+        raise value_error("is IPv4 in the form of IPv6, which is dialled as IPv4", f"write {meant}")
     if hands_out_credentials(network):
         what = "holds addresses at which clouds hand out credentials"
-        raise refused(what, "remove it: no local provider is there")
+        raise value_error(what, "remove it: no local provider is there")
     return str(network)
 
 
-def _checked_together(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _check_together(texts: tuple[str, ...]) -> tuple[str, ...]:
     ipv4, ipv6 = beyond_home(texts)
-    if ipv4 > _MOST_IPV4 or ipv6 > _MOST_IPV6:
+    if ipv4 > _MAX_IPV4 or ipv6 > _MAX_IPV6:
         what = "hold more of the internet together than an operator's own networks do"
         remedy = "name those in which the servers stand, at most four times /8 and one /16 of IPv6"
-        raise refused(what, remedy)
+        raise value_error(what, remedy)
     return texts
 
 
 LocalNetworks = Annotated[
-    tuple[Annotated[str, AfterValidator(_checked_network)], ...],
+    tuple[Annotated[str, AfterValidator(_check_network)], ...],
     BeforeValidator(blank_is_empty),
     Field(
         max_length=64,
@@ -63,12 +63,12 @@ LocalNetworks = Annotated[
         " hands out credentials.",
         examples=[["100.64.0.0/10"]],
     ),
-    AfterValidator(_checked_together),
+    AfterValidator(_check_together),
     Expected("a list of ranges of addresses such as [100.64.0.0/10]"),
 ]
 
 
-def foreign(urls: Mapping[tuple[str, ...], str], networks: Sequence[str]) -> Iterator[Misfit]:
+def find_foreign(urls: Mapping[tuple[str, ...], str], networks: Sequence[str]) -> Iterator[Misfit]:
     """Yield what is wrong with addresses of a local provider, each with its place.
 
     A host that is a name is not looked up: the connector does that.
@@ -84,7 +84,10 @@ def foreign(urls: Mapping[tuple[str, ...], str], networks: Sequence[str]) -> Ite
             continue
         if hands_out_credentials(ipaddress.ip_network(ip)):
             what = "is an address at which clouds hand out credentials"
-            yield place, refused(what, "write the provider's own address")
+            yield place, value_error(what, "write the provider's own address")
         else:
             what = "lies outside of the operator's network"
-            yield place, refused(what, f"if {ip} is the operator's own, add it to local_networks")
+            yield (
+                place,
+                value_error(what, f"if {ip} is the operator's own, add it to local_networks"),
+            )

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import override
 
 from llmsvc_server.config.entry import Behind, EntrySettings
-from llmsvc_server.config.section import Expected, Misfit, is_blank, refuse, refused
+from llmsvc_server.config.section import Expected, Misfit, is_blank, refuse, value_error
 
 DAY_S = 86_400
 COLD_S = 300.0
@@ -25,7 +25,7 @@ Temperature = Annotated[
 ]
 
 
-def _blank_is_no_alias(given: object) -> object:
+def _drop_blank_aliases(given: object) -> object:
     return {} if is_blank(given) else given
 
 
@@ -34,7 +34,7 @@ Aliases = Annotated[
         Annotated[str, Field(pattern=r"^[!-~]{1,256}$")],
         Annotated[str, Field(pattern=r"^[!-~]{1,256}$")],
     ],
-    BeforeValidator(_blank_is_no_alias),
+    BeforeValidator(_drop_blank_aliases),
     Field(
         max_length=1_000,
         description="Model that a request names -> model that runs here instead; `*` stands for"
@@ -145,11 +145,11 @@ class HostedSettings(EntrySettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if errors := list(self._misfits()):
+        if errors := list(self._find_misfits()):
             refuse(errors)
         return self
 
-    def _misfits(self) -> Iterator[Misfit]:
+    def _find_misfits(self) -> Iterator[Misfit]:
         """Yield what does not go with another setting."""
         yield from ()
 
@@ -159,4 +159,4 @@ def cold_misfits(cold_s: float, first_token_s: float) -> Iterator[Misfit]:
     if cold_s < first_token_s:
         what = "is less than the limit for a model that is in memory already"
         remedy = f"give at least {first_token_s:g}, or lower first_token_timeout_s"
-        yield ("cold_timeout_s",), refused(what, remedy)
+        yield ("cold_timeout_s",), value_error(what, remedy)

@@ -9,9 +9,9 @@ from typing_extensions import override
 from llmsvc_server.config.addresses import host_of
 from llmsvc_server.config.entry import Behind
 from llmsvc_server.config.hosted import HostedSettings
-from llmsvc_server.config.section import Expected, refused
+from llmsvc_server.config.section import Expected, value_error
 
-_LONGEST_KEY = 8_192
+_MAX_KEY_LENGTH = 8_192
 _QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 _NO_KEYS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -42,28 +42,28 @@ def clean_key(text: str) -> str | None:
         PydanticCustomError: No key looks so. It does not quote it.
     """
     key = text.strip()
-    if len(key) > _LONGEST_KEY:
-        raise refused(*_NO_KEYS[-1][1].split("; ", 1))
+    if len(key) > _MAX_KEY_LENGTH:
+        raise value_error(*_NO_KEYS[-1][1].split("; ", 1))
     for pattern, words in _NO_KEYS:
         if pattern.fullmatch(key):
-            raise refused(*words.split("; ", 1))
+            raise value_error(*words.split("; ", 1))
     return key or None
 
 
-def _checked_key(given: object) -> object:
+def _check_key(given: object) -> object:
     return clean_key(given) if isinstance(given, str) else given
 
 
-def _checked_path(text: str) -> str:
+def _check_path(text: str) -> str:
     # A key that was written here by mistake has no slash, and so is never told to anybody.
     if not text.startswith("/") or not text.isprintable():
-        raise refused("is no absolute path", "write a path such as /run/secrets/openai_api_key")
+        raise value_error("is no absolute path", "write a path such as /run/secrets/openai_api_key")
     return text
 
 
 ApiKey = Annotated[
     SecretStr | None,
-    BeforeValidator(_checked_key),
+    BeforeValidator(_check_key),
     Expected("a key as the vendor gave it, or null"),
     Field(
         description="Key for the provider. Better kept out of this file: see `api_key_file`. It is"
@@ -80,7 +80,7 @@ class KeyedSettings(HostedSettings):
 
     api_key: Annotated[ApiKey, Behind("model")] = None
     api_key_file: Annotated[
-        Annotated[str, AfterValidator(_checked_path)] | None,
+        Annotated[str, AfterValidator(_check_path)] | None,
         Expected("an absolute path such as /run/secrets/openai_api_key, or null"),
     ] = Field(
         default=None,

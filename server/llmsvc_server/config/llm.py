@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llmsvc_server.config.providers import PROVIDER_KINDS, ProviderEntry, ProviderSettings
-from llmsvc_server.config.section import Expected, Section, is_blank, refuse, refused
+from llmsvc_server.config.section import Expected, Section, is_blank, refuse, value_error
 
 ENTRY_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 """They are parts of environment names, so no capitals and no double underscore."""
@@ -147,7 +147,7 @@ class LlmSettings(Section):
         errors = [
             (
                 ("providers", name, "enabled"),
-                refused(
+                value_error(
                     f"{name} makes its answers up and is not enabled",
                     f"set llm.providers.{name}.enabled: true, or take {name} out of the sequence",
                 ),
@@ -158,7 +158,7 @@ class LlmSettings(Section):
         errors += [
             (
                 ("providers", name, "kind"),
-                refused(
+                value_error(
                     f"an entry named {name} has to be of that kind",
                     f"write kind: {name}, or give the entry another name",
                 ),

@@ -19,7 +19,7 @@ HELD_FACTOR = 5
 """Bytes per byte of an answer that is held, at worst: as text, as message, as bytes, as the core's
 own copy, and what the allocator keeps. Measured by tests/hostile."""
 
-MOST_UNFINISHED_BYTES = 2 * MAX_LIST_BYTES
+MAX_UNFINISHED_BYTES = 2 * MAX_LIST_BYTES
 """Of lines, events, bodies and lists of models that upstreams have begun. The longest fits:
 one alone has half of it."""
 
@@ -42,12 +42,12 @@ class Memory:
     """Bounds that follow from settings.
 
     Attributes:
-        most_arriving: Requests that may arrive however long they take.
+        max_arriving: Requests that may arrive however long they take.
         at_rest_bytes: What the process may hold besides requests of running chats, and answers.
         total_bytes: What it may hold at worst.
     """
 
-    most_arriving: int
+    max_arriving: int
     at_rest_bytes: int
     total_bytes: int
 
@@ -56,18 +56,18 @@ def memory_of(settings: Settings) -> Memory:
     """Return what `settings` may take."""
     server, limits = settings.server, settings.limits
     message_bytes = limits.max_message_bytes
-    most_arriving = max(2, ARRIVING_BYTES // message_bytes)
+    max_arriving = max(2, ARRIVING_BYTES // message_bytes)
     at_rest = (
         PROCESS_BYTES
         + server.max_chats * 9 // 8 * (STREAM_BYTES + FREE_BYTES)
-        + most_arriving * message_bytes
+        + max_arriving * message_bytes
     )
     return Memory(
-        most_arriving=most_arriving,
+        max_arriving=max_arriving,
         at_rest_bytes=at_rest,
         total_bytes=at_rest
         + LATE_BYTES
         + server.max_request_bytes * REQUEST_FACTOR
         + limits.max_held_bytes * HELD_FACTOR
-        + MOST_UNFINISHED_BYTES * UNFINISHED_FACTOR,
+        + MAX_UNFINISHED_BYTES * UNFINISHED_FACTOR,
     )

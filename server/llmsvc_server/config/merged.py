@@ -61,8 +61,8 @@ class Merged:
                     self.unfollowed[place] = source.origins[place]
                 else:
                     self._put(place, value)
-            self._origins.maps.insert(0, _without(source.origins, lifting))
-            self._places.maps.insert(0, _without(source.places, lifting))
+            self._origins.maps.insert(0, _drop(source.origins, lifting))
+            self._places.maps.insert(0, _drop(source.places, lifting))
 
     def origin(self, place: Path) -> str:
         """Return file or variable that gave the setting at `place`; "" if none did."""
@@ -112,5 +112,5 @@ class Merged:
         return tree
 
 
-def _without(said: Mapping[Path, str], places: Iterable[Path]) -> dict[Path, str]:
-    return {place: one for place, one in said.items() if place not in places}
+def _drop(origins: Mapping[Path, str], places: Iterable[Path]) -> dict[Path, str]:
+    return {place: one for place, one in origins.items() if place not in places}

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from llmsvc_server.config.addresses import OllamaUrl
 from llmsvc_server.config.entry import KIND, Behind, ModelName
-from llmsvc_server.config.home import LocalNetworks, foreign
+from llmsvc_server.config.home import LocalNetworks, find_foreign
 from llmsvc_server.config.hosted import (
     COLD_S,
     DAY_S,
@@ -19,7 +19,7 @@ from llmsvc_server.config.hosted import (
     Temperature,
     cold_misfits,
 )
-from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, refused
+from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, value_error
 
 _DEFAULT_URL = "http://localhost:11434"
 
@@ -169,15 +169,15 @@ class OllamaSettings(HostedSettings):
         )
 
     @override
-    def _misfits(self) -> Iterator[Misfit]:
+    def _find_misfits(self) -> Iterator[Misfit]:
         places: dict[tuple[str, ...], str] = {
             ("base_urls", str(at)): url for at, url in enumerate(self.base_urls)
         } or {("base_url",): self.base_url}
-        yield from foreign(places, self.local_networks)
+        yield from find_foreign(places, self.local_networks)
         if self.base_urls and self.base_url != self.base_urls[0]:
             what = "stands beside base_urls, which names another server first"
-            yield ("base_url",), refused(what, "remove it, or add it to base_urls")
+            yield ("base_url",), value_error(what, "remove it, or add it to base_urls")
         for at, (place, url) in enumerate(places.items()):
             if url in self.base_urls[:at]:
-                yield place, refused("is listed twice", "remove one")
+                yield place, value_error("is listed twice", "remove one")
         yield from cold_misfits(self.cold_timeout_s, self.first_token_timeout_s)

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from llmsvc_server.config.addresses import OpenaiUrl, host_of
 from llmsvc_server.config.entry import KIND, Behind
-from llmsvc_server.config.home import LocalNetworks, foreign
+from llmsvc_server.config.home import LocalNetworks, find_foreign
 from llmsvc_server.config.hosted import (
     COLD_S,
     DAY_S,
@@ -19,7 +19,7 @@ from llmsvc_server.config.hosted import (
     cold_misfits,
 )
 from llmsvc_server.config.keyed import ApiKey, KeyedSettings
-from llmsvc_server.config.section import Misfit, refused
+from llmsvc_server.config.section import Misfit, value_error
 
 _DOMAIN = "api.openai.com"
 _STREAMS_ITS_THOUGHTS = ("gpt-4", "gpt-3.5", "gpt-35", "chatgpt")
@@ -42,7 +42,7 @@ def _thinks_unseen(known: Mapping[str, object]) -> bool:
     return not (known["local"] or model.startswith(_STREAMS_ITS_THOUGHTS))
 
 
-def _patience_s(known: Mapping[str, object], cloud_s: float) -> float:
+def _base_timeout_s(known: Mapping[str, object], cloud_s: float) -> float:
     """Return a limit on silence: what `timeout` says, or what suits the provider."""
     given = known["timeout"]
     base_s = given if isinstance(given, float) else _LOCAL_S if known["local"] else cloud_s
@@ -100,13 +100,13 @@ class OpenaiSettings(KeyedSettings):
         json_schema_extra={"x-default": "5; 2 if `local`"},
     )
     first_token_timeout_s: FirstTokenTimeout = Field(
-        default_factory=lambda known: _patience_s(known, _CLOUD_FIRST_TOKEN_S),
+        default_factory=lambda known: _base_timeout_s(known, _CLOUD_FIRST_TOKEN_S),
         json_schema_extra={
             "x-default": "as timeout, else 12, or 60 if `local`; 120 or more with hidden thinking"
         },
     )
     idle_timeout_s: IdleTimeout = Field(
-        default_factory=lambda known: _patience_s(known, _CLOUD_IDLE_S),
+        default_factory=lambda known: _base_timeout_s(known, _CLOUD_IDLE_S),
         json_schema_extra={
             "x-default": "as timeout, else 30, or 60 if `local`; 120 or more with hidden thinking"
         },
@@ -137,13 +137,13 @@ class OpenaiSettings(KeyedSettings):
         return _is_openai_or_azure(self.base_url)
 
     @override
-    def _misfits(self) -> Iterator[Misfit]:
+    def _find_misfits(self) -> Iterator[Misfit]:
         if self.local:
-            yield from foreign({("base_url",): self.base_url}, self.local_networks)
+            yield from find_foreign({("base_url",): self.base_url}, self.local_networks)
         elif self.local_networks:
             what = "counts for a local provider only"
-            yield ("local_networks",), refused(what, "set local: true, or remove it")
+            yield ("local_networks",), value_error(what, "set local: true, or remove it")
         if self.local and self.is_vendor:
             what = "is not in the operator's network: OpenAI is there by default"
-            yield ("local",), refused(what, "set base_url, or remove local")
+            yield ("local",), value_error(what, "set base_url, or remove local")
         yield from cold_misfits(self.cold_timeout_s, self.first_token_timeout_s)

@@ -14,7 +14,7 @@ from llmsvc_server.config.keys import ENTRIES, Path, by_kind, keys, sections
 from llmsvc_server.config.llm import ENTRY_NAME, ENTRY_NAME_WORDS
 from llmsvc_server.config.providers import PROVIDER_KINDS
 from llmsvc_server.config.section import REFUSED
-from llmsvc_server.config.words import allowed, located, quoted
+from llmsvc_server.config.words import describe_allowed, format_location, quote
 
 _WHAT = {
     "greater_than_equal": "out of range",
@@ -46,7 +46,7 @@ class Problem:
     @override
     def __str__(self) -> str:
         """Return the problem as one line."""
-        places = (located(self.where), quoted(self.path))
+        places = (format_location(self.where), quote(self.path))
         place = "".join(f"{part}: " for part in places if part)
         return f"{place}{self.what}; {self.remedy}"
 
@@ -70,7 +70,7 @@ def unknown_key(path: Path, where: str, section: Path) -> Problem:
     """
     *_, key = path
     siblings = list(sections()[section].model_fields)
-    if elsewhere := _elsewhere(path):
+    if elsewhere := _find_elsewhere(path):
         remedy = f"did you mean {'.'.join(elsewhere)}?"
     elif close := difflib.get_close_matches(key, siblings, n=1):
         remedy = f"did you mean {close[0]}?"
@@ -79,7 +79,7 @@ def unknown_key(path: Path, where: str, section: Path) -> Problem:
     return Problem(where=where, path=".".join(path), what="unknown key", remedy=remedy)
 
 
-def _elsewhere(path: Path) -> Path | None:
+def _find_elsewhere(path: Path) -> Path | None:
     """Return a place that ends alike; an entry's key is sought outside of entries only."""
     in_entry = path[: len(ENTRIES)] == ENTRIES
     places = (ENTRIES, *sections(), *keys())
@@ -89,7 +89,7 @@ def _elsewhere(path: Path) -> Path | None:
     )
 
 
-def translated(
+def translate(
     error: ValidationError, where: Callable[[Path], str], mentions: Callable[[str], Path | None]
 ) -> Iterator[Problem]:
     """Yield what validation found.
@@ -107,17 +107,17 @@ def translated(
             continue  # follows from another error, which is told
         if detail["type"] == "union_tag_invalid" and place in misnamed:
             continue
-        yield _translated(detail, where, mentions)
+        yield _translate(detail, where, mentions)
 
 
-def _translated(
+def _translate(
     detail: ErrorDetails, where: Callable[[Path], str], mentions: Callable[[str], Path | None]
 ) -> Problem:
     place = tuple(map(str, detail["loc"]))
-    path = _without_marks(place)
+    path = _strip_marks(place)
     if detail["type"] == "extra_forbidden":
         return unknown_key(path, where(path), _section(place[:-1]))
-    what, remedy = _texts(detail, place)
+    what, remedy = _describe(detail, place)
     if path[:-1] == ENTRIES and (mention := mentions(path[-1])):
         path = mention
         if detail["type"] == "union_tag_invalid":
@@ -125,7 +125,7 @@ def _translated(
     return Problem(where=where(path), path=".".join(path), what=what, remedy=remedy)
 
 
-def _without_marks(place: Path) -> Path:
+def _strip_marks(place: Path) -> Path:
     """Return a place without what the library puts behind an entry's name, and behind a key."""
     if place[-1:] == (_KEY_MARK,):
         place = place[:-1]
@@ -140,14 +140,14 @@ def _section(place: Path) -> Path:
     return (*ENTRIES, place[_ENTRY]) if place[_ENTRY:] else place
 
 
-def _around(place: Path) -> FieldInfo | None:
+def _find_setting(place: Path) -> FieldInfo | None:
     """Return the setting at a place, or the one that it is a part of."""
     known = keys()
     places = (place[:length] for length in range(len(place), 0, -1))
     return next((known[path] for path in places if path in known), None)
 
 
-def _texts(detail: ErrorDetails, place: Path) -> tuple[str, str]:
+def _describe(detail: ErrorDetails, place: Path) -> tuple[str, str]:
     kind = detail["type"]
     context = detail.get("ctx", {})
     if kind == REFUSED:
@@ -159,7 +159,7 @@ def _texts(detail: ErrorDetails, place: Path) -> tuple[str, str]:
         return f"there is no {missing}", f"kinds: {', '.join(sorted(PROVIDER_KINDS))}"
     if place[-1] == _KEY_MARK and place[: len(ENTRIES)] == ENTRIES and len(place) == _ENTRY + 1:
         return "not a provider's name", f"allowed: {ENTRY_NAME_WORDS}"
-    field = _around(by_kind(place))
+    field = _find_setting(by_kind(place))
     if field is None:
         return "not a group of settings", "write its keys below it, indented"
-    return _WHAT.get(kind, "not accepted"), f"allowed: {allowed(field)}"
+    return _WHAT.get(kind, "not accepted"), f"allowed: {describe_allowed(field)}"

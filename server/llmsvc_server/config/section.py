@@ -45,7 +45,7 @@ Misfit = tuple[tuple[str, ...], PydanticCustomError]
 """Path of a value below its section, and what is wrong there."""
 
 
-def refused(what: str, remedy: str) -> PydanticCustomError:
+def value_error(what: str, remedy: str) -> PydanticCustomError:
     """Return the error of one value; both texts are for people and never quote a secret."""
     return PydanticCustomError(REFUSED, "{what}; {remedy}", {"what": what, "remedy": remedy})
 

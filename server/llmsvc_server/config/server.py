@@ -6,10 +6,10 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from llmsvc_server.config.addresses import ListenAddress, is_loopback, split_listen
-from llmsvc_server.config.section import Section, refuse, refused
+from llmsvc_server.config.section import Section, refuse, value_error
 
 _DAY_S = 86_400
-MOST_WHOLE_BYTES = 8 * 1024 * 1024
+MAX_WHOLE_BYTES = 8 * 1024 * 1024
 """Longest text in one message: half of what clients are told to take (rpc/options.py)."""
 
 
@@ -96,7 +96,7 @@ class ServerSettings(Section):
         if self.health_listen is not None:
             port = split_listen(self.health_listen)[1]
             if port and port == split_listen(self.listen)[1]:
-                error = refused("has the port of server.listen", "choose another port")
+                error = value_error("has the port of server.listen", "choose another port")
                 refuse([(("health_listen",), error)])
         return self
 
@@ -175,7 +175,7 @@ class LimitsSettings(Section):
     @property
     def max_whole_bytes(self) -> int:
         """Longest text that is sent in one message, beside all else that is in it."""
-        return min(self.max_answer_bytes, MOST_WHOLE_BYTES)
+        return min(self.max_answer_bytes, MAX_WHOLE_BYTES)
 
     @model_validator(mode="after")
     def _within_the_cap(self) -> Self:
@@ -185,7 +185,7 @@ class LimitsSettings(Section):
         }
         remedy = "lower it, or raise limits.deadline_cap_s"
         errors = [
-            ((name,), refused("is more than limits.deadline_cap_s", remedy))
+            ((name,), value_error("is more than limits.deadline_cap_s", remedy))
             for name, length_s in lengths.items()
             if length_s > self.deadline_cap_s
         ]

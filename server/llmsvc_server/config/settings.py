@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmsvc_server.config.llm import LlmSettings
-from llmsvc_server.config.section import refuse, refused
+from llmsvc_server.config.section import refuse, value_error
 from llmsvc_server.config.server import (
     DrainSettings,
     HealthSettings,
@@ -55,7 +55,7 @@ class Settings(BaseModel):
         what = "is more than limits.deadline_cap_s, so the call would end before this wait"
         remedy = "lower it, or raise limits.deadline_cap_s"
         errors = [
-            (("llm", "providers", name, wait), refused(what, remedy))
+            (("llm", "providers", name, wait), value_error(what, remedy))
             for name, entry in self.llm.providers.items()
             for wait in _WAITS
             if wait in entry.model_fields_set and (getattr(entry, wait) or 0.0) > cap_s
@@ -69,5 +69,5 @@ class Settings(BaseModel):
         if self.server.max_request_bytes < self.limits.max_message_bytes:
             what = "is less than limits.max_message_bytes, so the largest request would never fit"
             remedy = "raise it, or lower limits.max_message_bytes"
-            refuse([(("server", "max_request_bytes"), refused(what, remedy))])
+            refuse([(("server", "max_request_bytes"), value_error(what, remedy))])
         return self

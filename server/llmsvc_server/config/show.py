@@ -11,7 +11,7 @@ from llmsvc_server.config.llm import ENTRY_NAME
 from llmsvc_server.config.providers import PROVIDER_KINDS
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
-from llmsvc_server.config.words import located, written
+from llmsvc_server.config.words import format_location, format_value
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9./@_-]*(:[A-Za-z0-9./@_-]+)*")
 _OTHER_TYPES = {"null", "true", "false", "yes", "no", "on", "off"}
@@ -22,7 +22,7 @@ def summary(loaded: Loaded) -> str:
     """Return in one line where the settings come from, and who is asked in which order."""
     candidates = loaded.settings.llm.candidates.items()
     order = ", then ".join(f"{name} ({entry.model})" for name, entry in candidates)
-    return f"{located(loaded.source)}: asks {order}"
+    return f"{format_location(loaded.source)}: asks {order}"
 
 
 def show(loaded: Loaded) -> str:
@@ -51,7 +51,7 @@ def _lines(
         # A key is shown as a comment, so that what is shown still loads.
         is_key = isinstance(value, SecretStr)
         setting = f"{indent}# {key}: not shown" if is_key else f"{indent}{key}: {_yaml(value)}"
-        yield f"{setting:<{_SOURCE_COLUMN}} # {located(origins['.'.join(path)])}"
+        yield f"{setting:<{_SOURCE_COLUMN}} # {format_location(origins['.'.join(path)])}"
 
 
 def _yaml(value: object) -> str:
@@ -60,7 +60,7 @@ def _yaml(value: object) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_yaml(key)}: {_yaml(one)}' for key, one in value.items())}}}"
     if not isinstance(value, str):
-        return written(value)
+        return format_value(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _OTHER_TYPES:
         return str(value)
     return json.dumps(value, ensure_ascii=False)

@@ -14,9 +14,9 @@ from llmsvc_server.config.environment import CONFIG_FILE, read_environment
 from llmsvc_server.config.keys import leaves
 from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.merged import Merged, Source
-from llmsvc_server.config.problems import ConfigInvalid, Problem, translated, unknown_key
+from llmsvc_server.config.problems import ConfigInvalid, Problem, translate, unknown_key
 from llmsvc_server.config.settings import Settings
-from llmsvc_server.config.words import located
+from llmsvc_server.config.words import format_location
 from llmsvc_server.config.yaml_file import read_file
 
 BUILT_IN = "built-in defaults"
@@ -59,30 +59,30 @@ def load(config_path: str | None, environ: Mapping[str, str]) -> Loaded:
     problems = [*file.problems, *environment.problems]
     if not file.is_readable:
         raise ConfigInvalid(problems)
-    said = Merged((file, environment))
-    settings = _validated(said, problems)
+    merged = Merged((file, environment))
+    settings = _validate(merged, problems)
     if settings is None:
         raise ConfigInvalid(problems)
-    keys = read_keys(settings, environ, said.where)
-    settings = _with_keys(settings, keys)
-    if problems := list(keys.problems or _nobody(settings.llm, said)):
+    keys = read_keys(settings, environ, merged.where)
+    settings = _add_keys(settings, keys)
+    if problems := list(keys.problems or _check_candidates(settings.llm, merged)):
         raise ConfigInvalid(problems)
     return Loaded(
         settings=settings,
         source=BUILT_IN if path is None else path,
         origins={
-            ".".join(place): keys.origins.get(place) or said.origin(place) or DEFAULT
+            ".".join(place): keys.origins.get(place) or merged.origin(place) or DEFAULT
             for place, _ in leaves(settings)
         },
         unfollowed=tuple(
             f"{name} is not followed: null would lift {'.'.join(place)}, which"
-            f" {located(said.where(place))} sets; change it there"
-            for place, name in said.unfollowed.items()
+            f" {format_location(merged.where(place))} sets; change it there"
+            for place, name in merged.unfollowed.items()
         ),
     )
 
 
-def _with_keys(settings: Settings, keys: Source) -> Settings:
+def _add_keys(settings: Settings, keys: Source) -> Settings:
     entries = dict(settings.llm.providers)
     for (*_, name, key), value in keys.values.items():
         entries[name] = entries[name].model_copy(update={key: value})
@@ -90,27 +90,27 @@ def _with_keys(settings: Settings, keys: Source) -> Settings:
     return settings.model_copy(update={"llm": llm})
 
 
-def _validated(said: Merged, problems: list[Problem]) -> Settings | None:
+def _validate(merged: Merged, problems: list[Problem]) -> Settings | None:
     """Return the settings, or None after adding to `problems` what is wrong with them."""
-    known = {name: value for name, value in said.tree.items() if name in Settings.model_fields}
+    known = {name: value for name, value in merged.tree.items() if name in Settings.model_fields}
     problems += [
-        unknown_key((name,), said.where((name,)), ()) for name in said.tree if name not in known
+        unknown_key((name,), merged.where((name,)), ()) for name in merged.tree if name not in known
     ]
     settings = None
     try:
         settings = Settings.model_validate(known)
     except ValidationError as error:
-        told = {problem.path for problem in problems}
-        found = translated(error, said.where, said.mention)
-        problems += [problem for problem in found if problem.path not in told]
+        reported = {problem.path for problem in problems}
+        found = translate(error, merged.where, merged.mention)
+        problems += [problem for problem in found if problem.path not in reported]
     return None if problems else settings
 
 
-def _nobody(llm: LlmSettings, said: Merged) -> Iterator[Problem]:
+def _check_candidates(llm: LlmSettings, merged: Merged) -> Iterator[Problem]:
     """Yield what is wrong if the sequence holds nobody who may be asked."""
     if llm.candidates:
         return
-    ceiling = located(said.where(("llm", "privacy")))
+    ceiling = format_location(merged.where(("llm", "privacy")))
     why = [f"{name} {llm.inactive[name]}" for name in llm.sequence if name in llm.inactive]
     why += [
         f"{name} is a cloud, and llm.privacy is local_only by {ceiling}"
@@ -119,4 +119,4 @@ def _nobody(llm: LlmSettings, said: Merged) -> Iterator[Problem]:
     ]
     place = ("llm", "fallback_sequence" if llm.fallback_sequence else "default_provider")
     what = "nobody in the sequence can be asked"
-    yield Problem(where=said.where(place), path=".".join(place), what=what, remedy="; ".join(why))
+    yield Problem(where=merged.where(place), path=".".join(place), what=what, remedy="; ".join(why))

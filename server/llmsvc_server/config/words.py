@@ -10,23 +10,23 @@ from pydantic.fields import FieldInfo
 
 from llmsvc_server.config.section import Expected
 
-_LONGEST = 80
+_MAX_LENGTH = 80
 
 
-def allowed(field: FieldInfo) -> str:
+def describe_allowed(field: FieldInfo) -> str:
     """Return in words what a setting may be."""
     if words := _expected(field.metadata):
         return words
     is_union = get_origin(field.annotation) in {Union, UnionType}
     kinds = get_args(field.annotation) if is_union else (field.annotation,)
-    return " or ".join(_words(kind, field) for kind in kinds)
+    return " or ".join(_describe_kind(kind, field) for kind in kinds)
 
 
 def _expected(marks: Iterable[object]) -> str:
     return next((mark.words for mark in marks if isinstance(mark, Expected)), "")
 
 
-def _words(kind: object, field: FieldInfo) -> str:
+def _describe_kind(kind: object, field: FieldInfo) -> str:
     if words := _expected(getattr(kind, "__metadata__", ())):
         return words
     if kind is bool:
@@ -40,10 +40,10 @@ def _words(kind: object, field: FieldInfo) -> str:
     noun = "a whole number" if kind is int else "a number"
     lowest = next((mark.ge for mark in field.metadata if isinstance(mark, Ge)), None)
     highest = next((mark.le for mark in field.metadata if isinstance(mark, Le)), None)
-    return f"{noun} from {written(lowest)} to {written(highest)}"
+    return f"{noun} from {format_value(lowest)} to {format_value(highest)}"
 
 
-def written(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as people write it: no fraction where there is none, null for nothing."""
     match value:
         case None:
@@ -56,19 +56,19 @@ def written(value: object) -> str:
             return str(value)
 
 
-def whole(text: str) -> str:
+def escape_halves(text: str) -> str:
     """Return a text with half characters escaped, such as bytes that are no UTF-8 leave behind."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Return what somebody else wrote so that it fits into one line of ours.
 
     Control characters come escaped, and only the first 80 characters come at all.
     """
-    return located(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+    return format_location(text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}...")
 
 
-def located(place: str) -> str:
+def format_location(place: str) -> str:
     """Return a file or variable in one line of ours: to its end, where the line's number is."""
     return place if place.isprintable() else ascii(place)[1:-1]

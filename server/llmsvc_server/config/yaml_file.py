@@ -6,7 +6,7 @@ from llmsvc_server.config.files import read_bytes
 from llmsvc_server.config.keys import Path
 from llmsvc_server.config.merged import Source
 from llmsvc_server.config.problems import Problem
-from llmsvc_server.config.words import whole
+from llmsvc_server.config.words import escape_halves
 
 _MAX_BYTES = 262_144
 _TAG = "tag:yaml.org,2002:"
@@ -25,29 +25,31 @@ def read_file(path: str, *, named_by: str) -> Source:
         named_by: Option or variable that names it.
     """
     if not path:
-        return _unreadable(named_by, "names no file", "name one, or leave it out")
+        return _unreadable_source(named_by, "names no file", "name one, or leave it out")
     try:
         data = read_bytes(path, _MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return _unreadable(path, f"can't be read: {reason}", f"correct {named_by}")
+        return _unreadable_source(path, f"can't be read: {reason}", f"correct {named_by}")
     try:
-        return _Reading(path).of(yaml.compose(data, Loader=yaml.SafeLoader))
+        return _Reader(path).read(yaml.compose(data, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         where = f"{path}:{error.problem_mark.line + 1}" if error.problem_mark else path
-        return _unreadable(where, f"not YAML: {error.problem}", "correct this line or one before")
+        return _unreadable_source(
+            where, f"not YAML: {error.problem}", "correct this line or one before"
+        )
     except yaml.YAMLError:
-        return _unreadable(path, "not text", "save it as UTF-8")
+        return _unreadable_source(path, "not text", "save it as UTF-8")
     except RecursionError:
-        return _unreadable(path, "nested too deep", "settings have four levels")
+        return _unreadable_source(path, "nested too deep", "settings have four levels")
 
 
-def _unreadable(where: str, what: str, remedy: str) -> Source:
+def _unreadable_source(where: str, what: str, remedy: str) -> Source:
     problem = Problem(where=where, path="", what=what, remedy=remedy)
     return Source(is_readable=False, problems=(problem,))
 
 
-class _Reading:
+class _Reader:
     """Turns the nodes of one file into a tree, and remembers where everything stood."""
 
     def __init__(self, file: str) -> None:
@@ -56,12 +58,14 @@ class _Reading:
         self._problems: list[Problem] = []
         self._seen: set[int] = set()
 
-    def of(self, root: yaml.Node | None) -> Source:
+    def read(self, root: yaml.Node | None) -> Source:
         tree = {} if root is None else self._value(root, ())
         if tree is None:
             tree = {}
         if not isinstance(tree, dict):
-            return _unreadable(self._file, "not a map of settings", "begin with a key such as llm:")
+            return _unreadable_source(
+                self._file, "not a map of settings", "begin with a key such as llm:"
+            )
         return Source(
             values={(name,): value for name, value in tree.items()},
             origins=dict.fromkeys(self._lines, self._file),
@@ -88,7 +92,7 @@ class _Reading:
         if isinstance(node, yaml.SequenceNode):
             items = enumerate(node.value)
             return [self._value(item, (*path, str(index))) for index, item in items]
-        return None if node.tag == _NULL and node.value else whole(node.value)
+        return None if node.tag == _NULL and node.value else escape_halves(node.value)
 
     def _map(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -97,7 +101,7 @@ class _Reading:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._refuse(line, path, "a key is no text", "write key: value")
                 continue
-            here = (*path, whole(key_node.value))
+            here = (*path, escape_halves(key_node.value))
             if here[-1] in found:
                 what = f"given twice, first in line {self._lines[here]}"
                 self._refuse(line, here, what, "remove one")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsvc_server.config.addresses import is_loopback, reached_at, split_listen
+from llmsvc_server.config.addresses import is_loopback, probe_address, split_listen
 from llmsvc_server.config.sources import load
 from tests.unit.server.config.loading import refusal
 
@@ -167,4 +167,4 @@ def test_the_default_listens_on_loopback() -> None:
     ],
 )
 def test_a_listener_is_reached_from_its_own_machine(listen: str, reached: str) -> None:
-    assert reached == reached_at(listen)
+    assert reached == probe_address(listen)

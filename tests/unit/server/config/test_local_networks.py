@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsvc_server.config.home import foreign
+from llmsvc_server.config.home import find_foreign
 from llmsvc_server.providers.http.networks import Networks
 from tests.unit.server.config.entries import ollama, openai, refusals
 
@@ -174,6 +174,6 @@ def test_a_cloud_may_have_any_address(tmp_path: Path) -> None:
 
 @given(ip=st.ip_addresses(), added=st.sampled_from([(), ("100.64.0.0/10", "2000::/3")]))
 def test_the_configuration_and_the_connector_agree(ip: object, added: tuple[str, ...]) -> None:
-    refused = list(foreign({("base_url",): url_of(str(ip))}, added))
+    refused = list(find_foreign({("base_url",): url_of(str(ip))}, added))
 
     assert Networks(added).holds(str(ip)) is not bool(refused)

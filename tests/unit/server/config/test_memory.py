@@ -22,7 +22,7 @@ def test_the_memory_of_a_pod_follows_from_its_settings() -> None:
     memory = memory_of(settings())
 
     assert 798 == round(memory.total_bytes / MIB)
-    assert 6 == memory.most_arriving
+    assert 6 == memory.max_arriving
     assert 230 == round(memory.at_rest_bytes / MIB)
 
 

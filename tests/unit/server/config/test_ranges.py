@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from llmsvc_server.config.keys import Path as Place
 from llmsvc_server.config.keys import environment_name, keys
-from llmsvc_server.config.words import written
+from llmsvc_server.config.words import format_value
 from tests.unit.server.config.loading import loaded, problems, refusal
 
 
@@ -17,7 +17,7 @@ def bounds(field: FieldInfo) -> tuple[str, str] | None:
     """Return the least and the greatest value of a number."""
     least = [mark.ge for mark in field.metadata if isinstance(mark, Ge)]
     greatest = [mark.le for mark in field.metadata if isinstance(mark, Le)]
-    return (written(least[0]), written(greatest[0])) if least and greatest else None
+    return (format_value(least[0]), format_value(greatest[0])) if least and greatest else None
 
 
 NUMBERS = {place: limits for place, field in keys().items() if (limits := bounds(field))}
@@ -57,7 +57,14 @@ def test_the_ends_of_a_range_are_taken(place: Place) -> None:
 def test_beyond_a_range_is_refused_with_the_range(place: Place) -> None:
     least, greatest = NUMBERS[place]
     name = environment_name(place)
-    for value in (written(float(least) - 0.5), str(int(greatest) + 1), "nan", "inf", "-inf", "1e9"):
+    for value in (
+        format_value(float(least) - 0.5),
+        str(int(greatest) + 1),
+        "nan",
+        "inf",
+        "-inf",
+        "1e9",
+    ):
         (line,) = refusal(None, {**CAP, name: value})
 
         assert line.startswith(f"{name}: {'.'.join(place)}: ")

@@ -3,7 +3,7 @@
 import pytest
 
 from llmsvc_server.config.keys import find, keys
-from llmsvc_server.config.words import allowed, quoted, whole, written
+from llmsvc_server.config.words import describe_allowed, escape_halves, format_value, quote
 
 ALLOWED = {
     "server.reflection": "true or false",
@@ -26,11 +26,11 @@ def test_what_is_allowed_is_said_in_words(path: str) -> None:
     field = find(tuple(path.split(".")))
 
     assert field is not None
-    assert ALLOWED[path] == allowed(field)
+    assert ALLOWED[path] == describe_allowed(field)
 
 
 def test_every_setting_says_what_it_takes() -> None:
-    assert [] == [place for place, field in keys().items() if not allowed(field)]
+    assert [] == [place for place, field in keys().items() if not describe_allowed(field)]
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ def test_every_setting_says_what_it_takes() -> None:
     [(None, "null"), (True, "true"), (5.0, "5"), (0.1, "0.1"), (16777216, "16777216"), ("a", "a")],
 )
 def test_values_are_written_as_people_do(value: object, expected: str) -> None:
-    assert expected == written(value)
+    assert expected == format_value(value)
 
 
 def test_strangers_words_are_kept_short_and_printable() -> None:
-    assert quoted("two\nlines") == "two\\nlines"
-    assert quoted("\u00fcber") == "\u00fcber"
-    assert len(quoted("x" * 1000)) == 83
+    assert quote("two\nlines") == "two\\nlines"
+    assert quote("\u00fcber") == "\u00fcber"
+    assert len(quote("x" * 1000)) == 83
 
 
 def test_half_characters_are_escaped() -> None:
-    assert whole("\ud800\udcff") == "\\ud800\\udcff"
+    assert escape_halves("\ud800\udcff") == "\\ud800\\udcff"

@@ -3,7 +3,7 @@ from typing import cast
 import grpc
 import pytest
 
-from llmsvc_server.config.server import MOST_WHOLE_BYTES
+from llmsvc_server.config.server import MAX_WHOLE_BYTES
 from llmsvc_server.rpc.callinfo import TimeLimits
 from llmsvc_server.rpc.inflight import InFlight
 from llmsvc_server.rpc.listening import CannotBind
@@ -67,7 +67,7 @@ def test_the_limit_of_a_message_is_one_of_requests() -> None:
 
     assert 12_345 == options["grpc.max_receive_message_length"]
     assert MAX_ANSWER_BYTES == options["grpc.max_send_message_length"]
-    assert MOST_WHOLE_BYTES <= MAX_ANSWER_BYTES // 2
+    assert MAX_WHOLE_BYTES <= MAX_ANSWER_BYTES // 2
 
 
 def test_no_option_is_given_twice_and_ports_are_not_shared() -> None:
