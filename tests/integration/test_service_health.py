@@ -260,15 +260,15 @@ async def test_probes_are_answered_with_everything_upstream_silent_and_200_strea
             asyncio.TaskGroup() as group,
         ):
             await ready(service)
-            for path in LOOKS:
-                fake.gates[path] = Gate()
             own = [("grpc.use_local_subchannel_pool", 1)]  # else they share one connection
             channels = [grpc.aio.insecure_channel(service.address, own) for _ in range(4)]
             stubs = [llm_pb2_grpc.LLMServiceStub(channel) for channel in channels]
             running = [stubs[n % 4].ChatStream(chat_message()) for n in range(streams)]
             for stream in running:
                 group.create_task(_read_until_cancelled(stream))
-            await eventually(lambda: len(fake.chats) == streams, within_s=30)
+            await eventually(lambda: len(fake.chats) == streams)
+            for path in LOOKS:  # not before: who can't be looked at gets no more chats
+                fake.gates[path] = Gate()
             looks = len(fake.exchanges)
             async with asyncio.timeout(10):
                 statuses = [await check(service, "liveness") for _ in range(probes)]
