@@ -11,8 +11,8 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from llmsvc_client.channel import MAX_MESSAGE_BYTES
-from llmsvc_client.from_status import Shown, client_closed, to_error
-from llmsvc_client.request import refusal
+from llmsvc_client.from_status import PartialAnswer, closed_client_error, to_error
+from llmsvc_client.request import request_error
 
 MAX_TIMEOUT_S: Final = 86_400.0  # grpcio 1.85: 1e12 s and more end at once, as if passed
 
@@ -67,21 +67,21 @@ async def call_unary(
     check_size(request)
     call = method(request, timeout=options.timeout_s, metadata=options.metadata)
     try:
-        with translated(options):
+        with translate_errors(options):
             return await call
     finally:
         call.cancel()
 
 
 @contextmanager
-def translated(
-    options: CallOptions, shown: Callable[[], Shown | None] = lambda: None
+def translate_errors(
+    options: CallOptions, partial: Callable[[], PartialAnswer | None] = lambda: None
 ) -> Generator[None]:
     """Turn what grpc.aio raises inside into ours, and tell a cancel of ours from a closed client.
 
     Args:
         options: What the call was made with.
-        shown: What was delivered so far, asked only on failure. None: nothing.
+        partial: What was delivered so far, asked only on failure. None: nothing.
 
     Raises:
         LlmsvcError: For every `AioRpcError`, and for a cancel that nobody asked of this task:
@@ -91,13 +91,13 @@ def translated(
         yield
     except grpc.aio.AioRpcError as error:
         raise to_error(
-            error, request_id=options.request_id, timeout_s=options.timeout_s, shown=shown()
+            error, request_id=options.request_id, timeout_s=options.timeout_s, partial=partial()
         ) from error
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise client_closed() from error
+        raise closed_client_error() from error
 
 
 def check_size(request: Message) -> None:
@@ -109,6 +109,6 @@ def check_size(request: Message) -> None:
     size_bytes = request.ByteSize()
     if size_bytes > MAX_MESSAGE_BYTES:
         limit_mib = MAX_MESSAGE_BYTES // 2**20
-        raise refusal(
+        raise request_error(
             "messages", "TOO_LONG", f"A request has at most {limit_mib} MiB: shorten the texts."
         )

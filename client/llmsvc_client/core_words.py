@@ -25,7 +25,7 @@ _MEANINGS: Final = {
 }
 
 
-def in_words(code: Code, text: str, timeout_s: float | None) -> str:
+def explain_status(code: Code, text: str, timeout_s: float | None) -> str:
     """Return what a status that no llmsvc server made means; an unknown text as it is.
 
     Args:

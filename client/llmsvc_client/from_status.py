@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.answers import Route
 from llmsvc_client.convert import to_route, to_seconds, to_usage
-from llmsvc_client.core_words import in_words
+from llmsvc_client.core_words import explain_status
 from llmsvc_client.errors import (
     AccessDeniedError,
     Code,
@@ -46,7 +46,7 @@ _DetailT = TypeVar("_DetailT", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class PartialAnswer:
     """What a stream had delivered when it failed: its text, and who was answering if known."""
 
     text: str
@@ -58,7 +58,7 @@ def to_error(
     *,
     request_id: str | None,
     timeout_s: float | None = None,
-    shown: Shown | None = None,
+    partial: PartialAnswer | None = None,
 ) -> LlmsvcError:
     """Return the typed error for a failed call.
 
@@ -66,14 +66,14 @@ def to_error(
         error: What gRPC raised.
         request_id: The id that the caller chose, for failures that bring none themselves.
         timeout_s: Time that the call had in seconds. None: none was set.
-        shown: What was delivered. None: the answer had not begun, so nothing can be interrupted.
+        partial: What was delivered. None: the answer had not begun, so nothing can be interrupted.
     """
     status = _status(error)
-    failure = _failure(error, status, request_id or "", timeout_s, shown)
+    failure = _failure(error, status, request_id or "", timeout_s, partial)
     if failure.reason == _INTERRUPTED or (
-        shown is not None and failure.code is not Code.DEADLINE_EXCEEDED
+        partial is not None and failure.code is not Code.DEADLINE_EXCEEDED
     ):
-        return _interrupted(failure, status, shown or Shown(text="", route=None))
+        return _to_interrupted(failure, status, partial or PartialAnswer(text="", route=None))
     match failure.code:
         case Code.INVALID_ARGUMENT | Code.OUT_OF_RANGE:
             bad = _find(status, error_details_pb2.BadRequest) or error_details_pb2.BadRequest()
@@ -88,32 +88,32 @@ def to_error(
             return _PLAIN.get(code, ServerError)(failure)
 
 
-def cut_stream(shown: Shown, *, request_id: str) -> StreamInterruptedError:
+def cut_stream_error(partial: PartialAnswer, *, request_id: str) -> StreamInterruptedError:
     """Return the error for a stream that ended with OK and without its final event."""
     failure = Failure(
         code=Code.ABORTED,
         message="The answer was cut off: the stream ended without its final event.",
         reason=_INTERRUPTED,
         request_id=request_id,
-        route=shown.route,
+        route=partial.route,
     )
-    return StreamInterruptedError(failure, partial=shown.text)
+    return StreamInterruptedError(failure, partial=partial.text)
 
 
-def client_closed() -> LlmsvcError:
+def closed_client_error() -> LlmsvcError:
     """Return the error for a call that ran while its client was closed."""
     return LlmsvcError(
         Failure(code=Code.CANCELLED, message="The client was closed while the call ran.")
     )
 
 
-def _interrupted(
-    failure: Failure, status: status_pb2.Status, shown: Shown
+def _to_interrupted(
+    failure: Failure, status: status_pb2.Status, partial: PartialAnswer
 ) -> StreamInterruptedError:
     usage = _find(status, llm_pb2.Usage)
     return StreamInterruptedError(
         failure,
-        partial=shown.text,
+        partial=partial.text,
         usage=None if usage is None else to_usage(usage),
     )
 
@@ -123,7 +123,7 @@ def _failure(
     status: status_pb2.Status,
     request_id: str,
     timeout_s: float | None,
-    shown: Shown | None,
+    partial: PartialAnswer | None,
 ) -> Failure:
     info = _find(status, error_details_pb2.ErrorInfo)
     if info is None or info.domain != _DOMAIN:
@@ -133,12 +133,12 @@ def _failure(
     code, text = _code(error), error.details() or ""
     return Failure(
         code=code,
-        message=text if text and info.reason else in_words(code, text, timeout_s),
+        message=text if text and info.reason else explain_status(code, text, timeout_s),
         reason=info.reason,
         request_id=request.request_id or _request_id(error) or request_id,
         retry_after_s=None if retry is None else to_seconds(retry.retry_delay),
         metadata=dict(info.metadata),
-        route=_route(status, shown),
+        route=_route(status, partial),
     )
 
 
@@ -151,11 +151,11 @@ def _code(error: grpc.aio.AioRpcError) -> Code:
     return Code.UNAVAILABLE if code is Code.CANCELLED else code
 
 
-def _route(status: status_pb2.Status, shown: Shown | None) -> Route | None:
+def _route(status: status_pb2.Status, partial: PartialAnswer | None) -> Route | None:
     route = _find(status, llm_pb2.RouteInfo)
     if route is not None:
         return to_route(route)
-    return None if shown is None else shown.route
+    return None if partial is None else partial.route
 
 
 def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:

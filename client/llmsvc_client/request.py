@@ -100,7 +100,7 @@ def _add_routing(
         # An unknown mode must not become the server's own: that may allow more.
         if privacy not in _PRIVACY_MODES:
             modes = ", ".join(_PRIVACY_MODES)
-            raise refusal("routing_policy.privacy_mode", "UNKNOWN", f"One of {modes}.")
+            raise request_error("routing_policy.privacy_mode", "UNKNOWN", f"One of {modes}.")
         request.routing_policy.privacy_mode = _PRIVACY_MODES[privacy]
     for index, target in enumerate(targets):
         _add_target(request.routing_policy, target, index)
@@ -125,10 +125,10 @@ def _naming(path: str) -> Generator[None]:
     try:
         yield
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise refusal(path, "MALFORMED", "Not a value that this field can hold.") from None
+        raise request_error(path, "MALFORMED", "Not a value that this field can hold.") from None
 
 
-def refusal(field: str, reason: str, description: str) -> InvalidRequestError:
+def request_error(field: str, reason: str, description: str) -> InvalidRequestError:
     """Return the error for a request that is refused before it is sent."""
     failure = Failure(
         code=Code.INVALID_ARGUMENT,

@@ -9,14 +9,14 @@ import grpc.aio
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.answers import ChatReply, Piece, Progress, Route
-from llmsvc_client.calls import CallOptions, translated
+from llmsvc_client.calls import CallOptions, translate_errors
 from llmsvc_client.convert import to_progress, to_reply, to_route
 from llmsvc_client.errors import LlmsvcError
-from llmsvc_client.from_status import Shown, cut_stream
+from llmsvc_client.from_status import PartialAnswer, cut_stream_error
 
 Call = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
 
-_PATIENCE_FOR_STATUS_S: Final = 1.0
+_STATUS_TIMEOUT_S: Final = 1.0
 
 
 class ChatStream:
@@ -129,11 +129,11 @@ class ChatStream:
     async def _read(self) -> llm_pb2.ChatStreamResponse:
         if self._call is None or self._closed:
             raise RuntimeError("iterate inside `async with client.stream(...) as stream`")
-        with translated(self._options, self._shown):
+        with translate_errors(self._options, self._partial):
             event = await self._call.read()
         if not isinstance(event, llm_pb2.ChatStreamResponse):
-            shown = Shown(text=self.text, route=self._route)
-            raise cut_stream(shown, request_id=self._request_id)
+            partial = PartialAnswer(text=self.text, route=self._route)
+            raise cut_stream_error(partial, request_id=self._request_id)
         return event
 
     def _begin(self, started: llm_pb2.StreamStarted) -> None:
@@ -148,8 +148,8 @@ class ChatStream:
         """
         self._reply = to_reply(completed, self.text)
         with suppress(LlmsvcError, TimeoutError):
-            async with asyncio.timeout(_PATIENCE_FOR_STATUS_S):
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 await self._read()
 
-    def _shown(self) -> Shown | None:
-        return Shown(text=self.text, route=self._route) if self._started else None
+    def _partial(self) -> PartialAnswer | None:
+        return PartialAnswer(text=self.text, route=self._route) if self._started else None

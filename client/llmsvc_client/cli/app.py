@@ -32,14 +32,14 @@ app: Final = typer.Typer(
 )
 
 
-def _checked_address(address: str) -> str:
+def _check_address(address: str) -> str:
     try:
         return check_address(address)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-def _checked_timeout(timeout_s: float | None) -> float | None:
+def _check_timeout(timeout_s: float | None) -> float | None:
     try:
         return CallOptions(timeout_s, None).timeout_s
     except ValueError as error:
@@ -53,13 +53,13 @@ def _target(text: str) -> Target:
     return Target(provider, model)
 
 
-def _checked_temperature(temperature: float | None) -> float | None:
+def _check_temperature(temperature: float | None) -> float | None:
     if temperature is None or 0 <= temperature <= _MAX_TEMPERATURE:
         return temperature
     raise typer.BadParameter(f"{temperature:g} is not from 0 to {_MAX_TEMPERATURE}")
 
 
-def _checked_stop(sequences: list[str] | None) -> list[str] | None:
+def _check_stop(sequences: list[str] | None) -> list[str] | None:
     if len(sequences or ()) > _MAX_STOP_SEQUENCES:
         raise typer.BadParameter(f"at most {_MAX_STOP_SEQUENCES} may be given")
     if not all(sequences or ()):
@@ -78,7 +78,7 @@ Address = Annotated[
     typer.Option(
         envvar=ADDRESS_VARIABLE,
         help="Where the server is: host:port.",
-        callback=_checked_address,
+        callback=_check_address,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -117,13 +117,13 @@ def _chat(  # noqa: PLR0913  one per option
         float | None,
         typer.Option(
             help="Seconds for the whole answer; else the server's limit.",
-            callback=_checked_timeout,
+            callback=_check_timeout,
         ),
     ] = None,
     temperature: Annotated[
         float | None,
         typer.Option(
-            help="Randomness, 0 to 2; else as the server is set.", callback=_checked_temperature
+            help="Randomness, 0 to 2; else as the server is set.", callback=_check_temperature
         ),
     ] = None,
     max_tokens: Annotated[
@@ -144,7 +144,7 @@ def _chat(  # noqa: PLR0913  one per option
     stop: Annotated[
         list[str] | None,
         typer.Option(
-            callback=_checked_stop,
+            callback=_check_stop,
             metavar="TEXT",
             help="Text that ends the answer and is no part of it; again for the next, at most 4.",
         ),
@@ -208,7 +208,7 @@ def _health(
     ] = READINESS,
     *,
     timeout: Annotated[
-        float, typer.Option(help="Seconds for the call.", callback=_checked_timeout)
+        float, typer.Option(help="Seconds for the call.", callback=_check_timeout)
     ] = TIMEOUT_S,
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,

@@ -54,14 +54,14 @@ def failure_json(error: LlmsvcError) -> str:
             for each in error.violations
         ]
     if error.route is not None:
-        facts["route"] = _readable(error.route.raw)
+        facts["route"] = _to_json(error.route.raw)
     if isinstance(error, StreamInterruptedError) and error.usage is not None:
-        facts["usage"] = _readable(error.usage.raw)
+        facts["usage"] = _to_json(error.usage.raw)
     known = {name: fact for name, fact in facts.items() if fact not in ("", None, {})}
     return json.dumps({"error": known})
 
 
-def _readable(detail: Message) -> dict[str, Any]:
+def _to_json(detail: Message) -> dict[str, Any]:
     """Return a detail as JSON has it; nothing if it can't be."""
     try:
         return json_format.MessageToDict(detail)

@@ -7,8 +7,8 @@ from typing import Final
 from llmsvc_client.answers import ChatReply, Piece
 from llmsvc_client.cli.as_json import reply_json
 from llmsvc_client.cli.exits import Exit
-from llmsvc_client.cli.receipt import receipt_of, sent_elsewhere, still_waiting
-from llmsvc_client.cli.render import what_changed, who_answered
+from llmsvc_client.cli.receipt import describe_progress, receipt_of, warn_of_sent_content
+from llmsvc_client.cli.render import describe_adjustments, describe_answer
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
 from llmsvc_client.types import Locality, Privacy, ProviderKind, Sampling, Target
@@ -50,11 +50,11 @@ async def chat(client: Client, question: Question, session: Session) -> Exit:
         )
         session.output.write(reply_json(reply))
     else:
-        _explain(await _shown(client, question, session), session)
+        _explain(await _show(client, question, session), session)
     return Exit.OK
 
 
-async def _shown(client: Client, question: Question, session: Session) -> ChatReply:
+async def _show(client: Client, question: Question, session: Session) -> ChatReply:
     stream = client.stream(
         question.prompt,
         system=question.system,
@@ -72,7 +72,7 @@ async def _shown(client: Client, question: Question, session: Session) -> ChatRe
                 if isinstance(item, Piece):
                     session.output.write(item.text)
                 elif not stream.text:  # later it would stand inside the answer
-                    session.remarks.say(still_waiting(item))
+                    session.remarks.say(describe_progress(item))
     finally:
         session.output.end_line()
     return stream.reply
@@ -81,7 +81,7 @@ async def _shown(client: Client, question: Question, session: Session) -> ChatRe
 def _explain(reply: ChatReply, session: Session) -> None:
     for line in receipt_of(reply) if session.verbose else []:
         session.remarks.say(line)
-    for line in (*what_changed(reply), *sent_elsewhere(reply)):
+    for line in (*describe_adjustments(reply), *warn_of_sent_content(reply)):
         session.remarks.say(line, style="yellow")
     usual = reply.route.kind is not ProviderKind.MOCK and reply.route.locality is Locality.LOCAL
-    session.remarks.say(who_answered(reply), style="dim" if usual else "bold yellow")
+    session.remarks.say(describe_answer(reply), style="dim" if usual else "bold yellow")

@@ -13,7 +13,7 @@ _STILL_WAITING: Final = (
     "llmsvc: waiting for standard input to end, to put it before the prompt;"
     " Ctrl-C stops, </dev/null leaves it out"
 )
-_PATIENCE_S: Final = 1.0
+_SILENCE_S: Final = 1.0
 _CHUNK_BYTES: Final = 65_536
 
 
@@ -40,13 +40,13 @@ def read_prompt(argument: str | None, stdin: TextIO | None, remarks: Remarks) ->
     if argument is None or argument == "-":
         if stdin is None or (argument is None and stdin.isatty()):
             raise BadPromptError("no prompt: give it as an argument, or pipe it in")
-        return _said(_read(stdin.fileno()), "standard input")
+        return _check(_read(stdin.fileno()), "standard input")
     # Bytes that are not UTF-8 reach Python's arguments as lone surrogates.
-    prompt = _said(argument.encode(errors="surrogateescape"), "the prompt")
+    prompt = _check(argument.encode(errors="surrogateescape"), "the prompt")
     if stdin is None or not _is_piped(stdin.fileno()):
         return prompt
-    _tell_if_silent(stdin.fileno(), remarks)
-    piped = _decoded(_read(stdin.fileno()), "standard input")
+    _report_silence(stdin.fileno(), remarks)
+    piped = _decode(_read(stdin.fileno()), "standard input")
     return f"{piped}\n\n{prompt}" if piped.strip() else prompt
 
 
@@ -57,8 +57,8 @@ def _is_piped(descriptor: int) -> bool:
     return carries and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
 
-def _tell_if_silent(descriptor: int, remarks: Remarks) -> None:
-    ready, _, _ = select.select([descriptor], [], [], _PATIENCE_S)
+def _report_silence(descriptor: int, remarks: Remarks) -> None:
+    ready, _, _ = select.select([descriptor], [], [], _SILENCE_S)
     if not ready:
         remarks.say(_STILL_WAITING)
 
@@ -82,7 +82,7 @@ def _chunk(descriptor: int) -> bytes:
     return os.read(descriptor, _CHUNK_BYTES)
 
 
-def _decoded(raw: bytes, what: str) -> str:
+def _decode(raw: bytes, what: str) -> str:
     try:
         return raw.decode().rstrip("\n")
     except UnicodeDecodeError as error:
@@ -90,8 +90,8 @@ def _decoded(raw: bytes, what: str) -> str:
         raise BadPromptError(f"{what} is not UTF-8 from byte {at} on: convert it") from None
 
 
-def _said(raw: bytes, what: str) -> str:
-    prompt = _decoded(raw, what)
+def _check(raw: bytes, what: str) -> str:
+    prompt = _decode(raw, what)
     if not prompt.strip():
         raise BadPromptError("the prompt is empty: give a text as an argument, or pipe one in")
     return prompt

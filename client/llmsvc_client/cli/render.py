@@ -46,7 +46,7 @@ _BY_CODE: Final = {
 }
 
 
-def who_answered(reply: ChatReply) -> str:
+def describe_answer(reply: ChatReply) -> str:
     """Return the line under an answer: model, provider, where it ran, tokens, how it ended.
 
     Whatever is not known to be local is called remote.
@@ -63,21 +63,21 @@ def who_answered(reply: ChatReply) -> str:
     mark = "" if route.locality is Locality.LOCAL else "REMOTE ANSWER: "
     return (
         f"{mark}{route.model}, {route.provider} ({route.locality.value}),"
-        f" {_tokens(reply.usage)}, {end} (request {reply.request_id})"
+        f" {_format_tokens(reply.usage)}, {end} (request {reply.request_id})"
     )
 
 
-def what_changed(reply: ChatReply) -> list[str]:
+def describe_adjustments(reply: ChatReply) -> list[str]:
     """Return a line for each way in which the call was not run as asked."""
     return [f"{each.action}: {each.field}: {each.description}" for each in reply.adjustments]
 
 
-def _named_none(error: LlmsvcError) -> bool:
+def _left_model_to_server(error: LlmsvcError) -> bool:
     """Return whether a call is known to have left the model to the server."""
     return error.route is not None and not error.route.requested_model
 
 
-def what_failed(error: LlmsvcError, address: str) -> list[str]:
+def describe_failure(error: LlmsvcError, address: str) -> list[str]:
     """Return the lines of a failure: message, remedy, when to retry, code and ids; then fields.
 
     Args:
@@ -87,7 +87,7 @@ def what_failed(error: LlmsvcError, address: str) -> list[str]:
     message = error.message
     by_cause = _BY_CAUSE.get((error.reason, error.cause), "")
     remedy = by_cause or _BY_REASON.get(error.reason, "")
-    if error.reason == "MODEL_NOT_FOUND" and _named_none(error):
+    if error.reason == "MODEL_NOT_FOUND" and _left_model_to_server(error):
         remedy = "Name another with --model."
     if not error.reason:
         remedy = _BY_CODE.get(error.code, "").format(address=address)
@@ -96,7 +96,7 @@ def what_failed(error: LlmsvcError, address: str) -> list[str]:
     facts = f"{error.code.value} {error.reason}".strip()
     if error.request_id:
         facts += f", request {error.request_id}"
-    parts = [_sentence(message), _BY_BLOCK.get(error.failover_blocked, ""), remedy]
+    parts = [_end_sentence(message), _BY_BLOCK.get(error.failover_blocked, ""), remedy]
     if error.retry_after_s is not None:
         parts.append(f"Try again in {error.retry_after_s:g} s.")
     lines = [f"llmsvc: {' '.join(part for part in parts if part)} [{facts}]"]
@@ -105,11 +105,11 @@ def what_failed(error: LlmsvcError, address: str) -> list[str]:
     return lines
 
 
-def _sentence(text: str) -> str:
+def _end_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _tokens(usage: Usage) -> str:
+def _format_tokens(usage: Usage) -> str:
     if usage.input_tokens is None and usage.output_tokens is None:
         return "tokens unknown"
     read, written = ("?" if n is None else n for n in (usage.input_tokens, usage.output_tokens))

@@ -8,7 +8,7 @@ from llmsvc_client.cli.as_json import failure_json
 from llmsvc_client.cli.exits import Exit, exit_of
 from llmsvc_client.cli.output import Output, Remarks
 from llmsvc_client.cli.receipt import receipt_of_failure
-from llmsvc_client.cli.render import what_failed
+from llmsvc_client.cli.render import describe_failure
 from llmsvc_client.client import Client
 from llmsvc_client.errors import LlmsvcError
 
@@ -42,7 +42,7 @@ class Session:
             async with Client(address) as client:
                 return await command(client)
         except LlmsvcError as error:
-            self._tell(error, address)
+            self._report(error, address)
             return exit_of(error)
         except BrokenPipeError:
             self.output.abandon()
@@ -52,13 +52,13 @@ class Session:
             self.remarks.say(f"llmsvc: cannot write the answer: {error.strerror}", style="red")
             return Exit.REFUSED
 
-    def _tell(self, error: LlmsvcError, address: str) -> None:
+    def _report(self, error: LlmsvcError, address: str) -> None:
         if self.as_json:
             self.remarks.say(failure_json(error), style="red")
             return
         for line in receipt_of_failure(error) if self.verbose else []:
             self.remarks.say(line)
-        for line in what_failed(error, address):
+        for line in describe_failure(error, address):
             self.remarks.say(line, style="red")
 
 

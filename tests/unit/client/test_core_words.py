@@ -1,6 +1,6 @@
 import pytest
 
-from llmsvc_client.core_words import in_words
+from llmsvc_client.core_words import explain_status
 from llmsvc_client.errors import Code
 
 CONNECTING = "failed to connect to all addresses; last error: "
@@ -40,13 +40,13 @@ CONNECTING = "failed to connect to all addresses; last error: "
     ],
 )
 def test_says_what_a_text_of_grpc_core_means(text: str, meaning: str) -> None:
-    assert meaning in in_words(Code.UNAVAILABLE, text, None)
+    assert meaning in explain_status(Code.UNAVAILABLE, text, None)
 
 
 def test_a_deadline_says_how_long_it_was() -> None:
-    assert "no whole answer within 0.01 s" in in_words(
+    assert "no whole answer within 0.01 s" in explain_status(
         Code.DEADLINE_EXCEEDED, "Deadline Exceeded", 0.01
     )
-    assert "time for the call is over" in in_words(
+    assert "time for the call is over" in explain_status(
         Code.DEADLINE_EXCEEDED, "Deadline exceeded", None
     )

@@ -21,11 +21,11 @@ from llmsvc_client.errors import (
     UnavailableError,
     Violation,
 )
-from llmsvc_client.from_status import Shown, to_error
+from llmsvc_client.from_status import PartialAnswer, to_error
 from llmsvc_client.types import Privacy
 
 StatusCode = grpc.StatusCode
-SHOWN = Shown(text="so far", route=to_route(llm_pb2.RouteInfo(provider="ollama")))
+SHOWN = PartialAnswer(text="so far", route=to_route(llm_pb2.RouteInfo(provider="ollama")))
 
 
 def rpc_error(
@@ -241,7 +241,7 @@ def test_the_code_decides_the_class_and_the_reason_is_kept(
 
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN])
 def test_any_failure_after_the_start_is_an_interruption(code: StatusCode) -> None:
-    error = to_error(rpc_error(code), request_id=None, shown=SHOWN)
+    error = to_error(rpc_error(code), request_id=None, partial=SHOWN)
 
     assert isinstance(error, StreamInterruptedError)
     assert (code.name, "so far", False) == (error.code.value, error.partial, error.retryable)
@@ -249,7 +249,7 @@ def test_any_failure_after_the_start_is_an_interruption(code: StatusCode) -> Non
 
 
 def test_a_deadline_after_the_start_stays_a_deadline() -> None:
-    error = to_error(rpc_error(StatusCode.DEADLINE_EXCEEDED), request_id=None, shown=SHOWN)
+    error = to_error(rpc_error(StatusCode.DEADLINE_EXCEEDED), request_id=None, partial=SHOWN)
 
     assert DeadlineExceededError is type(error)
     assert SHOWN.route == error.route

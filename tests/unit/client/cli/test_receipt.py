@@ -3,10 +3,10 @@ import pytest
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.answers import ChatReply
 from llmsvc_client.cli.receipt import (
+    describe_progress,
     receipt_of,
     receipt_of_failure,
-    sent_elsewhere,
-    still_waiting,
+    warn_of_sent_content,
 )
 from llmsvc_client.convert import to_progress, to_reply, to_route, to_usage
 from llmsvc_client.errors import Code, Failure, LlmsvcError, StreamInterruptedError
@@ -86,7 +86,7 @@ def test_warns_of_content_that_left_for_a_target_that_did_not_answer() -> None:
     reply = answered(failed, failed, at_home)
 
     assert ["the content was also sent to openai/phi3:mini, which did not answer"] == (
-        sent_elsewhere(reply)
+        warn_of_sent_content(reply)
     )
 
 
@@ -95,7 +95,7 @@ def test_does_not_warn_of_content_that_stayed_or_answered() -> None:
     not_sent = attempt("openai", "PROVIDER_UNREACHABLE", code=UNAVAILABLE, locality=REMOTE)
     cloud = attempt("claude", milliseconds=1, content_sent=True, locality=REMOTE)
 
-    assert [] == sent_elsewhere(answered(at_home, not_sent, cloud))
+    assert [] == warn_of_sent_content(answered(at_home, not_sent, cloud))
 
 
 def test_a_failure_has_a_receipt_too() -> None:
@@ -131,4 +131,4 @@ def test_a_failure_of_which_nothing_was_said_has_none() -> None:
     ],
 )
 def test_says_what_it_waits_for(event: llm_pb2.ChatStreamResponse, line: str) -> None:
-    assert line == still_waiting(to_progress(event.progress))
+    assert line == describe_progress(to_progress(event.progress))

@@ -3,9 +3,9 @@ import pytest
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.answers import ChatReply
 from llmsvc_client.cli.render import (
-    what_changed,
-    what_failed,
-    who_answered,
+    describe_adjustments,
+    describe_answer,
+    describe_failure,
 )
 from llmsvc_client.convert import to_reply, to_route
 from llmsvc_client.errors import Code, Failure, InvalidRequestError, LlmsvcError, Violation
@@ -53,7 +53,7 @@ def failure(
     ],
 )
 def test_says_who_answered_and_how_it_ended(changes: dict[str, object], end: str) -> None:
-    line = who_answered(reply(**changes))
+    line = describe_answer(reply(**changes))
 
     assert line.startswith("phi3:mini, ollama (local), ")
     assert end in line
@@ -70,13 +70,13 @@ def test_says_who_answered_and_how_it_ended(changes: dict[str, object], end: str
 def test_does_not_make_up_counts(usage: llm_pb2.Usage, shown: str) -> None:
     answer = llm_pb2.ChatResponse(usage=usage, route=route())
 
-    assert shown in who_answered(to_reply(answer))
+    assert shown in describe_answer(to_reply(answer))
 
 
 def test_says_that_a_mock_answered() -> None:
     canned = response("x", route_info=route("demo", llm_pb2.PROVIDER_KIND_MOCK))
 
-    line = who_answered(to_reply(canned))
+    line = describe_answer(to_reply(canned))
 
     assert "CANNED ANSWER: no model ran" in line
     assert "demo" in line
@@ -88,7 +88,7 @@ def test_says_loudly_that_an_answer_may_come_from_outside(
 ) -> None:
     cloud = route("openai", llm_pb2.PROVIDER_KIND_OPENAI, locality=locality)
 
-    line = who_answered(to_reply(response("x", route_info=cloud)))
+    line = describe_answer(to_reply(response("x", route_info=cloud)))
 
     assert line.startswith("REMOTE ANSWER: phi3:mini, openai (")
 
@@ -100,7 +100,7 @@ def test_says_what_was_not_run_as_asked() -> None:
         description="Not known there.",
     )
 
-    assert ["ignored: generation_config.seed: Not known there."] == what_changed(
+    assert ["ignored: generation_config.seed: Not known there."] == describe_adjustments(
         reply(adjustments=[adjustment])
     )
 
@@ -161,7 +161,7 @@ def test_says_what_was_not_run_as_asked() -> None:
     ],
 )
 def test_a_failure_comes_with_its_remedy(error: LlmsvcError, line: str) -> None:
-    assert [line] == what_failed(error, "there:1")
+    assert [line] == describe_failure(error, "there:1")
 
 
 def test_several_refused_fields_have_a_line_each() -> None:
@@ -173,12 +173,14 @@ def test_several_refused_fields_have_a_line_each() -> None:
         ],
     )
 
-    assert ["  model: At most 256 bytes.", "  messages: Give one."] == what_failed(error, "")[1:]
+    assert ["  model: At most 256 bytes.", "  messages: Give one."] == describe_failure(error, "")[
+        1:
+    ]
 
 
 def test_who_named_no_model_is_not_told_to_leave_it_out() -> None:
     error = failure(Code.NOT_FOUND, reason="MODEL_NOT_FOUND")
     error.route = to_route(llm_pb2.RouteInfo(requested_model=""))
-    (line,) = what_failed(error, "there:1")
+    (line,) = describe_failure(error, "there:1")
 
     assert "Name another with --model. [" in line

@@ -44,10 +44,10 @@ async def test_empty_returns_once_the_last_call_is_over() -> None:
         waiting = group.create_task(in_flight.empty())
         runs[0].cancel()
         await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
-        still_waiting = not waiting.done()
+        describe_progress = not waiting.done()
         runs[1].cancel()
 
-    assert still_waiting
+    assert describe_progress
     assert waiting.done()
 
 
