@@ -58,8 +58,8 @@ def adapters(
     """
     match entry:
         case MockSettings():
-            most_words = _usual_tokens(limits)
-            return {name: MockProvider(name, model=entry.model, max_output_tokens=most_words)}
+            max_words = _usual_tokens(limits)
+            return {name: MockProvider(name, model=entry.model, max_output_tokens=max_words)}
         case OllamaSettings():
             return {
                 endpoint: _ollama(name, url, entry, limits, unfinished, bound)
@@ -71,7 +71,7 @@ def adapters(
             return {name: _anthropic(name, entry, limits, unfinished)}
 
 
-def _hosted(entry: HostedEntry, limits: LimitsSettings, unfinished: Unfinished) -> _Hosted:
+def _hosted_settings(entry: HostedEntry, limits: LimitsSettings, unfinished: Unfinished) -> _Hosted:
     return _Hosted(
         temperature=entry.temperature,
         max_answer_bytes=limits.max_answer_bytes,
@@ -92,7 +92,7 @@ def _ollama(  # noqa: PLR0913, PLR0917  plain parts
     return OllamaProvider(
         name,
         base_url=url,
-        **_hosted(entry, limits, unfinished),
+        **_hosted_settings(entry, limits, unfinished),
         num_ctx=entry.num_ctx,
         keep_alive_s=entry.keep_alive_s,
         max_output_tokens=_usual_tokens(limits),
@@ -110,7 +110,7 @@ def _openai(
     return OpenaiProvider(
         name,
         base_url=entry.base_url,
-        **_hosted(entry, limits, unfinished),
+        **_hosted_settings(entry, limits, unfinished),
         api_key=_secret(entry),
         locality=Locality.LOCAL if entry.local else Locality.REMOTE,
         networks=Networks(entry.local_networks) if entry.local else None,
@@ -134,7 +134,7 @@ def _anthropic(
     return AnthropicProvider(
         name,
         base_url=entry.base_url,
-        **_hosted(entry, limits, unfinished),
+        **_hosted_settings(entry, limits, unfinished),
         api_key=_secret(entry) or "",
         max_output_tokens=_usual_tokens(limits),
         window_tokens=entry.context_length,

@@ -22,15 +22,15 @@ class Resident:
         self._tidied_s = -_TIDY_EVERY_S
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
-    def exceeds(self, most_bytes: int) -> bool:
+    def exceeds(self, max_bytes: int) -> bool:
         """Return whether it is more, what glibc keeps for later use not counted."""
-        if resident_bytes() <= most_bytes:
+        if resident_bytes() <= max_bytes:
             return False
         now_s = self._clock()
         if self._trim is not None and now_s - self._tidied_s >= _TIDY_EVERY_S:
             self._tidied_s = now_s
             self._trim(0)  # some milliseconds
-        return resident_bytes() > most_bytes
+        return resident_bytes() > max_bytes
 
 
 def resident_bytes() -> int:
@@ -38,5 +38,5 @@ def resident_bytes() -> int:
     try:
         return int(_STATM.read_bytes().split()[1]) * _PAGE_BYTES
     except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
