@@ -155,11 +155,11 @@ def _check(config_path: str | None, environ: Mapping[str, str], *, strict: bool 
     from llmsvc_server.app.open_files import (  # noqa: PLC0415  see the module's docstring
         allow_open_files,
     )
-    from llmsvc_server.config.cautions import files_wanted, warnings  # noqa: PLC0415  the same
+    from llmsvc_server.config.cautions import count_files, find_warnings  # noqa: PLC0415  the same
     from llmsvc_server.config.show import summary  # noqa: PLC0415  the same
 
-    open_files = allow_open_files(files_wanted(loaded.settings))
-    cautions = [f"warning: {text}" for text in warnings(loaded, open_files=open_files)]
+    open_files = allow_open_files(count_files(loaded.settings))
+    cautions = [f"warning: {text}" for text in find_warnings(loaded, open_files=open_files)]
     if cautions:
         _complain(*cautions)
     if cautions and strict:

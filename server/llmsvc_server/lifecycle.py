@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from llmsvc_server.app.build import App, build
 from llmsvc_server.app.open_files import allow_open_files
 from llmsvc_server.app.startup_report import describe_providers, describe_start
-from llmsvc_server.config.cautions import files_wanted, warnings
+from llmsvc_server.config.cautions import count_files, find_warnings
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.errors import ProviderError
@@ -100,7 +100,7 @@ async def _run(loaded: Loaded, logger: Logger) -> int:
     # are all closed by whoever opened them; the book costs each stream a KiB
     # (docs/facts/hot-path.md 4).
     sys.set_asyncgen_hooks(firstiter=None)
-    open_files = allow_open_files(files_wanted(settings))
+    open_files = allow_open_files(count_files(settings))
     with stop.install():
         opened = await _open(settings, logger)
         if opened is None:
@@ -122,7 +122,7 @@ async def _run(loaded: Loaded, logger: Logger) -> int:
             )
             if opened.why:
                 logger.info("server.door", door=opened.door.name, detail=opened.why)
-            for warning in warnings(loaded, open_files=open_files):
+            for warning in find_warnings(loaded, open_files=open_files):
                 logger.warning("server.warning", detail=warning)
             _ = app.background.start(_report_providers(logger, app))
             _ = app.background.start(_warn_of_clouds(logger, app))

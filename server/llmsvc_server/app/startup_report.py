@@ -7,7 +7,7 @@ from itertools import chain, starmap
 from llmsvc_server import __version__
 from llmsvc_server.app.providers import Providers
 from llmsvc_server.catalog.inventory import Poll
-from llmsvc_server.chat.naming import listed
+from llmsvc_server.chat.naming import join_names
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.config.keys import ENTRIES, environment_name
@@ -90,7 +90,7 @@ def _describe(target: Target, providers: Providers, *, first: bool) -> Iterator[
         elif not inventory.has(info.name, endpoint.name, model):
             models = inventory.models(info.name, endpoint.name, remote=target.allows_remote)
             yield Finding(
-                f"{endpoint.name} does not have {model}{_advise(info, model, listed(models))}",
+                f"{endpoint.name} does not have {model}{_advise(info, model, join_names(models))}",
                 good=False,
             )
         elif poll.catalogue is not None and not poll.catalogue.is_listed:

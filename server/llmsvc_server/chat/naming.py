@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-MOST_NAMES = 5
-MOST_LENGTH = 100
+MAX_NAMES = 5
+MAX_LENGTH = 100
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,63}")
 
 
@@ -13,15 +13,15 @@ def is_plain(name: str) -> bool:
     return _PLAIN.fullmatch(name) is not None
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Return the first names in the order of the alphabet, and how many more; "" for none."""
     every = sorted(set(filter(is_plain, names)))
-    told: list[str] = []
+    shown: list[str] = []
     length = 0
-    for name in every[:MOST_NAMES]:
+    for name in every[:MAX_NAMES]:
         length += len(name) + 2
-        if told and length > MOST_LENGTH:
+        if shown and length > MAX_LENGTH:
             break
-        told.append(name)
-    more = f" and {len(every) - len(told)} more" if len(every) > len(told) else ""
-    return ", ".join(told) + more
+        shown.append(name)
+    more = f" and {len(every) - len(shown)} more" if len(every) > len(shown) else ""
+    return ", ".join(shown) + more

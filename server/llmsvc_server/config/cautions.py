@@ -14,12 +14,12 @@ OTHER_FILES = 128
 """Libraries, listeners, logs, looks at providers, and connections of callers that do not chat."""
 
 
-def files_wanted(settings: Settings) -> int:
+def count_files(settings: Settings) -> int:
     """Return how many open files the chats need that may run or queue at once."""
     return settings.server.max_chats * FILES_PER_CHAT + OTHER_FILES
 
 
-def warnings(loaded: Loaded, *, open_files: int = sys.maxsize) -> Iterator[str]:
+def find_warnings(loaded: Loaded, *, open_files: int = sys.maxsize) -> Iterator[str]:
     """Yield what the operator should know before anything has happened.
 
     Args:
@@ -33,7 +33,7 @@ def warnings(loaded: Loaded, *, open_files: int = sys.maxsize) -> Iterator[str]:
             "listening beyond this machine, without TLS and authentication: whoever"
             " reaches the port can use it; put it behind something that has both"
         )
-    wanted = files_wanted(settings)
+    wanted = count_files(settings)
     if open_files < wanted:
         fitting = max(1, (open_files - OTHER_FILES) // FILES_PER_CHAT)
         yield (

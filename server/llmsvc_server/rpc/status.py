@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from llmsvc_server.chat.naming import is_plain, listed
+from llmsvc_server.chat.naming import is_plain, join_names
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.route import ProviderKind, Route, Trail
 from llmsvc_server.chat.tls import TlsTrouble
@@ -241,7 +241,7 @@ def _say_model_is_missing(error: ProviderError) -> str:
             f", or install it with: ollama pull {error.pull_hint}" if _is_pullable(error) else ""
         )
         sentences.append(f"The server's setting {setting} names it: change that{install}.")
-    if there := listed(error.present):
+    if there := join_names(error.present):
         sentences.append(f"There is: {there}.")
     return " ".join(sentences)
 

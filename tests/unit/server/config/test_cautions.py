@@ -1,6 +1,6 @@
 import sys
 
-from llmsvc_server.config.cautions import files_wanted, warnings
+from llmsvc_server.config.cautions import count_files, find_warnings
 from llmsvc_server.config.settings import Settings
 from llmsvc_server.config.sources import Loaded
 
@@ -8,7 +8,7 @@ from llmsvc_server.config.sources import Loaded
 def of(settings: Settings, *, open_files: int = sys.maxsize) -> list[str]:
     """Return what is said of settings that were asked for like this."""
     loaded = Loaded(settings=settings, source="x", origins={})
-    return list(warnings(loaded, open_files=open_files))
+    return list(find_warnings(loaded, open_files=open_files))
 
 
 def test_listening_beyond_loopback_is_warned_of() -> None:
@@ -56,7 +56,7 @@ def test_who_is_left_out_by_the_ceiling_is_said() -> None:
 
 def test_chats_that_the_limit_on_open_files_cannot_hold_are_warned_of() -> None:
     settings = Settings.model_validate({"server": {"max_chats": 1_000}})
-    wanted = files_wanted(settings)
+    wanted = count_files(settings)
 
     (told,) = of(settings, open_files=1_024)
 

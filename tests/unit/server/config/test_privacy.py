@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from llmsvc_server.chat.route import Privacy
-from llmsvc_server.config.cautions import warnings
+from llmsvc_server.config.cautions import find_warnings
 from llmsvc_server.config.llm import LlmSettings
 from llmsvc_server.config.show import show
 from llmsvc_server.config.sources import load
@@ -173,7 +173,7 @@ def test_a_variable_does_not_lift_the_files_ceiling_and_that_is_said(
     assert effective.settings.llm.operator_privacy == "local_only"
     assert ["ollama"] == list(effective.settings.llm.candidates)
     assert effective.origins["llm.privacy"] == f"{tmp_path}/settings.yaml"
-    assert [said] == [text for text in warnings(effective) if VARIABLE in text]
+    assert [said] == [text for text in find_warnings(effective) if VARIABLE in text]
     assert f"\n# {said}\n" in show(effective)
 
 
