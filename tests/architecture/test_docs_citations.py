@@ -14,6 +14,9 @@ import pytest
 RECORDED = Path("tests/recordings")
 """What real servers sent, which is nobody's text."""
 
+RULES_OR_HISTORY = {"CONTRIBUTING.md", "CHANGELOG.md"}
+"""Pages that name files which are not to be, or were."""
+
 WRITERS = Path(".ci")
 """Programs that write pages of docs, with links from there."""
 
@@ -29,6 +32,9 @@ CITATION = re.compile(rf"(?<![\w./-])([\w./-]+\.md)\)? ({_NUMBERS})\b")
 
 SECTION = re.compile(rf"^#+ ({_NUMBER})\.? |^\| (\d+) \|", re.MULTILINE)
 """A heading's number, or that of a row where a table is numbered."""
+
+SOURCE = re.compile(r"`([\w./-]+\.(?:py|sh|go))`")
+"""A file of the code, by the end of its path."""
 
 DECISION = re.compile(r"\bADR-(\d+)\b")
 DECISIONS = Path("docs/decisions")
@@ -91,6 +97,20 @@ def test_every_section_that_is_cited_is_there(root: Path, texts: dict[Path, str]
         for file, words, page, number in numbers(root, texts)
         if number not in sections(page)
     ]
+
+    assert [] == missing
+
+
+def test_every_source_file_that_a_page_names_is_there(
+    texts: dict[Path, str], tree: tuple[Path, ...]
+) -> None:
+    ends = {"/".join(file.parts[at:]) for file in tree for at in range(len(file.parts))}
+    missing = sorted(
+        f"{page}: {name}"
+        for page, text in texts.items()
+        if page.suffix == ".md" and page.name not in RULES_OR_HISTORY
+        for name in set(SOURCE.findall(text)) - ends
+    )
 
     assert [] == missing
 
