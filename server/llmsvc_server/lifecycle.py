@@ -166,8 +166,8 @@ async def drain(
 
     Health turns first, and calls are still taken for `pre_drain_s` while balancers notice; then
     the gate closes, requests that still arrive are given up, and who is refused is told so behind
-    the word that this connection ends (`rpc/farewell.py`); what runs has `grace_s` to finish; then
-    each call left ends with a status of its own. A second signal skips the waits.
+    the word that this connection ends (`rpc/drain_refusals.py`); what runs has `grace_s` to finish;
+    then each call left ends with a status of its own. A second signal skips the waits.
     """
     _report(reporter, DrainState.DRAINING, f"{len(app.in_flight)} calls run")
     app.board.drain()
@@ -176,10 +176,10 @@ async def drain(
     app.admission.close()
     app.in_flight.close()
     app.providers.close()
-    await app.in_flight.farewell.wait_for_quiet()
+    await app.in_flight.refusals.wait_for_quiet()
     backstop = app.background.start(app.server.stop(grace_s + STOP_SLACK_S))
     await asyncio.sleep(0)  # it has begun, and connections are told
-    app.in_flight.farewell.release()
+    app.in_flight.refusals.release()
     await _wait(_wait_until_over(app, stop), grace_s)
     _expire_what_is_left(app, reporter)
     # No chat is left. What may still be open is a reflection stream, which must not hold us up.

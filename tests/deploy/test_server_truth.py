@@ -11,7 +11,7 @@ from llmsvc_server.config.sources import load
 from llmsvc_server.health.verdict import Require, judge
 from llmsvc_server.lifecycle import LAST_WORDS_S, STOP_SLACK_S
 from llmsvc_server.observability.log_writer import FLUSH_S
-from llmsvc_server.rpc.farewell import MAX_HELD_S
+from llmsvc_server.rpc.drain_refusals import MAX_HELD_S
 from tests.architecture.command import ROOT, run
 from tests.deploy.conftest import Document
 

@@ -47,7 +47,7 @@ def describe_start(loaded: Loaded, listening: Mapping[str, ListenAddresses]) -> 
         "privacy": settings.llm.operator_privacy,
         "privacy_source": loaded.origins["llm.privacy"] if settings.llm.privacy else SEQUENCE,
         "providers": [
-            f"{name}: {entry.in_short}" for name, entry in settings.llm.candidates.items()
+            f"{name}: {entry.summary}" for name, entry in settings.llm.candidates.items()
         ],
         **({"http_by_session": why} if (why := reason_for_sessions()) else {}),
     }

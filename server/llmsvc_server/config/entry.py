@@ -20,7 +20,7 @@ ModelName = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class After:
     """Names the setting behind which one stands; stands in a field's annotation."""
 
     name: str
@@ -30,7 +30,7 @@ class EntrySettings(Section):
     """One provider. What no kind says otherwise suits answers that are made in this process.
 
     A setting of a base keeps its place where a kind declares it again. A new one stands behind the
-    one that is declared before it, unless it says `Behind`. So pages, outputs and problems come in
+    one that is declared before it, unless it says `After`. So pages, outputs and problems come in
     the order in which people think of a provider, and a default may look at what stands before it.
     """
 
@@ -57,7 +57,7 @@ class EntrySettings(Section):
         bases = (base for base in cls.__bases__ if issubclass(base, Section))
         order, before = [name for base in bases for name in base.model_fields], 0
         for name in filter(known.__contains__, get_annotations(cls)):
-            marks = [mark.name for mark in known[name].metadata if isinstance(mark, Behind)]
+            marks = [mark.name for mark in known[name].metadata if isinstance(mark, After)]
             if marks or name not in order:
                 order = [other for other in order if other != name]
                 order.insert(order.index(marks[0]) + 1 if marks else before, name)
@@ -92,7 +92,7 @@ class EntrySettings(Section):
         return ()
 
     @property
-    def in_short(self) -> str:
+    def summary(self) -> str:
         """Who answers, in a few words."""
         return self.model or ""
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, value_error
+from llmsvc_server.config.section import Expected, FieldError, blank_is_empty, value_error
 from llmsvc_server.providers.http.networks import (
     Networks,
     as_dialled,
@@ -68,7 +68,9 @@ LocalNetworks = Annotated[
 ]
 
 
-def find_foreign(urls: Mapping[tuple[str, ...], str], networks: Sequence[str]) -> Iterator[Misfit]:
+def find_foreign(
+    urls: Mapping[tuple[str, ...], str], networks: Sequence[str]
+) -> Iterator[FieldError]:
     """Yield what is wrong with addresses of a local provider, each with its place.
 
     A host that is a name is not looked up: the connector does that.

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import override
 
-from llmsvc_server.config.entry import Behind, EntrySettings
-from llmsvc_server.config.section import Expected, Misfit, is_blank, refuse, value_error
+from llmsvc_server.config.entry import After, EntrySettings
+from llmsvc_server.config.section import Expected, FieldError, is_blank, raise_errors, value_error
 
 DAY_S = 86_400
 COLD_S = 300.0
@@ -71,8 +71,8 @@ MaxInFlight = Annotated[
 class HostedSettings(EntrySettings):
     """A provider behind an address. The defaults suit a cloud."""
 
-    base_url: Annotated[str, Behind("kind")]
-    temperature: Annotated[Temperature, Behind("model")] = None
+    base_url: Annotated[str, After("kind")]
+    temperature: Annotated[Temperature, After("model")] = None
     aliases: Aliases = Field(default_factory=dict)
     serve_models: Annotated[
         Literal["any", "configured"],
@@ -125,7 +125,7 @@ class HostedSettings(EntrySettings):
 
     @property
     @override
-    def in_short(self) -> str:
+    def summary(self) -> str:
         return f"{self.model} at {' and '.join(self.urls)}"
 
     @property
@@ -144,17 +144,17 @@ class HostedSettings(EntrySettings):
         return f"calls wait behind max_in_flight: {self.max_in_flight}; raise it if more may run"
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if errors := list(self._find_misfits()):
-            refuse(errors)
+    def _check_together(self) -> Self:
+        if errors := list(self._find_errors()):
+            raise_errors(errors)
         return self
 
-    def _find_misfits(self) -> Iterator[Misfit]:
+    def _find_errors(self) -> Iterator[FieldError]:
         """Yield what does not go with another setting."""
         yield from ()
 
 
-def cold_misfits(cold_s: float, first_token_s: float) -> Iterator[Misfit]:
+def find_cold_errors(cold_s: float, first_token_s: float) -> Iterator[FieldError]:
     """Yield what is wrong with a limit for cold models below the one for models in memory."""
     if cold_s < first_token_s:
         what = "is less than the limit for a model that is in memory already"

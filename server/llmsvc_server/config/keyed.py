@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from typing_extensions import override
 
 from llmsvc_server.config.addresses import host_of
-from llmsvc_server.config.entry import Behind
+from llmsvc_server.config.entry import After
 from llmsvc_server.config.hosted import HostedSettings
 from llmsvc_server.config.section import Expected, value_error
 
@@ -78,7 +78,7 @@ class KeyedSettings(HostedSettings):
     vendor_domain: ClassVar[str]
     vendor_variable: ClassVar[str]
 
-    api_key: Annotated[ApiKey, Behind("model")] = None
+    api_key: Annotated[ApiKey, After("model")] = None
     api_key_file: Annotated[
         Annotated[str, AfterValidator(_check_path)] | None,
         Expected("an absolute path such as /run/secrets/openai_api_key, or null"),
@@ -86,7 +86,7 @@ class KeyedSettings(HostedSettings):
         default=None,
         description="File that holds nothing but the key, read at start where `api_key` is absent.",
     )
-    context_length: Annotated[int | None, Behind("temperature")] = Field(
+    context_length: Annotated[int | None, After("temperature")] = Field(
         default=None,
         ge=1,
         le=100_000_000,

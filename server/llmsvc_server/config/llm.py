@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llmsvc_server.config.providers import PROVIDER_KINDS, ProviderEntry, ProviderSettings
-from llmsvc_server.config.section import Expected, Section, is_blank, refuse, value_error
+from llmsvc_server.config.section import Expected, Section, is_blank, raise_errors, value_error
 
 ENTRY_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 """They are parts of environment names, so no capitals and no double underscore."""
@@ -167,7 +167,7 @@ class LlmSettings(Section):
             if name in PROVIDER_KINDS and entry.kind != name
         ]
         if errors:
-            refuse(errors)
+            raise_errors(errors)
         return self
 
 

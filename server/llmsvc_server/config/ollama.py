@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
 from llmsvc_server.config.addresses import OllamaUrl
-from llmsvc_server.config.entry import KIND, Behind, ModelName
+from llmsvc_server.config.entry import KIND, After, ModelName
 from llmsvc_server.config.home import LocalNetworks, find_foreign
 from llmsvc_server.config.hosted import (
     COLD_S,
@@ -17,9 +17,9 @@ from llmsvc_server.config.hosted import (
     IdleTimeout,
     MaxInFlight,
     Temperature,
-    cold_misfits,
+    find_cold_errors,
 )
-from llmsvc_server.config.section import Expected, Misfit, blank_is_empty, value_error
+from llmsvc_server.config.section import Expected, FieldError, blank_is_empty, value_error
 
 _DEFAULT_URL = "http://localhost:11434"
 
@@ -59,7 +59,7 @@ class OllamaSettings(HostedSettings):
         description="Context window in tokens, prompt and answer together. Requests can't change"
         " it: another window reloads the model for everybody. null: what Ollama chooses.",
     )
-    allow_remote_models: Annotated[bool, Behind("serve_models")] = Field(
+    allow_remote_models: Annotated[bool, After("serve_models")] = Field(
         default=False,
         description="Ask models too that Ollama itself forwards to its makers' cloud. Such a"
         " provider counts as a cloud.",
@@ -104,15 +104,15 @@ class OllamaSettings(HostedSettings):
         description="Chats that one server runs at once, over all models; never less than"
         " `max_in_flight_per_model`.",
     )
-    connect_timeout_s: Annotated[ConnectTimeout, Behind("queue_timeout_s")] = 2.0
-    first_token_timeout_s: Annotated[float, Behind("connect_timeout_s")] = Field(
+    connect_timeout_s: Annotated[ConnectTimeout, After("queue_timeout_s")] = 2.0
+    first_token_timeout_s: Annotated[float, After("connect_timeout_s")] = Field(
         default_factory=lambda known: known["timeout"],
         ge=0.1,
         le=DAY_S,
         description="Longest wait in seconds for the first token of a model in memory.",
         json_schema_extra={"x-default": "as timeout"},
     )
-    idle_timeout_s: Annotated[IdleTimeout, Behind("first_token_timeout_s")] = Field(
+    idle_timeout_s: Annotated[IdleTimeout, After("first_token_timeout_s")] = Field(
         default_factory=lambda known: known["timeout"],
         json_schema_extra={"x-default": "as timeout"},
     )
@@ -137,8 +137,8 @@ class OllamaSettings(HostedSettings):
 
     @property
     @override
-    def in_short(self) -> str:
-        return f"{super().in_short}, {self.max_in_flight_per_model} at a time, others wait"
+    def summary(self) -> str:
+        return f"{super().summary}, {self.max_in_flight_per_model} at a time, others wait"
 
     @property
     @override
@@ -169,7 +169,7 @@ class OllamaSettings(HostedSettings):
         )
 
     @override
-    def _find_misfits(self) -> Iterator[Misfit]:
+    def _find_errors(self) -> Iterator[FieldError]:
         places: dict[tuple[str, ...], str] = {
             ("base_urls", str(at)): url for at, url in enumerate(self.base_urls)
         } or {("base_url",): self.base_url}
@@ -180,4 +180,4 @@ class OllamaSettings(HostedSettings):
         for at, (place, url) in enumerate(places.items()):
             if url in self.base_urls[:at]:
                 yield place, value_error("is listed twice", "remove one")
-        yield from cold_misfits(self.cold_timeout_s, self.first_token_timeout_s)
+        yield from find_cold_errors(self.cold_timeout_s, self.first_token_timeout_s)

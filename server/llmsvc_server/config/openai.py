@@ -7,7 +7,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from llmsvc_server.config.addresses import OpenaiUrl, host_of
-from llmsvc_server.config.entry import KIND, Behind
+from llmsvc_server.config.entry import KIND, After
 from llmsvc_server.config.home import LocalNetworks, find_foreign
 from llmsvc_server.config.hosted import (
     COLD_S,
@@ -16,10 +16,10 @@ from llmsvc_server.config.hosted import (
     FirstTokenTimeout,
     IdleTimeout,
     MaxInFlight,
-    cold_misfits,
+    find_cold_errors,
 )
 from llmsvc_server.config.keyed import ApiKey, KeyedSettings
-from llmsvc_server.config.section import Misfit, value_error
+from llmsvc_server.config.section import FieldError, value_error
 
 _DOMAIN = "api.openai.com"
 _STREAMS_ITS_THOUGHTS = ("gpt-4", "gpt-3.5", "gpt-35", "chatgpt")
@@ -61,7 +61,7 @@ class OpenaiSettings(KeyedSettings):
         description="What stands before `/chat/completions` in the server's address; most have"
         " /v1 at its end.",
     )
-    local: Annotated[bool, Behind("model")] = Field(
+    local: Annotated[bool, After("model")] = Field(
         default=False,
         description="It is in the operator's own network: requests that may not leave it are"
         " asked here, no key is needed, and no address outside of the network is connected to.",
@@ -72,7 +72,7 @@ class OpenaiSettings(KeyedSettings):
         json_schema_extra={"x-default": f"`api_key_file`, else the variable `{vendor_variable}`"},
     )
     token_limit_field: Annotated[
-        Literal["max_completion_tokens", "max_tokens"], Behind("serve_models")
+        Literal["max_completion_tokens", "max_tokens"], After("serve_models")
     ] = Field(
         default_factory=lambda known: (
             "max_completion_tokens" if _is_openai_or_azure(known["base_url"]) else "max_tokens"
@@ -137,7 +137,7 @@ class OpenaiSettings(KeyedSettings):
         return _is_openai_or_azure(self.base_url)
 
     @override
-    def _find_misfits(self) -> Iterator[Misfit]:
+    def _find_errors(self) -> Iterator[FieldError]:
         if self.local:
             yield from find_foreign({("base_url",): self.base_url}, self.local_networks)
         elif self.local_networks:
@@ -146,4 +146,4 @@ class OpenaiSettings(KeyedSettings):
         if self.local and self.is_vendor:
             what = "is not in the operator's network: OpenAI is there by default"
             yield ("local",), value_error(what, "set base_url, or remove local")
-        yield from cold_misfits(self.cold_timeout_s, self.first_token_timeout_s)
+        yield from find_cold_errors(self.cold_timeout_s, self.first_token_timeout_s)

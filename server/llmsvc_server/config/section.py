@@ -41,7 +41,7 @@ class Expected:
     words: str
 
 
-Misfit = tuple[tuple[str, ...], PydanticCustomError]
+FieldError = tuple[tuple[str, ...], PydanticCustomError]
 """Path of a value below its section, and what is wrong there."""
 
 
@@ -50,7 +50,7 @@ def value_error(what: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError(REFUSED, "{what}; {remedy}", {"what": what, "remedy": remedy})
 
 
-def refuse(errors: Sequence[Misfit]) -> NoReturn:
+def raise_errors(errors: Sequence[FieldError]) -> NoReturn:
     """Refuse several values of one section at once.
 
     Args:

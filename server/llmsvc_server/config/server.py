@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from llmsvc_server.config.addresses import ListenAddress, is_loopback, split_listen
-from llmsvc_server.config.section import Section, refuse, value_error
+from llmsvc_server.config.section import Section, raise_errors, value_error
 
 _DAY_S = 86_400
 MAX_WHOLE_BYTES = 8 * 1024 * 1024
@@ -97,7 +97,7 @@ class ServerSettings(Section):
             port = split_listen(self.health_listen)[1]
             if port and port == split_listen(self.listen)[1]:
                 error = value_error("has the port of server.listen", "choose another port")
-                refuse([(("health_listen",), error)])
+                raise_errors([(("health_listen",), error)])
         return self
 
     @property
@@ -190,7 +190,7 @@ class LimitsSettings(Section):
             if length_s > self.deadline_cap_s
         ]
         if errors:
-            refuse(errors)
+            raise_errors(errors)
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmsvc_server.config.llm import LlmSettings
-from llmsvc_server.config.section import refuse, value_error
+from llmsvc_server.config.section import raise_errors, value_error
 from llmsvc_server.config.server import (
     DrainSettings,
     HealthSettings,
@@ -61,7 +61,7 @@ class Settings(BaseModel):
             if wait in entry.model_fields_set and (getattr(entry, wait) or 0.0) > cap_s
         ]
         if errors:
-            refuse(errors)
+            raise_errors(errors)
         return self
 
     @model_validator(mode="after")
@@ -69,5 +69,5 @@ class Settings(BaseModel):
         if self.server.max_request_bytes < self.limits.max_message_bytes:
             what = "is less than limits.max_message_bytes, so the largest request would never fit"
             remedy = "raise it, or lower limits.max_message_bytes"
-            refuse([(("server", "max_request_bytes"), value_error(what, remedy))])
+            raise_errors([(("server", "max_request_bytes"), value_error(what, remedy))])
         return self

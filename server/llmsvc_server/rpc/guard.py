@@ -295,7 +295,7 @@ def _describe_defect(failure: RpcFailure, error: Exception) -> str:
 
 async def _end(call: Call, rules: MethodRules, context: Context, failure: RpcFailure) -> NoReturn:
     if failure.reason == "SERVER_DRAINING":
-        await rules.registry.farewell.wait(call.finish_by.remaining_s() / 2)
+        await rules.registry.refusals.wait(call.finish_by.remaining_s() / 2)
     rules.gate.hold(call.caller, call.unsent_bytes)
     await _abort(context, failure, call.request_id)
 

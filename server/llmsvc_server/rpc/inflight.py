@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 
 from llmsvc_server.rpc.callinfo import Call
-from llmsvc_server.rpc.farewell import Farewell
+from llmsvc_server.rpc.drain_refusals import DrainRefusals
 from llmsvc_server.watchdog import TimedWait, Watchdog
 
 ARRIVING_S = 0.05
@@ -15,12 +15,12 @@ class InFlight:
     """`server.stop` knows of connections, not of coroutines; this registry does.
 
     Attributes:
-        farewell: Keeps back the refusals of a drain.
+        refusals: Keeps back the refusals of a drain.
     """
 
     def __init__(self) -> None:
         """Start empty."""
-        self.farewell = Farewell()
+        self.refusals = DrainRefusals()
         self._watchdog = Watchdog()
         self._calls: dict[CallLimit, Call] = {}
         self._empty = asyncio.Event()
@@ -70,7 +70,7 @@ class InFlight:
     def expire(self) -> None:
         """End every call that runs, or still comes, with a status of its own."""
         self._coming_s = 0.0
-        self.farewell.release()
+        self.refusals.release()
         for limit, call in self._calls.items():
             _expire(call, limit)
 

@@ -19,7 +19,7 @@ QUIET_S = 0.25
 work."""
 
 
-class Farewell:
+class DrainRefusals:
     """Keeps refusals back until it is released."""
 
     def __init__(self) -> None:
