@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.errors import ProviderError
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama
@@ -63,7 +63,7 @@ async def test_gives_the_recorded_answer(recorded: Recording, piece_bytes: int |
                     if isinstance(event, Delta):
                         text += event.text
                     else:
-                        assert isinstance(event, Done)
+                        assert isinstance(event, SignOfLife | Done)
         except ProviderError as error:
             row = error.row
 
