@@ -4,7 +4,6 @@ Fields and types: docs/facts/providers.md 2.1 to 2.4. What the answer needs is t
 more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
 """
 
-import contextlib
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -14,10 +13,9 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import Settings
-from llmsvc_server.providers.shared.lenient import read_leniently
+from llmsvc_server.providers.shared.decoder import Decoder
 from llmsvc_server.providers.shared.sse import ServerEvent
 from llmsvc_server.providers.shared.turns import alternating, is_blank, spoken, system_text
-from llmsvc_server.providers.shared.untyped import UNREADABLE, is_overgrown
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -118,17 +116,16 @@ class _Kind(msgspec.Struct, frozen=True, gc=False):
 Event: TypeAlias = MessageStart | BlockStart | BlockDelta | MessageDelta | MessageStop | Failure
 
 _encoder = msgspec.json.Encoder()
-_kind_decoder = msgspec.json.Decoder(_Kind)
-_message_decoder = msgspec.json.Decoder(Message)
-_KINDS: Mapping[bytes, type[Event]] = {
-    b"message_start": MessageStart,
-    b"content_block_start": BlockStart,
-    b"content_block_delta": BlockDelta,
-    b"message_delta": MessageDelta,
-    b"message_stop": MessageStop,
-}
-_decoders: Mapping[bytes, msgspec.json.Decoder[Event]] = {
-    name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()
+kinds = Decoder(_Kind)
+messages = Decoder(Message)
+"""Decodes the answer that came in one body."""
+
+_decoders: Mapping[bytes, Decoder[Event]] = {
+    b"message_start": Decoder(MessageStart),
+    b"content_block_start": Decoder(BlockStart),
+    b"content_block_delta": Decoder(BlockDelta),
+    b"message_delta": Decoder(MessageDelta),
+    b"message_stop": Decoder(MessageStop),
 }
 _ERROR = b"error"
 _SILENT = frozenset({b"ping", b"content_block_stop"})
@@ -180,19 +177,14 @@ def decode_event(event: ServerEvent) -> Event | None:
         return Failure()  # whatever its data are
     if not data.startswith(b"{") and (event.is_end or event.says_nothing):
         return MessageStop() if event.is_end else None  # of proxies for OpenAI's clients too
-    if is_overgrown(data):
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     decoder = _decoders.get(name)
-    try:
-        if decoder is None:
-            said = _kind_decoder.decode(data)
-            named = said.type.encode() if isinstance(said.type, str) else b""
-            if named == _ERROR or said.error:  # a proxy's own has no type
-                return Failure()
-            decoder = _decoders.get(named)
-        return None if decoder is None else decoder.decode(data)
-    except UNREADABLE:
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
+    if decoder is None:
+        named = kinds.decode(data)
+        name = _name_of(named)
+        if name == _ERROR or named.error:  # a proxy's own has no type
+            return Failure()
+        decoder = _decoders.get(name)
+    return None if decoder is None else decoder.decode(data)
 
 
 def reread_event(event: ServerEvent) -> Event | None:
@@ -202,37 +194,13 @@ def reread_event(event: ServerEvent) -> Event | None:
         ProviderError: PROTOCOL. It can't.
     """
     name, data = event
-    if name not in _KINDS:
-        named = read_leniently(data, _Kind).type
-        name = named.encode(errors="replace") if isinstance(named, str) else b""
+    if name not in _decoders:
+        name = _name_of(kinds.reread(data))
     if name == _ERROR:
         return Failure()
-    kind = _KINDS.get(name)
-    return None if kind is None else read_leniently(data, kind)
+    decoder = _decoders.get(name)
+    return None if decoder is None else decoder.reread(data)
 
 
-def decode_message(body: bytes) -> Message:
-    """Return the answer that came in one body.
-
-    Raises:
-        ProviderError: PROTOCOL. There is none, or it holds more than any answer.
-    """
-    if is_overgrown(body):
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
-    try:
-        return _message_decoder.decode(body)
-    except UNREADABLE:
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
-
-
-def is_json(data: bytes) -> bool:
-    """Return whether an event's data are JSON, and so not cut in the middle."""
-    if is_overgrown(data):
-        return False
-    with contextlib.suppress(*UNREADABLE):
-        _kind_decoder.decode(data)
-        return True
-    with contextlib.suppress(ProviderError):
-        read_leniently(data, _Kind)
-        return True
-    return False
+def _name_of(kind: _Kind) -> bytes:
+    return kind.type.encode(errors="replace") if isinstance(kind.type, str) else b""

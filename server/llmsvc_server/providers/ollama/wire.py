@@ -3,14 +3,10 @@
 Keys and types: docs/facts/ollama.md 2, 3 and 9.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from llmsvc_server.chat.request import ChatRequest, Sampling
-from llmsvc_server.errors import ProviderError
-from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.shared.untyped import UNREADABLE, is_overgrown
+from llmsvc_server.providers.shared.decoder import Decoder
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -87,7 +83,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Line)
+decode_lines = Decoder(Line).decode_lines
+"""Returns the objects of whole lines; blank lines hold none."""
 
 
 def encode_chat(
@@ -150,17 +147,3 @@ def _options(
         seed=sampling.seed,
         stop=sampling.stop_sequences,
     )
-
-
-def decode_lines(block: bytes) -> Sequence[Line]:
-    """Return the objects of whole lines; blank lines hold none.
-
-    Raises:
-        ProviderError: PROTOCOL. One of them is no such object, or holds more than any answer.
-    """
-    if is_overgrown(block):
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
-    try:
-        return _decoder.decode_lines(block)
-    except UNREADABLE:
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None

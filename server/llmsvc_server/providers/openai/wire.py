@@ -10,10 +10,8 @@ import msgspec
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
-from llmsvc_server.errors import ProviderError
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.shared.decoder import Decoder
 from llmsvc_server.providers.shared.turns import alternating, spoken, system_text
-from llmsvc_server.providers.shared.untyped import UNREADABLE, is_overgrown
 
 NEW_LIMIT_FIELD = "max_completion_tokens"
 """The field for a bound on the answer's tokens; older servers know `max_tokens` only."""
@@ -76,11 +74,6 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     finish_reason: object = None
     stop_reason: object = None
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is the first of them, or the only one."""
-        return not self.index or self.index == "0"
-
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
     """One event of an answer, or a whole one in one body, as far as we read it."""
@@ -96,6 +89,14 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     remote_model: object = None
 
     @property
+    def choice(self) -> Choice | None:
+        """The first of the answers, or the only one; None where it is about none."""
+        for choice in self.choices or ():
+            if not choice.index or choice.index == "0":
+                return choice
+        return None
+
+    @property
     def is_error(self) -> bool:
         """Whether it says that something failed; vLLM's older form names itself one."""
         return bool(self.error) or self.kind == "error"
@@ -108,7 +109,8 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 
 _USAGE = _StreamOptions(include_usage=True)
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Chunk)
+chunks = Decoder(Chunk)
+"""Decodes the object in an event's data, or in a whole body."""
 
 
 def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
@@ -186,17 +188,3 @@ def _messages(messages: Sequence[Message], *, is_local: bool) -> Iterator[_Messa
         return
     for one in turns:
         yield _Message(one.role.value, one.text)
-
-
-def decode_chunk(data: bytes) -> Chunk:
-    """Return the object in an event's data, or in a whole body.
-
-    Raises:
-        ProviderError: PROTOCOL. There is none, or it holds more than any answer.
-    """
-    if is_overgrown(data):
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08")
-    try:
-        return _decoder.decode(data)
-    except UNREADABLE:
-        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None

@@ -15,12 +15,12 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MOST_VALUES = 100_000
 """How many values one document may hold. No answer has so many, and each has to be made."""
 
-_SHORT_BYTES = 64 * 1024
+SHORT_BYTES = 64 * 1024
 
 
 def is_overgrown(data: bytes) -> bool:
     """Return whether a document may hold too many values: to decode it would hold up everybody."""
-    return len(data) > _SHORT_BYTES and values_in(data) > MOST_VALUES
+    return len(data) > SHORT_BYTES and values_in(data) > MOST_VALUES
 
 
 def values_in(data: bytes) -> int:

@@ -6,7 +6,7 @@ from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sam
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import settings_for
-from llmsvc_server.providers.anthropic.wire import decode_event, decode_message, encode_chat
+from llmsvc_server.providers.anthropic.wire import decode_event, encode_chat, messages
 from llmsvc_server.providers.shared.sse import ServerEvent
 
 HI = Message(role=Role.USER, parts=("hi",))
@@ -120,6 +120,6 @@ def test_refuses_what_is_no_event_of_an_answer(name: bytes, data: bytes) -> None
 @pytest.mark.parametrize("body", [b"", b"5", b"[]", b'{"content":5}', b"[" * 100_000, b"\xff"])
 def test_refuses_what_is_no_whole_answer(body: bytes) -> None:
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
-        decode_message(body)
+        messages.decode(body)
 
     assert "C08" == caught.value.row

@@ -7,11 +7,8 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.openai.reading import (
-    MAX_EMPTY_BYTES,
-    MAX_EMPTY_EVENTS,
-    Reading,
-)
+from llmsvc_server.providers.openai.reading import Reading
+from llmsvc_server.providers.shared.answer_reader import MAX_EMPTY_BYTES, MAX_EMPTY_PIECES
 from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
 from tests.fakes.openai_stage import encode, event_of
 from tests.fakes.unfinished import tails
@@ -107,7 +104,7 @@ def test_fails_after_too_many_events_without_content() -> None:
     one = chunk({"role": "assistant"})
     few = b'data: {"choices":[]}\n\n'
 
-    assert "C08" == failure_of(*([few] * (MAX_EMPTY_EVENTS + 1))).row
+    assert "C08" == failure_of(*([few] * (MAX_EMPTY_PIECES + 1))).row
     assert "C08" == failure_of(*([one] * (MAX_EMPTY_BYTES // len(one) + 1))).row
     assert "C08" == failure_of(*([b": wait\n\n" * 100] * (MAX_EMPTY_BYTES // 800 + 1))).row
 
@@ -129,7 +126,7 @@ def test_fails_on_a_long_comment_or_a_long_event_without_content() -> None:
 def test_counts_them_before_the_first_content_only() -> None:
     few = b'data: {"choices":[]}\n\n'
 
-    assert "a" == outcome_of(text("a"), *([few] * (MAX_EMPTY_EVENTS + 1)), finish(), DONE).text
+    assert "a" == outcome_of(text("a"), *([few] * (MAX_EMPTY_PIECES + 1)), finish(), DONE).text
 
 
 @pytest.mark.parametrize(
