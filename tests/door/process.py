@@ -16,9 +16,9 @@ import grpc
 
 from llmsvc_server.cli import GRPC_PRESETS
 from tests.door.methods import SERVICE
+from tests.fakes.eventually import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 20
 LOOK_S = 0.01
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -144,7 +144,7 @@ async def served(wish: str, environ: Mapping[str, str] = NOTHING) -> AsyncIterat
                 addresses=facts["addresses"],
                 channel=channel,
             )
-        process.stdin.write(b"0\n")
+        process.stdin.close()  # it may have stopped already
         async with asyncio.timeout(PATIENCE_S):
             assert await process.wait() == 0
     finally:

@@ -7,7 +7,8 @@ import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2_grpc
-from tests.door.process import PATIENCE_S, served
+from tests.door.process import served
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.requests import chat_message
 from tests.fakes.server_process import config_file, server_process
 

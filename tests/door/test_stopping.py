@@ -5,9 +5,13 @@ import asyncio
 import grpc
 import pytest
 
-from tests.door.process import PATIENCE_S, Served, failure_of, rest_of, served
+from tests.door.process import Served, failure_of, rest_of, served
+from tests.fakes.eventually import PATIENCE_S
 
 pytestmark = pytest.mark.parametrize("door", ["aio", "in_loop"])
+
+FAR_S = 20 * PATIENCE_S
+"""A grace that nobody waits out."""
 
 
 async def refused(one: Served) -> grpc.StatusCode:
@@ -25,7 +29,7 @@ async def test_what_runs_may_end_while_new_calls_go_elsewhere(door: str) -> None
         call = one.to_and_fro("Each")(timeout=PATIENCE_S)
         await call.write(b"before")
         before = await call.read()
-        one.stop(PATIENCE_S)
+        one.stop(FAR_S)
         code = await refused(one)
         await call.write(b"after")
         after = await call.read()
@@ -56,7 +60,7 @@ async def test_what_still_runs_at_the_end_is_cancelled(door: str, grace_s: float
 async def test_a_server_that_nobody_calls_stops_at_once(door: str) -> None:
     async with served(door) as one:
         assert await one.call("Echo", b"x") == b"x"
-        one.stop(PATIENCE_S)
+        one.stop(FAR_S)
         said = await one.said()
 
     assert {"stopped": True} == said
