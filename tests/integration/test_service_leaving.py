@@ -17,7 +17,8 @@ from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService, over_ollama, running_service
 from tests.integration.calling import whole
 
-SHORT_S = 0.25
+TIMEOUTS_S = (0.25, 1.0, 5.0)
+"""On a busy machine the shortest may be over before the upstream is asked; the next one is tried then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,14 @@ async def test_a_cancel_closes_the_upstreams_socket(stage: Stage, *, unary: bool
 @each_method
 async def test_a_deadline_closes_the_upstreams_socket(stage: Stage, *, unary: bool) -> None:
     async with service_over(stage.script, mock=False) as (fake, service):
-        call = called(service, unary=unary, timeout_s=SHORT_S)
+        for timeout_s in TIMEOUTS_S:
+            code = await code_of(called(service, unary=unary, timeout_s=timeout_s))
+            assert "DEADLINE_EXCEEDED" == code
+            if fake.chats:
+                break
 
-        await fake.client_gone(within_s=SHORT_S + 1)
+        await fake.client_gone(within_s=1)
 
-        assert "DEADLINE_EXCEEDED" == await code_of(call)
         await nothing_left(service)
         assert fake.conversation.answer == await whole(service)
         assert ["DEADLINE_EXCEEDED"] == [one.code for one in service.reporter.rpcs][:1]

@@ -66,10 +66,12 @@ async def test_a_place_is_free_once_the_whole_answer_has_come(callers: int) -> N
 
 async def test_a_place_is_kept_while_more_of_the_answer_comes() -> None:
     async with stalled(LONG, silent()) as (_, service, __):
-        waiting = service.stub.ChatStream(chat_message(), timeout=0.5)
-        outcome = await failure_of(waiting.read())
+        reasons: list[str] = []
+        while not any(reasons) and len(reasons) < 3:  # a busy machine may be too late with it
+            waiting = service.stub.ChatStream(chat_message(), timeout=0.5 + len(reasons))
+            reasons.append((await failure_of(waiting.read())).reason)
 
-        assert "SERVER_OVERLOADED" == outcome.reason
+        assert "SERVER_OVERLOADED" == reasons[-1]
         assert 1 == service.app.providers.pools["ollama"].in_flight
 
 
