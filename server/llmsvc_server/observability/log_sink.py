@@ -5,8 +5,8 @@ import time
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
-from llmsvc_server.chat.route import ProviderKind
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.observability.call_line import describe_call, to_milliseconds
 from llmsvc_server.observability.logging import Logger, request_id
 from llmsvc_server.reports import (
     AttemptReport,
@@ -85,13 +85,13 @@ class LogSink(Reporter):
     @override
     def rpc_finished(self, report: RpcReport) -> None:
         """Write the call's one line."""
-        line = _facts(report)
+        line = describe_call(report)
         if report.code == "INTERNAL":
-            self._logger.error("rpc.finished", **line)
+            self._logger.error("rpc.finished", line=line)
         elif report.code in WARNING_CODES:
-            self._logger.warning("rpc.finished", **line)
+            self._logger.warning("rpc.finished", line=line)
         else:
-            self._logger.info("rpc.finished", **line)
+            self._logger.info("rpc.finished", line=line)
 
     @override
     def attempt_finished(self, report: AttemptReport) -> None:
@@ -111,7 +111,7 @@ class LogSink(Reporter):
             "cause": error.cause,
             "written_tokens": error.written_tokens or None,
             "retry_after_s": _round_s(error.retry_after_s),
-            "first_content_ms": _ms(report.first_content_s),
+            "first_content_ms": to_milliseconds(report.first_content_s),
         }
         violated = error.kind is ErrorKind.VIOLATION
         level = self._logger.critical if violated else self._logger.warning
@@ -121,7 +121,7 @@ class LogSink(Reporter):
             model=report.model,
             locality=report.provider.locality.value,
             error=error.kind.value,
-            duration_ms=_ms(report.duration_s),
+            duration_ms=to_milliseconds(report.duration_s),
             called=error.called,
             **{name: fact for name, fact in facts.items() if fact not in ("", None)},
         )
@@ -140,35 +140,5 @@ class LogSink(Reporter):
         level(f"{change.subject}.changed", name=change.name, state=change.state.value, **detail)
 
 
-def _facts(report: RpcReport) -> dict[str, object]:
-    """Return what is known of a call, in the order of its line."""
-    facts: dict[str, object] = {
-        "method": report.method.rpartition("/")[2],
-        "code": report.code,
-        "reason": report.reason,
-        "cause": report.cause,
-        "duration_ms": _ms(report.duration_s),
-        "first_content_ms": _ms(report.first_content_s),
-        "messages_sent": report.messages_sent or None,
-        "attempts": report.attempts or None,
-    }
-    if report.route is not None:
-        provider = report.route.provider
-        facts["provider"] = provider.name
-        facts["model"] = report.route.model
-        facts["locality"] = provider.locality
-        if provider.kind is ProviderKind.MOCK:
-            facts["answer"] = "CANNED: the mock answered, not a model"
-    if report.usage is not None:
-        facts["input_tokens"] = report.usage.input_tokens
-        facts["output_tokens"] = report.usage.output_tokens
-    facts["defect"] = report.detail
-    return {name: fact for name, fact in facts.items() if fact not in ("", None)}
-
-
 def _round_s(length_s: float | None) -> float | None:
     return None if length_s is None else round(length_s, 3)
-
-
-def _ms(length_s: float | None) -> float | None:
-    return None if length_s is None else round(length_s * 1000, 1)

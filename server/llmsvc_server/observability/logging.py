@@ -13,9 +13,12 @@ from typing import TextIO
 import msgspec
 from typing_extensions import override
 
+from llmsvc_server.observability.call_line import CallLine
 from llmsvc_server.observability.log_writer import LogWriter
 from llmsvc_server.observability.structlog_import import structlog
 from llmsvc_server.reports import place_of
+
+_encode = msgspec.json.Encoder().encode
 
 Logger = structlog.typing.FilteringBoundLogger
 """What `logging_to` yields, for those who must not know structlog."""
@@ -46,7 +49,7 @@ def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[Logger]
     raw = getattr(stream.buffer, "raw", stream.buffer)
     with LogWriter(raw, lambda count: _describe_loss(render, count)) as writer:
         structlog.configure(
-            processors=[_add_request_id, render],
+            processors=[render],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             logger_factory=lambda: _Output(writer),
         )
@@ -56,28 +59,36 @@ def logging_to(stream: TextIO, *, level: str, as_json: bool) -> Iterator[Logger]
             yield logger
 
 
-def _add_request_id(
-    _logger: object, _method: str, event: MutableMapping[str, object]
-) -> MutableMapping[str, object]:
-    if call := request_id.get():
-        event["request_id"] = call
-    return event
-
-
 def _describe_loss(render: Render, count: int) -> bytes:
     return render(None, "warning", {"event": "log.dropped", "count": count})
 
 
 def _json(_logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
-    line = {"timestamp": _now(), "level": method, "event": event.pop("event", ""), **event}
-    return msgspec.json.encode(line) + b"\n"
+    line = event.get("line")
+    if isinstance(line, CallLine):
+        line.timestamp, line.level, line.event = _now(), method, str(event["event"])
+        line.request_id = request_id.get()
+        return _encode(line) + b"\n"
+    name = event.pop("event", "")
+    return (
+        _encode({"timestamp": _now(), "level": method, "event": name, **event, **_name_call()})
+        + b"\n"
+    )
+
+
+def _name_call() -> dict[str, str]:
+    call = request_id.get()
+    return {"request_id": call} if call else {}
 
 
 def _text(*, colours: bool) -> Render:
     render = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
 
     def render_line(logger: object, method: str, event: MutableMapping[str, object]) -> bytes:
-        event.update(timestamp=_now(), level=method)
+        line = event.pop("line", None)
+        if isinstance(line, CallLine):
+            event.update(msgspec.to_builtins(line))
+        event.update(_name_call(), timestamp=_now(), level=method)
         return render(logger, method, event).encode() + b"\n"
 
     return render_line

@@ -1,22 +1,12 @@
-import io
-import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any
 
 import pytest
-import structlog
 
-from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.chat.route import (
-    Locality,
     Privacy,
     ProviderInfo,
-    ProviderKind,
     Route,
     Trail,
 )
@@ -24,7 +14,7 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.observability.log_sink import LogSink
-from llmsvc_server.observability.logging import logging_to, request_id
+from llmsvc_server.observability.logging import logging_to
 from llmsvc_server.reports import (
     SUBJECTS,
     AttemptEnd,
@@ -44,41 +34,7 @@ from llmsvc_server.reports import (
     Transition,
 )
 from tests.fakes.manual_clock import ManualClock
-
-OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
-MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
-
-
-class Written:
-    """A log sink over memory, and the lines that it wrote."""
-
-    def __init__(
-        self, *, level: str = "info", as_json: bool = True, clock: Clock = time.monotonic
-    ) -> None:
-        self._raw = io.BytesIO()
-        self._stream = io.TextIOWrapper(self._raw)
-        self._stack = ExitStack()
-        logger = self._stack.enter_context(logging_to(self._stream, level=level, as_json=as_json))
-        self.sink = LogSink(logger, clock)
-
-    def text(self) -> str:
-        """Return what was written until now; what comes later is not."""
-        self._stack.close()
-        return self._raw.getvalue().decode()
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text().splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-    request_id.set("")
+from tests.unit.server.observability.written import MOCK, OLLAMA, Written
 
 
 def test_a_violation_is_critical() -> None:
