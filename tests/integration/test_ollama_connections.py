@@ -9,7 +9,8 @@ import pytest
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.ollama.chat import DRAIN_S, OllamaProvider
+from llmsvc_server.providers.ollama.chat import OllamaProvider
+from llmsvc_server.providers.shared.exchange import DRAIN_S
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama

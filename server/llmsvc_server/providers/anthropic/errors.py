@@ -6,9 +6,7 @@ but 402 says whether money is gone (docs/failover.md 2.3).
 Rows: docs/failover.md 2.2. Signals: docs/facts/providers.md 2.6.
 """
 
-from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.anthropic.refusals import read_refusal
 from llmsvc_server.providers.shared.error_signal import Trait
 from llmsvc_server.providers.shared.error_table import ErrorTable, Row
 
@@ -78,8 +76,3 @@ ROWS: tuple[Row, ...] = (
 )
 
 classify = ErrorTable(ROWS).classify
-
-
-def classify_refusal(status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
-    """Return the failure that a refusal means; see `Classify`."""
-    return classify(read_refusal(status, body, retry_after_s))

@@ -7,10 +7,12 @@ Rows and order: docs/failover.md 2.2. Texts: docs/facts/ollama.md 5, from the se
 recordings of 0.10.1 and 0.24.0.
 """
 
+from dataclasses import replace
+
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.refusals import OllamaTrait, read_refusal
-from llmsvc_server.providers.shared.error_signal import Trait
+from llmsvc_server.providers.shared.error_signal import ErrorSignal, Trait
 from llmsvc_server.providers.shared.error_table import ErrorTable, Row
 
 ROWS: tuple[Row, ...] = (
@@ -147,7 +149,20 @@ ROWS: tuple[Row, ...] = (
     Row(name="O12", error=ErrorKind.TRANSIENT, statuses={499, *range(500, 600)}, or_in_answer=True),
 )
 
-classify = ErrorTable(ROWS).classify
+_table = ErrorTable(ROWS)
+
+
+def classify(signal: ErrorSignal, *, window_tokens: int | None = None) -> ProviderError:
+    """Return the failure that an Ollama means.
+
+    Args:
+        signal: Its refusal, or the error line under 200 that ended an answer.
+        window_tokens: Its context window, which most of its texts do not tell; None if unknown.
+    """
+    error = _table.classify(signal)
+    if error.kind is not ErrorKind.CONTEXT:
+        return error
+    return replace(error, context_length=error.context_length or window_tokens)
 
 
 def classify_refusal(status: int, body: bytes, retry_after_s: float | None) -> ProviderError:

@@ -5,7 +5,7 @@ behind any other takes the end back.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
@@ -27,6 +27,7 @@ from llmsvc_server.providers.shared.lines import BOM, LineBuffer
 from llmsvc_server.providers.shared.parts import read_parts
 from llmsvc_server.providers.shared.tool_calls import reason_with_calls
 
+_ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
 _WORDS = {"stop": FinishReason.STOP, "length": FinishReason.MAX_TOKENS}
 _PLAIN_WORD = re.compile(r"[a-z_]{1,32}")
 """A reason that we do not know is passed on if it can be nothing but a word."""
@@ -58,6 +59,10 @@ class Reading(AnswerReader):
         self._is_framed = False
         self._repeats = Repeats()
         self._last: Line | None = None
+
+    @override
+    def begin(self, content_type: str, headers: Mapping[str, str]) -> None:
+        check_content_type(content_type)
 
     @override
     def take(self, data: bytes) -> Progress:
@@ -201,7 +206,8 @@ class Reading(AnswerReader):
             self._disown()
         elif line.error is not None:
             of_cloud = line.cloud_status is not None
-            self._fail(classify(read_error_line(line.error, of_cloud=of_cloud)))
+            signal = read_error_line(line.error, of_cloud=of_cloud)
+            self._fail(classify(signal, window_tokens=self._window_tokens))
         elif line.done_reason in _OF_LOADING:
             self._fail(ProviderError(ErrorKind.PROTOCOL, row="O03"))
         elif line.done is True or is_reason(line.done_reason):
@@ -224,6 +230,16 @@ class Reading(AnswerReader):
             if used_tokens >= self._window_tokens:
                 return FinishReason.CONTEXT_LENGTH
         return reason
+
+
+def check_content_type(content_type: str) -> None:
+    """Return if a body of that type can be an answer.
+
+    Raises:
+        ProviderError: PROTOCOL. It can't.
+    """
+    if content_type not in _ANSWERS:
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
 
 
 def _is_special(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot path's

@@ -61,6 +61,11 @@ class Reading(EventReader):
         self._timings = Timings()
 
     @override
+    def begin(self, content_type: str, headers: Mapping[str, str]) -> None:
+        super().begin(content_type, headers)
+        self.identify(headers.get("x-request-id"))
+
+    @override
     def _done(self, adjustments: tuple[Adjustment, ...]) -> Done:
         reason = self._finish_reason()
         return Done(

@@ -5,6 +5,7 @@ them. How an answer ends: docs/failover.md 3.3.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -74,6 +75,18 @@ class AnswerReader(ABC):
     def phase(self) -> str:
         """How far the answer has come: "first_token" is awaited, or "stream"."""
         return "stream" if self._has_begun else "first_token"
+
+    @abstractmethod
+    def begin(self, content_type: str, headers: Mapping[str, str]) -> None:
+        """Take a response's head, before anything of its body.
+
+        Args:
+            content_type: Type and subtype, in lower case; empty if there is none.
+            headers: Names in any case.
+
+        Raises:
+            ProviderError: PROTOCOL. It can be no answer.
+        """
 
     @abstractmethod
     def take(self, data: bytes) -> Progress:

@@ -2,6 +2,7 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 
 from typing_extensions import override
 
@@ -10,6 +11,9 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.shared.answer_reader import AnswerReader, Progress
 from llmsvc_server.providers.shared.sse import EventBuffer, ServerEvent
+
+STREAM = "text/event-stream"
+_WHOLE = "application/json"
 
 _PLAIN_WORD = re.compile(r"[a-z0-9_.-]{1,64}")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -35,6 +39,13 @@ class EventReader(AnswerReader):
         """Take a name that the provider gave the answer; the last one counts."""
         if answer_id != self._id and isinstance(answer_id, str) and _PLAIN_ID.fullmatch(answer_id):
             self._id = answer_id
+
+    @override
+    def begin(self, content_type: str, headers: Mapping[str, str]) -> None:
+        if content_type == _WHOLE:
+            self.expect_whole()
+        elif content_type != STREAM:
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
 
     @override
     def take(self, data: bytes) -> Progress:

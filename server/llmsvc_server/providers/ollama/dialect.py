@@ -1,0 +1,77 @@
+"""How an Ollama is spoken to."""
+
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.http.unfinished import Tails
+from llmsvc_server.providers.ollama.errors import classify
+from llmsvc_server.providers.ollama.models import OllamaModels
+from llmsvc_server.providers.ollama.reading import Reading
+from llmsvc_server.providers.ollama.refusals import read_refusal
+from llmsvc_server.providers.ollama.wire import encode_chat
+from llmsvc_server.providers.shared.dialect import Terms
+
+CHAT = "/api/chat"
+
+
+class OllamaDialect:
+    """A `Dialect` whose forms are the limits on the answer's tokens."""
+
+    path = CHAT
+    resends_lost = True
+
+    def __init__(
+        self,
+        models: OllamaModels,
+        *,
+        temperature: float | None,
+        num_ctx: int | None,
+        keep_alive_s: int,
+        max_output_tokens: int,
+    ) -> None:
+        """Speak to one server.
+
+        Args:
+            models: Knows which of them would be run elsewhere.
+            temperature: For requests that set none; None leaves it to the model.
+            num_ctx: Context window in tokens; None leaves it to Ollama.
+            keep_alive_s: Seconds that a model stays in memory after an answer; -1 for ever.
+            max_output_tokens: Most tokens of one answer, at least 1.
+        """
+        self._models = models
+        self._temperature = temperature
+        self._num_ctx = num_ctx
+        self._keep_alive_s = keep_alive_s
+        self._max_output_tokens = max_output_tokens
+
+    def form(self, request: ChatRequest) -> int:
+        """Return the limit on the answer's tokens; see `Dialect`."""
+        # Asked again here: a look may have changed since the plan was made.
+        if request.stays_local and self._models.leads_outside(request.model):
+            raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
+        return request.sampling.output_limit(self._max_output_tokens)[0]
+
+    def encode(self, request: ChatRequest, form: int) -> tuple[bytes, Terms]:
+        """Return the body of a request; see `Dialect`."""
+        body = encode_chat(
+            request,
+            num_ctx=self._num_ctx,
+            num_predict=form,
+            keep_alive_s=self._keep_alive_s,
+            temperature=self._temperature,
+        )
+        return body, Terms(max_tokens=form, adjustments=request.sampling.limited_to(form))
+
+    def reader(self, request: ChatRequest, tails: Tails) -> Reading:
+        """Return what reads the answer; see `Dialect`."""
+        return Reading(self._num_ctx, tails, may_be_remote=not request.stays_local)
+
+    def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
+        """Return what a refusal means; see `Dialect`."""
+        return classify(read_refusal(status, body, retry_after_s), window_tokens=self._num_ctx)
+
+    def correct(self, form: int, body: bytes) -> None:
+        """Return None: no refusal of a form says a better one."""
+
+    def learn(self, model: str, form: int) -> None:
+        """Have nothing to remember."""
