@@ -8,10 +8,11 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.fakes.eventually import eventually
+from tests.fakes.eventually import PATIENCE_S, eventually
 from tests.fakes.gate import Gate
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.running_service import RunningService, running_service
+from tests.fakes.stopwatch import Stopwatch
 from tests.invariants.several import nothing_runs, several
 from tests.scenarios.fault_server import FaultServer
 from tests.scenarios.protocols import Fault, Protocol, refuse
@@ -54,26 +55,26 @@ async def test_invariant_11_with_an_alternative_a_wait_is_short(
     async with held(alone=False, queue_timeout_s=queue_timeout_s) as (stage, _):
         now = asyncio.get_running_loop().time
         began_s = now()
-        given = await stage.ask(way, timeout_s=timeout_s)
+        with Stopwatch() as watch:
+            given = await stage.ask(way, timeout_s=timeout_s)
         took_s = now() - began_s
 
         assert FALLBACK_TEXT == given.text
         assert [("primary", "SERVER_OVERLOADED"), ("fallback", "OK")] == given.attempts
-        assert waits_s * 0.8 <= took_s <= waits_s + SLACK_S
+        assert waits_s * 0.8 <= took_s
+        assert watch.passed_s <= waits_s + SLACK_S
 
 
 async def test_invariant_11_without_one_a_wait_leaves_time_for_its_status(way: Way) -> None:
     async with held(alone=True) as (stage, _):
-        now = asyncio.get_running_loop().time
-        began_s = now()
-        given = await stage.ask(way, timeout_s=1.5)
-        took_s = now() - began_s
+        with Stopwatch() as watch:
+            given = await stage.ask(way, timeout_s=1.5)
         failure = given.failure
         assert failure is not None
 
         assert ("RESOURCE_EXHAUSTED", "SERVER_OVERLOADED") == (failure.code, failure.reason)
         assert failure.detail(error_details_pb2.RetryInfo).retry_delay.seconds >= 1
-        assert took_s <= 1.5 - LEAST_ANSWER_S + SLACK_S
+        assert watch.passed_s <= 1.5 - LEAST_ANSWER_S + SLACK_S
         assert 1 == len(stage.primary.chats)
 
 
@@ -84,7 +85,7 @@ async def test_invariant_11_health_answers_while_everything_is_taken() -> None:
         refused = await stage.ask(Way.CHAT)
         health = health_pb2_grpc.HealthStub(stage.service.channel)
         request = health_pb2.HealthCheckRequest(service="readiness")
-        checked = await health.Check(request, timeout=1)
+        checked = await health.Check(request, timeout=PATIENCE_S)
         gate.open()
         answered = [(await one).code for one in waiting]
 
