@@ -18,7 +18,7 @@ from tests.fakes.running_service import over_ollama
 from tests.fakes.server_process import config_file, server_process
 from tests.hostile.conftest import Figures
 
-GRACE_S = 60.0
+GRACE_S = 240.0
 METHODS = ("/llmsvc.v1.LLMService/Chat", "/llmsvc.v1.LLMService/ChatStream")
 REQUEST = chat_message("x" * 1_000).SerializeToString()
 WHOLE = struct.pack(">BI", 0, len(REQUEST)) + REQUEST

@@ -21,6 +21,7 @@ MOST = 1_000
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # empty; ours is never acknowledged
 PATIENCE_S = 20.0
+PROBES = 5
 PROBED = {**CANNED, "server": {"health_listen": "127.0.0.1:0"}}
 
 
@@ -43,8 +44,16 @@ def for_probes(server: MeasuredServer) -> str:
     return str(started["health_listen"])
 
 
-async def alive(address: str) -> bool:
-    """Return whether a probe that connects anew is told that the server lives."""
+async def is_alive(address: str) -> bool:
+    """Return whether one of some probes is told that the server lives: a busy machine may be late."""
+    for _ in range(PROBES):
+        if await answers(address):
+            return True
+    return False
+
+
+async def answers(address: str) -> bool:
+    """Return whether a probe that connects anew is told within a second that the server lives."""
     async with grpc.aio.insecure_channel(address, options=ALONE) as channel:
         request = health_pb2.HealthCheckRequest(service="liveness")
         try:
@@ -84,10 +93,10 @@ async def test_a_thousand_silent_connections_shut_nobody_out_for_long(
 ) -> None:
     async with measured_server(tmp_path, PROBED) as server:
         with opened(server.address, MOST, said):
-            assert await alive(for_probes(server))
+            assert await is_alive(for_probes(server))
             await eventually(lambda: states(server) == ["full"])
             waited_s = await seconds_until_answered(server.address)
-            assert await alive(for_probes(server))
+            assert await is_alive(for_probes(server))
             await eventually(lambda: states(server) == ["full", "free"])
         full, _ = server.process.events("connections.changed")
         assert f"{MOST} are of 127.0.0.1" in str(full["detail"])
@@ -102,7 +111,7 @@ async def test_the_listener_for_probes_lets_nobody_stay(tmp_path: Path, figures:
         with opened(address, 200, b""):
             began_s = time.monotonic()
             async with asyncio.timeout(PATIENCE_S):
-                while not await alive(address):
+                while not await answers(address):
                     pass
             waited_s = time.monotonic() - began_s
         figures("200 silent connections to probes' listener: next probe after", waited_s, 8, "s")
