@@ -4,7 +4,6 @@ Source: docs/facts/ollama.md 6.2, 7 and 10.
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -14,9 +13,10 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.http.client import Upstream
-from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.errors import classify_refusal
+from llmsvc_server.providers.shared.decoder import Decoder
+from llmsvc_server.providers.shared.documents import LOOK_LIMIT_S, MAX_FACT_BYTES, read_document
 from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES, LastRead
 from llmsvc_server.providers.shared.model_names import (
     Name,
@@ -26,23 +26,11 @@ from llmsvc_server.providers.shared.model_names import (
     parse,
     wanted,
 )
-from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
-from llmsvc_server.providers.shared.tags import Facts, read_tags
-from llmsvc_server.providers.shared.untyped import UNREADABLE
-
-MAX_FACT_BYTES = 64 * 1024
-"""Longest document that is no list."""
-
-LOOK_LIMIT_S = 1.8
-"""Longest look, all questions together. Whoever wants it waits 2 s (ADR-004)."""
+from llmsvc_server.providers.shared.tags import Facts, read_tags, versions
 
 MEMORY_LIMIT_S = 1.0
 """/api/ps may hang for ten seconds on newer servers, while all is well."""
-
-
-class _Version(msgspec.Struct, frozen=True):
-    version: str
 
 
 class _Cloud(msgspec.Struct, frozen=True):
@@ -53,11 +41,7 @@ class _Status(msgspec.Struct, frozen=True):
     cloud: _Cloud = _Cloud()
 
 
-_version = msgspec.json.Decoder(_Version)
-_status = msgspec.json.Decoder(_Status)
-
-_PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
-"""A version reaches our log, and free text of a server must not."""
+_status = Decoder(_Status)
 
 
 class OllamaModels:
@@ -132,8 +116,6 @@ class OllamaModels:
             if error.kind in {ErrorKind.CONNECT, ErrorKind.SILENT}:
                 raise
             return True
-        except UNREADABLE:
-            return True
 
     async def _look(self, tails: Tails) -> Catalogue:
         end_s = asyncio.get_running_loop().time() + self._look_limit_s
@@ -155,10 +137,10 @@ class OllamaModels:
     async def _ask_version(self, end_s: float, tails: Tails) -> str:
         try:
             body = await self._get("/api/version", MAX_FACT_BYTES, end_s, tails)
-            version = _version.decode(body).version
-        except (ProviderError, *UNREADABLE):
+        except ProviderError:
             return ""
-        return version if _PLAIN_VERSION.fullmatch(version) else ""
+        version = versions.find(body)
+        return "" if version is None else version.plain
 
     async def _ask_memory(self, end_s: float, tails: Tails) -> bytes | None:
         """Return the list of what is in memory; None where the server does not say in time."""
@@ -223,7 +205,7 @@ class OllamaModels:
             async with asyncio.timeout_at(end_s):
                 answer = await self._upstream.get(path)
                 try:
-                    return await _document(answer, most_bytes, tails)
+                    return await read_document(answer, most_bytes, tails, classify_refusal)
                 finally:
                     answer.close()
         except TimeoutError:
@@ -241,22 +223,6 @@ class _Listed:
 
     catalogue: Catalogue
     digests: Mapping[str, str]
-
-
-async def _document(answer: Answer, most_bytes: int, tails: Tails) -> bytes:
-    """Return a body that claims to be JSON.
-
-    Raises:
-        ProviderError: It does not.
-    """
-    if answer.status != OK:
-        error = await error_from_response(answer, classify_refusal)
-        if error.kind.rules.is_about_a_chat:
-            raise ProviderError(ErrorKind.MISCONFIGURED, status=answer.status)
-        raise error
-    if answer.content_type != "application/json":
-        raise ProviderError(ErrorKind.MISCONFIGURED, status=OK)
-    return await answer.read_all(most_bytes, tails)
 
 
 def _loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> frozenset[str]:

@@ -8,7 +8,6 @@ asked later says neither, and then nobody knows.
 """
 
 import asyncio
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,29 +18,20 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.client import Upstream
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.openai.errors import classify_local_refusal
+from llmsvc_server.providers.shared.documents import JSON, MAX_FACT_BYTES
 from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES
 from llmsvc_server.providers.shared.model_names import ending, parse
 from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import MOST_REMOTE
-from llmsvc_server.providers.shared.tags import Entry, read_tags
+from llmsvc_server.providers.shared.tags import Entry, Version, read_tags
 from llmsvc_server.providers.shared.untyped import UNREADABLE
-
-MAX_FACT_BYTES = 64 * 1024
-"""Longest document that is no list."""
 
 _NOT_IMPLEMENTED = 501
 _ASK_LATER = frozenset({408, 425, 429})
 _REDIRECTS = range(300, 400)
 _DENIALS = frozenset({*range(400, 500), _NOT_IMPLEMENTED}) - _ASK_LATER
-_PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
-"""A version reaches our log, and free text of a server must not."""
 
-
-class _Version(msgspec.Struct, frozen=True):
-    version: str
-
-
-_version = msgspec.json.Decoder(_Version)
+_version = msgspec.json.Decoder(Version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +91,8 @@ async def hidden_ollama(
         for entries in read_tags(body):
             found.add(entries)
             await asyncio.sleep(0)
-    version = told[-1][0]
     return HiddenOllama(
-        version=version if _PLAIN_VERSION.fullmatch(version) else "",
+        version=told[-1][0],
         remote=found.remote,
         known=frozenset(found.known),
         tells_all=found.tells_all,
@@ -149,7 +138,7 @@ async def _ask_version(root: Upstream, tails: Tails) -> str | None:
     if body is None:
         return None
     try:
-        return _version.decode(body).version
+        return _version.decode(body).plain
     except msgspec.ValidationError:  # JSON of another shape
         return None
     except UNREADABLE:
@@ -166,7 +155,7 @@ async def _document(
             return None
         if answer.status != OK:
             raise await error_from_response(answer, classify_local_refusal)
-        if answer.content_type != "application/json":
+        if answer.content_type != JSON:
             return None
         return await answer.read_all(most_bytes, tails)
     finally:

@@ -15,7 +15,6 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
 from llmsvc_server.providers.http.client import Upstream
-from llmsvc_server.providers.http.response import Answer
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.openai.errors import classify_refusal
 from llmsvc_server.providers.openai.hidden import (
@@ -24,6 +23,8 @@ from llmsvc_server.providers.openai.hidden import (
     hidden_ollama,
     ollama_identity,
 )
+from llmsvc_server.providers.shared.decoder import Decoder
+from llmsvc_server.providers.shared.documents import LOOK_LIMIT_S, read_document
 from llmsvc_server.providers.shared.listing import (
     ENTRIES_AT_ONCE,
     MAX_LIST_BYTES,
@@ -31,13 +32,8 @@ from llmsvc_server.providers.shared.listing import (
     read_list,
 )
 from llmsvc_server.providers.shared.model_names import is_plain, looks_remote
-from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.shared.tags import is_elsewhere, is_told
-from llmsvc_server.providers.shared.untyped import UNREADABLE
-
-LOOK_LIMIT_S = 1.8
-"""Longest look, all questions together. Whoever wants it waits 2 s (ADR-004)."""
 
 _DEFAULT_TAG = ":latest"
 _NO_LIST = frozenset({404, 405, 501})
@@ -65,7 +61,7 @@ class _Listing(msgspec.Struct, frozen=True):
 _listing: msgspec.json.Decoder[_Listing | list[msgspec.Raw]] = msgspec.json.Decoder(
     _Listing | list[msgspec.Raw]
 )
-_entry = msgspec.json.Decoder(_Entry)
+_known = Decoder(_Entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +200,8 @@ class OpenaiModels:
         try:
             if answer.status in _NO_LIST and self._configured:
                 return None
-            return await self._document(answer, tails)
+            classify = partial(classify_refusal, is_local=bool(self._roots))
+            return await read_document(answer, MAX_LIST_BYTES, tails, classify)
         finally:
             answer.close()
 
@@ -215,7 +212,7 @@ class OpenaiModels:
         asked: set[str | None] = set()
         has_any = False
         for entries in read_list(body, "data", _entries):
-            for entry in filter(None, map(_read, entries)):
+            for entry in filter(None, map(_known.find, entries)):
                 name = entry.id.strip()
                 identity = self.identity(name) if is_plain(name) else None
                 if identity is None:
@@ -233,32 +230,7 @@ class OpenaiModels:
             shortlist.left_out,
         )
 
-    async def _document(self, answer: Answer, tails: Tails) -> bytes:
-        """Return a body that claims to be JSON.
-
-        Raises:
-            ProviderError: It does not.
-        """
-        if answer.status != OK:
-            error = await error_from_response(
-                answer, partial(classify_refusal, is_local=bool(self._roots))
-            )
-            if error.kind.rules.is_about_a_chat:
-                raise ProviderError(ErrorKind.MISCONFIGURED, status=answer.status)
-            raise error
-        if answer.content_type != "application/json":
-            raise ProviderError(ErrorKind.MISCONFIGURED, status=OK)
-        return await answer.read_all(MAX_LIST_BYTES, tails)
-
 
 def _entries(body: bytes) -> Sequence[msgspec.Raw]:
     listing = _listing.decode(body)
     return (listing if isinstance(listing, list) else listing.data) or ()
-
-
-def _read(raw: msgspec.Raw) -> _Entry | None:
-    """Return an entry; None where it can't be read, which costs the others nothing."""
-    try:
-        return _entry.decode(raw)
-    except UNREADABLE:
-        return None

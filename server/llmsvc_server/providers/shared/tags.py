@@ -4,14 +4,16 @@ Source: docs/facts/ollama.md 6.2, 7 and 10. Servers that pass for an Ollama writ
 and leave keys out.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from llmsvc_server.providers.shared.decoder import Decoder
 from llmsvc_server.providers.shared.listing import read_list
 from llmsvc_server.providers.shared.model_names import looks_remote
-from llmsvc_server.providers.shared.untyped import UNREADABLE, text_of
+from llmsvc_server.providers.shared.untyped import text_of
 
 _MOST_BYTES = 2**63 - 1
 
@@ -71,12 +73,27 @@ class Entry(msgspec.Struct, frozen=True):
         return any(map(is_told, places)) or any(map(looks_remote, names))
 
 
+class Version(msgspec.Struct, frozen=True):
+    """What `/api/version` says."""
+
+    version: str
+
+    @property
+    def plain(self) -> str:
+        """The version as it may be shown: it reaches our log, and free text of a server must not."""
+        return self.version if _PLAIN_VERSION.fullmatch(self.version) else ""
+
+
 class _Listing(msgspec.Struct, frozen=True):
     models: list[msgspec.Raw] | None
 
 
 _listing = msgspec.json.Decoder(_Listing)
-_entry = msgspec.json.Decoder(Entry)
+_entries = Decoder(Entry)
+versions = Decoder(Version)
+"""Decodes what `/api/version` says."""
+
+_PLAIN_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}")
 
 
 def read_tags(body: bytes) -> Iterator[Sequence[Entry | None]]:
@@ -109,8 +126,5 @@ def _listed(body: bytes) -> Sequence[msgspec.Raw]:
 
 
 def _read(raw: msgspec.Raw) -> Entry | None:
-    try:
-        entry = _entry.decode(raw)
-    except UNREADABLE:
-        return None
-    return entry if entry.spelling else None
+    entry = _entries.find(raw)
+    return None if entry is None or not entry.spelling else entry
