@@ -21,8 +21,7 @@ class Effort:
     failovers: int  # of each kind, per pass
     fair_calls: int  # of each host, alone and beside a greedy one
     outage_s: float
-    chaos_calls: int
-    chaos_floor: int  # calls to the floor, after a quarter as many that do not count
+    chaos_calls: int  # and as many of the floor
     chaos_warm: int  # calls before the starting values are taken
 
 
@@ -32,17 +31,16 @@ FULL = Effort(
     span_s=8,
     spread_s=2,
     tries=2,
-    starts=10,
+    starts=8,
     first_calls=50,
-    cancels=2000,
+    cancels=1000,
     soak_streams=100_000,
     soak_warm=5000,
     settle_s=35,
-    failovers=150,
-    fair_calls=25,
+    failovers=100,
+    fair_calls=20,
     outage_s=60,
     chaos_calls=200_000,
-    chaos_floor=100_000,
     chaos_warm=5000,
 )
 QUICK = Effort(
@@ -57,10 +55,9 @@ QUICK = Effort(
     soak_streams=2000,
     soak_warm=500,
     settle_s=0,
-    failovers=50,
+    failovers=30,
     fair_calls=5,
     outage_s=10,
     chaos_calls=5000,
-    chaos_floor=5000,
     chaos_warm=1000,
 )

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from tests.bench.build import Programs
+from tests.bench.door import Door
 from tests.bench.effort import Effort
 from tests.bench.failure import NotMeasuredError
 from tests.bench.load import Counted, First, Load, Ready
@@ -26,12 +27,16 @@ _QUIET = 0.05  # of one core, used by processes that are none of ours
 class Switches:
     """What an experiment may change from outside."""
 
-    server: Path  # program to measure, taking `serve --config FILE`
+    servers: Mapping[Door, Path]  # programs to measure, taking `serve --config FILE`
     server_env: dict[str, str]
     floor_env: dict[str, str]
     floor_options: tuple[str, ...]  # channel arguments, NAME=VALUE
     with_floors: bool
-    with_ours: bool
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """Ours to be measured; none where ours are left out."""
+        return tuple(self.servers)
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -66,15 +71,22 @@ class Lab:
         return f"http://{self.upstream.target}"
 
     @contextlib.contextmanager
-    def ours(self, llm: Mapping[str, object] | None = None) -> Iterator[Subject]:
+    def ours(self, door: Door, llm: Mapping[str, object] | None = None) -> Iterator[Subject]:
         """Yield our server, ready to answer: limits raised, all else as it comes.
 
         Args:
+            door: How it takes calls.
             llm: Its providers and their order; None for the fake Ollama alone.
         """
-        with self.ours_unready(llm) as subject:
+        with self.ours_unready(door, llm) as subject:
             self.wait_serving(subject, "readiness")
             yield subject
+
+    def ours_unready(
+        self, door: Door, llm: Mapping[str, object] | None = None
+    ) -> contextlib.AbstractContextManager[Subject]:
+        """Return what yields our server the moment its process exists; arguments as for `ours`."""
+        return self._started(door, llm, [str(self.switches.servers[door])], {})
 
     def wait_serving(self, subject: Subject, service: str) -> int:
         """Return when a health name was first SERVING, in ns of the monotonic clock.
@@ -88,25 +100,33 @@ class Lab:
             raise NotMeasuredError(f"{error}; the server said: {subject.last_words()}") from error
 
     @contextlib.contextmanager
-    def ours_unready(self, llm: Mapping[str, object] | None = None) -> Iterator[Subject]:
-        """Yield our server the moment its process exists; `llm` as for `ours`."""
+    def _started(
+        self,
+        door: Door,
+        llm: Mapping[str, object] | None,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+    ) -> Iterator[Subject]:
         target = f"127.0.0.1:{free_port()}"
         alone = {"default_provider": "ollama", "providers": {"ollama": ollama(self.upstream_url)}}
-        settings = {"server": {"listen": target, "max_chats": MAX_CHATS}, "llm": llm or alone}
-        config = self.folder / "server.yaml"
+        server: dict[str, object] = {"listen": target, "max_chats": MAX_CHATS}
+        if door is not Door.BEFORE:
+            server["door"] = door.value
+        config = self.folder / f"{door}.yaml"
+        settings = {"server": server, "llm": llm or alone}
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         with running(
-            [str(self.switches.server), "serve", "--config", str(config)],
+            [*program, "serve", "--config", str(config)],
             target=target,
-            log=self.folder / "server.log",
-            environment=self.switches.server_env,
+            log=self.folder / f"{door}.log",
+            environment={**self.switches.server_env, **environment},
         ) as subject:
             yield subject
 
     @contextlib.contextmanager
-    def floor(self, name: str, *arguments: str) -> Iterator[Subject]:
+    def floor(self, name: str) -> Iterator[Subject]:
         """Yield a floor that serves gRPC, once its port is open."""
-        with self.floor_client(name, *arguments) as subject:
+        with self.floor_client(name) as subject:
             self.load.run(Ready, "ready", target=subject.target)
             yield subject
 
@@ -123,28 +143,25 @@ class Lab:
             self.load.run(Ready, "ready", target=target)
             yield subject
 
+    def floor_client(
+        self, name: str, *arguments: str
+    ) -> contextlib.AbstractContextManager[Subject]:
+        """Return what yields a floor that serves nobody and loads the upstream by itself."""
+        return self._floor_started(name, [*_command(name), *arguments], {})
+
     @contextlib.contextmanager
-    def floor_client(self, name: str, *arguments: str) -> Iterator[Subject]:
-        """Yield a floor that serves nobody and loads the upstream by itself."""
+    def _floor_started(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> Iterator[Subject]:
         port = free_port()
         options = [f"--option={option}" for option in self.switches.floor_options]
         with running(
-            [
-                *self.floor_command(name),
-                f"--port={port}",
-                f"--upstream={self.upstream_url}",
-                *options,
-                *arguments,
-            ],
+            [*command, f"--port={port}", f"--upstream={self.upstream_url}", *options],
             target=f"127.0.0.1:{port}",
             log=self.folder / f"{name}.log",
-            environment=self.switches.floor_env,
+            environment={**self.switches.floor_env, **environment},
         ) as subject:
             yield subject
-
-    def floor_command(self, name: str) -> list[str]:
-        """Return how to start a floor."""
-        return [sys.executable, "-m", f"tests.bench.floors.{name}"]
 
     def floor_output(self, name: str, *arguments: str) -> First:
         """Return what a floor that measures itself printed.
@@ -152,7 +169,7 @@ class Lab:
         Raises:
             subprocess.CalledProcessError: It failed; it has said why on stderr.
         """
-        command = [*self.floor_command(name), f"--upstream={self.upstream_url}", *arguments]
+        command = [*_command(name), f"--upstream={self.upstream_url}", *arguments]
         environment = os.environ | self.switches.floor_env
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own words
         return msgspec.json.decode(done.stdout, type=First)
@@ -172,6 +189,14 @@ class Lab:
                 break
             best = min(best, measure(), key=others_share)
         return best
+
+
+def _module(floor: str) -> str:
+    return f"tests.bench.floors.{floor}"
+
+
+def _command(floor: str) -> list[str]:
+    return [sys.executable, "-m", _module(floor)]
 
 
 def ollama(url: str, **more: object) -> dict[str, object]:

@@ -1,12 +1,16 @@
 """The table, for the terminal and as Markdown."""
 
+from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from rich.table import Table
 
 from tests.bench.row import Judged, Row
 
-_COLUMNS = ("measure", "floor", "ours", "ours to floor", "must", "aim", "verdict")
+_ABOUT = ("measure", "door", "against", "its figure")
+_COLUMNS = (*_ABOUT, "ours", "judged", "must", "aim", "verdict")
+_FEW = 2  # figures that are written out
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -22,8 +26,14 @@ def table(rows: Sequence[Row]) -> Table:
 def markdown(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table, and their notes as a list."""
     lines = [_line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *(_line(cells(row)) for row in rows)]
-    notes = [f"- {row.measure}: {'; '.join(_remarks(row))}." for row in rows if _remarks(row)]
+    notes = [f"- {_title(row)}: {'; '.join(_remarks(row))}." for row in rows if _remarks(row)]
     return "\n".join([*lines, "", *notes])
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return how many rows came to which verdict, in words."""
+    counts = Counter(row.verdict() for row in rows)
+    return "Rows: " + ", ".join(f"{verdict} {counts[verdict]}" for verdict in sorted(counts)) + "."
 
 
 def cells(row: Row) -> list[str]:
@@ -31,13 +41,18 @@ def cells(row: Row) -> list[str]:
     score = row.score()
     return [
         row.measure,
+        row.door,
+        row.against,
         _figures(row.floor, row.unit),
         _figures(row.ours, row.unit),
-        "" if score is None or row.judged is Judged.VALUE else _judged(row, score, digits=3),
-        "" if row.must is None else _judged(row, row.must),
-        "" if row.aim is None else _judged(row, row.aim),
+        "" if score is None else _judged(row, score, digits=3),
+        *("" if value is None else _judged(row, value) for value in row.demand),
         row.verdict(),
     ]
+
+
+def _title(row: Row) -> str:
+    return ", ".join(filter(None, (row.measure, row.door, row.against)))
 
 
 def _judged(row: Row, value: float, digits: int = 2) -> str:
@@ -47,11 +62,15 @@ def _judged(row: Row, value: float, digits: int = 2) -> str:
         case Judged.ADDED:
             return f"{value:+.{digits}f} {row.unit}"
         case Judged.VALUE | Judged.NOTHING:
-            return f"{value:g} {row.unit}".strip()
+            return f"{value:.4g} {row.unit}".strip()
 
 
 def _figures(values: Sequence[float], unit: str) -> str:
-    return f"{' / '.join(_digits(value) for value in values)} {unit}".strip() if values else ""
+    """Return one or two figures as they are, of more the median, the least and the most."""
+    if len(values) <= _FEW:
+        return f"{' / '.join(map(_digits, values))} {unit}".strip() if values else ""
+    least, most = _digits(min(values)), _digits(max(values))
+    return f"{_digits(median(values))} ({least} to {most}) {unit}".strip()
 
 
 def _digits(value: float) -> str:

@@ -3,15 +3,16 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import MAX_CHATS, Lab, anthropic, ollama, openai
 from tests.bench.load import Chaos, Recovered
 from tests.bench.measures.remains import fifths, left_behind, settled, slope, slots
 from tests.bench.procs import Subject
-from tests.bench.row import Judged, Row, said
+from tests.bench.row import Demand, Judged, Row, said
 
 _KINDS = ("ollama", "openai", "anthropic")
-_BYTES_PER_CALL = 1.024  # 1 KiB per 1,000 calls
+BYTES_PER_CALL = 1.024  # 1 KiB per 1,000 calls
 _SILENCE_S = 1
 _TWINS = 7  # of each kind, as the load client knows
 _SPARE = 2 * (1 + _TWINS)  # connections that questions about the Ollamas may keep open more
@@ -19,12 +20,14 @@ _SPARE = 2 * (1 + _TWINS)  # connections that questions about the Ollamas may ke
 
 def chaos(lab: Lab) -> list[Row]:
     """Return the rows of statuses, of memory's slope and of what is left afterwards."""
-    if not lab.switches.with_ours:
-        return []
+    return [row for door in lab.switches.doors for row in _rows(lab, door)]
+
+
+def _rows(lab: Lab, door: Door) -> list[Row]:
     count = lab.effort.chaos_calls
     title = f"{count:,} calls, random faults of three kinds of provider"
     try:
-        with ThreadPoolExecutor() as pool, lab.ours(three_kinds(lab)) as subject:
+        with ThreadPoolExecutor() as pool, lab.ours(door, three_kinds(lab)) as subject:
             pending = pool.submit(_floor, lab)
             before, idle_before = subject.usage(), lab.ledger().connections
             _, first = _run(lab, subject, lab.effort.chaos_warm)
@@ -36,7 +39,7 @@ def chaos(lab: Lab) -> list[Row]:
             floor = pending.result()
             crashes = subject.log.read_text(encoding="utf-8", errors="replace").count("Traceback")
     except NotMeasuredError as error:
-        return [Row(measure=title, unit="", judged=Judged.VALUE, failure=str(error))]
+        return [Row(measure=title, door=door, unit="", judged=Judged.VALUE, failure=str(error))]
     sockets = (idle_before, idle_after)
     left = left_behind((before, after), sockets, spare=_SPARE, chatted=ledger.chatted)
     left = left if lab.effort.settle_s else ""
@@ -51,10 +54,11 @@ def chaos(lab: Lab) -> list[Row]:
     return [
         Row(
             measure=f"{title}: calls without exactly one proper status",
+            door=door,
             unit="",
             ours=(float(sum(wrong.values())),),
             judged=Judged.VALUE,
-            must=0,
+            demand=Demand(0),
             notes=(
                 "statuses: " + said(outcomes),
                 (
@@ -66,11 +70,13 @@ def chaos(lab: Lab) -> list[Row]:
         ),
         Row(
             measure=f"{title}: memory slope, bytes per call",
+            door=door,
+            against="bare service" if floor else "",
             unit="B",
             floor=floor,
             ours=(slope(samples),),
             judged=Judged.ADDED if lab.effort.settle_s else Judged.NOTHING,
-            must=_BYTES_PER_CALL,
+            demand=Demand(BYTES_PER_CALL),
             notes=(
                 (
                     f"resident {warm.rss_bytes / 2**20:.1f} MiB before,"
@@ -80,10 +86,11 @@ def chaos(lab: Lab) -> list[Row]:
         ),
         Row(
             measure=f"{title}: left behind (descriptors, threads, upstream sockets, slots)",
+            door=door,
             unit="",
             ours=(float(bool(left or places)),),
             judged=Judged.VALUE,
-            must=0,
+            demand=Demand(0),
             notes=(
                 (
                     f"descriptors {before.fds} before, {after.fds} after; threads {before.threads},"
@@ -113,12 +120,12 @@ def three_kinds(lab: Lab) -> dict[str, object]:
 
 
 def _floor(lab: Lab) -> tuple[float, ...]:
-    """Return the slope of a bare grpc.aio service under the same calls, a fifth thrown away."""
+    """Return the slope of a bare grpc.aio service under as many of the same calls."""
     if not lab.switches.with_floors:
         return ()
     with lab.floor("service") as subject:
-        _run(lab, subject, lab.effort.chaos_floor // 4)
-        samples, _ = _run(lab, subject, lab.effort.chaos_floor)
+        _run(lab, subject, lab.effort.chaos_warm)
+        samples, _ = _run(lab, subject, lab.effort.chaos_calls)
         return (slope(samples),)
 
 

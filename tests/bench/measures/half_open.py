@@ -1,15 +1,20 @@
 """Everybody comes while a breaker lets one call try."""
 
+from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, ollama, openai
 from tests.bench.load import HalfOpened
-from tests.bench.row import Judged, Row
+from tests.bench.row import Demand, Judged, Row
 
 _CALLERS = 512
 
 
 def half_open(lab: Lab) -> list[Row]:
-    """Return the row of requests that reached the upstream behind the half-open breaker."""
+    """Return the rows of requests that reached the upstream behind the half-open breaker."""
+    return [_row(lab, door) for door in lab.switches.doors]
+
+
+def _row(lab: Lab, door: Door) -> Row:
     runs: list[HalfOpened] = []
     failure = ""
     llm = {
@@ -17,9 +22,9 @@ def half_open(lab: Lab) -> list[Row]:
         "fallback_sequence": ["openai"],
         "providers": {"ollama": ollama(lab.upstream_url), "openai": openai(lab.upstream_url)},
     }
-    for _ in range(lab.effort.passes if lab.switches.with_ours else 0):
+    for _ in range(lab.effort.passes):
         try:
-            with lab.ours(llm) as subject:
+            with lab.ours(door, llm) as subject:
                 run = lab.load.run(
                     HalfOpened,
                     "halfopen",
@@ -35,17 +40,16 @@ def half_open(lab: Lab) -> list[Row]:
             failure = f"outcomes {run.outcomes}"
         elif run.asked.get("ollama", 0) != 1:
             failure = f"{run.asked.get('ollama', 0)} requests reached it instead of 1"
-    return [
-        Row(
-            measure=f"{_CALLERS} callers while the breaker is half-open: requests to that upstream",
-            unit="",
-            ours=tuple(float(run.asked.get("ollama", 0)) for run in runs),
-            judged=Judged.VALUE,
-            must=1,
-            notes=tuple(
-                f"answered by: {', '.join(f'{who} {n}' for who, n in sorted(run.answered.items()))}"
-                for run in runs
-            ),
-            failure=failure,
-        )
-    ]
+    return Row(
+        measure=f"{_CALLERS} callers while the breaker is half-open: requests to that upstream",
+        door=door,
+        unit="",
+        ours=tuple(float(run.asked.get("ollama", 0)) for run in runs),
+        judged=Judged.VALUE,
+        demand=Demand(1),
+        notes=tuple(
+            f"answered by: {', '.join(f'{who} {n}' for who, n in sorted(run.answered.items()))}"
+            for run in runs
+        ),
+        failure=failure,
+    )

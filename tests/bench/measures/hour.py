@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab
 from tests.bench.load import Chaos
-from tests.bench.measures.chaos import three_kinds
+from tests.bench.measures.chaos import BYTES_PER_CALL, three_kinds
 from tests.bench.measures.remains import slope
 from tests.bench.procs import Subject
-from tests.bench.row import Judged, Row
+from tests.bench.row import Demand, Judged, Row
 
 _HOUR_S = 3600
 _CALLERS = 32
@@ -21,28 +22,32 @@ _MIB = 2**20
 
 
 def hour(lab: Lab) -> list[Row]:
-    """Return the row of memory's slope over the second half of an hour."""
+    """Return the rows of memory's slope over the second half of an hour, for each door."""
+    return [_row(lab, door) for door in lab.switches.doors]
+
+
+def _row(lab: Lab, door: Door) -> Row:
     count = round(_HOUR_S / _EVERY_S * _CALLERS)
     title = f"an hour of {_CALLERS / _EVERY_S:.0f} calls/s, random faults"
     samples: list[tuple[float, int, int, int]] = []  # when, calls over, resident, of the C heap
     try:
-        with lab.ours(three_kinds(lab)) as subject:
+        with lab.ours(door, three_kinds(lab)) as subject:
             for report in _reports(lab, subject, count):
                 looked = (time.monotonic(), report.over, subject.usage().rss_bytes)
                 samples.append((*looked, _c_heap_bytes(subject)))
     except NotMeasuredError as error:
-        return [Row(measure=title, unit="", judged=Judged.VALUE, failure=str(error))]
+        return Row(measure=title, door=door, unit="", judged=Judged.VALUE, failure=str(error))
     half = [(over, rss) for _, over, rss, _ in samples[len(samples) // 2 :]]
-    return [
-        Row(
-            measure=f"{title}: memory slope over the second half, bytes per call",
-            unit="B",
-            ours=(slope(half),),
-            judged=Judged.NOTHING,
-            notes=(f"resident MiB, of it the C heap, every five minutes: {_course(samples)}",),
-            failure=", ".join(f"{n} x {what}" for what, n in sorted((report.wrong or {}).items())),
-        )
-    ]
+    return Row(
+        measure=f"{title}: memory slope over the second half, bytes per call",
+        door=door,
+        unit="B",
+        ours=(slope(half),),
+        judged=Judged.VALUE,
+        demand=Demand(BYTES_PER_CALL),
+        notes=(f"resident MiB, of it the C heap, every five minutes: {_course(samples)}",),
+        failure=", ".join(f"{n} x {what}" for what, n in sorted((report.wrong or {}).items())),
+    )
 
 
 def _reports(lab: Lab, subject: Subject, count: int) -> Iterator[Chaos]:

@@ -1,9 +1,10 @@
 """How many requests a call becomes while providers are out."""
 
+from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, anthropic, ollama, openai
 from tests.bench.load import Outlived
-from tests.bench.row import Judged, Row, said
+from tests.bench.row import Demand, Judged, Row, said
 
 _RATE = 50
 _MOST = 4  # generation requests for one RPC, docs/failover.md 4.4
@@ -13,16 +14,15 @@ _ALL_OUT_SHARE = 1 / 3  # of the time: no breaker's state takes longer than a fe
 
 def outage(lab: Lab) -> list[Row]:
     """Return the rows of the primary alone out, and of all providers out."""
-    if not lab.switches.with_ours:
-        return []
     span_s = lab.effort.outage_s
-    return [
-        _row(lab, "the primary is out", span_s, out="ollama", how="cut"),
-        _row(lab, "all providers are out", span_s * _ALL_OUT_SHARE, out=_ALL, how="fail"),
-    ]
+    kinds = (
+        ("the primary is out", span_s, "ollama", "cut"),
+        ("all providers are out", span_s * _ALL_OUT_SHARE, _ALL, "fail"),
+    )
+    return [_row(lab, door, *kind) for door in lab.switches.doors for kind in kinds]
 
 
-def _row(lab: Lab, what: str, span_s: float, *, out: str, how: str) -> Row:
+def _row(lab: Lab, door: Door, what: str, span_s: float, out: str, how: str) -> Row:  # noqa: PLR0913, PLR0917  one kind of outage
     url = lab.upstream_url
     llm = {
         "default_provider": "ollama",
@@ -31,7 +31,7 @@ def _row(lab: Lab, what: str, span_s: float, *, out: str, how: str) -> Row:
     }
     measure = f"{what} for {span_s:.0f} s under {_RATE} calls/s: requests to upstreams per RPC"
     try:
-        with lab.ours(llm) as subject:
+        with lab.ours(door, llm) as subject:
             run = lab.load.run(
                 Outlived,
                 "outage",
@@ -43,16 +43,17 @@ def _row(lab: Lab, what: str, span_s: float, *, out: str, how: str) -> Row:
                 how=how,
             )
     except NotMeasuredError as error:
-        return Row(measure=measure, unit="", judged=Judged.VALUE, failure=str(error))
+        return Row(measure=measure, door=door, unit="", judged=Judged.VALUE, failure=str(error))
     failure = f"{run.most} requests for one RPC" if run.most > _MOST else ""
     if out != _ALL and run.outcomes != {"OK": run.rpcs}:
         failure = failure or f"outcomes {said(run.outcomes)}"
     return Row(
         measure=measure,
+        door=door,
         unit="",
         ours=(sum(run.asked.values()) / run.rpcs,),
         judged=Judged.VALUE,
-        must=1.1,
+        demand=Demand(1.1),
         notes=(
             (
                 f"{run.calls:,} calls, a fifth of them from a client that repeats a failed one up"

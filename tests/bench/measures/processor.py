@@ -1,14 +1,16 @@
 """Processor time per call and per token, ours against the floors."""
 
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, others_share
 from tests.bench.load import Counted
 from tests.bench.procs import Subject
-from tests.bench.row import Judged, Row
+from tests.bench.row import Demand, Judged, Row
 
 _NEARLY_ALL = 0.98  # of the tokens that the pace demands; less means saturation
 
@@ -18,8 +20,7 @@ class Work:
     """One kind of load."""
 
     title: str
-    must: float
-    aim: float
+    demand: Demand
     mode: str  # of the load client
     unit: str  # calls or tokens
     flags: dict[str, object]
@@ -39,8 +40,7 @@ class Sample:
 
 UNARY = Work(
     title="processor time per unary Chat, 8 callers",
-    must=1.7,
-    aim=1.4,
+    demand=Demand(1.7, 1.4),
     mode="unary",
     unit="calls",
     flags={"callers": 8},
@@ -48,8 +48,7 @@ UNARY = Work(
 )
 TOGETHER = Work(
     title="processor time per unary Chat, 200 callers on one connection",
-    must=1.7,
-    aim=1.4,
+    demand=Demand(1.7, 1.4),
     mode="unary",
     unit="calls",
     flags={"callers": 200, "together": True},
@@ -57,8 +56,7 @@ TOGETHER = Work(
 )
 BULK = Work(
     title="processor time per token, 8 streams of 200 tokens, upstream faster than us",
-    must=0.6,
-    aim=0.25,
+    demand=Demand(0.6, 0.25),
     mode="streams",
     unit="tokens",
     flags={"mode": "bulk", "streams": 8, "tokens": 200},
@@ -70,8 +68,7 @@ def paced(streams: int, aim: float) -> Work:
     """Return the work of streams at 50 tokens/s each."""
     return Work(
         title=f"processor time per token, {streams} streams at 50 tokens/s each",
-        must=1.3,
-        aim=aim,
+        demand=Demand(1.3, aim),
         mode="streams",
         unit="tokens",
         flags={"mode": "paced", "streams": streams, "tokens": 1_000_000, "interval": "20ms"},
@@ -80,35 +77,41 @@ def paced(streams: int, aim: float) -> Work:
     )
 
 
+PACED_200, PACED_20 = paced(200, aim=1.0), paced(20, aim=0.8)
+
+
 def compare(lab: Lab, work: Work) -> list[Row]:
-    """Return the row of a work: each pass measures the floor's parts, then ours."""
+    """Return the rows of a work: each pass measures the floor's parts, then each of our doors."""
     floors: list[list[Sample]] = []
-    ours: list[Sample] = []
-    failure = ""
+    ours: dict[Door, list[Sample]] = {door: [] for door in lab.switches.doors}
+    failures: dict[Door, str] = {}
     for _ in range(lab.effort.passes):
         if lab.switches.with_floors:
             parts = [_served(lab, work, lambda: lab.floor("service"))]
             if work.upstream_job:
                 parts.append(_loading(lab, work, work.upstream_job))
             floors.append(parts)
-        if lab.switches.with_ours and not failure:
+        for door, samples in ours.items():
             try:
-                ours.append(_served(lab, work, lab.ours))
+                samples.append(_served(lab, work, functools.partial(lab.ours, door)))
             except NotMeasuredError as error:
-                failure = str(error)
-    wrong = failure or next((sample.wrong for sample in ours if sample.wrong), "")
-    row = Row(
-        measure=work.title,
-        unit="us",
-        floor=tuple(sum(part.us for part in parts) for parts in floors),
-        ours=tuple(sample.us for sample in ours),
-        judged=Judged.RATIO,
-        must=work.must,
-        aim=work.aim,
-        notes=_notes(floors, ours),
-        failure=wrong,
-    )
-    return [row]
+                failures[door] = str(error)
+    return [
+        Row(
+            measure=work.title,
+            door=door,
+            against="floor",
+            unit="us",
+            floor=tuple(sum(part.us for part in parts) for parts in floors),
+            ours=tuple(sample.us for sample in samples),
+            judged=Judged.RATIO,
+            demand=work.demand,
+            notes=_notes(floors, samples),
+            failure=failures.get(door, "")
+            or next((sample.wrong for sample in samples if sample.wrong), ""),
+        )
+        for door, samples in ours.items()
+    ]
 
 
 def peer(
@@ -123,7 +126,8 @@ def peer(
         samples = [_served(lab, work, lambda: opened(lab)) for _ in range(lab.effort.passes)]
         rows.append(
             Row(
-                measure=f"{name}: {work.title}",
+                measure=work.title,
+                against=name,
                 unit="us",
                 floor=tuple(sample.us for sample in samples),
                 notes=_notes([], samples),

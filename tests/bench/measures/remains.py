@@ -90,7 +90,7 @@ class _Burst(NamedTuple):
 
 def _burst(lab: Lab, subject: Subject, targets: str) -> _Burst:
     flags = {"target": subject.target, "targets": targets, "within": "60s", "interval": "300ms"}
-    flags |= {"spread": "1s", "settle": "500ms"}
+    flags |= {"spread": "3s", "settle": "500ms"}
     with lab.load.talk("hold", streams=MAX_CHATS, **flags) as all_slots:
         full = all_slots.hear(Settled).settled
         with lab.load.talk("hold", streams=1, **flags) as one_more:

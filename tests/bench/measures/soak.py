@@ -1,11 +1,12 @@
 """Very many streams: does anything stay behind."""
 
+from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import MAX_CHATS, Lab
 from tests.bench.load import Soaked
 from tests.bench.measures.remains import fifths, left_behind, settled, slope, slots
 from tests.bench.procs import Subject
-from tests.bench.row import Judged, Row
+from tests.bench.row import Demand, Judged, Row
 
 _SLOPE_BYTES = 30  # per stream: 3 MB over the whole run, about what RSS wavers by
 _SPARE = 8  # connections that questions about the Ollama keep open more: aiohttp takes the oldest
@@ -13,12 +14,14 @@ _SPARE = 8  # connections that questions about the Ollama keep open more: aiohtt
 
 def soak(lab: Lab) -> list[Row]:
     """Return the rows of memory's slope and of what is left afterwards."""
-    if not lab.switches.with_ours:
-        return []
+    return [row for door in lab.switches.doors for row in _rows(lab, door)]
+
+
+def _rows(lab: Lab, door: Door) -> list[Row]:
     count = lab.effort.soak_streams
     title = f"{count:,} streams, 30 % cancelled"
     try:
-        with lab.ours() as subject:
+        with lab.ours(door) as subject:
             _soak(lab, subject, lab.effort.soak_warm)
             before, idle_before = settled(lab, subject, None)
             samples, last = _soak(lab, subject, count)
@@ -27,7 +30,7 @@ def soak(lab: Lab) -> list[Row]:
             places = slots(lab, subject)
         floor = _floor(lab)
     except NotMeasuredError as error:
-        return [Row(measure=title, unit="", judged=Judged.VALUE, failure=str(error))]
+        return [Row(measure=title, door=door, unit="", judged=Judged.VALUE, failure=str(error))]
     is_judged = bool(lab.effort.settle_s)
     sockets = (idle_before, idle_after)
     left = left_behind((before, after), sockets, spare=_SPARE, chatted=chatted)
@@ -35,11 +38,13 @@ def soak(lab: Lab) -> list[Row]:
     return [
         Row(
             measure=f"{title}: memory slope, bytes per stream",
+            door=door,
+            against="bare relay" if floor else "",
             unit="B",
             floor=floor,
             ours=(slope(samples),),
             judged=Judged.ADDED if is_judged else Judged.NOTHING,
-            must=_SLOPE_BYTES,
+            demand=Demand(_SLOPE_BYTES),
             notes=(
                 (
                     f"resident {before.rss_bytes / 2**20:.0f} MiB before,"
@@ -52,10 +57,11 @@ def soak(lab: Lab) -> list[Row]:
         ),
         Row(
             measure=f"{title}: left behind (descriptors, threads, upstream sockets, slots)",
+            door=door,
             unit="",
             ours=(0.0 if not left else 1.0,),
             judged=Judged.VALUE if is_judged else Judged.NOTHING,
-            must=0,
+            demand=Demand(0),
             notes=(
                 (
                     f"descriptors {before.fds} before, {after.fds} after;"

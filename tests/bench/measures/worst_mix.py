@@ -8,13 +8,13 @@ from pathlib import Path
 from llmsvc_server.config.memory import memory_of
 from llmsvc_server.config.settings import Settings
 from tests.bench.lab import Lab
-from tests.bench.row import Judged, Row, said
+from tests.bench.row import Demand, Judged, Row, said
 from tests.hostile.worst_mix import MIB, mix
 
 
 def worst_mix(lab: Lab) -> list[Row]:
     """Return the row of peak memory, at most what the formula of the settings says."""
-    if not lab.switches.with_ours:
+    if not lab.switches.doors:
         return []
     most_bytes = memory_of(Settings()).total_bytes
     with tempfile.TemporaryDirectory(prefix="llmsvc-bench-") as folder:
@@ -23,10 +23,11 @@ def worst_mix(lab: Lab) -> list[Row]:
     return [
         Row(
             measure="resident memory at most, under the worst mix of callers",
+            door="by default",
             unit="MiB",
             ours=(ended.peak_bytes / MIB,),
             judged=Judged.VALUE,
-            must=most_bytes / MIB,
+            demand=Demand(most_bytes / MIB),
             notes=(
                 "by the formula of the settings (deploy/README.md); statuses: " + said(refused),
             ),

@@ -1,0 +1,70 @@
+"""What there is to measure, and in which order."""
+
+import functools
+from collections.abc import Callable
+
+from tests.bench.lab import Lab
+from tests.bench.measures import (
+    cancel,
+    chaos,
+    failover,
+    first,
+    greedy,
+    half_open,
+    hostile,
+    hour,
+    memory,
+    outage,
+    processor,
+    soak,
+    start,
+    worst_mix,
+)
+from tests.bench.row import Row
+
+Measure = Callable[[Lab], list[Row]]
+
+QUIET: dict[str, Measure] = {
+    "unary": functools.partial(processor.compare, work=processor.UNARY),
+    "one-connection": functools.partial(processor.compare, work=processor.TOGETHER),
+    "bulk": functools.partial(processor.compare, work=processor.BULK),
+    "paced-200": functools.partial(processor.compare, work=processor.PACED_200),
+    "paced-20": functools.partial(processor.compare, work=processor.PACED_20),
+    "first": first.first_token,
+    "memory": memory.memory,
+    "start": start.start,
+    "cancel": cancel.cancel,
+    "failover-refused": failover.refused,
+    "hostile": hostile.hostile,
+    "greedy": greedy.greedy,
+    "worst-mix": worst_mix.worst_mix,
+}
+"""Measures that judge a time or a size: one after the other, on a machine that does nothing else."""
+
+LATER: dict[str, Measure] = {
+    "half-open": half_open.half_open,
+    "outage": outage.outage,
+    "chaos": chaos.chaos,
+    "soak": soak.soak,
+}
+"""Measures that count: after the others, some at a time, each door of each with an upstream of its own."""
+
+CROWDS = {("half-open", "outage"): 4, ("chaos", "soak"): 2}
+"""Which of them run at the same time, and how many: the first wait for most of theirs."""
+
+BY_HAND: dict[str, Measure] = {
+    "bare-relay": functools.partial(
+        processor.peer,
+        name="bare Python relay",
+        opened=lambda lab: lab.floor("relay"),
+        works=(processor.UNARY, processor.PACED_200, processor.PACED_20),
+    ),
+    "go-relay": functools.partial(
+        processor.peer,
+        name="Go relay",
+        opened=lambda lab: lab.go_relay(),
+        works=(processor.UNARY, processor.BULK, processor.PACED_200, processor.PACED_20),
+    ),
+    "hour": hour.hour,
+}
+"""Measures that are no part of the whole."""
