@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class Effort:
     """One size of the whole run. What comes before a window is thrown away."""
 
-    passes: int  # figures of each measure, each from fresh processes
+    passes: int  # each with fresh processes
+    rounds: int  # windows of each process; all have their turn in each round
+    first_warm_s: float  # of a fresh process
     warm_s: float
     span_s: float
     spread_s: float  # over which starts of streams are spread
@@ -27,9 +29,11 @@ class Effort:
 
 FULL = Effort(
     passes=2,
-    warm_s=3,
-    span_s=8,
-    spread_s=2,
+    rounds=3,
+    first_warm_s=1.5,
+    warm_s=0.6,
+    span_s=2,
+    spread_s=0.6,
     tries=2,
     starts=8,
     first_calls=50,
@@ -41,11 +45,13 @@ FULL = Effort(
     fair_calls=20,
     outage_s=60,
     chaos_calls=200_000,
-    chaos_warm=5000,
+    chaos_warm=20_000,
 )
 QUICK = Effort(
     passes=1,
-    warm_s=0.5,
+    rounds=1,
+    first_warm_s=0.5,
+    warm_s=0.3,
     span_s=1,
     spread_s=0.5,
     tries=1,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from llmsvc_server.cli import GRPC_PRESETS
 from tests.bench.build import Programs
 from tests.bench.door import Door
 from tests.bench.effort import Effort
@@ -21,6 +22,8 @@ from tests.bench.procs import Subject, free_port, running
 
 MAX_CHATS = 1000
 _QUIET = 0.05  # of one core, used by processes that are none of ours
+_PRESETS: Mapping[str, dict[str, str]] = {"physical": GRPC_PRESETS}
+"""Variables of floors that are made of our own parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,7 @@ class Lab:
             [*command, f"--port={port}", f"--upstream={self.upstream_url}", *options],
             target=f"127.0.0.1:{port}",
             log=self.folder / f"{name}.log",
-            environment={**self.switches.floor_env, **environment},
+            environment={**_PRESETS.get(name, {}), **self.switches.floor_env, **environment},
         ) as subject:
             yield subject
 

@@ -18,6 +18,7 @@ from tests.bench.measures import (
     processor,
     soak,
     start,
+    works,
     worst_mix,
 )
 from tests.bench.row import Row
@@ -25,11 +26,11 @@ from tests.bench.row import Row
 Measure = Callable[[Lab], list[Row]]
 
 QUIET: dict[str, Measure] = {
-    "unary": functools.partial(processor.compare, work=processor.UNARY),
-    "one-connection": functools.partial(processor.compare, work=processor.TOGETHER),
-    "bulk": functools.partial(processor.compare, work=processor.BULK),
-    "paced-200": functools.partial(processor.compare, work=processor.PACED_200),
-    "paced-20": functools.partial(processor.compare, work=processor.PACED_20),
+    "unary": functools.partial(processor.compare, work=works.UNARY),
+    "one-connection": functools.partial(processor.compare, work=works.TOGETHER),
+    "bulk": functools.partial(processor.compare, work=works.BULK),
+    "paced-200": functools.partial(processor.compare, work=works.PACED_200),
+    "paced-20": functools.partial(processor.compare, work=works.PACED_20),
     "first": first.first_token,
     "memory": memory.memory,
     "start": start.start,
@@ -56,14 +57,8 @@ BY_HAND: dict[str, Measure] = {
     "bare-relay": functools.partial(
         processor.peer,
         name="bare Python relay",
-        opened=lambda lab: lab.floor("relay"),
-        works=(processor.UNARY, processor.PACED_200, processor.PACED_20),
-    ),
-    "go-relay": functools.partial(
-        processor.peer,
-        name="Go relay",
-        opened=lambda lab: lab.go_relay(),
-        works=(processor.UNARY, processor.BULK, processor.PACED_200, processor.PACED_20),
+        opened=lambda lab: functools.partial(lab.floor, "relay"),
+        works=(works.UNARY, works.PACED_200, works.PACED_20),
     ),
     "hour": hour.hour,
 }

@@ -29,11 +29,11 @@ async def _post(session: aiohttp.ClientSession, arguments: argparse.Namespace) -
 
 
 async def _read(session: aiohttp.ClientSession, arguments: argparse.Namespace) -> None:
-    """Read paced answers, the starts spread over two seconds."""
+    """Read paced answers, their starts spread."""
     begun_s = asyncio.get_running_loop().time()
 
     async def caller() -> None:
-        await until(begun_s + 2 * chance())
+        await until(begun_s + arguments.spread_s * chance())
         prompt = Prompt(mode="paced", tokens=1_000_000, interval_us=arguments.interval_us)
         async with session.post("/api/chat", json=prompt.body()) as response:
             while await response.content.readany():
@@ -78,6 +78,7 @@ if __name__ == "__main__":
     flags = options.parser(__doc__)
     flags.add_argument("job", choices=list(_JOBS))
     flags.add_argument("--streams", type=int, default=8, help="requests at a time")
+    flags.add_argument("--spread-s", type=float, default=2, help="between starts of the job read")
     flags.add_argument("--interval-us", type=int, default=20_000, help="between tokens")
     flags.add_argument("--count", type=int, default=100, help="calls of the job first")
     uvloop.run(_main(flags.parse_args()))

@@ -56,7 +56,7 @@ def _held(lab: Lab, opened: Callable[[], AbstractContextManager[Subject]]) -> tu
     with opened() as subject:
         idle = subject.usage().rss_bytes
         with lab.load.talk(
-            "hold", target=subject.target, streams=MAX_CHATS, spread=f"{2 * lab.effort.spread_s}s"
+            "hold", target=subject.target, streams=MAX_CHATS, spread=f"{4 * lab.effort.spread_s}s"
         ) as talk:
             settled = talk.hear(Settled).settled
             if settled != {"OK": MAX_CHATS}:

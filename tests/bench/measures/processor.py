@@ -1,185 +1,147 @@
-"""Processor time per call and per token, ours against the floors."""
+"""Processor time per call and per token, ours against the floors and a compiled relay."""
 
-import functools
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, others_share
 from tests.bench.load import Counted
+from tests.bench.measures.turns import Opener, Sample, Take, Taken, Window, take_turns
+from tests.bench.measures.works import Rival, Work
 from tests.bench.procs import Subject
-from tests.bench.row import Demand, Judged, Row
+from tests.bench.row import NONE, Judged, Row
 
 _NEARLY_ALL = 0.98  # of the tokens that the pace demands; less means saturation
+_HALF = "the floor's other half"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One kind of load."""
-
-    title: str
-    demand: Demand
-    mode: str  # of the load client
-    unit: str  # calls or tokens
-    flags: dict[str, object]
-    upstream_job: str | None  # the floor's other half, run by tests.bench.floors.upstream
-    per_s: float | None = None  # units a second, if the upstream sets the pace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One window of one process."""
-
-    us: float  # processor time per unit
-    others: float  # cores that other processes used meanwhile
-    per_message: float  # units per message on the wire; 0 if nobody counted
-    wrong: str
-
-
-UNARY = Work(
-    title="processor time per unary Chat, 8 callers",
-    demand=Demand(1.7, 1.4),
-    mode="unary",
-    unit="calls",
-    flags={"callers": 8},
-    upstream_job="post",
-)
-TOGETHER = Work(
-    title="processor time per unary Chat, 200 callers on one connection",
-    demand=Demand(1.7, 1.4),
-    mode="unary",
-    unit="calls",
-    flags={"callers": 200, "together": True},
-    upstream_job="post",
-)
-BULK = Work(
-    title="processor time per token, 8 streams of 200 tokens, upstream faster than us",
-    demand=Demand(0.6, 0.25),
-    mode="streams",
-    unit="tokens",
-    flags={"mode": "bulk", "streams": 8, "tokens": 200},
-    upstream_job=None,
-)
-
-
-def paced(streams: int, aim: float) -> Work:
-    """Return the work of streams at 50 tokens/s each."""
-    return Work(
-        title=f"processor time per token, {streams} streams at 50 tokens/s each",
-        demand=Demand(1.3, aim),
-        mode="streams",
-        unit="tokens",
-        flags={"mode": "paced", "streams": streams, "tokens": 1_000_000, "interval": "20ms"},
-        upstream_job="read",
-        per_s=streams * 50,
-    )
-
-
-PACED_200, PACED_20 = paced(200, aim=1.0), paced(20, aim=0.8)
+Serving = Callable[[], contextlib.AbstractContextManager[Subject]]
 
 
 def compare(lab: Lab, work: Work) -> list[Row]:
-    """Return the rows of a work: each pass measures the floor's parts, then each of our doors."""
-    floors: list[list[Sample]] = []
-    ours: dict[Door, list[Sample]] = {door: [] for door in lab.switches.doors}
-    failures: dict[Door, str] = {}
-    for _ in range(lab.effort.passes):
-        if lab.switches.with_floors:
-            parts = [_served(lab, work, lambda: lab.floor("service"))]
-            if work.upstream_job:
-                parts.append(_loading(lab, work, work.upstream_job))
-            floors.append(parts)
-        for door, samples in ours.items():
-            try:
-                samples.append(_served(lab, work, functools.partial(lab.ours, door)))
-            except NotMeasuredError as error:
-                failures[door] = str(error)
+    """Return the rows of a work: one for each of our doors and each of its rivals."""
+    rivals = _rivals(lab, work) if lab.switches.with_floors else {}
+    doors = {door.value: _served(lab, work, partial(lab.ours, door)) for door in lab.switches.doors}
+    taken = take_turns(lab.effort, rivals | doors)
     return [
-        Row(
-            measure=work.title,
-            door=door,
-            against="floor",
-            unit="us",
-            floor=tuple(sum(part.us for part in parts) for parts in floors),
-            ours=tuple(sample.us for sample in samples),
-            judged=Judged.RATIO,
-            demand=work.demand,
-            notes=_notes(floors, samples),
-            failure=failures.get(door, "")
-            or next((sample.wrong for sample in samples if sample.wrong), ""),
-        )
-        for door, samples in ours.items()
+        _row(work, taken, door, rival, is_first=number == 0)
+        for door in lab.switches.doors
+        for number, rival in enumerate(work.rivals)
     ]
 
 
 def peer(
-    lab: Lab,
-    name: str,
-    opened: Callable[[Lab], AbstractContextManager[Subject]],
-    works: tuple[Work, ...],
+    lab: Lab, name: str, opened: Callable[[Lab], Serving], works: tuple[Work, ...]
 ) -> list[Row]:
     """Return what another relay costs under the same works; for comparison, not judged."""
     rows = []
     for work in works:
-        samples = [_served(lab, work, lambda: opened(lab)) for _ in range(lab.effort.passes)]
+        taken = take_turns(lab.effort, {name: _served(lab, work, opened(lab))})[name]
         rows.append(
             Row(
                 measure=work.title,
                 against=name,
                 unit="us",
-                floor=tuple(sample.us for sample in samples),
-                notes=_notes([], samples),
+                floor=taken.us,
+                notes=_others([taken]),
+                failure=taken.wrong,
             )
         )
     return rows
 
 
-def _served(lab: Lab, work: Work, opened: Callable[[], AbstractContextManager[Subject]]) -> Sample:
+def _rivals(lab: Lab, work: Work) -> dict[str, Opener]:
+    serving: dict[Rival, Serving] = {
+        Rival.FLOOR: lambda: lab.floor("service"),
+        Rival.PHYSICAL: lambda: lab.floor("physical"),
+        Rival.GO: lab.go_relay,
+    }
+    openers = {rival.value: _served(lab, work, serving[rival]) for rival in work.rivals}
+    if work.upstream_job:
+        openers[_HALF] = partial(_loading, lab, work, work.upstream_job)
+    return openers
+
+
+def _row(work: Work, taken: dict[str, Taken], door: Door, rival: Rival, *, is_first: bool) -> Row:
+    ours, theirs = taken[door], taken.get(rival, Taken())
+    parts = [theirs]
+    if rival is Rival.FLOOR and _HALF in taken:
+        parts.append(taken[_HALF])
+    broken = next((part.wrong for part in parts if part.wrong), "")
+    notes = [f"{rival}: {broken}"] if broken else []
+    if is_first:
+        notes += _merged(ours)
+        notes += _others(list(taken.values()))
+    return Row(
+        measure=work.title,
+        door=door,
+        against=rival,
+        unit="us",
+        floor=tuple(map(sum, zip(*(part.us for part in parts), strict=False))),
+        ours=ours.us,
+        judged=Judged.RATIO,
+        demand=work.rivals[rival].get(door, NONE),
+        notes=tuple(notes),
+        failure=ours.wrong,
+    )
+
+
+def _served(lab: Lab, work: Work, serving: Serving) -> Opener:
+    @contextlib.contextmanager
+    def opened() -> Iterator[Take]:
+        with serving() as subject:
+            take = partial(_under_load, lab, work, subject)
+            take(Window(lab.effort.first_warm_s, lab.effort.warm_s))  # thrown away
+            yield take
+
+    return opened
+
+
+def _under_load(lab: Lab, work: Work, subject: Subject, window: Window) -> Sample:
     """Measure a process that serves gRPC under the load client."""
-    with opened() as subject:
-        flags = dict(work.flags)
-        if work.mode == "streams":
-            flags["spread"] = f"{lab.effort.spread_s}s"
-        return _sample(
-            work,
-            subject,
-            lab.quietest(
-                lambda: lab.load.run(
-                    Counted,
-                    work.mode,
-                    target=subject.target,
-                    watch=f"{subject.pid},{lab.upstream.pid}",
-                    **_span(lab),
-                    **flags,
-                )
-            ),
-        )
+    flags = dict(work.flags)
+    if work.mode == "streams":
+        flags["spread"] = f"{lab.effort.spread_s}s"
+    load = partial(
+        lab.load.run,
+        Counted,
+        work.mode,
+        target=subject.target,
+        **_span(lab, subject, window),
+        **flags,
+    )
+    return _sample(work, subject, lab.quietest(load))
 
 
-def _loading(lab: Lab, work: Work, job: str) -> Sample:
-    """Measure a process that loads the upstream by itself."""
+@contextlib.contextmanager
+def _loading(lab: Lab, work: Work, job: str) -> Iterator[Take]:
+    yield partial(_loading_itself, lab, work, job)
+
+
+def _loading_itself(lab: Lab, work: Work, job: str, window: Window) -> Sample:
+    """Measure a process that loads the upstream by itself, a fresh one: it would do so all the time."""
     streams = work.flags.get("streams", work.flags.get("callers"))
-    with lab.floor_client("upstream", job, f"--streams={streams}") as subject:
-        return _sample(
-            work,
-            subject,
-            lab.quietest(
-                lambda: lab.load.run(
-                    Counted,
-                    "watch",
-                    upstream=lab.upstream_url,
-                    chats=streams if job == "read" else 0,
-                    watch=f"{subject.pid},{lab.upstream.pid}",
-                    **_span(lab),
-                )
-            ),
+    spread = f"--spread-s={lab.effort.spread_s}"
+    with lab.floor_client("upstream", job, f"--streams={streams}", spread) as subject:
+        window = Window(lab.effort.first_warm_s, window.span_s)
+        watch = partial(
+            lab.load.run,
+            Counted,
+            "watch",
+            upstream=lab.upstream_url,
+            chats=streams if job == "read" else 0,
+            **_span(lab, subject, window),
         )
+        return _sample(work, subject, lab.quietest(watch))
 
 
-def _span(lab: Lab) -> dict[str, str]:
-    return {"warm": f"{lab.effort.warm_s}s", "span": f"{lab.effort.span_s}s"}
+def _span(lab: Lab, subject: Subject, window: Window) -> dict[str, str]:
+    return {
+        "warm": f"{window.warm_s}s",
+        "span": f"{window.span_s}s",
+        "watch": f"{subject.pid},{lab.upstream.pid}",
+    }
 
 
 def _sample(work: Work, subject: Subject, counted: Counted) -> Sample:
@@ -202,18 +164,11 @@ def _sample(work: Work, subject: Subject, counted: Counted) -> Sample:
     )
 
 
-def _notes(floors: list[list[Sample]], ours: list[Sample]) -> tuple[str, ...]:
-    notes = []
-    if floors and len(floors[0]) > 1:
-        notes.append(
-            "floor: "
-            + ", ".join(" + ".join(f"{part.us:.1f}" for part in parts) for parts in floors)
-        )
-    if ours and ours[0].per_message > 1.05:
-        notes.append("tokens per message: " + ", ".join(f"{one.per_message:.1f}" for one in ours))
-    everything = [*ours, *(part for parts in floors for part in parts)]
-    if everything:
-        notes.append(
-            f"other processes: at most {max(one.others for one in everything):.0%} of a core"
-        )
-    return tuple(notes)
+def _merged(ours: Taken) -> tuple[str, ...]:
+    most = max((one.per_message for one in ours.samples), default=0)
+    return (f"tokens per message: at most {most:.1f}",) if most > 1.05 else ()
+
+
+def _others(taken: list[Taken]) -> tuple[str, ...]:
+    shares = [one.others for each in taken for one in each.samples]
+    return (f"other processes: at most {max(shares):.0%} of a core",) if shares else ()

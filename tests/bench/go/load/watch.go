@@ -9,11 +9,12 @@ import (
 // says how much it sent.
 func watchMode(flags *flag.FlagSet) func() any {
 	upstream := flags.String("upstream", "", "base URL of the fake upstream")
-	chats := flags.Int("chats", 1, "answers that must be under way before the warm-up")
+	chats := flags.Int("chats", 1, "answers that must be under way before the warm-up; 0 waits for a new one")
 	span := spanFlags(flags)
 	return func() any {
-		for askLedger(*upstream).Chats < *chats {
-			time.Sleep(50 * time.Millisecond)
+		begun := askLedger(*upstream).Begun
+		for now := askLedger(*upstream); now.Chats < *chats || *chats == 0 && now.Begun == begun; now = askLedger(*upstream) {
+			time.Sleep(20 * time.Millisecond)
 		}
 		var now ledger
 		passed, grown := span.measure(
