@@ -18,10 +18,13 @@ from tests.bench.door import Door
 from tests.bench.effort import Effort
 from tests.bench.failure import NotMeasuredError
 from tests.bench.load import Counted, First, Load, Ready
+from tests.bench.look import Look
 from tests.bench.procs import Subject, free_port, running
+from tests.bench.watched import REPORTS
 
 MAX_CHATS = 1000
 _QUIET = 0.05  # of one core, used by processes that are none of ours
+_WATCHED = (sys.executable, "-m", "tests.bench.watched")
 _PRESETS: Mapping[str, dict[str, str]] = {"physical": GRPC_PRESETS}
 """Variables of floors that are made of our own parts."""
 
@@ -91,6 +94,15 @@ class Lab:
         """Return what yields our server the moment its process exists; arguments as for `ours`."""
         return self._started(door, llm, [str(self.switches.servers[door])], {})
 
+    @contextlib.contextmanager
+    def watched(self, door: Door, llm: Mapping[str, object] | None = None) -> Iterator[Look]:
+        """Yield a look into a server of ours, ready to answer; arguments as for `ours`."""
+        reports = self.folder / f"{door}.reports"
+        program = [*_WATCHED, "llmsvc_server"]
+        with self._started(door, llm, program, {REPORTS: str(reports)}) as subject:
+            self.wait_serving(subject, "readiness")
+            yield Look(subject=subject, reports=reports)
+
     def wait_serving(self, subject: Subject, service: str) -> int:
         """Return when a health name was first SERVING, in ns of the monotonic clock.
 
@@ -132,6 +144,15 @@ class Lab:
         with self.floor_client(name) as subject:
             self.load.run(Ready, "ready", target=subject.target)
             yield subject
+
+    @contextlib.contextmanager
+    def watched_floor(self, name: str) -> Iterator[Look]:
+        """Yield a look into such a floor."""
+        reports = self.folder / f"{name}.reports"
+        command, environment = [*_WATCHED, _module(name)], {REPORTS: str(reports)}
+        with self._floor_started(name, command, environment) as subject:
+            self.load.run(Ready, "ready", target=subject.target)
+            yield Look(subject=subject, reports=reports)
 
     @contextlib.contextmanager
     def go_relay(self) -> Iterator[Subject]:

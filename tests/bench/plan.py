@@ -9,10 +9,12 @@ from tests.bench.measures import (
     chaos,
     failover,
     first,
+    frames,
     greedy,
     half_open,
     hostile,
     hour,
+    lines,
     memory,
     outage,
     processor,
@@ -38,6 +40,8 @@ QUIET: dict[str, Measure] = {
     "failover-refused": failover.refused,
     "hostile": hostile.hostile,
     "greedy": greedy.greedy,
+    "frames": frames.frames,
+    "lines": lines.lines,
     "worst-mix": worst_mix.worst_mix,
 }
 """Measures that judge a time or a size: one after the other, on a machine that does nothing else."""

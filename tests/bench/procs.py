@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,37 @@ class Subject:
             )
         except psutil.Error as error:
             raise NotMeasuredError(f"the process has died; it said: {self.last_words()}") from error
+
+    def processor_s(self) -> float:
+        """Return the user and system time that it has used, of all its threads.
+
+        By the kernel's exact clock of a process, whose number clock_getcpuclockid(3) computes so.
+
+        Raises:
+            NotMeasuredError: It has died.
+        """
+        try:
+            return time.clock_gettime(~self.pid << 3 | 2)
+        except OSError as error:
+            raise NotMeasuredError(f"the process has died; it said: {self.last_words()}") from error
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def exit_code(self, within_s: float) -> int:
+        """Return its exit code once it has ended, negative for a signal's.
+
+        Raises:
+            NotMeasuredError: It has not, so late.
+        """
+        deadline_s, pause = time.monotonic() + within_s, threading.Event()
+        while time.monotonic() < deadline_s:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+            pause.wait(0.01)
+        raise NotMeasuredError(f"it has not ended after {within_s:.0f} s")
 
     def last_words(self) -> str:
         """Return the end of its log."""
