@@ -16,7 +16,9 @@ class Effort:
     tries: int  # windows until one is quiet
     starts: int
     first_calls: int  # after each start
+    idle_s: float
     cancels: int
+    drained: int  # streams that run when the server is told to stop
     soak_streams: int
     soak_warm: int  # streams before the starting values are taken
     settle_s: float  # patience for idle connections to be closed; 0 judges no soak
@@ -37,7 +39,9 @@ FULL = Effort(
     tries=2,
     starts=8,
     first_calls=50,
+    idle_s=60,
     cancels=1000,
+    drained=200,
     soak_streams=100_000,
     soak_warm=5000,
     settle_s=35,
@@ -57,7 +61,9 @@ QUICK = Effort(
     tries=1,
     starts=2,
     first_calls=30,
+    idle_s=5,
     cancels=200,
+    drained=50,
     soak_streams=2000,
     soak_warm=500,
     settle_s=0,

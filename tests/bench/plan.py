@@ -7,6 +7,7 @@ from tests.bench.lab import Lab
 from tests.bench.measures import (
     cancel,
     chaos,
+    drain,
     failover,
     first,
     frames,
@@ -14,6 +15,7 @@ from tests.bench.measures import (
     half_open,
     hostile,
     hour,
+    idle,
     lines,
     memory,
     outage,
@@ -34,6 +36,7 @@ QUIET: dict[str, Measure] = {
     "paced-200": functools.partial(processor.compare, work=works.PACED_200),
     "paced-20": functools.partial(processor.compare, work=works.PACED_20),
     "first": first.first_token,
+    "idle": idle.idle,
     "memory": memory.memory,
     "start": start.start,
     "cancel": cancel.cancel,
@@ -49,12 +52,13 @@ QUIET: dict[str, Measure] = {
 LATER: dict[str, Measure] = {
     "half-open": half_open.half_open,
     "outage": outage.outage,
+    "drain": drain.drain,
     "chaos": chaos.chaos,
     "soak": soak.soak,
 }
 """Measures that count: after the others, some at a time, each door of each with an upstream of its own."""
 
-CROWDS = {("half-open", "outage"): 4, ("chaos", "soak"): 2}
+CROWDS = {("half-open", "outage", "drain"): 6, ("chaos", "soak"): 2}
 """Which of them run at the same time, and how many: the first wait for most of theirs."""
 
 BY_HAND: dict[str, Measure] = {

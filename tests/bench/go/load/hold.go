@@ -20,6 +20,7 @@ func holdMode(flags *flag.FlagSet) func() any {
 	within := flags.Duration("within", 10*time.Minute, "deadline of each stream")
 	targets := flags.String("targets", "", "providers to try, comma-separated")
 	interval := flags.Duration("interval", time.Hour, "between tokens")
+	tokens := flags.Int("tokens", 1000, "of each stream")
 	settle := flags.Duration("settle", 2*time.Second, "between the last first token and saying so")
 	return func() any {
 		clients := connect(*target, *streams)
@@ -32,7 +33,7 @@ func holdMode(flags *flag.FlagSet) func() any {
 			group.Go(func() {
 				var once sync.Once
 				time.Sleep(randomUpTo(*spread))
-				o := order{mode: "paced", tokens: 1000, interval: *interval, id: int64(i), targets: splitWords(*targets)}
+				o := order{mode: "paced", tokens: *tokens, interval: *interval, id: int64(i), targets: splitWords(*targets)}
 				err := stream(ctx, clients[i%len(clients)], o, func(n int) {
 					if n > 0 {
 						once.Do(func() { results.add(nil); settled.Done() })
