@@ -25,7 +25,8 @@ class Effort:
     failovers: int  # of each kind, per pass
     fair_calls: int  # of each host, alone and beside a greedy one
     outage_s: float
-    chaos_calls: int  # and as many of the floor
+    chaos_calls: int  # in so many windows as there are pairs
+    chaos_pairs: int
     chaos_warm: int  # calls before the starting values are taken
 
 
@@ -49,6 +50,7 @@ FULL = Effort(
     fair_calls=20,
     outage_s=60,
     chaos_calls=200_000,
+    chaos_pairs=5,
     chaos_warm=20_000,
 )
 QUICK = Effort(
@@ -71,5 +73,6 @@ QUICK = Effort(
     fair_calls=5,
     outage_s=10,
     chaos_calls=5000,
+    chaos_pairs=2,
     chaos_warm=1000,
 )
