@@ -148,5 +148,5 @@ scorecard: setup ## Run the fault scenarios, print what each came to, write docs
 lock: setup ## Resolve the dependencies anew into .ci/locks
 	@bash .ci/lock.sh
 
-bench: setup ## Measure CPU, latency and memory against their floors
+bench: setup ## Measure for half an hour; the first 18 minutes want a quiet machine
 	@$(BIN)/python -m tests.bench
