@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from tests.door.methods import SERVICE
-from tests.door.process import Served, channel_to, failure_of, served, unary
+from tests.door.process import Served, channel_to, failure_of, rest_of, served, unary
 from tests.door.served import MAX_MESSAGE_BYTES
 from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.http2_connection import Kind, http2_connection
@@ -192,6 +192,54 @@ async def test_calls_are_reset_in_each_phase_and_none_is_left(door: Served) -> N
             connection.reset(connection.call(method, b"at once"))
         assert b"x" == await door.call("Echo", b"x")
         await door.until("running", "Wait", 0)
+
+
+async def test_a_stream_that_is_reset_while_its_window_is_full_ends(door: Served) -> None:
+    ended = await door.counted("ended", "Flood cancelled")
+    async with http2_connection(door.address) as connection:
+        stream = connection.call(f"/{SERVICE}/Flood", b"400")
+        await door.until("running", "Flood", 1)
+        connection.reset(stream)
+        await door.until("ended", "Flood cancelled", ended + 1)
+        connection.reset(stream)
+        assert b"x" == await door.call("Echo", b"x")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\x00\x00\x00", id="half of a message's head"),
+        pytest.param(b"\x00\x00\x00\x00\x10half", id="half of a message"),
+        pytest.param(b"\x01\x00\x00\x00\x04text", id="compressed by nobody knows what"),
+        pytest.param(b"\x07\x00\x00\x00\x04text", id="flags that do not exist"),
+        pytest.param(b"\x00\xff\xff\xff\xff", id="four gigabytes"),
+    ],
+)
+async def test_what_no_client_sends_ends_its_call_and_no_other(
+    door: Served, payload: bytes
+) -> None:
+    async with http2_connection(door.address) as connection:
+        for method in ("Echo", "Each"):
+            connection.end(connection.begin(f"/{SERVICE}/{method}"), payload)
+        beside = connection.call(f"/{SERVICE}/Echo", b"x")
+        async for frame in connection.frames():
+            if (Kind.DATA, beside) == (frame.kind, frame.stream):
+                break
+        for method in ("Echo", "Each"):
+            await door.until("running", method, 0)
+
+    assert b"x" == await door.call("Echo", b"x")
+
+
+async def test_a_caller_may_end_its_side_before_it_reads(door: Served) -> None:
+    call = door.to_and_fro("Each")(timeout=PATIENCE_S)
+    for number in range(20):
+        await call.write(str(number).encode())
+    await call.done_writing()
+
+    assert [str(number).encode() for number in range(20)] == await rest_of(call)
+    assert grpc.StatusCode.OK is await call.code()
 
 
 async def test_a_connection_that_breaks_ends_its_methods(door: Served) -> None:

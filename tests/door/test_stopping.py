@@ -1,11 +1,14 @@
 """How a door's server ends, through both."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
 
 import grpc
 import pytest
 
-from tests.door.process import Served, failure_of, rest_of, served
+from tests.door.methods import SERVICE
+from tests.door.process import Served, channel_to, failure_of, rest_of, served
 from tests.fakes.eventually import PATIENCE_S
 
 pytestmark = pytest.mark.parametrize("door", ["aio", "in_loop"])
@@ -22,6 +25,11 @@ async def refused(one: Served) -> grpc.StatusCode:
                 await one.call("Echo", b"x")
             except grpc.aio.AioRpcError as error:
                 return error.code()
+
+
+def flood(channel: grpc.aio.Channel) -> Any:  # noqa: ANN401  as `Served.stream`
+    """Return what asks for messages of 64 KiB."""
+    return channel.unary_stream(f"/{SERVICE}/Flood")
 
 
 async def test_what_runs_may_end_while_new_calls_go_elsewhere(door: str) -> None:
@@ -41,6 +49,20 @@ async def test_what_runs_may_end_while_new_calls_go_elsewhere(door: str) -> None
     assert code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     assert (b"before", b"after", []) == (before, after, rest)
     assert grpc.StatusCode.OK is await call.code()
+    assert {"stopped": True} == said
+
+
+async def test_answers_that_are_being_read_come_whole(door: str) -> None:
+    async with served(door) as one, AsyncExitStack() as stack:
+        channels = [await stack.enter_async_context(channel_to(one.address)) for _ in range(8)]
+        calls = [flood(channel)(b"8", timeout=PATIENCE_S) for channel in channels]
+        first = [len(await call.read()) for call in calls]
+        one.stop(PATIENCE_S)
+        rests = await asyncio.gather(*(rest_of(call) for call in calls))
+        said = await one.said()
+
+    assert [65_536] * 8 == first
+    assert [7] * 8 == [len(rest) for rest in rests]
     assert {"stopped": True} == said
 
 

@@ -63,6 +63,10 @@ class Http2Connection:
         """Send a piece of a message; windows are the sender's business."""
         self._send(Kind.DATA, 0, stream, payload)
 
+    def end(self, stream: int, payload: bytes = b"") -> None:
+        """Send the last piece, and that nothing follows."""
+        self._send(Kind.DATA, _END_STREAM, stream, payload)
+
     def take(self, stream: int, size_bytes: int) -> None:
         """Make room for so much more of a stream, whose data nobody takes before."""
         for window in (0, stream):
