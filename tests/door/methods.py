@@ -5,12 +5,22 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 import grpc
 
 from llmsvc_server.rpc.door.interface import Context, Handler
 
 SERVICE = "tests.Door"
+LONG_S = 3_600
+
+
+class Request:
+    """One that a method has read: whoever holds the method's frame holds it."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Keep its bytes."""
+        self.raw = raw
 
 
 class Methods:
@@ -18,6 +28,7 @@ class Methods:
 
     def __init__(self) -> None:
         """Have seen nothing."""
+        self._requests = WeakSet[Request]()
         self._running: Counter[str] = Counter()
         self._passed: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
@@ -71,7 +82,13 @@ class Methods:
     async def seen(self, _requests: object, context: Context) -> bytes:
         """Return what runs, what came past its first wait, and what ended how."""
         await context.read()
-        seen = {"running": self._running, "passed": self._passed, "ended": self._ended}
+        held = {"requests": len(self._requests)}
+        seen = {
+            "running": self._running,
+            "passed": self._passed,
+            "ended": self._ended,
+            "held": held,
+        }
         return json.dumps(seen).encode()
 
     async def count(self, _requests: object, context: Context) -> None:
@@ -94,9 +111,12 @@ class Methods:
     async def wait(self, _requests: object, context: Context) -> bytes:
         """Wait for ever, once the request is there."""
         with self._noted("Wait"):
-            await context.read()
+            request = Request(await context.read())
+            self._requests.add(request)
             self._passed["Wait"] += 1
-            await asyncio.Event().wait()
+            limit = asyncio.timeout(LONG_S)  # it knows its task, as a call's limits do
+            async with limit:
+                await asyncio.Event().wait()
             raise AssertionError("for ever is over")
 
     async def write_and_wait(self, _requests: object, context: Context) -> None:

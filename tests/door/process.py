@@ -64,7 +64,7 @@ class Served:
         return seen
 
     async def counted(self, kind: str, name: str) -> int:
-        """Return how many of a method are "running", have "passed", have "ended"."""
+        """Return how many of a method are "running", have "passed", have "ended", are "held"."""
         return (await self.seen())[kind].get(name, 0)
 
     async def until(self, kind: str, name: str, count: int) -> None:

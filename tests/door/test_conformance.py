@@ -281,6 +281,17 @@ async def test_calls_one_after_the_other_are_let_go_at_once(door: Served) -> Non
     assert 100 * 30 == sum(await asyncio.gather(*(caller() for _ in range(100))))
 
 
+async def test_calls_whose_callers_left_keep_nothing(door: Served) -> None:
+    passed = await door.counted("passed", "Wait")
+    calls = [door.unary("Wait")(b"x", timeout=PATIENCE_S) for _ in range(10)]
+    await door.until("passed", "Wait", passed + 10)
+    assert 10 <= await door.counted("held", "requests")
+    for call in calls:
+        call.cancel()
+
+    await door.until("held", "requests", 0)
+
+
 async def test_cancelled_calls_leave_room_for_others(door: Served) -> None:
     for _ in range(5):
         calls = [door.unary("Wait")(b"", timeout=PATIENCE_S) for _ in range(100)]

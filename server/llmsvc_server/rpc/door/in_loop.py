@@ -111,8 +111,10 @@ class InLoopServer(Server):
             call.serialize = method.serialize
             response = await method.run(None, call)
             await call.end(grpc.StatusCode.OK, message=None if method.streams else response)
-        except (grpc.aio.AbortError, grpc.aio.InternalError):
-            pass  # it has its status, or nobody is left to be told
+        except (grpc.aio.AbortError, grpc.aio.InternalError, asyncio.CancelledError):
+            # It has its status, or nobody is left to be told. A task that ends by a cancel keeps it,
+            # with all frames that it went through: with what they know of the task it is a cycle.
+            pass
         finally:
             call.let_go()
 
