@@ -14,6 +14,9 @@ PYTEST := GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest --quiet
 WORKERS ?= 2
 BY_FILE := --numprocesses=$(WORKERS) --dist=loadfile
 BY_TEST := --numprocesses=$(WORKERS) --dist=worksteal
+# What both doors must pass (ADR-048): served in the process of the test, and by the real program.
+SERVED_HERE := tests/contract tests/crash tests/scenarios tests/integration/test_drain.py
+PROGRAM := tests/interop $(foreach what,process health_listener many_callers,tests/integration/test_$(what).py)
 # What speaks HTTP to upstreams, in this process.
 HTTP := tests/conformance $(wildcard $(foreach what,ollama openai anthropic answer stray tls own post upstream,tests/integration/test_$(what)_*.py))
 FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
@@ -64,7 +67,7 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check check-source check-service fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live
+.PHONY: check check-source check-service fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live test-doors
 check: check-source check-service ## Run what CI runs
 
 check-source: lint types layers protos-check docs-check deploy-check locks-check ## Run its part that reads files, two at a time with -j2
@@ -125,6 +128,10 @@ test-interop: setup ## Call the server with the programs of `make test-tools`
 
 test-live: setup ## Run against a real Ollama; LLMSVC_LIVE_BASE_URL names your own
 	@$(PYTEST) -m live -rs
+
+test-doors: setup ## Run what both doors must pass through the one that it doesn't have elsewhere
+	@TESTED_DOOR=in_loop $(PYTEST) $(BY_FILE) $(SERVED_HERE)
+	@TESTED_DOOR=aio $(PYTEST) $(BY_FILE) -m "not live" $(PROGRAM)
 
 ##@ Upkeep
 

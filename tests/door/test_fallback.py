@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import yaml
 
 from llmsvc.v1 import llm_pb2_grpc
 from tests.door.process import served
@@ -15,6 +16,7 @@ from tests.fakes.server_process import config_file, server_process
 DEFAULT_ENGINE = {"GRPC_EXPERIMENTS": ""}
 TAKEN_BACK = {"GRPC_EXPERIMENTS": "-event_engine_listener,event_engine_listener"}
 POLL = {"GRPC_POLL_STRATEGY": "poll"}
+LISTEN = {"listen": "127.0.0.1:0"}
 FAKES = Path(__file__).parents[1] / "fakes"
 LACKING_NAME = {"PYTHONPATH": str(FAKES / "lacking_grpcio")}
 OTHER_USER = {"PYTHONPATH": str(FAKES / "other_grpc_user")}
@@ -63,9 +65,11 @@ async def test_the_service_says_at_its_start_which_door_it_has_and_why(
     assert "mock" == answer.route.provider
 
 
-async def test_where_all_is_there_the_service_has_the_one_in_the_loop(tmp_path: Path) -> None:
-    config = config_file(tmp_path, {"llm": MOCK, "server": {"door": "auto"}})
-    async with server_process(config) as server:
+async def test_where_all_is_there_the_service_has_the_one_in_the_loop_unasked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "llmsvc.yaml").write_text(yaml.safe_dump({"llm": MOCK, "server": LISTEN}))
+    async with server_process(tmp_path / "llmsvc.yaml") as server:
         pass
 
     (started,) = server.events("server.started")

@@ -63,11 +63,12 @@ class ServerSettings(Section):
         " there is none.",
     )
     door: DoorWish = Field(
-        default=DoorWish.AIO,
+        default=DoorWish.AUTO,
         description="How gRPC is served. `aio`: by grpcio's asyncio server, which works everywhere."
         " `in_loop`: by grpcio's core, worked off by the event loop, which costs a call much less;"
-        " it needs Linux and a version of grpcio that it was tested with. `auto`: in the loop where"
-        " that can be, which is tried out at start, else `aio`. Callers notice no difference.",
+        " it needs Linux and a version of grpcio that it was tested with, and nothing else in the"
+        " process that uses gRPC. `auto`: in the loop where that can be, which is tried out at"
+        " start, else `aio`. Callers notice no difference.",
     )
     reflection: bool = Field(
         default=True,
