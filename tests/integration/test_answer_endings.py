@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from llmsvc_server.providers.shared.rest import REST_WAIT_S
+from llmsvc_server.providers.shared.body_tail import TAIL_WAIT_S
 from tests.scenarios.fixtures import protocol, way
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Way, staged
@@ -54,7 +54,7 @@ def frame(protocol: Protocol) -> Step:
 
 
 async def test_an_end_that_comes_too_early_ends_nothing(protocol: Protocol) -> None:
-    early = [piece(protocol, thinks=True, ends=True), Pause(REST_WAIT_S + 0.2)]
+    early = [piece(protocol, thinks=True, ends=True), Pause(TAIL_WAIT_S + 0.2)]
     last = [piece(protocol, ends=True), frame(protocol), End()]
     async with staged(protocol, alone=True) as stage:
         stage.primary.always([*early, *(piece(protocol, word) for word in WORDS), *last])
@@ -65,7 +65,7 @@ async def test_an_end_that_comes_too_early_ends_nothing(protocol: Protocol) -> N
 
 async def test_an_end_with_every_piece_ends_nothing(protocol: Protocol) -> None:
     pieces = [step for word in WORDS[:2] for step in (piece(protocol, word, ends=True), Pause(0.1))]
-    slow = [piece(protocol, " late", ends=True), Pause(REST_WAIT_S + 0.2)]
+    slow = [piece(protocol, " late", ends=True), Pause(TAIL_WAIT_S + 0.2)]
     last = [piece(protocol, " w", ends=True), frame(protocol), End()]
     async with staged(protocol, alone=True) as stage:
         stage.primary.always([*pieces, *slow, *last])
@@ -124,7 +124,7 @@ async def test_an_answer_with_a_reason_and_no_end_behind_it_is_over(protocol: Pr
         ended = [piece(protocol, "a"), piece(protocol, ends=True)]
         endless: list[Step] = [sign, Pause(0.02)] * 10_000
         stage.primary.always([*ended, *endless, End()])
-        async with asyncio.timeout(REST_WAIT_S + 5):
+        async with asyncio.timeout(TAIL_WAIT_S + 5):
             given = await asyncio.gather(*(stage.ask(way) for way in Way))
 
     assert [("OK", "a")] * 2 == [(one.code, one.text) for one in given]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.providers.shared.ending import MOST_EXCUSED
-from llmsvc_server.providers.shared.lenient import MOST_BYTES
+from llmsvc_server.providers.shared.ending import MAX_EXCUSED
+from llmsvc_server.providers.shared.lenient import MAX_BYTES
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Answer, Way, staged
 from tests.scenarios.steps import Begin, End, Frame, Marker, Raw, Refuse, Step
@@ -276,14 +276,14 @@ async def test_what_can_not_be_read_behind_an_end_is_passed_over_so_often(
     marker = Raw(b'{"done":false,"done_reason":"stop"}\n') if is_ollama else Marker()
     steps = (Begin(), written(protocol, b"a"), marker)
 
-    assert {("OK", "a")} == await texts(protocol, *steps, Raw(piece * MOST_EXCUSED), *last, End())
-    given = await answers(protocol, *steps, Raw(piece * (MOST_EXCUSED + 1)), *last, End())
+    assert {("OK", "a")} == await texts(protocol, *steps, Raw(piece * MAX_EXCUSED), *last, End())
+    given = await answers(protocol, *steps, Raw(piece * (MAX_EXCUSED + 1)), *last, End())
     assert ["INTERNAL", "ABORTED"] == [one.code for one in given]
 
 
 @EACH
 async def test_a_large_last_piece_needs_nothing_behind_it(protocol: Protocol) -> None:
-    text = b"x" * MOST_BYTES
+    text = b"x" * MAX_BYTES
     unended = Raw(written(protocol, text).data.rstrip(b"\n"))
     steps = (Begin(), Marker(), unended) if protocol is Protocol.OLLAMA else (Begin(), unended)
     given = await answers(protocol, *steps, End())

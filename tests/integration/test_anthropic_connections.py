@@ -10,7 +10,7 @@ from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
-from llmsvc_server.providers.shared.rest import REST_WAIT_S
+from llmsvc_server.providers.shared.body_tail import TAIL_WAIT_S
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_stage import event_of
 from tests.fakes.anthropic_steps import (
@@ -154,8 +154,8 @@ async def test_a_body_that_stays_open_after_the_stop_reason_is_waited_for_a_whil
 
     assert isinstance(done, Done)
     assert FinishReason.STOP is done.finish_reason
-    assert REST_WAIT_S - 0.01 <= took_s
-    assert watch.passed_s < 2 * REST_WAIT_S
+    assert TAIL_WAIT_S - 0.01 <= took_s
+    assert watch.passed_s < 2 * TAIL_WAIT_S
 
 
 async def test_minds_nothing_behind_the_end_that_is_no_content() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http.head_guard import MOST_HEAD_BYTES
+from llmsvc_server.providers.http.head_guard import MAX_HEAD_BYTES
 from tests.fakes.raw_answers import DIALECTS, Dialect, answered
 from tests.fakes.raw_upstream import Asked, RawUpstream
 
@@ -45,8 +45,8 @@ async def test_a_head_is_read_however_it_is_cut(dialect: Dialect, before: bytes,
 
 @each_dialect
 async def test_the_longest_head_is_read(dialect: Dialect) -> None:
-    answer = with_long_head(dialect, MOST_HEAD_BYTES)
-    assert MOST_HEAD_BYTES == answer.index(b"\r\n\r\n") + 4
+    answer = with_long_head(dialect, MAX_HEAD_BYTES)
+    assert MAX_HEAD_BYTES == answer.index(b"\r\n\r\n") + 4
 
     async def say(_asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
@@ -59,7 +59,7 @@ async def test_the_longest_head_is_read(dialect: Dialect) -> None:
 @pytest.mark.parametrize("before", [b"", INTERIM], ids=["", "after an interim answer"])
 @pytest.mark.parametrize("ends", [True, False], ids=["ends", "goes on"])
 async def test_a_longer_one_is_refused(dialect: Dialect, before: bytes, *, ends: bool) -> None:
-    answer = before + with_long_head(dialect, MOST_HEAD_BYTES + 1)
+    answer = before + with_long_head(dialect, MAX_HEAD_BYTES + 1)
 
     async def say(_asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(answer if ends else before + STATUS)

@@ -9,7 +9,7 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from llmsvc_server.providers.ollama.models import OllamaModels
 from tests.conformance.subjects import ollama_at
@@ -28,8 +28,8 @@ LLAMA = "registry.ollama.ai/library/llama3.2:latest"
 PAGE = "<html><body>sign in</body></html>"
 
 
-def at(fake: FakeOllama) -> Upstream:
-    return Upstream(fake.base_url, connect_timeout_s=2.0, user_agent="llmsvc/test")
+def at(fake: FakeOllama) -> HttpClient:
+    return HttpClient(fake.base_url, connect_timeout_s=2.0, user_agent="llmsvc/test")
 
 
 def json(document: Json, status: int = 200) -> Script:

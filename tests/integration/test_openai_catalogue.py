@@ -9,8 +9,8 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http.client import Upstream
-from llmsvc_server.providers.openai.engine import loaded
+from llmsvc_server.providers.http.client import HttpClient
+from llmsvc_server.providers.openai.engine import wait_until_loaded
 from llmsvc_server.providers.openai.models import OpenaiModels
 from tests.fakes.fake_openai import MODELS, FakeOpenai
 from tests.fakes.ollama_record import Json
@@ -35,8 +35,8 @@ AS_OLLAMA: dict[str, Json] = {
 }
 
 
-def upstream_at(url: str) -> Upstream:
-    return Upstream(url, connect_timeout_s=2.0, user_agent="llmsvc/test")
+def upstream_at(url: str) -> HttpClient:
+    return HttpClient(url, connect_timeout_s=2.0, user_agent="llmsvc/test")
 
 
 async def test_lists_what_a_hosted_service_has() -> None:
@@ -194,7 +194,7 @@ async def test_waits_until_an_engine_serves() -> None:
         fake.will(refuse(503, "Loading model"), path=HEALTH, times=3)
         fake.will(reply({"status": "ok"}), path=HEALTH)
 
-        await loaded(origin, every_s=0.001)
+        await wait_until_loaded(origin, every_s=0.001)
 
         assert 4 == len(fake.requests(HEALTH))
 
@@ -203,7 +203,7 @@ async def test_asks_an_engine_that_loads_until_somebody_loses_patience() -> None
     async with FakeOpenai() as fake, upstream_at(fake.origin) as origin:
         fake.will(refuse(503, "Loading model"), path=HEALTH, times=1_000_000)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(loaded(origin, every_s=0.001))
+            waiting = group.create_task(wait_until_loaded(origin, every_s=0.001))
             await fake.received(3, path=HEALTH)
             waiting.cancel()
 

@@ -12,7 +12,7 @@ from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.openai.chat import OpenaiProvider, key_header
-from llmsvc_server.providers.shared.rest import REST_WAIT_S
+from llmsvc_server.providers.shared.body_tail import TAIL_WAIT_S
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.gate import Gate
@@ -180,8 +180,8 @@ async def test_waits_two_seconds_for_what_follows_and_closes() -> None:
             text, last = told(await run(provider))
 
         assert ("t1 t2", USED) == (text, last.usage)
-        assert REST_WAIT_S - 0.01 <= clock() - began_s
-        assert watch.passed_s < REST_WAIT_S + 1
+        assert TAIL_WAIT_S - 0.01 <= clock() - began_s
+        assert watch.passed_s < TAIL_WAIT_S + 1
         await eventually(lambda: fake.open_connections == 0)
 
 

@@ -68,10 +68,10 @@ async def test_it_is_told_as_ours_logged_once_and_over_at_once(tmp_path: Path) -
 SCRIPT = """
 import resource, sys, uvloop
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 
 async def main():
-    async with Upstream(sys.argv[1], connect_timeout_s=2.0, user_agent="test") as upstream:
+    async with HttpClient(sys.argv[1], connect_timeout_s=2.0, user_agent="test") as upstream:
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
         try:

@@ -8,7 +8,7 @@ import pytest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import FREE_BYTES, Unfinished
 from llmsvc_server.providers.ollama.models import OllamaModels
 from llmsvc_server.providers.openai.models import OpenaiModels
@@ -23,14 +23,14 @@ DOCUMENTS = {
     "/models": b'{"object":"list","data":[{"id":"phi3:mini"}]}',
 }
 
-Look = Callable[[Upstream, Unfinished], Awaitable[Catalogue]]
+Look = Callable[[HttpClient, Unfinished], Awaitable[Catalogue]]
 
 
-async def as_ollama(upstream: Upstream, unfinished: Unfinished) -> Catalogue:
+async def as_ollama(upstream: HttpClient, unfinished: Unfinished) -> Catalogue:
     return await OllamaModels(upstream, unfinished=unfinished).catalogue()
 
 
-async def as_openai(upstream: Upstream, unfinished: Unfinished) -> Catalogue:
+async def as_openai(upstream: HttpClient, unfinished: Unfinished) -> Catalogue:
     return await OpenaiModels(upstream, (upstream,), unfinished=unfinished).catalogue()
 
 
@@ -43,7 +43,7 @@ async def looked(look: Look, long: str, unfinished: Unfinished) -> Catalogue:
 
     async with (
         RawUpstream(say) as raw,
-        Upstream(raw.base_url, connect_timeout_s=2.0, user_agent="llmsvc/test") as upstream,
+        HttpClient(raw.base_url, connect_timeout_s=2.0, user_agent="llmsvc/test") as upstream,
     ):
         return await look(upstream, unfinished)
 

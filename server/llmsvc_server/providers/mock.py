@@ -33,19 +33,19 @@ class MockProvider:
 
     async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:  # noqa: ARG002  it never waits
         """Answer one chat, word by word. Of the prompt only its size comes back."""
-        most_words, adjustments = request.sampling.output_limit(self._max_output_tokens)
-        text, stop_sequence = _stopped(_answer(request), request.sampling.stop_sequences)
+        max_words, adjustments = request.sampling.output_limit(self._max_output_tokens)
+        text, stop_sequence = _stop_at(_answer(request), request.sampling.stop_sequences)
         words = _words(text)
         reason = FinishReason.STOP_SEQUENCE if stop_sequence else FinishReason.STOP
-        if len(words) > most_words:
-            words, reason, stop_sequence = words[:most_words], FinishReason.MAX_TOKENS, ""
+        if len(words) > max_words:
+            words, reason, stop_sequence = words[:max_words], FinishReason.MAX_TOKENS, ""
         for word in words:
             yield Delta(word)
         yield Done(
             finish_reason=reason,
             stop_sequence=stop_sequence,
             usage=Usage(input_tokens=_size(request), output_tokens=len(words)),
-            adjustments=(*adjustments, *_ignored(request.sampling)),
+            adjustments=(*adjustments, *_report_ignored(request.sampling)),
         )
 
     async def catalogue(self) -> Catalogue:
@@ -61,11 +61,11 @@ class MockProvider:
 
 def _answer(request: ChatRequest) -> str:
     return _ANSWER.format(
-        messages=_counted(len(request.messages), "message"), words=_counted(_size(request), "word")
+        messages=_count(len(request.messages), "message"), words=_count(_size(request), "word")
     )
 
 
-def _counted(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -79,7 +79,7 @@ def _words(text: str) -> list[str]:
     return [piece for piece in (first, *(f" {word}" for word in others)) if piece]
 
 
-def _stopped(text: str, sequences: tuple[str, ...]) -> tuple[str, str]:
+def _stop_at(text: str, sequences: tuple[str, ...]) -> tuple[str, str]:
     """Return the text before the first stop sequence in it, and that sequence."""
     found = [(text.find(sequence), sequence) for sequence in sequences if sequence in text]
     if not found:
@@ -88,7 +88,7 @@ def _stopped(text: str, sequences: tuple[str, ...]) -> tuple[str, str]:
     return text[:position], sequence
 
 
-def _ignored(sampling: Sampling) -> Iterator[Adjustment]:
+def _report_ignored(sampling: Sampling) -> Iterator[Adjustment]:
     for name in SAMPLING_SETTINGS:
         if getattr(sampling, name) is not None:
             yield Adjustment(

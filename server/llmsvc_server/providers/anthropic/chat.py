@@ -2,7 +2,7 @@
 
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.providers.anthropic.dialect import AnthropicDialect
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Unfinished
 from llmsvc_server.providers.shared.event_reader import STREAM
 from llmsvc_server.providers.shared.exchange import Exchange
@@ -44,7 +44,7 @@ class AnthropicProvider(HttpProvider):
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
         """
-        client = Upstream(
+        client = HttpClient(
             base_url,
             connect_timeout_s=connect_timeout_s,
             user_agent=user_agent,

@@ -3,10 +3,10 @@
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.anthropic.asking import room_for
 from llmsvc_server.providers.anthropic.errors import classify
-from llmsvc_server.providers.anthropic.reading import Reading
+from llmsvc_server.providers.anthropic.reader import AnthropicReader
 from llmsvc_server.providers.anthropic.refusals import read_refusal
+from llmsvc_server.providers.anthropic.room import room_for
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.http.unfinished import Tails
@@ -44,7 +44,7 @@ class AnthropicDialect:
 
     def form(self, request: ChatRequest) -> LimitForm:
         """Return the limit to ask for; see `Dialect`."""
-        return LimitForm(max_tokens=self._rooms.fitted(request, self._limit(request)))
+        return LimitForm(max_tokens=self._rooms.fit(request, self._limit(request)))
 
     def encode(self, request: ChatRequest, form: LimitForm) -> tuple[bytes, Terms]:
         """Return the body of a request; see `Dialect`."""
@@ -57,9 +57,9 @@ class AnthropicDialect:
         terms = Terms(max_tokens=self._limit(request), adjustments=settings.adjustments)
         return encode_chat(request, settings), terms
 
-    def reader(self, request: ChatRequest, tails: Tails) -> Reading:
+    def reader(self, request: ChatRequest, tails: Tails) -> AnthropicReader:
         """Return what reads the answer; see `Dialect`."""
-        return Reading(tails, request.sampling.stop_sequences)
+        return AnthropicReader(tails, request.sampling.stop_sequences)
 
     def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
         """Return what a refusal means; see `Dialect`."""

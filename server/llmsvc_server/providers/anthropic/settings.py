@@ -10,7 +10,7 @@ from llmsvc_server.chat.request import Sampling
 from llmsvc_server.chat.value import value
 from llmsvc_server.providers.anthropic.profiles import Steering, steering_of
 
-MOST_TEMPERATURE = 1.0
+MAX_TEMPERATURE = 1.0
 
 _UNKNOWN = ("min_p", "frequency_penalty", "presence_penalty", "repeat_penalty", "seed")
 _STEERING = ("temperature", "top_p", "top_k")
@@ -52,45 +52,49 @@ def settings_for(
         temperature=_at_most_one(temperature) if takes_any else None,
         top_p=sampling.top_p if takes_top_p else None,
         top_k=sampling.top_k if takes_any else None,
-        stop_sequences=_speaking(sampling),
-        adjustments=(*sampling.limited_to(max_tokens), *_told(sampling, steering)),
+        stop_sequences=_find_usable_stops(sampling),
+        adjustments=(*sampling.limited_to(max_tokens), *_report_changes(sampling, steering)),
     )
 
 
 def _at_most_one(temperature: float | None) -> float | None:
-    return None if temperature is None else min(temperature, MOST_TEMPERATURE)
+    return None if temperature is None else min(temperature, MAX_TEMPERATURE)
 
 
-def _speaking(sampling: Sampling) -> tuple[str, ...]:
+def _find_usable_stops(sampling: Sampling) -> tuple[str, ...]:
     """Return the stop sequences that are sent: the provider refuses blank ones."""
     return tuple(one for one in sampling.stop_sequences if not one.isspace())
 
 
-def _told(sampling: Sampling, steering: Steering) -> Iterator[Adjustment]:
+def _report_changes(sampling: Sampling, steering: Steering) -> Iterator[Adjustment]:
     """Yield an adjustment for each setting of the caller's that is not sent as it is."""
-    yield from _ignored(sampling, _UNKNOWN, "The provider has no such setting.")
-    if len(_speaking(sampling)) < len(sampling.stop_sequences):
+    yield from _report_ignored(sampling, _UNKNOWN, "The provider has no such setting.")
+    if len(_find_usable_stops(sampling)) < len(sampling.stop_sequences):
         yield Adjustment(
             field="generation_config.stop_sequences",
             action=Action.IGNORED,
             description="The provider takes none that is white space only.",
         )
     if steering is Steering.NONE:
-        yield from _ignored(sampling, _STEERING, "The model takes no such setting.")
+        yield from _report_ignored(sampling, _STEERING, "The model takes no such setting.")
         return
     if sampling.temperature is None:
         return
     if steering is Steering.ONE:
-        yield from _ignored(sampling, ("top_p",), "The model takes this or temperature, not both.")
-    if sampling.temperature > MOST_TEMPERATURE:
+        yield from _report_ignored(
+            sampling, ("top_p",), "The model takes this or temperature, not both."
+        )
+    if sampling.temperature > MAX_TEMPERATURE:
         yield Adjustment(
             field="generation_config.temperature",
             action=Action.CLAMPED,
-            description=f"Brought down to {MOST_TEMPERATURE:g}, the provider's limit.",
+            description=f"Brought down to {MAX_TEMPERATURE:g}, the provider's limit.",
         )
 
 
-def _ignored(sampling: Sampling, names: Iterable[str], description: str) -> Iterator[Adjustment]:
+def _report_ignored(
+    sampling: Sampling, names: Iterable[str], description: str
+) -> Iterator[Adjustment]:
     for name in names:
         if getattr(sampling, name) is not None:
             yield Adjustment(

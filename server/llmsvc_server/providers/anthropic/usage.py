@@ -6,7 +6,7 @@ Source: docs/facts/providers.md 2.4.
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.providers.shared.untyped import count_of, fields_of
 
-_MOST_TOKENS = 10**9
+_MAX_TOKENS = 10**9
 _INPUT = "input_tokens"
 _OUTPUT = "output_tokens"
 _CACHE_READ = "cache_read_input_tokens"
@@ -37,7 +37,7 @@ class Counts:
         fresh = self._latest.get(_INPUT)
         total = None if fresh is None else fresh + (read or 0) + (written or 0)
         return Usage(
-            input_tokens=None if total is None or total > _MOST_TOKENS else total,
+            input_tokens=None if total is None or total > _MAX_TOKENS else total,
             output_tokens=self._latest.get(_OUTPUT),
             cached_input_tokens=read,
             cache_write_input_tokens=written,
@@ -46,6 +46,6 @@ class Counts:
     def _take(self, usage: object, names: tuple[str, ...]) -> None:
         said = fields_of(usage)
         for name in names:
-            count = count_of(said.get(name), _MOST_TOKENS)
+            count = count_of(said.get(name), _MAX_TOKENS)
             if count is not None:
                 self._latest[name] = count

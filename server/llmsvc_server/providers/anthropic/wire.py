@@ -15,7 +15,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.settings import Settings
 from llmsvc_server.providers.shared.decoder import Decoder
 from llmsvc_server.providers.shared.sse import ServerEvent
-from llmsvc_server.providers.shared.turns import alternating, is_blank, spoken, system_text
+from llmsvc_server.providers.shared.turns import is_blank, merge_turns, select_turns, system_text
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -145,7 +145,9 @@ def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
     Raises:
         ProviderError: CALLER. The last turn says nothing.
     """
-    turns = [_Message(role.value, text) for role, text in alternating(spoken(request.messages))]
+    turns = [
+        _Message(role.value, text) for role, text in merge_turns(select_turns(request.messages))
+    ]
     if is_blank(turns[-1].content):
         raise ProviderError(ErrorKind.CALLER, param="messages", called=False)
     document = _Request(

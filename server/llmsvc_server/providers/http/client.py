@@ -28,11 +28,11 @@ from llmsvc_server.providers.http.direct_post import (
     Parsing,
     reason_for_sessions,
 )
-from llmsvc_server.providers.http.faults import SpokeFirstError, died_silently, lack_in, translated
-from llmsvc_server.providers.http.head_guard import MOST_HEAD_BYTES, HeadGuard
+from llmsvc_server.providers.http.faults import SpokeFirstError, died_silently, lack_in, translate
+from llmsvc_server.providers.http.head_guard import MAX_HEAD_BYTES, HeadGuard
 from llmsvc_server.providers.http.large_body import LargeBody
 from llmsvc_server.providers.http.networks import Networks
-from llmsvc_server.providers.http.response import FAULTS, Answer
+from llmsvc_server.providers.http.response import FAULTS, UpstreamResponse
 
 READ_BUFFER_BYTES = 64 * 1024
 """Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""
@@ -41,7 +41,7 @@ RECEIVE_BUFFER_BYTES = 64 * 1024
 """What the kernel keeps of a connection, twice at most. libuv reads it empty, up to 32 times 256 KB,
 before anybody else has a turn; the kernel would keep megabytes for who sends fast."""
 
-MAX_HEADER_BYTES = MOST_HEAD_BYTES
+MAX_HEADER_BYTES = MAX_HEAD_BYTES
 """Longest line of a response's head: some gateways put a whole policy into one."""
 
 _PARSING = Parsing(
@@ -68,11 +68,11 @@ class _Attempt:
         self.lack = ""
         self.transport: asyncio.Transport | None = None
 
-    def translated(self, error: Exception) -> ProviderError:
+    def translate(self, error: Exception) -> ProviderError:
         """Return what an error before the body means."""
         if self.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
             return ProviderError(ErrorKind.REMOTE_REFUSED, phase="connect", called=False)
-        return translated(error, lack=self.lack)
+        return translate(error, lack=self.lack)
 
     def drop_unsent(self) -> None:
         """End a connection at once that aiohttp has only asked to close.
@@ -139,7 +139,7 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-class Upstream:
+class HttpClient:
     """The connections to one upstream. Use as an async context manager, on the running loop."""
 
     def __init__(  # noqa: PLR0913  plain settings, all by keyword
@@ -204,7 +204,7 @@ class Upstream:
         """Close all connections."""
         await self._session.close()
 
-    async def post(self, path: str, body: bytes, *, may_repeat: bool) -> Answer:
+    async def post(self, path: str, body: bytes, *, may_repeat: bool) -> UpstreamResponse:
         """Send JSON and return the answer once its headers have come.
 
         Args:
@@ -221,20 +221,22 @@ class Upstream:
             return await self._send(hdrs.METH_POST, path, body, attempt)
         except aiohttp.ClientConnectionError as error:
             if attempt.is_new or not may_repeat or not died_silently(error):
-                raise attempt.translated(error) from None
+                raise attempt.translate(error) from None
         except FAULTS as error:
-            raise attempt.translated(error) from None
+            raise attempt.translate(error) from None
         attempt = _Attempt()
         try:
-            answer = await self._send(hdrs.METH_POST, path, body, attempt)
+            response = await self._send(hdrs.METH_POST, path, body, attempt)
         except FAULTS as error:
-            lost = attempt.translated(error)
+            lost = attempt.translate(error)
             # The connection that died may have taken the request along.
             raise replace(lost, called=True, requests=lost.requests + 1) from None
-        answer.requests += 1
-        return answer
+        response.requests += 1
+        return response
 
-    async def post_instead(self, path: str, body: bytes, refused: Answer) -> Answer:
+    async def post_instead(
+        self, path: str, body: bytes, refused: UpstreamResponse
+    ) -> UpstreamResponse:
         """Send what a refusal of its form says a request should have been; once, like `post`.
 
         Args:
@@ -247,14 +249,14 @@ class Upstream:
         """
         refused.close()
         try:
-            answer = await self.post(path, body, may_repeat=False)
+            response = await self.post(path, body, may_repeat=False)
         except ProviderError as error:
             requests = error.requests + refused.requests
             raise replace(error, called=True, requests=requests) from None
-        answer.requests += refused.requests
-        return answer
+        response.requests += refused.requests
+        return response
 
-    async def get(self, path: str) -> Answer:
+    async def get(self, path: str) -> UpstreamResponse:
         """Ask for a document and return the answer once its headers have come.
 
         Raises:
@@ -264,14 +266,16 @@ class Upstream:
         try:
             return await self._send(hdrs.METH_GET, path, None, attempt)
         except FAULTS as error:
-            raise attempt.translated(error) from None
+            raise attempt.translate(error) from None
 
-    async def _send(self, method: str, path: str, body: bytes | None, attempt: _Attempt) -> Answer:
+    async def _send(
+        self, method: str, path: str, body: bytes | None, attempt: _Attempt
+    ) -> UpstreamResponse:
         token = _attempt.set(attempt)
         try:
             response = await self._response(method, path, body)
             _check_framing(response)
-            return Answer(response)
+            return UpstreamResponse(response)
         except BaseException:
             attempt.drop_unsent()
             raise

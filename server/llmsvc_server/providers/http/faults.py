@@ -32,7 +32,7 @@ class SpokeFirstError(aiohttp.ClientError):
     """A server that says something before it is asked: no HTTP server does."""
 
 
-def translated(error: Exception, *, lack: str) -> ProviderError:
+def translate(error: Exception, *, lack: str) -> ProviderError:
     """Return what an error before the body means.
 
     Args:
@@ -41,7 +41,7 @@ def translated(error: Exception, *, lack: str) -> ProviderError:
     """
     match error:
         case aiohttp.ClientConnectorError():
-            return _unconnected(error, lack)
+            return _translate_connecting(error, lack)
         case aiohttp.ConnectionTimeoutError():
             return _unreachable("")
         case aiohttp.ClientConnectionError() if died_silently(error):
@@ -74,7 +74,7 @@ def lack_in(error: OSError) -> str:
     return _LACKS.get(error.errno or 0, "")
 
 
-def _unconnected(error: aiohttp.ClientConnectorError, lack: str) -> ProviderError:
+def _translate_connecting(error: aiohttp.ClientConnectorError, lack: str) -> ProviderError:
     lack = lack or lack_in(error.os_error)
     if not lack and isinstance(error, aiohttp.ClientConnectorDNSError):
         lack = _lack_now()  # the resolver hides what it lacked

@@ -17,13 +17,13 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from typing_extensions import override
 
-MOST_INTERIM = 16
+MAX_INTERIM = 16
 """Answers like `100 Continue` and `103 Early Hints` before the one that counts."""
 
-MOST_EARLY_BYTES = 64 * 1024
+MAX_EARLY_BYTES = 64 * 1024
 """What they may come to, blank lines in front of a head included."""
 
-MOST_HEAD_BYTES = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """What the head of the answer that counts may come to, a little more than Envoy lets through by
 default. aiohttp would take 128 lines of that; and so much is free for each answer (config/memory.py).
 """
@@ -161,7 +161,7 @@ class HeadGuard(asyncio.Protocol):
         end = _BLANK_LINE.search(edge + data, begins)
         size = len(data) if end is None else end.end() - len(edge)
         self._head_bytes += size - begins
-        if self._head_bytes > MOST_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(NoAnswerError("a head that is too long"))
             return
         if end is None:
@@ -188,7 +188,7 @@ class HeadGuard(asyncio.Protocol):
             if end is None:
                 return self._wait(data)
             self._interim += 1
-            if self._interim > MOST_INTERIM:
+            if self._interim > MAX_INTERIM:
                 return _Word.WRONG
             self._seen = self._seen[end.end() :].lstrip(b"\r\n")
         return self._without_status(data)
@@ -205,4 +205,4 @@ class HeadGuard(asyncio.Protocol):
     def _wait(self, data: bytes) -> _Word:
         """Wait for more of what has no end yet, within bounds."""
         self._early_bytes += len(data)
-        return _Word.WRONG if self._early_bytes > MOST_EARLY_BYTES else _Word.WAIT
+        return _Word.WRONG if self._early_bytes > MAX_EARLY_BYTES else _Word.WAIT

@@ -83,13 +83,13 @@ def hands_out_credentials(network: Network) -> bool:
     However the way there is written: an IPv6 address may carry one of IPv4 to a translator.
     """
     return any(
-        _within(spelt, never) for spelt in (network, *_carried(network)) for never in _METADATA
+        _within(spelt, never) for spelt in (network, *_find_carried(network)) for never in _METADATA
     )
 
 
 def mapped_ipv4(network: Network) -> Network | None:
     """Return what a network in the form ::ffff:a.b.c.d stands for; None for any other."""
-    return next(_carried(network), None) if _within(network, _MAPPED) else None
+    return next(_find_carried(network), None) if _within(network, _MAPPED) else None
 
 
 def beyond_home(added: Iterable[str]) -> tuple[int, int]:
@@ -102,7 +102,7 @@ def beyond_home(added: Iterable[str]) -> tuple[int, int]:
         Addresses of IPv4, those included that an address of IPv6 carries; addresses of IPv6.
     """
     named = [ipaddress.ip_network(text) for text in added]
-    reached = [*named, *(ipv4 for network in named for ipv4 in _carried(network))]
+    reached = [*named, *(ipv4 for network in named for ipv4 in _find_carried(network))]
     ipv4 = [one for one in reached if isinstance(one, ipaddress.IPv4Network)]
     ipv6 = [one for one in reached if isinstance(one, ipaddress.IPv6Network)]
     return _grown(_HOME_IPV4, ipv4), _grown((*_HOME_IPV6, _LINK_LOCAL), ipv6)
@@ -121,7 +121,7 @@ def _within(inner: Network, outer: Network) -> bool:
     return inner.network_address in outer and inner.broadcast_address in outer
 
 
-def _carried(network: Network) -> Iterator[ipaddress.IPv4Network]:
+def _find_carried(network: Network) -> Iterator[ipaddress.IPv4Network]:
     """Yield what of IPv4 is reached through addresses of IPv6."""
     if isinstance(network, ipaddress.IPv4Network):
         return

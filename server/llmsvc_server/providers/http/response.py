@@ -30,7 +30,7 @@ _YIELDS_FROM_BYTES = 2 * 1024
 _BODY_FAULTS = (*FAULTS, RuntimeError)
 
 
-class Answer:
+class UpstreamResponse:
     """One response whose body is still to be read.
 
     Attributes:
@@ -79,30 +79,30 @@ class Answer:
         self._rest = data[SLICE_BYTES:]
         return data[:SLICE_BYTES]
 
-    async def read_all(self, most_bytes: int, tails: Tails) -> bytes:
+    async def read_all(self, max_bytes: int, tails: Tails) -> bytes:
         """Return the whole body, which stays counted in `tails`.
 
         Raises:
             ProviderError: TRANSIENT. The connection was lost before the body's end.
-            ProviderError: PROTOCOL. The body is longer than `most_bytes`.
+            ProviderError: PROTOCOL. The body is longer than `max_bytes`.
             ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
         """
         body = Tail(tails)
         while data := await self.read():
             body.add(data)
-            if body.size_bytes > most_bytes:
+            if body.size_bytes > max_bytes:
                 raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=self.status)
         return body.whole()
 
-    async def read_some(self, most_bytes: int) -> bytes:
-        """Return the body, cut where it breaks off and after `most_bytes`."""
+    async def read_some(self, max_bytes: int) -> bytes:
+        """Return the body, cut where it breaks off and after `max_bytes`."""
         body = bytearray()
         try:
-            while len(body) < most_bytes and (data := await self.read()):
+            while len(body) < max_bytes and (data := await self.read()):
                 body += data
         except ProviderError:
             pass  # What came says more than that no more came.
-        return bytes(body[:most_bytes])
+        return bytes(body[:max_bytes])
 
     def close(self) -> None:
         """Close the connection, unless the whole body has come and it serves others again."""

@@ -28,14 +28,14 @@ class Unfinished:
         bytes: How much there is.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        """Keep less than `most_bytes`; one alone has half of it."""
+    def __init__(self, max_bytes: int) -> None:
+        """Keep less than `max_bytes`; one alone has half of it."""
         self.bytes = 0
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
 
     def has_room(self, size_bytes: int, more_bytes: int) -> bool:
         """Return whether something may grow by `more_bytes` to `size_bytes`."""
-        return size_bytes <= self._most_bytes - self.bytes - more_bytes
+        return size_bytes <= self._max_bytes - self.bytes - more_bytes
 
 
 class Tails:

@@ -4,13 +4,13 @@ from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.networks import Networks
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.dialect import CHAT, OllamaDialect
 from llmsvc_server.providers.ollama.errors import classify, classify_refusal
 from llmsvc_server.providers.ollama.models import OllamaModels
-from llmsvc_server.providers.ollama.reading import check_content_type
+from llmsvc_server.providers.ollama.reader import check_content_type
 from llmsvc_server.providers.ollama.refusals import read_error_line
 from llmsvc_server.providers.ollama.wire import decode_lines, encode_residency
 from llmsvc_server.providers.shared.error_signal import MAX_ERROR_BYTES
@@ -58,7 +58,7 @@ class OllamaProvider(HttpProvider):
             allows_remote: Whether models that the server would have run elsewhere may be asked.
             bound: Which models are known of a long list.
         """
-        client = Upstream(
+        client = HttpClient(
             base_url,
             connect_timeout_s=connect_timeout_s,
             user_agent=user_agent,
@@ -125,13 +125,13 @@ class OllamaProvider(HttpProvider):
         if looks_remote(model):
             raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
         body = encode_residency(model, num_ctx=self._num_ctx, keep_alive_s=keep_alive_s)
-        answer = await self._client.post(CHAT, body, may_repeat=True)
+        response = await self._client.post(CHAT, body, may_repeat=True)
         try:
-            if answer.status != OK:
-                raise await error_from_response(answer, classify_refusal)
-            check_content_type(answer.content_type)
+            if response.status != OK:
+                raise await error_from_response(response, classify_refusal)
+            check_content_type(response.content_type)
             with Tails(self._unfinished) as tails:
-                said = (await answer.read_all(MAX_ERROR_BYTES, tails)).strip()
+                said = (await response.read_all(MAX_ERROR_BYTES, tails)).strip()
             if not said:
                 raise ProviderError(ErrorKind.TRANSIENT, row="C07", phase="load")
             for line in decode_lines(said + b"\n"):
@@ -141,4 +141,4 @@ class OllamaProvider(HttpProvider):
                     of_cloud = line.cloud_status is not None
                     raise classify(read_error_line(line.error, of_cloud=of_cloud))
         finally:
-            answer.close()
+            response.close()

@@ -6,7 +6,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.models import OllamaModels
-from llmsvc_server.providers.ollama.reading import Reading
+from llmsvc_server.providers.ollama.reader import OllamaReader
 from llmsvc_server.providers.ollama.refusals import read_refusal
 from llmsvc_server.providers.ollama.wire import encode_chat
 from llmsvc_server.providers.shared.dialect import Terms
@@ -62,9 +62,9 @@ class OllamaDialect:
         )
         return body, Terms(max_tokens=form, adjustments=request.sampling.limited_to(form))
 
-    def reader(self, request: ChatRequest, tails: Tails) -> Reading:
+    def reader(self, request: ChatRequest, tails: Tails) -> OllamaReader:
         """Return what reads the answer; see `Dialect`."""
-        return Reading(self._num_ctx, tails, may_be_remote=not request.stays_local)
+        return OllamaReader(self._num_ctx, tails, may_be_remote=not request.stays_local)
 
     def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
         """Return what a refusal means; see `Dialect`."""

@@ -8,7 +8,7 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.providers.ollama.wire import Line
 from llmsvc_server.providers.shared.untyped import count_of
 
-_MOST_NS = 10**18
+_MAX_NS = 10**18
 
 
 def usage_in(line: Line) -> Usage:
@@ -30,5 +30,5 @@ def timings_in(line: Line) -> Timings:
 
 
 def _seconds(nanoseconds: object) -> float | None:
-    count = count_of(nanoseconds, _MOST_NS)
+    count = count_of(nanoseconds, _MAX_NS)
     return None if count is None else count / 1e9

@@ -12,7 +12,7 @@ import msgspec
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.errors import classify_refusal
 from llmsvc_server.providers.shared.decoder import Decoder
@@ -24,7 +24,7 @@ from llmsvc_server.providers.shared.model_names import (
     is_plain,
     looks_remote,
     parse,
-    wanted,
+    resolve,
 )
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
 from llmsvc_server.providers.shared.tags import Facts, read_tags, versions
@@ -49,7 +49,7 @@ class OllamaModels:
 
     def __init__(  # noqa: PLR0913  plain settings, by keyword
         self,
-        upstream: Upstream,
+        client: HttpClient,
         *,
         unfinished: Unfinished,
         allows_remote: bool = False,
@@ -57,20 +57,20 @@ class OllamaModels:
         look_limit_s: float = LOOK_LIMIT_S,
         memory_limit_s: float = MEMORY_LIMIT_S,
     ) -> None:
-        """Look through `upstream`.
+        """Look through `client`.
 
         Args:
-            upstream: The server.
+            client: The server.
             unfinished: Counts lists while they are read.
             allows_remote: Whether models that it would have run elsewhere are listed too.
             bound: Which models are known of a long list.
             look_limit_s: Longest wait for the server's answers, in seconds.
             memory_limit_s: Longest wait for what is in memory.
         """
-        self._upstream = upstream
+        self._client = client
         self._unfinished = unfinished
         self._allows_remote = allows_remote
-        self._most = bound.most
+        self._max_models = bound.max_models
         self._wanted = frozenset(map(self.identity, bound.wanted))
         self._look_limit_s = look_limit_s
         self._memory_limit_s = memory_limit_s
@@ -94,7 +94,7 @@ class OllamaModels:
 
     def identity(self, name: str) -> str | None:
         """Return what two names of one model have in common; None if it names none."""
-        model = parse(name) if looks_remote(name) else wanted(name)
+        model = parse(name) if looks_remote(name) else resolve(name)
         return None if model is None else model.identity
 
     def leads_outside(self, name: str) -> bool:
@@ -129,7 +129,7 @@ class OllamaModels:
         memory = None if in_memory is None else await self._read_memory(in_memory)
         return replace(
             listed.catalogue,
-            loaded=None if memory is None else _loaded(listed.digests, memory),
+            loaded=None if memory is None else _find_loaded(listed.digests, memory),
             busy_until={name: one.expires_at for name, one in (memory or {}).items()},
             version=self._version,
         )
@@ -184,7 +184,7 @@ class OllamaModels:
 
         A name that is not plain is passed over: its spelling would be shown and logged as it is.
         """
-        shortlist = Shortlist(self._most, self._wanted, keeps_remote=keeps_remote)
+        shortlist = Shortlist(self._max_models, self._wanted, keeps_remote=keeps_remote)
         models: dict[str, Facts] = {}
         endings = {ending(identity) for identity in self._wanted if identity}
         for entries in read_tags(body):
@@ -200,14 +200,14 @@ class OllamaModels:
             await asyncio.sleep(0)
         return {identity: models[identity] for identity in shortlist.known}, shortlist
 
-    async def _get(self, path: str, most_bytes: int, end_s: float, tails: Tails) -> bytes:
+    async def _get(self, path: str, max_bytes: int, end_s: float, tails: Tails) -> bytes:
         try:
             async with asyncio.timeout_at(end_s):
-                answer = await self._upstream.get(path)
+                response = await self._client.get(path)
                 try:
-                    return await read_document(answer, most_bytes, tails, classify_refusal)
+                    return await read_document(response, max_bytes, tails, classify_refusal)
                 finally:
-                    answer.close()
+                    response.close()
         except TimeoutError:
             raise ProviderError(ErrorKind.SILENT, phase="connect") from None
 
@@ -225,7 +225,7 @@ class _Listed:
     digests: Mapping[str, str]
 
 
-def _loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> frozenset[str]:
+def _find_loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> frozenset[str]:
     """Return the identities in memory, by name or, for other names of theirs, by digest."""
     there = {one.digest for one in memory.values()}
     by_digest = {identity for identity, digest in digests.items() if digest in there}

@@ -8,12 +8,12 @@ from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.networks import Networks
 from llmsvc_server.providers.http.unfinished import Unfinished
-from llmsvc_server.providers.openai.asking import Asking
 from llmsvc_server.providers.openai.dialect import OpenaiDialect
-from llmsvc_server.providers.openai.engine import loaded
+from llmsvc_server.providers.openai.engine import wait_until_loaded
+from llmsvc_server.providers.openai.forms import RequestForms
 from llmsvc_server.providers.openai.models import OpenaiModels
 from llmsvc_server.providers.shared.event_reader import STREAM
 from llmsvc_server.providers.shared.exchange import Exchange
@@ -70,8 +70,8 @@ class OpenaiProvider(HttpProvider):
         """
         is_local = locality is Locality.LOCAL
 
-        def client_at(url: str) -> Upstream:
-            return Upstream(
+        def client_at(url: str) -> HttpClient:
+            return HttpClient(
                 url,
                 connect_timeout_s=connect_timeout_s,
                 user_agent=user_agent,
@@ -88,7 +88,7 @@ class OpenaiProvider(HttpProvider):
         )
         dialect = OpenaiDialect(
             self._models,
-            Asking(
+            RequestForms(
                 limit_field=token_limit_field,
                 has_usage=stream_options,
                 window_tokens=window_tokens,
@@ -125,7 +125,7 @@ class OpenaiProvider(HttpProvider):
         if self._models.leads_outside(model):
             raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
         if self._roots:
-            await loaded(self._roots[0])
+            await wait_until_loaded(self._roots[0])
 
     async def unload(self, model: str) -> None:
         """Do nothing: no such provider frees a model's memory on request."""

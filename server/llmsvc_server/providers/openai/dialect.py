@@ -4,11 +4,11 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
-from llmsvc_server.providers.openai.asking import Asking, RequestForm, corrected
 from llmsvc_server.providers.openai.errors import classify_refusal
+from llmsvc_server.providers.openai.forms import RequestForm, RequestForms, correct
 from llmsvc_server.providers.openai.models import OpenaiModels
-from llmsvc_server.providers.openai.reading import Reading
-from llmsvc_server.providers.openai.wire import encode_chat, left_out
+from llmsvc_server.providers.openai.reader import OpenaiReader
+from llmsvc_server.providers.openai.wire import encode_chat, find_left_out
 from llmsvc_server.providers.shared.dialect import Terms
 
 
@@ -20,7 +20,7 @@ class OpenaiDialect:
     def __init__(  # noqa: PLR0913  plain settings, all by keyword
         self,
         models: OpenaiModels,
-        asking: Asking,
+        forms: RequestForms,
         *,
         temperature: float | None,
         max_output_tokens: int | None,
@@ -31,14 +31,14 @@ class OpenaiDialect:
 
         Args:
             models: Knows which of them would be run elsewhere.
-            asking: Knows how the server wants to be asked.
+            forms: Knows how the server wants to be asked.
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1; None for no limit of ours.
             sends_store: Whether to ask the vendor not to keep answers.
             is_local: Whether it is in the operator's network.
         """
         self._models = models
-        self._asking = asking
+        self._forms = forms
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
         self._sends_store = sends_store
@@ -48,13 +48,13 @@ class OpenaiDialect:
         """Return how to put a request; see `Dialect`."""
         if self._models.leads_outside(request.model):
             raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
-        return self._asking.form(request, request.sampling.limit(self._max_output_tokens))
+        return self._forms.form(request, request.sampling.limit(self._max_output_tokens))
 
     def encode(self, request: ChatRequest, form: RequestForm) -> tuple[bytes, Terms]:
         """Return the body of a request; see `Dialect`."""
         body = encode_chat(
             request,
-            most_tokens=form.most_tokens,
+            max_tokens=form.max_tokens,
             token_limit_field=form.limit_field,
             has_usage=form.has_usage,
             temperature=self._temperature,
@@ -62,16 +62,16 @@ class OpenaiDialect:
             is_local=self._is_local,
         )
         sampling = request.sampling
-        left = left_out(sampling, is_local=self._is_local)
+        left = find_left_out(sampling, is_local=self._is_local)
         return body, Terms(
             max_tokens=sampling.limit(self._max_output_tokens),
-            adjustments=(*sampling.limited_to(form.most_tokens), *left),
+            adjustments=(*sampling.limited_to(form.max_tokens), *left),
         )
 
-    def reader(self, request: ChatRequest, tails: Tails) -> Reading:
+    def reader(self, request: ChatRequest, tails: Tails) -> OpenaiReader:
         """Return what reads the answer; see `Dialect`."""
         stops = request.sampling.stop_sequences
-        return Reading(tails, is_local=self._is_local, stop_sequences=stops)
+        return OpenaiReader(tails, is_local=self._is_local, stop_sequences=stops)
 
     def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
         """Return what a refusal means; see `Dialect`."""
@@ -79,8 +79,8 @@ class OpenaiDialect:
 
     def correct(self, form: RequestForm, body: bytes) -> RequestForm | None:
         """Return how a refusal wants a request put; see `Dialect`."""
-        return corrected(form, body)
+        return correct(form, body)
 
     def learn(self, model: str, form: RequestForm) -> None:
         """Remember how a second try was put that was answered."""
-        self._asking.learn(model, form)
+        self._forms.learn(model, form)

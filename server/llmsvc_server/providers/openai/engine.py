@@ -5,7 +5,7 @@ Source: docs/facts/providers.md 1.7: llama.cpp's `/health` is 503 while it loads
 
 import asyncio
 
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.openai.errors import classify_local_refusal
 from llmsvc_server.providers.shared.refusal import OK, error_from_response
 
@@ -14,7 +14,7 @@ _LOADING = 503
 _NO_SUCH_PLACE = frozenset({404, 405, 501})
 
 
-async def loaded(origin: Upstream, *, every_s: float = ASKED_EVERY_S) -> None:
+async def wait_until_loaded(origin: HttpClient, *, every_s: float = ASKED_EVERY_S) -> None:
     """Return once an engine serves; at once where it does not tell.
 
     It is asked until then. Whoever calls it sets the limit.
@@ -32,13 +32,13 @@ async def loaded(origin: Upstream, *, every_s: float = ASKED_EVERY_S) -> None:
         await asyncio.sleep(every_s)
 
 
-async def _is_loading(origin: Upstream) -> bool:
-    answer = await origin.get("/health")
+async def _is_loading(origin: HttpClient) -> bool:
+    response = await origin.get("/health")
     try:
-        if answer.status == _LOADING:
+        if response.status == _LOADING:
             return True
-        if answer.status == OK or answer.status in _NO_SUCH_PLACE:
+        if response.status == OK or response.status in _NO_SUCH_PLACE:
             return False
-        raise await error_from_response(answer, classify_local_refusal)
+        raise await error_from_response(response, classify_local_refusal)
     finally:
-        answer.close()
+        response.close()

@@ -15,14 +15,14 @@ import msgspec
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.openai.errors import classify_local_refusal
 from llmsvc_server.providers.shared.documents import JSON, MAX_FACT_BYTES
 from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES
 from llmsvc_server.providers.shared.model_names import ending, parse
 from llmsvc_server.providers.shared.refusal import OK, error_from_response
-from llmsvc_server.providers.shared.shortlist import MOST_REMOTE
+from llmsvc_server.providers.shared.shortlist import MAX_REMOTE
 from llmsvc_server.providers.shared.tags import Entry, Version, read_tags
 from llmsvc_server.providers.shared.untyped import UNREADABLE
 
@@ -55,7 +55,7 @@ class HiddenOllama:
         return self.tells_all or ollama_identity(name) in self.known
 
 
-async def ask_roots(roots: Iterable[Upstream], tails: Tails) -> Sequence[tuple[str, bytes]]:
+async def ask_roots(roots: Iterable[HttpClient], tails: Tails) -> Sequence[tuple[str, bytes]]:
     """Return version and list of each Ollama at one of `roots`; none where other servers answer.
 
     Raises:
@@ -122,7 +122,7 @@ class _Found:
                 self.remote[entry.spelling] = identity
             if identity is not None and identity in self._models:
                 self.known.add(identity)
-        if len(self.remote) > MOST_REMOTE:
+        if len(self.remote) > MAX_REMOTE:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=OK)
 
 
@@ -132,7 +132,7 @@ def ollama_identity(name: str) -> str | None:
     return None if parsed is None else parsed.identity
 
 
-async def _ask_version(root: Upstream, tails: Tails) -> str | None:
+async def _ask_version(root: HttpClient, tails: Tails) -> str | None:
     denials = _DENIALS | frozenset(_REDIRECTS)
     body = await _document(root, "/api/version", denials, MAX_FACT_BYTES, tails)
     if body is None:
@@ -146,17 +146,17 @@ async def _ask_version(root: Upstream, tails: Tails) -> str | None:
 
 
 async def _document(
-    root: Upstream, path: str, denials: frozenset[int], most_bytes: int, tails: Tails
+    root: HttpClient, path: str, denials: frozenset[int], max_bytes: int, tails: Tails
 ) -> bytes | None:
     """Return a JSON document; None where the server has another page there, or none."""
-    answer = await root.get(path)
+    response = await root.get(path)
     try:
-        if answer.status in denials:
+        if response.status in denials:
             return None
-        if answer.status != OK:
-            raise await error_from_response(answer, classify_local_refusal)
-        if answer.content_type != JSON:
+        if response.status != OK:
+            raise await error_from_response(response, classify_local_refusal)
+        if response.content_type != JSON:
             return None
-        return await answer.read_all(most_bytes, tails)
+        return await response.read_all(max_bytes, tails)
     finally:
-        answer.close()
+        response.close()

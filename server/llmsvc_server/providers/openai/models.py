@@ -14,7 +14,7 @@ import msgspec
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.openai.errors import classify_refusal
 from llmsvc_server.providers.openai.hidden import (
@@ -33,7 +33,7 @@ from llmsvc_server.providers.shared.listing import (
 )
 from llmsvc_server.providers.shared.model_names import is_plain, looks_remote
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound, Shortlist
-from llmsvc_server.providers.shared.tags import is_elsewhere, is_told
+from llmsvc_server.providers.shared.tags import is_elsewhere, is_reported
 
 _DEFAULT_TAG = ":latest"
 _NO_LIST = frozenset({404, 405, 501})
@@ -50,7 +50,11 @@ class _Entry(msgspec.Struct, frozen=True):
     @property
     def is_remote(self) -> bool:
         """Whether it says that it runs somewhere else."""
-        return is_told(self.remote_host) or is_told(self.remote_model) or is_elsewhere(self.ollama)
+        return (
+            is_reported(self.remote_host)
+            or is_reported(self.remote_model)
+            or is_elsewhere(self.ollama)
+        )
 
 
 class _Listing(msgspec.Struct, frozen=True):
@@ -71,14 +75,14 @@ class _Listed:
     Attributes:
         names: The known models, as the provider spells them.
         asked: What an Ollama knows them by.
-        told: Identities of those that it says to run elsewhere.
+        reported: Identities of those that it says to run elsewhere.
         has_any: Whether it lists any model at all.
         left_out: How many entries are about models beyond the bound on them.
     """
 
     names: Sequence[str] = ()
     asked: frozenset[str | None] = frozenset()
-    told: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
     has_any: bool = False
     left_out: int = 0
 
@@ -88,18 +92,18 @@ class OpenaiModels:
 
     def __init__(  # noqa: PLR0913  plain settings, by keyword
         self,
-        upstream: Upstream,
-        roots: Sequence[Upstream],
+        client: HttpClient,
+        roots: Sequence[HttpClient],
         *,
         unfinished: Unfinished,
         configured: Collection[str] = (),
         bound: Bound = USUAL_BOUND,
         look_limit_s: float = LOOK_LIMIT_S,
     ) -> None:
-        """Look through `upstream`.
+        """Look through `client`.
 
         Args:
-            upstream: The provider.
+            client: The provider.
             roots: Where an Ollama's own interface would be, if a local provider is one; none where
                 the provider is not local.
             unfinished: Counts lists while they are read.
@@ -107,16 +111,16 @@ class OpenaiModels:
             bound: Which models are known of a long list.
             look_limit_s: Longest wait for the provider's answers, in seconds.
         """
-        self._upstream = upstream
+        self._client = client
         self._unfinished = unfinished
         self._configured = configured
         self._roots = roots
-        self._most = bound.most
+        self._max_models = bound.max_models
         self._wanted = frozenset(map(self.identity, (*configured, *bound.wanted)))
         self._look_limit_s = look_limit_s
         self._last: LastRead[Catalogue] = LastRead()
         self._remote: frozenset[str] = frozenset()
-        self._told: frozenset[str] = frozenset()
+        self._reported_remote: frozenset[str] = frozenset()
 
     async def catalogue(self) -> Catalogue:
         """Return what the provider lists now.
@@ -153,21 +157,23 @@ class OpenaiModels:
         """Return whether a local provider might have this model run elsewhere."""
         if not self._roots:
             return False
-        is_told = self.identity(name) in self._told
-        return is_told or looks_remote(name) or ollama_identity(name) in self._remote
+        is_reported = self.identity(name) in self._reported_remote
+        return is_reported or looks_remote(name) or ollama_identity(name) in self._remote
 
     async def _read(self, body: bytes | None, told: Sequence[tuple[str, bytes]]) -> Catalogue:
         listed = _Listed() if body is None else await self._read_list(body)
         hidden = await hidden_ollama(
             told, listed.asked | set(map(ollama_identity, self._configured))
         )
-        self._told = listed.told
+        self._reported_remote = listed.reported
         if hidden is not None:  # one that once was an Ollama is not trusted more for keeping silent
             self._remote = frozenset(filter(None, hidden.remote.values()))
-        remote = {self.identity(name) for name in (hidden.remote if hidden else ())} | self._told
+        remote = {
+            self.identity(name) for name in (hidden.remote if hidden else ())
+        } | self._reported_remote
         return Catalogue(
             models=await self._local(
-                listed.names if listed.has_any else self._believed(hidden), hidden
+                listed.names if listed.has_any else self._choose_believed(hidden), hidden
             ),
             remote=frozenset(filter(None, remote)),
             loaded=None,
@@ -188,7 +194,7 @@ class OpenaiModels:
                 await asyncio.sleep(0)
         return models
 
-    def _believed(self, hidden: HiddenOllama | None) -> Collection[str]:
+    def _choose_believed(self, hidden: HiddenOllama | None) -> Collection[str]:
         """Return what a server that lists nothing is asked for; an Ollama lists what it has."""
         if hidden is None:
             return self._configured
@@ -196,18 +202,18 @@ class OpenaiModels:
 
     async def _list(self, tails: Tails) -> bytes | None:
         """Return the provider's list; None where it has none."""
-        answer = await self._upstream.get("/models")
+        response = await self._client.get("/models")
         try:
-            if answer.status in _NO_LIST and self._configured:
+            if response.status in _NO_LIST and self._configured:
                 return None
             classify = partial(classify_refusal, is_local=bool(self._roots))
-            return await read_document(answer, MAX_LIST_BYTES, tails, classify)
+            return await read_document(response, MAX_LIST_BYTES, tails, classify)
         finally:
-            answer.close()
+            response.close()
 
     async def _read_list(self, body: bytes) -> _Listed:
         """Return what can be read of a list. Takes turns with others."""
-        shortlist = Shortlist(self._most, self._wanted)
+        shortlist = Shortlist(self._max_models, self._wanted)
         names: dict[str, str] = {}
         asked: set[str | None] = set()
         has_any = False

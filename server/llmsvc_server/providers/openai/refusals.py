@@ -41,7 +41,7 @@ def read_refusal(
         retry_after_s: From its headers.
         is_local: Whether the provider is in the operator's network.
     """
-    return _read(status, _decoded(body), set(), is_local=is_local, retry_after_s=retry_after_s)
+    return _read(status, _decode(body), set(), is_local=is_local, retry_after_s=retry_after_s)
 
 
 def read_error(data: bytes, *, is_local: bool = False) -> ErrorSignal:
@@ -51,7 +51,7 @@ def read_error(data: bytes, *, is_local: bool = False) -> ErrorSignal:
         data: The event's data, or the whole body. Anything may be in it.
         is_local: Whether the provider is in the operator's network.
     """
-    document = _decoded(data)
+    document = _decode(data)
     # In an event whose name alone makes it an error, the data are the error.
     status = status_in(fields_of(_error_in(document)), fields_of(document))
     return _read(status, document, {Trait.IN_ANSWER, Trait.ERROR}, is_local=is_local)
@@ -59,7 +59,7 @@ def read_error(data: bytes, *, is_local: bool = False) -> ErrorSignal:
 
 def has_error(data: bytes) -> bool:
     """Return whether data that are no chunk say an error all the same."""
-    return bool(_error_in(_decoded(data)))
+    return bool(_error_in(_decode(data)))
 
 
 def _read(
@@ -120,7 +120,7 @@ def _texts(document: object) -> Iterator[str]:
             yield text.lower()
 
 
-def _decoded(data: bytes) -> object:
+def _decode(data: bytes) -> object:
     document = read_anything(data)
     if isinstance(document, list) and len(document) == 1:
         return document[0]  # so does Google wrap its refusals

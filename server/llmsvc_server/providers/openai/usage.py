@@ -10,7 +10,7 @@ from llmsvc_server.chat.usage import Usage
 from llmsvc_server.providers.openai.wire import Chunk
 from llmsvc_server.providers.shared.untyped import count_of, fields_of
 
-_MOST_MS = 1e9
+_MAX_MS = 1e9
 
 
 def usage_in(chunk: Chunk) -> Usage | None:
@@ -51,4 +51,4 @@ def _usage(usage: Mapping[str, object]) -> Usage:
 def _seconds(milliseconds: object) -> float | None:
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         return None
-    return milliseconds / 1e3 if 0 <= milliseconds <= _MOST_MS else None
+    return milliseconds / 1e3 if 0 <= milliseconds <= _MAX_MS else None

@@ -11,7 +11,7 @@ import msgspec
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.request import ChatRequest, Message, Role, Sampling
 from llmsvc_server.providers.shared.decoder import Decoder
-from llmsvc_server.providers.shared.turns import alternating, spoken, system_text
+from llmsvc_server.providers.shared.turns import merge_turns, select_turns, system_text
 
 NEW_LIMIT_FIELD = "max_completion_tokens"
 """The field for a bound on the answer's tokens; older servers know `max_tokens` only."""
@@ -116,7 +116,7 @@ chunks = Decoder(Chunk)
 def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
     request: ChatRequest,
     *,
-    most_tokens: int | None,
+    max_tokens: int | None,
     token_limit_field: str,
     has_usage: bool,
     temperature: float | None,
@@ -127,7 +127,7 @@ def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
 
     Args:
         request: What to run; `model` in the provider's spelling.
-        most_tokens: Most tokens of the answer, at least 1; None for no limit.
+        max_tokens: Most tokens of the answer, at least 1; None for no limit.
         token_limit_field: "max_completion_tokens" or "max_tokens"; never both are sent.
         has_usage: Whether to ask for the answer's usage.
         temperature: For requests that set none; None leaves it to the model.
@@ -141,8 +141,8 @@ def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
         messages=list(_messages(request.messages, is_local=is_local)),
         stream=True,
         stream_options=_USAGE if has_usage else None,
-        max_completion_tokens=most_tokens if has_new_limit else None,
-        max_tokens=None if has_new_limit else most_tokens,
+        max_completion_tokens=max_tokens if has_new_limit else None,
+        max_tokens=None if has_new_limit else max_tokens,
         store=False if sends_store else None,
         temperature=temperature if sampling.temperature is None else sampling.temperature,
         top_p=sampling.top_p,
@@ -159,7 +159,7 @@ def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
     return _encoder.encode(document)
 
 
-def left_out(sampling: Sampling, *, is_local: bool) -> tuple[Adjustment, ...]:
+def find_left_out(sampling: Sampling, *, is_local: bool) -> tuple[Adjustment, ...]:
     """Return an adjustment for each setting of a caller's that `encode_chat` does not send."""
     if is_local:
         return ()
@@ -181,9 +181,9 @@ def _messages(messages: Sequence[Message], *, is_local: bool) -> Iterator[_Messa
     """
     if rules := system_text(messages):
         yield _Message(Role.SYSTEM.value, rules)
-    turns = spoken(messages)
+    turns = select_turns(messages)
     if is_local:
-        for role, text in alternating(turns):
+        for role, text in merge_turns(turns):
             yield _Message(role.value, text)
         return
     for one in turns:

@@ -2,7 +2,7 @@
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.response import UpstreamResponse
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.shared.refusal import OK, Classify, error_from_response
 
@@ -16,7 +16,7 @@ JSON = "application/json"
 
 
 async def read_document(
-    response: Answer, max_bytes: int, tails: Tails, classify: Classify
+    response: UpstreamResponse, max_bytes: int, tails: Tails, classify: Classify
 ) -> bytes:
     """Return a body that claims to be JSON.
 

@@ -6,7 +6,7 @@ follows is taken at once by whoever reads (ADR-037).
 
 _NO_REASONS = frozenset({"null", "none", "undefined"})
 
-MOST_EXCUSED = 1_000
+MAX_EXCUSED = 1_000
 """How much that can't be read is passed over: each piece is read twice, and everybody waits."""
 
 
@@ -49,7 +49,7 @@ class Ending:
         Content is always in an object. Behind a reason that is believed not even that matters.
         """
         self._excused += 1
-        if self._excused > MOST_EXCUSED:
+        if self._excused > MAX_EXCUSED:
             return False
         return self.is_believed or (self.is_marked and not data.lstrip().startswith(b"{"))
 

@@ -7,14 +7,14 @@ from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.http.client import Upstream
-from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.client import HttpClient
+from llmsvc_server.providers.http.response import UpstreamResponse
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
+from llmsvc_server.providers.shared.body_tail import BodyTail
 from llmsvc_server.providers.shared.dialect import Dialect, Terms
 from llmsvc_server.providers.shared.error_signal import MAX_ERROR_BYTES
 from llmsvc_server.providers.shared.length import Length
 from llmsvc_server.providers.shared.refusal import OK, error_from_body
-from llmsvc_server.providers.shared.rest import Rest
 from llmsvc_server.providers.shared.room import REFUSED
 
 DRAIN_S = 0.05
@@ -28,7 +28,7 @@ class Exchange(Generic[F]):
 
     def __init__(
         self,
-        client: Upstream,
+        client: HttpClient,
         dialect: Dialect[F],
         *,
         unfinished: Unfinished,
@@ -63,10 +63,10 @@ class Exchange(Generic[F]):
             try:
                 reader.begin(response.content_type, response.headers)
                 response.ends(limits.turn)
-                rest = Rest(response, reader.ending)
-                length = Length(terms.max_tokens, most_bytes=self._max_answer_bytes)
+                body = BodyTail(response, reader.ending)
+                length = Length(terms.max_tokens, max_bytes=self._max_answer_bytes)
                 while not (reader.over or length.is_over):
-                    event = reader.take(await rest.read())
+                    event = reader.take(await body.read())
                     if event is not None:
                         if isinstance(event, Delta):
                             length.add(event.text)
@@ -87,7 +87,9 @@ class Exchange(Generic[F]):
         finally:
             tails.clear()
 
-    async def _ask(self, request: ChatRequest, limits: AttemptLimits) -> tuple[Answer, Terms]:
+    async def _ask(
+        self, request: ChatRequest, limits: AttemptLimits
+    ) -> tuple[UpstreamResponse, Terms]:
         """Return the response that is to be an answer, and what it is measured by.
 
         Where a refusal says how to ask, the request is put so, once: it ran nothing.
@@ -113,7 +115,9 @@ class Exchange(Generic[F]):
         dialect.learn(request.model, better)
         return response, terms
 
-    async def _read_refusal(self, response: Answer, form: F) -> tuple[ProviderError, F | None]:
+    async def _read_refusal(
+        self, response: UpstreamResponse, form: F
+    ) -> tuple[ProviderError, F | None]:
         """Return what a refusal means, and how it wants the request put; None if unsaid."""
         try:
             body = await response.read_some(MAX_ERROR_BYTES)

@@ -20,20 +20,20 @@ class Length:
         is_over: Whether it is longer than the tokens that were asked for can be.
     """
 
-    __slots__ = ("_bytes", "_letters", "_most_bytes", "_most_letters", "is_over")
+    __slots__ = ("_bytes", "_letters", "_max_bytes", "_max_letters", "is_over")
 
-    def __init__(self, most_tokens: int | None, *, most_bytes: int) -> None:
+    def __init__(self, max_tokens: int | None, *, max_bytes: int) -> None:
         """Have none.
 
         Args:
-            most_tokens: What the upstream was asked for at most; None for no number.
-            most_bytes: Longest answer whatever it was asked for, in UTF-8.
+            max_tokens: What the upstream was asked for at most; None for no number.
+            max_bytes: Longest answer whatever it was asked for, in UTF-8.
         """
         self.is_over = False
         self._letters = 0
         self._bytes = 0
-        self._most_letters = None if most_tokens is None else most_tokens * LETTERS_PER_TOKEN
-        self._most_bytes = most_bytes
+        self._max_letters = None if max_tokens is None else max_tokens * LETTERS_PER_TOKEN
+        self._max_bytes = max_bytes
 
     def add(self, text: str) -> None:
         """Count what comes next.
@@ -44,9 +44,9 @@ class Length:
         letters = len(text)
         self._letters += letters
         self._bytes += letters if text.isascii() else len(text.encode())
-        if self._bytes > self._most_bytes:
+        if self._bytes > self._max_bytes:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
-        if self._most_letters is not None and self._letters > self._most_letters:
+        if self._max_letters is not None and self._letters > self._max_letters:
             self.is_over = True
 
     def end(self, adjustments: tuple[Adjustment, ...] = ()) -> Done:

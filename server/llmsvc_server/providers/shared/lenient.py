@@ -17,20 +17,20 @@ from llmsvc_server.providers.shared.untyped import is_overgrown
 
 T = TypeVar("T")
 
-MOST_BYTES = 512 * 1024
+MAX_BYTES = 512 * 1024
 """Longest document that is read so: it takes 20 times as long as usual, and everybody waits."""
 
 _BOM = "\ufeff"
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_MOST_DIGITS = 100
+_MAX_DIGITS = 100
 _HALF = re.compile("[\ud800-\udfff]")
 _FIRST_BYTE = b"\xed"
-_MOST_HALVES = 10_000
+_MAX_HALVES = 10_000
 """How many halves that stand there as bytes are told apart: Python takes half a us for each."""
 
 
 def _whole_number(digits: str) -> float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 
 _decoder = json.JSONDecoder(strict=False, parse_int=_whole_number)
@@ -85,7 +85,7 @@ def read_several(data: bytes, kind: type[T]) -> list[T]:
 
 
 def _check_size(data: bytes) -> None:
-    if len(data) > MOST_BYTES or is_overgrown(data):
+    if len(data) > MAX_BYTES or is_overgrown(data):
         raise ProviderError(ErrorKind.PROTOCOL, row="C08")
 
 
@@ -96,7 +96,7 @@ def _skip_blanks(text: str, at: int) -> int:
 
 def _text(data: bytes) -> str:
     try:
-        has_many = data.count(_FIRST_BYTE) > _MOST_HALVES
+        has_many = data.count(_FIRST_BYTE) > _MAX_HALVES
         # Halves as bytes: Java's own UTF-8.
         text = data.decode("utf-8", "strict" if has_many else "surrogatepass")
     except UnicodeDecodeError:

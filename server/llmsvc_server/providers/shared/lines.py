@@ -18,11 +18,11 @@ class LineBuffer:
     for a list, and a read that ends with its line, the usual one, is passed on without a copy.
     """
 
-    __slots__ = ("_most_bytes", "_tail", "_tails")
+    __slots__ = ("_max_bytes", "_tail", "_tails")
 
-    def __init__(self, tails: Tails, most_bytes: int = MAX_LINE_BYTES) -> None:
-        """Be empty, and count in `tails`; no line is longer than `most_bytes` without its newline."""
-        self._most_bytes = most_bytes
+    def __init__(self, tails: Tails, max_bytes: int = MAX_LINE_BYTES) -> None:
+        """Be empty, and count in `tails`; no line is longer than `max_bytes` without its newline."""
+        self._max_bytes = max_bytes
         self._tails = tails
         self._tail: Tail | None = None
 
@@ -54,7 +54,7 @@ class LineBuffer:
         else:
             self._keep(data)
             return b""
-        if len(block) > self._most_bytes:
+        if len(block) > self._max_bytes:
             self._check(block)
         return block
 
@@ -72,12 +72,12 @@ class LineBuffer:
         return block
 
     def _keep(self, data: bytes) -> None:
-        if self.pending_bytes + len(data) > self._most_bytes:
+        if self.pending_bytes + len(data) > self._max_bytes:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
         if self._tail is None:
             self._tail = Tail(self._tails)
         self._tail.add(data)
 
     def _check(self, block: bytes) -> None:
-        if max(map(len, block.split(b"\n"))) > self._most_bytes:
+        if max(map(len, block.split(b"\n"))) > self._max_bytes:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")

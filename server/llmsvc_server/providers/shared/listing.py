@@ -18,7 +18,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.shared.untyped import UNREADABLE, values_in
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
-MOST_ENTRIES = 200_000
+MAX_ENTRIES = 200_000
 PIECE_BYTES = 128 * 1024
 """How much is decoded at once: half a millisecond, or ten where it is made to take long."""
 
@@ -28,8 +28,8 @@ ENTRIES_AT_ONCE = 500
 VALUES_AT_ONCE = 10_000
 """How many values those may hold, and any single one: to make them takes 5 ms."""
 
-_MOST_TAIL_BYTES = 4 * PIECE_BYTES
-_MOST_TRIES = 16
+_MAX_TAIL_BYTES = 4 * PIECE_BYTES
+_MAX_TRIES = 16
 """How many places are tried for a cut: between objects inside of an entry there is none."""
 
 _BETWEEN = re.compile(rb"(.*\})\s*,\s*(?=\{)", re.DOTALL)
@@ -57,7 +57,7 @@ def read_list(body: bytes, key: str, decode: Decode) -> Iterator[Sequence[msgspe
     try:
         for entries in _pieces(body, key, decode):
             count += len(entries)
-            if count > MOST_ENTRIES:
+            if count > MAX_ENTRIES:
                 raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
             yield from _turns(entries)
     except UNREADABLE:
@@ -89,7 +89,7 @@ def _pieces(body: bytes, key: str, decode: Decode) -> Iterator[Sequence[msgspec.
             break
         entries, at = piece
         yield entries
-    if len(body) - at > _MOST_TAIL_BYTES:
+    if len(body) - at > _MAX_TAIL_BYTES:
         raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
     yield decode(opening + body[at:])
 
@@ -100,7 +100,7 @@ def _beginning(body: bytes, key: str, decode: Decode) -> tuple[bytes, int]:
         return b"[", bare.end()
     name = f'"{key}"'.encode()
     places = re.compile(name + rb"\s*:\s*\[").finditer(body, 0, PIECE_BYTES)
-    for place in islice(places, _MOST_TRIES):
+    for place in islice(places, _MAX_TRIES):
         try:
             decode(body[: place.end()] + b"]}")  # else it stands in a text, or deeper
         except UNREADABLE:
@@ -112,7 +112,7 @@ def _beginning(body: bytes, key: str, decode: Decode) -> tuple[bytes, int]:
 def _piece(body: bytes, at: int) -> tuple[Sequence[msgspec.Raw], int] | None:
     """Return the entries from `at` on, as far as a piece goes, and where the next begins."""
     end = at + PIECE_BYTES
-    for _ in range(_MOST_TRIES):
+    for _ in range(_MAX_TRIES):
         cut = _BETWEEN.match(body, at, end)
         if cut is None:
             return None

@@ -102,7 +102,7 @@ def is_plain(text: str) -> bool:
     )
 
 
-def wanted(text: str) -> Name | None:
+def resolve(text: str) -> Name | None:
     """Return the local model that a caller means; None if the name is invalid or a cloud one."""
     bare, source = split_source(text)
     if source is Source.CLOUD or split_source(bare)[1] is not Source.UNSAID:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmsvc_server.providers.shared.untyped import MOST_TOKENS
+from llmsvc_server.providers.shared.untyped import MAX_TOKENS
 
 _HEAD_CHARACTERS = 512
 """How much of a message is looked at: proxies put about 200 in front."""
@@ -106,15 +106,15 @@ _TOKENS = (
 """Where the tokens of the prompt stand, further on in some of those messages."""
 
 
-def _compiled(row: str, beginning: str = "") -> re.Pattern[str]:
+def _compile(row: str, beginning: str = "") -> re.Pattern[str]:
     number = r"(?P<{}>\d[\d,]{{0,12}})"
     for name in ("window", "tokens"):
         row = row.replace(f"{{{name}}}", number.format(name))
     return re.compile(beginning + row)
 
 
-_OVERFLOWS = tuple(_compiled(row, _BEGINNING) for row in _ROWS)
-_COUNTS = tuple(map(_compiled, _TOKENS))
+_OVERFLOWS = tuple(_compile(row, _BEGINNING) for row in _ROWS)
+_COUNTS = tuple(map(_compile, _TOKENS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,5 +154,5 @@ def _overflow(message: str) -> Overflow | None:
 def _numbers(found: list[re.Match[str]], name: str) -> Iterator[int]:
     for match in found:
         number = int((match.groupdict().get(name) or "0").replace(",", ""))
-        if 0 < number <= MOST_TOKENS:
+        if 0 < number <= MAX_TOKENS:
             yield number

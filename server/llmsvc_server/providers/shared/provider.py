@@ -9,7 +9,7 @@ from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
-from llmsvc_server.providers.http.client import Upstream
+from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.shared.exchange import Exchange
 
 
@@ -17,7 +17,7 @@ class HttpProvider:
     """A `ChatProvider`. Use as an async context manager."""
 
     def __init__(
-        self, info: ProviderInfo, exchange: Exchange[Any], clients: Sequence[Upstream]
+        self, info: ProviderInfo, exchange: Exchange[Any], clients: Sequence[HttpClient]
     ) -> None:
         """Connect to nothing yet.
 

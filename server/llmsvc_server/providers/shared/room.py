@@ -14,7 +14,7 @@ REFUSED = frozenset({400, 413, 422})
 
 REMEMBERED_MODELS = 256
 
-_MOST_CHARACTERS = 4_096
+_MAX_CHARACTERS = 4_096
 
 _LETTERS_PER_TOKEN = 3
 _TOKENS_PER_TURN = 16
@@ -59,7 +59,7 @@ def words_of(body: bytes, *, only_json: bool) -> str:
     except UNREADABLE:
         if only_json:
             return ""
-    return body[:_MOST_CHARACTERS].decode(errors="replace").lower()
+    return body[:_MAX_CHARACTERS].decode(errors="replace").lower()
 
 
 def room_in(text: str, patterns: Iterable[re.Pattern[str]]) -> Room | None:
@@ -83,7 +83,7 @@ class Rooms:
         self._usual = Room(window=window_tokens)
         self._of_models: dict[str, Room] = {}
 
-    def fitted(self, request: ChatRequest, limit: int) -> int:
+    def fit(self, request: ChatRequest, limit: int) -> int:
         """Return the limit to ask for: less than `limit` where that is known to be too much.
 
         A limit that may fit is kept: how long a prompt is, only the provider knows.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 
-MOST_REMOTE = 10_000
+MAX_REMOTE = 10_000
 """How many models may run elsewhere. Each is remembered, so that none is taken for a local one."""
 
 
@@ -14,7 +14,7 @@ MOST_REMOTE = 10_000
 class Bound:
     """How many models of a list are known, and the names of those that are wherever they stand."""
 
-    most: int = 2_000
+    max_models: int = 2_000
     wanted: Collection[str] = ()
 
 
@@ -30,16 +30,16 @@ class Shortlist:
     """
 
     def __init__(
-        self, most: int, wanted: Collection[str | None], *, keeps_remote: bool = False
+        self, max_models: int, wanted: Collection[str | None], *, keeps_remote: bool = False
     ) -> None:
         """Know no model.
 
         Args:
-            most: How many models are known besides those that are wanted.
+            max_models: How many models are known besides those that are wanted.
             wanted: Identities of models that are known wherever they stand.
             keeps_remote: Whether those are known too that run elsewhere.
         """
-        self._room = most
+        self._room = max_models
         self._wanted = wanted
         self._keeps_remote = keeps_remote
         self._known: dict[str, bool] = {}
@@ -71,7 +71,7 @@ class Shortlist:
         """
         if is_remote:
             self.remote.add(identity)
-            if len(self.remote) > MOST_REMOTE:
+            if len(self.remote) > MAX_REMOTE:
                 raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
             if not self._keeps_remote:
                 return False

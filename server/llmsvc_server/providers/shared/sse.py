@@ -11,7 +11,7 @@ from llmsvc_server.providers.http.unfinished import SMALL_BYTES, Tails
 from llmsvc_server.providers.shared.lines import BOM, MAX_LINE_BYTES, LineBuffer
 
 MAX_EVENT_BYTES = MAX_LINE_BYTES
-MOST_DATA_LINES = 50_000
+MAX_DATA_LINES = 50_000
 """In one event. Each takes more room than its bytes."""
 
 _LINE_BYTES = 64
@@ -53,19 +53,19 @@ class EventBuffer:
         "_few_bytes",
         "_is_counted",
         "_lines",
-        "_most_bytes",
+        "_max_bytes",
         "_name",
         "_started",
         "_tails",
     )
 
-    def __init__(self, tails: Tails, most_bytes: int = MAX_EVENT_BYTES) -> None:
-        """Be empty, and count in `tails`; no event may have more than `most_bytes` of data."""
+    def __init__(self, tails: Tails, max_bytes: int = MAX_EVENT_BYTES) -> None:
+        """Be empty, and count in `tails`; no event may have more than `max_bytes` of data."""
         self._tails = tails
-        self._most_bytes = most_bytes
-        self._few_bytes = min(SMALL_BYTES, most_bytes)
+        self._max_bytes = max_bytes
+        self._few_bytes = min(SMALL_BYTES, max_bytes)
         self._is_counted = False
-        self._lines = LineBuffer(tails, most_bytes)
+        self._lines = LineBuffer(tails, max_bytes)
         self._name = b""
         self._data: list[bytes] = []
         self._data_bytes = 0
@@ -131,7 +131,7 @@ class EventBuffer:
         self._data.append(data)
 
     def _count(self) -> None:
-        if self._data_bytes > self._most_bytes or len(self._data) >= MOST_DATA_LINES:
+        if self._data_bytes > self._max_bytes or len(self._data) >= MAX_DATA_LINES:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
         self._is_counted = True
         self._tails.keep(self, self._data_bytes + len(self._data) * _LINE_BYTES)

@@ -15,7 +15,7 @@ from llmsvc_server.providers.shared.listing import read_list
 from llmsvc_server.providers.shared.model_names import looks_remote
 from llmsvc_server.providers.shared.untyped import text_of
 
-_MOST_BYTES = 2**63 - 1
+_MAX_BYTES = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True):
         size = self.size
         if isinstance(size, bool) or not isinstance(size, int | float):
             return 0
-        return int(size) if 0 < size <= _MOST_BYTES else 0
+        return int(size) if 0 < size <= _MAX_BYTES else 0
 
     @property
     def facts(self) -> Facts:
@@ -70,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True):
         """Whether it says, in whatever form, that it runs somewhere else than on the server."""
         places = (self.remote_host, self.remote_model)
         names = (text_of(self.model), text_of(self.name))
-        return any(map(is_told, places)) or any(map(looks_remote, names))
+        return any(map(is_reported, places)) or any(map(looks_remote, names))
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -105,11 +105,11 @@ def read_tags(body: bytes) -> Iterator[Sequence[Entry | None]]:
     Raises:
         ProviderError: PROTOCOL. It is no such list.
     """
-    for entries in read_list(body, "models", _listed):
+    for entries in read_list(body, "models", _list_entries):
         yield list(map(_read, entries))
 
 
-def is_told(value: object) -> bool:
+def is_reported(value: object) -> bool:
     """Return whether a place to run a model is told: what is none must be known to be none."""
     return value is not None and value != ""
 
@@ -118,10 +118,10 @@ def is_elsewhere(fields: object) -> bool:
     """Return whether an object, if it is one, tells a place to run a model."""
     if not isinstance(fields, Mapping):
         return False
-    return any(is_told(fields.get(key)) for key in ("remote_host", "remote_model"))
+    return any(is_reported(fields.get(key)) for key in ("remote_host", "remote_model"))
 
 
-def _listed(body: bytes) -> Sequence[msgspec.Raw]:
+def _list_entries(body: bytes) -> Sequence[msgspec.Raw]:
     return _listing.decode(body).models or ()
 
 

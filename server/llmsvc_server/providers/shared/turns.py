@@ -6,7 +6,7 @@ from itertools import groupby
 from llmsvc_server.chat.request import Message, Role
 
 
-def spoken(messages: Sequence[Message]) -> list[Message]:
+def select_turns(messages: Sequence[Message]) -> list[Message]:
     """Return the turns without the system's, and without blank ones before the last.
 
     Our own empty answer, sent back, is such a one. The last says what is asked for: it stays.
@@ -19,7 +19,7 @@ def spoken(messages: Sequence[Message]) -> list[Message]:
     ]
 
 
-def alternating(messages: Sequence[Message]) -> Iterator[tuple[Role, str]]:
+def merge_turns(messages: Sequence[Message]) -> Iterator[tuple[Role, str]]:
     """Yield role and text of each turn, neighbours of one role joined by a blank line."""
     for role, turns in groupby(messages, key=lambda one: one.role):
         yield role, "\n\n".join(one.text for one in turns)

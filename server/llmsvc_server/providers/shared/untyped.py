@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-MOST_TOKENS = 2**31 - 1
+MAX_TOKENS = 2**31 - 1
 """Largest number of tokens that is believed: what the contract's int32 holds."""
 
 # Nesting without end is a RecursionError, bytes that are no UTF-8 are not a DecodeError.
@@ -12,7 +12,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no document of the kind that is wanted."""
 
 
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """How many values one document may hold. No answer has so many, and each has to be made."""
 
 SHORT_BYTES = 64 * 1024
@@ -20,7 +20,7 @@ SHORT_BYTES = 64 * 1024
 
 def is_overgrown(data: bytes) -> bool:
     """Return whether a document may hold too many values: to decode it would hold up everybody."""
-    return len(data) > SHORT_BYTES and values_in(data) > MOST_VALUES
+    return len(data) > SHORT_BYTES and values_in(data) > MAX_VALUES
 
 
 def values_in(data: bytes) -> int:
@@ -41,8 +41,8 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def count_of(value: object, most: int = MOST_TOKENS) -> int | None:
-    """Return a whole number from 0 to `most`; None where it is none."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+def count_of(value: object, maximum: int = MAX_TOKENS) -> int | None:
+    """Return a whole number from 0 to `maximum`; None where it is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum:
         return value
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.anthropic.reading import Reading
+from llmsvc_server.providers.anthropic.reader import AnthropicReader
 from tests.fakes.unfinished import tails
 
 
@@ -47,15 +47,15 @@ def events_of(
     """Yield the events of an answer that comes in these reads.
 
     Raises:
-        ProviderError: As the reading.
+        ProviderError: As the reader.
     """
-    reading = Reading(tails(), stop_sequences)
+    reader = AnthropicReader(tails(), stop_sequences)
     if is_whole:
-        reading.expect_whole()
+        reader.expect_whole()
     for piece in (*filter(None, pieces), b""):
-        if not reading.over and (delta := reading.take(piece)) is not None:
+        if not reader.over and (delta := reader.take(piece)) is not None:
             yield delta
-    yield reading.end()
+    yield reader.end()
 
 
 def outcome_of(pieces: Iterable[bytes], *, is_whole: bool = False) -> Outcome:

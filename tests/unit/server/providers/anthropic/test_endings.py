@@ -3,7 +3,7 @@
 import pytest
 
 from llmsvc_server.chat.usage import FinishReason
-from llmsvc_server.providers.anthropic.reading import Reading
+from llmsvc_server.providers.anthropic.reader import AnthropicReader
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.anthropic.outcomes import Outcome, ended, outcome_of
 from tests.unit.server.providers.anthropic.transcripts import (
@@ -80,20 +80,20 @@ def test_passes_over_empty_data_anywhere(nothing: bytes) -> None:
 def test_believes_a_reason_by_silence_that_came_alone_behind_text(
     events: list[bytes], *, expected: bool
 ) -> None:
-    reading = Reading(tails())
+    reader = AnthropicReader(tails())
     for event in events:
-        reading.take(event)
+        reader.take(event)
 
-    assert expected == reading.ending.is_believed
+    assert expected == reader.ending.is_believed
 
 
 def test_is_believed_with_the_stop_reason_and_over_with_the_last_event() -> None:
-    reading = Reading(tails())
-    reading.take(begin() + said("a") + marker(None))
-    before = (reading.ending.is_believed, reading.over)
-    reading.take(marker())
-    between = (reading.ending.is_believed, reading.over)
-    delta = reading.take(STOP + said("b") + marker() + STOP)
+    reader = AnthropicReader(tails())
+    reader.take(begin() + said("a") + marker(None))
+    before = (reader.ending.is_believed, reader.over)
+    reader.take(marker())
+    between = (reader.ending.is_believed, reader.over)
+    delta = reader.take(STOP + said("b") + marker() + STOP)
 
     assert [(False, False), (True, False)] == [before, between]
-    assert (None, True) == (delta, reading.over)
+    assert (None, True) == (delta, reader.over)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.providers.anthropic.reading import Reading
+from llmsvc_server.providers.anthropic.reader import AnthropicReader
 from tests.fakes.anthropic_stage import event_of
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.anthropic.outcomes import (
@@ -113,10 +113,10 @@ def test_a_limit_that_ends_a_tool_call_is_told_as_one() -> None:
 
 
 def test_a_reason_behind_a_tool_call_is_doubtful() -> None:
-    reading = Reading(tails())
-    reading.take(begin() + said("a") + opened("tool_use") + marker("tool_use"))
+    reader = AnthropicReader(tails())
+    reader.take(begin() + said("a") + opened("tool_use") + marker("tool_use"))
 
-    assert not reading.ending.is_believed
+    assert not reader.ending.is_believed
 
 
 def test_knows_an_event_without_a_name_by_its_type() -> None:
@@ -230,13 +230,13 @@ def test_odd_usage_does_not_break_an_answer(usage: object) -> None:
 
 @pytest.mark.parametrize("odd", [5, True, {"type": "x"}, ["end_turn"]])
 def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: object) -> None:
-    reading = Reading(tails())
-    reading.take(begin() + said("a") + marker(odd, odd))
-    is_believed = reading.ending.is_believed
-    reading.take(b"")
+    reader = AnthropicReader(tails())
+    reader.take(begin() + said("a") + marker(odd, odd))
+    is_believed = reader.ending.is_believed
+    reader.take(b"")
 
     assert not is_believed
-    assert ended(FinishReason.OTHER, "other") == reading.end()
+    assert ended(FinishReason.OTHER, "other") == reader.end()
 
 
 def test_minds_nothing_odd_about_a_beginning() -> None:
@@ -252,10 +252,10 @@ def test_passes_on_no_id_that_cannot_be_one(odd: object) -> None:
 
 def test_passes_adjustments_on_with_the_end() -> None:
     adjustments = (Adjustment(field="f", action=Action.CLAMPED, description="d"),)
-    reading = Reading(tails())
-    reading.take(begin() + END)
+    reader = AnthropicReader(tails())
+    reader.take(begin() + END)
 
-    assert adjustments == reading.end(adjustments).adjustments
+    assert adjustments == reader.end(adjustments).adjustments
 
 
 def test_takes_a_whole_answer_in_one_body() -> None:

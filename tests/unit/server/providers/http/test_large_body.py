@@ -36,9 +36,9 @@ def test_it_is_not_copied_and_not_shown() -> None:
     tracemalloc.start()
     try:
         large = LargeBody(body)
-        _, most_bytes = tracemalloc.get_traced_memory()
+        _, max_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
-    assert most_bytes < MIB
+    assert max_bytes < MIB
     assert not large.decode()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.ollama.reading import Reading
+from llmsvc_server.providers.ollama.reader import OllamaReader
 from tests.fakes.unfinished import tails
 
 
@@ -25,13 +25,13 @@ def events_of(
     """Yield the events of an answer that comes in these reads.
 
     Raises:
-        ProviderError: As the reading.
+        ProviderError: As the reader.
     """
-    reading = Reading(window_tokens, tails())
+    reader = OllamaReader(window_tokens, tails())
     for piece in (*filter(None, pieces), b""):
-        if not reading.over and (delta := reading.take(piece)) is not None:
+        if not reader.over and (delta := reader.take(piece)) is not None:
             yield delta
-    yield reading.end()
+    yield reader.end()
 
 
 def outcome_of(pieces: Iterable[bytes]) -> Outcome:

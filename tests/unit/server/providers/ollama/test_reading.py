@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.providers.ollama.reading import Reading
+from llmsvc_server.providers.ollama.reader import OllamaReader
 from tests.fakes.recordings import VERSIONS, Recording, cases, recording
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.ollama.lines import last, line, thought
@@ -109,11 +109,11 @@ def test_reads_on_where_every_line_says_that_it_is_the_last() -> None:
 def test_believes_an_end_by_silence_that_came_alone_behind_text(
     lines: list[bytes], *, expected: bool
 ) -> None:
-    reading = Reading(None, tails())
+    reader = OllamaReader(None, tails())
     for one in lines:
-        reading.take(one)
+        reader.take(one)
 
-    assert expected == reading.ending.is_believed
+    assert expected == reader.ending.is_believed
 
 
 @pytest.mark.parametrize("nothing", [b"\n", b" \r\n", b"null\n", b" null \n"])
@@ -293,10 +293,10 @@ def test_reports_counts_that_came_and_no_others() -> None:
 
 def test_passes_adjustments_on_with_the_end() -> None:
     adjustments = (Adjustment(field="f", action=Action.CLAMPED, description="d"),)
-    reading = Reading(None, tails())
-    reading.take(last())
+    reader = OllamaReader(None, tails())
+    reader.take(last())
 
-    assert adjustments == reading.end(adjustments).adjustments
+    assert adjustments == reader.end(adjustments).adjustments
 
 
 def answers() -> list[Recording]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.openai.reading import Reading
+from llmsvc_server.providers.openai.reader import OpenaiReader
 from tests.fakes.unfinished import tails
 
 
@@ -29,15 +29,15 @@ def events_of(
     """Yield the events of an answer that comes in these reads.
 
     Raises:
-        ProviderError: As the reading.
+        ProviderError: As the reader.
     """
-    reading = Reading(tails(), is_local=is_local, stop_sequences=stops)
+    reader = OpenaiReader(tails(), is_local=is_local, stop_sequences=stops)
     if is_whole:
-        reading.expect_whole()
+        reader.expect_whole()
     for piece in (*filter(None, pieces), b""):
-        if not reading.over and (delta := reading.take(piece)) is not None:
+        if not reader.over and (delta := reader.take(piece)) is not None:
             yield delta
-    yield reading.end()
+    yield reader.end()
 
 
 def done_of(*pieces: bytes, stops: Collection[str] = ()) -> Done:

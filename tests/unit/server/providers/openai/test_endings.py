@@ -3,7 +3,7 @@
 import pytest
 
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.providers.openai.reading import Reading
+from llmsvc_server.providers.openai.reader import OpenaiReader
 from tests.fakes.openai_stage import event_of
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.openai.chunks import DONE, OTHERS, chunk, finish, text
@@ -101,20 +101,20 @@ LAST = finish(delta={"content": "b"})
 def test_believes_a_reason_by_silence_that_came_alone_behind_text(
     events: list[bytes], *, expected: bool
 ) -> None:
-    reading = Reading(tails(), is_local=False)
+    reader = OpenaiReader(tails(), is_local=False)
     for event in events:
-        reading.take(event)
+        reader.take(event)
 
-    assert expected == reading.ending.is_believed
+    assert expected == reader.ending.is_believed
 
 
 @pytest.mark.parametrize("odd", [7, True, {"type": "stop"}, ["stop"]])
 def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: object) -> None:
     choice = {"index": "0", "delta": {"role": 5, "refusal": {}}, "finish_reason": odd}
     last = event_of({"id": [], "choices": [choice], "usage": {"prompt_tokens": 12.0}})
-    reading = Reading(tails(), is_local=False)
-    reading.take(text("a") + last)
-    is_believed = reading.ending.is_believed
+    reader = OpenaiReader(tails(), is_local=False)
+    reader.take(text("a") + last)
+    is_believed = reader.ending.is_believed
     done = done_of(text("a"), last)
 
     assert not is_believed
@@ -123,10 +123,10 @@ def test_takes_a_reason_that_is_no_word_for_one_that_it_does_not_know(odd: objec
 
 
 def test_is_over_with_the_word_that_nothing_follows() -> None:
-    reading = Reading(tails(), is_local=False)
-    reading.take(text("a") + finish())
-    before = (reading.ending.is_believed, reading.over)
-    delta = reading.take(DONE + text("b") + finish() + DONE)
+    reader = OpenaiReader(tails(), is_local=False)
+    reader.take(text("a") + finish())
+    before = (reader.ending.is_believed, reader.over)
+    delta = reader.take(DONE + text("b") + finish() + DONE)
 
     assert (True, False) == before
-    assert (None, True) == (delta, reading.over)
+    assert (None, True) == (delta, reader.over)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llmsvc_server.chat.adjustment import Action
 from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, Timings
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.providers.openai.reading import Reading
+from llmsvc_server.providers.openai.reader import OpenaiReader
 from tests.fakes.openai_stage import encode
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.openai.chunks import (
@@ -116,10 +116,10 @@ def test_a_tool_call_behind_a_reason_takes_it_back(behind: dict[str, object]) ->
 
 
 def test_a_reason_behind_a_tool_call_is_doubtful() -> None:
-    reading = Reading(tails(), is_local=False)
-    reading.take(text("a") + chunk(CALLS[0]) + finish("tool_calls"))
+    reader = OpenaiReader(tails(), is_local=False)
+    reader.take(text("a") + chunk(CALLS[0]) + finish("tool_calls"))
 
-    assert not reading.ending.is_believed
+    assert not reader.ending.is_believed
 
 
 @pytest.mark.parametrize(
@@ -317,12 +317,12 @@ def test_takes_the_times_of_an_engine(timings: object, expected: Timings) -> Non
     [("gen-17.a:b", "gen-17.a:b"), ("an id, so to say", "req-1"), (17, "req-1"), ("", "req-1")],
 )
 def test_names_the_answer_as_its_provider_does(answer_id: object, expected: str) -> None:
-    reading = Reading(tails(), is_local=False)
-    reading.identify("req-1")
-    reading.take(chunk({"content": "a"}, id=answer_id))
-    reading.take(finish().replace(b'"id":"chatcmpl-1",', b"") + DONE)
+    reader = OpenaiReader(tails(), is_local=False)
+    reader.identify("req-1")
+    reader.take(chunk({"content": "a"}, id=answer_id))
+    reader.take(finish().replace(b'"id":"chatcmpl-1",', b"") + DONE)
 
-    assert expected == reading.end().provider_response_id
+    assert expected == reader.end().provider_response_id
 
 
 def test_takes_a_reason_that_comes_without_a_delta() -> None:

@@ -7,7 +7,7 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.openai.reading import Reading
+from llmsvc_server.providers.openai.reader import OpenaiReader
 from llmsvc_server.providers.shared.answer_reader import MAX_EMPTY_BYTES, MAX_EMPTY_PIECES
 from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
 from tests.fakes.openai_stage import encode, event_of
@@ -213,14 +213,14 @@ def test_tells_a_loading_engine_from_an_outage_at_home_only() -> None:
 @pytest.mark.parametrize("field", ["remote_host", "remote_model"])
 def test_gives_nothing_of_an_answer_that_comes_from_elsewhere(field: str) -> None:
     body = text("a") + chunk({"content": "b"}, **{field: "elsewhere"}) + finish() + DONE
-    reading = Reading(tails(), is_local=True)
+    reader = OpenaiReader(tails(), is_local=True)
 
-    delta = reading.take(body)
+    delta = reader.take(body)
 
     assert delta is None
     with pytest.raises(ProviderError, match=ErrorKind.VIOLATION) as caught:
-        reading.end()
-    assert ("O01", True) == (caught.value.row, reading.over)
+        reader.end()
+    assert ("O01", True) == (caught.value.row, reader.over)
 
 
 def test_minds_no_such_field_where_nothing_is_local() -> None:

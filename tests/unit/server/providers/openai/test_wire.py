@@ -7,7 +7,7 @@ import pytest
 
 from llmsvc_server.chat.adjustment import Action
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
-from llmsvc_server.providers.openai.wire import encode_chat, left_out
+from llmsvc_server.providers.openai.wire import encode_chat, find_left_out
 
 Json = dict[str, object]
 
@@ -28,7 +28,7 @@ def sent(
             sampling=sampling or Sampling(),
             delivery=Delivery.WHOLE,
         ),
-        most_tokens=100,
+        max_tokens=100,
         token_limit_field=token_limit_field,
         has_usage=True,
         temperature=temperature,
@@ -95,7 +95,7 @@ def test_sends_the_configured_temperature_for_requests_without_one() -> None:
 
 
 def test_sends_a_hosted_service_what_it_takes_and_tells_the_rest() -> None:
-    adjustments = left_out(EVERY, is_local=False)
+    adjustments = find_left_out(EVERY, is_local=False)
 
     assert LEAST | EVERYWHERE == sent(ASKED, sampling=EVERY)
     assert [
@@ -103,14 +103,14 @@ def test_sends_a_hosted_service_what_it_takes_and_tells_the_rest() -> None:
         ("generation_config.min_p", Action.IGNORED),
         ("generation_config.repeat_penalty", Action.IGNORED),
     ] == [(one.field, one.action) for one in adjustments]
-    assert () == left_out(Sampling(temperature=0.5), is_local=False)
+    assert () == find_left_out(Sampling(temperature=0.5), is_local=False)
 
 
 def test_sends_a_local_engine_all_of_it() -> None:
     local: Json = {"top_k": 40, "min_p": 0.05, "repeat_penalty": 1.1, "repetition_penalty": 1.1}
 
     assert LEAST | EVERYWHERE | local == sent(ASKED, sampling=EVERY, is_local=True)
-    assert () == left_out(EVERY, is_local=True)
+    assert () == find_left_out(EVERY, is_local=True)
 
 
 def test_puts_all_system_messages_first_as_one() -> None:

@@ -11,7 +11,7 @@ MANY = 10**9
 
 
 def test_tokens_are_counted_in_letters_and_not_in_bytes() -> None:
-    length = Length(2, most_bytes=MANY)
+    length = Length(2, max_bytes=MANY)
     length.add("é" * LETTERS_PER_TOKEN)
     length.add("x" * LETTERS_PER_TOKEN)
     as_many = length.is_over
@@ -21,7 +21,7 @@ def test_tokens_are_counted_in_letters_and_not_in_bytes() -> None:
 
 
 def test_without_a_number_of_tokens_bytes_alone_count() -> None:
-    length = Length(None, most_bytes=4)
+    length = Length(None, max_bytes=4)
     length.add("éé")
 
     assert not length.is_over
@@ -30,7 +30,7 @@ def test_without_a_number_of_tokens_bytes_alone_count() -> None:
 
 
 def test_what_was_cut_says_about_how_much_it_was() -> None:
-    length = Length(1, most_bytes=MANY)
+    length = Length(1, max_bytes=MANY)
     length.add("x" * 400)
     ended = length.end()
 

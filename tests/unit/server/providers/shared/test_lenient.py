@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.shared.lenient import MOST_BYTES, Seam, read_leniently, read_several
+from llmsvc_server.providers.shared.lenient import MAX_BYTES, Seam, read_leniently, read_several
 
 Document = dict[str, object]
 
@@ -37,7 +37,7 @@ def test_reads_what_a_strict_decoder_refuses(data: bytes, expected: object) -> N
     "data",
     [
         *(b"", b"{", b"[]", b"5", b"<html>", b"{} {}", b'{"a":"\\ud8"}', b"[" * 100_000),
-        b"{}" + b" " * MOST_BYTES,
+        b"{}" + b" " * MAX_BYTES,
     ],
 )
 def test_refuses_what_is_no_such_document(data: bytes) -> None:
@@ -54,7 +54,7 @@ def test_reads_documents_whatever_their_line_breaks() -> None:
     assert [] == read_several(b" \n", Document)
 
 
-@pytest.mark.parametrize("data", [b'{"a":1}{', b"{} x", b"[]", b'{"a":1}\n5', b"{}\n" * MOST_BYTES])
+@pytest.mark.parametrize("data", [b'{"a":1}{', b"{} x", b"[]", b'{"a":1}\n5', b"{}\n" * MAX_BYTES])
 def test_refuses_documents_of_which_one_is_none(data: bytes) -> None:
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
         read_several(data, Document)

@@ -13,9 +13,9 @@ from tests.fakes.unfinished import tails
 TRANSCRIPTS = (("0.10.1", "chat-multibyte"), ("0.24.0", "think-true"), ("0.24.0", "chat-stream"))
 
 
-def fed(pieces: Iterable[bytes], *, most_bytes: int = 1024) -> tuple[list[bytes], bytes]:
+def fed(pieces: Iterable[bytes], *, max_bytes: int = 1024) -> tuple[list[bytes], bytes]:
     """Return the lines of all blocks, newlines included, and the rest."""
-    buffer = LineBuffer(tails(), most_bytes)
+    buffer = LineBuffer(tails(), max_bytes)
     blocks = [buffer.feed(piece) for piece in pieces]
     assert all(block.endswith(b"\n") for block in blocks if block)
     return b"".join(blocks).splitlines(keepends=True), buffer.rest()
@@ -67,7 +67,7 @@ def test_keeps_a_last_line_without_its_newline() -> None:
 )
 def test_refuses_a_line_over_the_limit(pieces: list[bytes]) -> None:
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as caught:
-        fed(pieces, most_bytes=10)
+        fed(pieces, max_bytes=10)
 
     assert "C08" == caught.value.row
 
@@ -75,7 +75,7 @@ def test_refuses_a_line_over_the_limit(pieces: list[bytes]) -> None:
 def test_takes_lines_of_just_the_limit_however_many_come_at_once() -> None:
     line = b"x" * 10 + b"\n"
 
-    assert ([line] * 3, b"x" * 10) == fed([line * 3 + b"x" * 10], most_bytes=10)
+    assert ([line] * 3, b"x" * 10) == fed([line * 3 + b"x" * 10], max_bytes=10)
 
 
 def test_allows_eight_mebibytes_by_default() -> None:

@@ -10,7 +10,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.shared.listing import (
     ENTRIES_AT_ONCE,
-    MOST_ENTRIES,
+    MAX_ENTRIES,
     PIECE_BYTES,
     LastRead,
     read_list,
@@ -67,7 +67,7 @@ def test_what_follows_the_list_may_be_long_too() -> None:
         *(BARE.replace(b'"m7000"', b'"m7000'), b'{"data":[' + b"0," * PIECE_BYTES * 4 + b"0]}"),
         *(b"[" * PIECE_BYTES * 2, b" " * PIECE_BYTES * 2, b"\xff" * PIECE_BYTES * 2),
         b'{"data":[{"id":"' + b"x" * PIECE_BYTES * 8 + b'"}]}',
-        b"[" + b"{}," * MOST_ENTRIES + b"{}]",
+        b"[" + b"{}," * MAX_ENTRIES + b"{}]",
         b'[{"id":[' + b"[]," * 15_000 + b"0]}]",
         *(b"{", b"", b'{"data":5}', b'{"date":[]}'),
     ],

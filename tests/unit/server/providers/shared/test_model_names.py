@@ -6,8 +6,8 @@ from llmsvc_server.providers.shared.model_names import (
     is_plain,
     looks_remote,
     parse,
+    resolve,
     split_source,
-    wanted,
 )
 
 LLAMA = "registry.ollama.ai/library/llama3.2:latest"
@@ -35,7 +35,7 @@ LLAMA = "registry.ollama.ai/library/llama3.2:latest"
     ],
 )
 def test_knows_what_model_a_name_means(text: str, identity: str) -> None:
-    name = wanted(text)
+    name = resolve(text)
 
     assert name is not None
     assert identity == name.identity
@@ -51,7 +51,7 @@ def test_knows_what_model_a_name_means(text: str, identity: str) -> None:
     ],
 )
 def test_takes_no_name_that_the_server_refuses(text: str) -> None:
-    assert wanted(text) is None
+    assert resolve(text) is None
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_takes_no_name_that_the_server_refuses(text: str) -> None:
 )
 def test_names_no_model_where_the_vendors_cloud_is_meant(text: str, bare: str) -> None:
     assert (bare, Source.CLOUD) == split_source(text)
-    assert wanted(text) is None
+    assert resolve(text) is None
     assert looks_remote(text)
 
 

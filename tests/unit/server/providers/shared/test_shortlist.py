@@ -4,7 +4,7 @@ import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.shared.shortlist import MOST_REMOTE, Shortlist
+from llmsvc_server.providers.shared.shortlist import MAX_REMOTE, Shortlist
 
 
 def shortlist(*entries: str, keeps_remote: bool = False) -> Shortlist:
@@ -51,4 +51,4 @@ def test_keeps_those_that_run_elsewhere_where_they_may_be_asked() -> None:
 
 def test_no_server_has_so_many_models_elsewhere() -> None:
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
-        shortlist(*(f"m{number}@" for number in range(MOST_REMOTE + 1)))
+        shortlist(*(f"m{number}@" for number in range(MAX_REMOTE + 1)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.shared.sse import MOST_DATA_LINES, EventBuffer, ServerEvent
+from llmsvc_server.providers.shared.sse import MAX_DATA_LINES, EventBuffer, ServerEvent
 from tests.fakes.unfinished import tails
 
 
@@ -132,4 +132,4 @@ def test_refuses_an_event_of_more_lines_than_an_answer_has() -> None:
     buffer = EventBuffer(tails())
 
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
-        buffer.feed(b"data:\n" * (MOST_DATA_LINES + 1))
+        buffer.feed(b"data:\n" * (MAX_DATA_LINES + 1))

@@ -5,29 +5,29 @@ import math
 from collections.abc import Awaitable
 
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.http.response import Answer
+from llmsvc_server.providers.http.response import UpstreamResponse
 from llmsvc_server.providers.shared.ending import Ending
 from llmsvc_server.providers.shared.lines import MAX_LINE_BYTES
 
-REST_WAIT_S = 2.0
+TAIL_WAIT_S = 2.0
 """How long a complete answer may take to say the rest: its usage, or that nothing follows.
 
 Source: docs/failover.md 3.3.
 """
 
-MOST_REST_BYTES = 2 * MAX_LINE_BYTES
+MAX_TAIL_BYTES = 2 * MAX_LINE_BYTES
 """How much of it is read: more than the longest event, and no stream without an end."""
 
 
-class Rest:
+class BodyTail:
     """The body of one answer."""
 
-    def __init__(self, answer: Answer, ending: Ending) -> None:
+    def __init__(self, answer: UpstreamResponse, ending: Ending) -> None:
         """Read from `answer`, which stays with whoever holds it, until `ending` is believed."""
         self._answer = answer
         self._ending = ending
         self._until_s = math.inf
-        self._left_bytes = MOST_REST_BYTES
+        self._left_bytes = MAX_TAIL_BYTES
 
     def read(self) -> Awaitable[bytes]:
         """Return what has arrived; empty at the end of what matters.
@@ -41,12 +41,12 @@ class Rest:
         if not self._ending.is_believed:
             self._until_s = math.inf
             return self._answer.read()  # as it is: this is the way of every token
-        return self._read_rest()
+        return self._read_tail()
 
-    async def _read_rest(self) -> bytes:
+    async def _read_tail(self) -> bytes:
         if math.isinf(self._until_s):  # the first since the answer is complete
-            self._until_s = asyncio.get_running_loop().time() + REST_WAIT_S
-            self._left_bytes = MOST_REST_BYTES
+            self._until_s = asyncio.get_running_loop().time() + TAIL_WAIT_S
+            self._left_bytes = MAX_TAIL_BYTES
         try:
             async with asyncio.timeout_at(self._until_s):
                 data = await self._answer.read()

@@ -37,7 +37,7 @@ _REASONS: Mapping[str, FinishReason] = {
 }
 
 
-class Reading(EventReader):
+class OpenaiReader(EventReader):
     """Reads one answer, chunk by chunk."""
 
     __slots__ = ("_is_local", "_refuses", "_stop", "_stops", "_timings", "_usage")

@@ -57,7 +57,7 @@ _REASONS: Mapping[str, FinishReason] = {
 }
 
 
-class Reading(EventReader):
+class AnthropicReader(EventReader):
     """Reads one answer, event by event."""
 
     __slots__ = ("_counts", "_sequence", "_stop_sequences")
@@ -108,7 +108,7 @@ class Reading(EventReader):
 
     @override
     def _add_event(self, event: ServerEvent) -> None:
-        match self._decoded(event):
+        match self._decode(event):
             case BlockDelta(piece):
                 self._go_on(piece)
             case BlockStart(block):
@@ -127,7 +127,7 @@ class Reading(EventReader):
             case None:
                 pass
 
-    def _decoded(self, event: ServerEvent) -> Event | None:
+    def _decode(self, event: ServerEvent) -> Event | None:
         try:
             return decode_event(event)
         except ProviderError:

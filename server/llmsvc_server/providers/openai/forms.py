@@ -74,19 +74,19 @@ class RequestForm:
     """How one request is put to a server: its limit and its optional keys.
 
     Attributes:
-        most_tokens: Limit on the answer's tokens; None for none.
+        max_tokens: Limit on the answer's tokens; None for none.
         limit_field: The limit's key.
         has_usage: Whether usage is asked for, by `stream_options`.
         room: What the refusal of the try before said of tokens; None if nothing.
     """
 
-    most_tokens: int | None
+    max_tokens: int | None
     limit_field: str
     has_usage: bool
     room: Room | None = None
 
 
-class Asking:
+class RequestForms:
     """How one server wants to be asked, and each of its models."""
 
     def __init__(self, *, limit_field: str, has_usage: bool, window_tokens: int | None) -> None:
@@ -96,16 +96,16 @@ class Asking:
         self._rooms = Rooms(window_tokens)
         self._limit_fields: dict[str, str] = {}
 
-    def form(self, request: ChatRequest, most_tokens: int | None) -> RequestForm:
+    def form(self, request: ChatRequest, max_tokens: int | None) -> RequestForm:
         """Return how to put a request.
 
         Args:
             request: `model` in the provider's spelling.
-            most_tokens: The caller's limit or the operator's, whichever is less; None for none.
+            max_tokens: The caller's limit or the operator's, whichever is less; None for none.
         """
-        limit = None if most_tokens is None else self._rooms.fitted(request, most_tokens)
+        limit = None if max_tokens is None else self._rooms.fit(request, max_tokens)
         field = self._limit_fields.get(request.model, self._limit_field)
-        return RequestForm(most_tokens=limit, limit_field=field, has_usage=self._has_usage)
+        return RequestForm(max_tokens=limit, limit_field=field, has_usage=self._has_usage)
 
     def learn(self, model: str, form: RequestForm) -> None:
         """Remember how a second try was put that was answered."""
@@ -116,7 +116,7 @@ class Asking:
             self._limit_fields[model] = form.limit_field
 
 
-def corrected(form: RequestForm, body: bytes) -> RequestForm | None:
+def correct(form: RequestForm, body: bytes) -> RequestForm | None:
     """Return how a refusal wants a request put; None if it does not say.
 
     Args:
@@ -126,14 +126,14 @@ def corrected(form: RequestForm, body: bytes) -> RequestForm | None:
     text = words_of(body, only_json=False)
     if form.has_usage and _NO_USAGE.search(text):
         return dataclasses.replace(form, has_usage=False)
-    limit = form.most_tokens
+    limit = form.max_tokens
     if limit is None:
         return None
     if (room := room_in(text, _ROOM)) is not None:
         left = room.left(limit)
         # Without a limit the server gives what is left, which is less than was asked for.
         is_less = left is None or 0 < left < limit
-        return dataclasses.replace(form, most_tokens=left, room=room) if is_less else None
+        return dataclasses.replace(form, max_tokens=left, room=room) if is_less else None
     for field, pattern in _FIELDS.items():
         if field != form.limit_field and pattern.search(text):
             return dataclasses.replace(form, limit_field=field)

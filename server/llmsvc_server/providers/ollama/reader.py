@@ -37,7 +37,7 @@ _NOTHING = frozenset({b"", b"null"})
 """Lines that say nothing: so many fit into one read that each must cost next to nothing."""
 
 
-class Reading(AnswerReader):
+class OllamaReader(AnswerReader):
     """Reads one answer, line by line."""
 
     __slots__ = ("_buffer", "_is_framed", "_last", "_may_be_remote", "_repeats", "_window_tokens")
