@@ -13,7 +13,6 @@ class Effort:
     warm_s: float
     span_s: float
     spread_s: float  # over which starts of streams are spread
-    tries: int  # windows until one is quiet
     starts: int
     first_calls: int  # after each start
     idle_s: float
@@ -37,7 +36,6 @@ FULL = Effort(
     warm_s=0.6,
     span_s=2,
     spread_s=0.6,
-    tries=2,
     starts=8,
     first_calls=50,
     idle_s=60,
@@ -51,7 +49,7 @@ FULL = Effort(
     outage_s=60,
     chaos_calls=200_000,
     chaos_pairs=5,
-    chaos_warm=20_000,
+    chaos_warm=10_000,
 )
 QUICK = Effort(
     passes=1,
@@ -60,7 +58,6 @@ QUICK = Effort(
     warm_s=0.3,
     span_s=1,
     spread_s=0.5,
-    tries=1,
     starts=2,
     first_calls=30,
     idle_s=5,

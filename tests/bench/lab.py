@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from tests.bench.procs import Subject, free_port, running
 from tests.bench.watched import REPORTS
 
 MAX_CHATS = 1000
-_QUIET = 0.05  # of one core, used by processes that are none of ours
 _WATCHED = (sys.executable, "-m", "tests.bench.watched")
 _PRESETS: Mapping[str, dict[str, str]] = {"physical": GRPC_PRESETS}
 """Variables of floors that are made of our own parts."""
@@ -204,15 +203,6 @@ class Lab:
         with contextlib.closing(connection):
             connection.request("GET", "/bench/ledger")
             return msgspec.json.decode(connection.getresponse().read(), type=Ledger)
-
-    def quietest(self, measure: Callable[[], Counted]) -> Counted:
-        """Return a measurement that other processes left alone, or the best of some tries."""
-        best = measure()
-        for _ in range(self.effort.tries - 1):
-            if others_share(best) <= _QUIET:
-                break
-            best = min(best, measure(), key=others_share)
-        return best
 
 
 def _module(floor: str) -> str:

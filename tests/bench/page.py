@@ -33,8 +33,7 @@ Processor time
 - In turn: the server with either door, the floors and the relay run side by side, and each gets a window of two
   seconds in each round, so that what else the machine does hits all of them. There are three rounds, twice, the
   second time from fresh processes. Given are the median, the least and the most; judged is the median of the six
-  ratios, each of two windows of the same round. A window in which other processes took over 5 % of a core is repeated
-  once.
+  ratios, each of two windows of the same round. What other processes took is noted.
 - Starts of streams are spread, phases are random, each token has a jitter of a fifth of its interval either way. The
   fake upstream sends each token by itself, to the microsecond.
 - Floor of a unary call: a grpc.aio method on uvloop that does nothing, plus an aiohttp POST of the same answer, each

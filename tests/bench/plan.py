@@ -58,7 +58,7 @@ LATER: dict[str, Measure] = {
 }
 """Measures that count: after the others, some at a time, each door of each with an upstream of its own."""
 
-CROWDS = {("half-open", "outage", "drain"): 6, ("chaos", "soak"): 2}
+CROWDS = {("half-open", "outage", "drain"): 6, ("chaos", "soak"): 3}
 """Which of them run at the same time, and how many: the first wait for most of theirs."""
 
 BY_HAND: dict[str, Measure] = {

@@ -30,6 +30,11 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", *notes])
 
 
+def line(row: Row) -> str:
+    """Return a row as one line, to be shown while others are still measured."""
+    return f"  {', '.join(filter(None, cells(row)))}"
+
+
 def summary(rows: Sequence[Row]) -> str:
     """Return how many rows came to which verdict, in words."""
     counts = Counter(row.verdict() for row in rows)

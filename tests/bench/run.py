@@ -14,6 +14,7 @@ from tests.bench.effort import Effort
 from tests.bench.failure import NotMeasuredError
 from tests.bench.lab import Lab, Switches, upstream_running
 from tests.bench.plan import BY_HAND, CROWDS, LATER, QUIET, Measure
+from tests.bench.report import line
 from tests.bench.row import Judged, Row
 
 
@@ -73,7 +74,7 @@ class Run:
             result = measure(lab)
         except NotMeasuredError as error:  # the others' figures stand
             result = [Row(measure=name, unit="", judged=Judged.NOTHING, failure=str(error))]
-        self.say(f"{name}: {time.monotonic() - begun_s:.0f} s")
+        self.say("\n".join([f"{name}: {time.monotonic() - begun_s:.0f} s", *map(line, result)]))
         return result
 
     @contextlib.contextmanager

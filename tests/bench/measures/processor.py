@@ -103,15 +103,10 @@ def _under_load(lab: Lab, work: Work, subject: Subject, window: Window) -> Sampl
     flags = dict(work.flags)
     if work.mode == "streams":
         flags["spread"] = f"{lab.effort.spread_s}s"
-    load = partial(
-        lab.load.run,
-        Counted,
-        work.mode,
-        target=subject.target,
-        **_span(lab, subject, window),
-        **flags,
+    counted = lab.load.run(
+        Counted, work.mode, target=subject.target, **_span(lab, subject, window), **flags
     )
-    return _sample(work, subject, lab.quietest(load))
+    return _sample(work, subject, counted)
 
 
 @contextlib.contextmanager
@@ -125,15 +120,14 @@ def _loading_itself(lab: Lab, work: Work, job: str, window: Window) -> Sample:
     spread = f"--spread-s={lab.effort.spread_s}"
     with lab.floor_client("upstream", job, f"--streams={streams}", spread) as subject:
         window = Window(lab.effort.first_warm_s, window.span_s)
-        watch = partial(
-            lab.load.run,
+        counted = lab.load.run(
             Counted,
             "watch",
             upstream=lab.upstream_url,
             chats=streams if job == "read" else 0,
             **_span(lab, subject, window),
         )
-        return _sample(work, subject, lab.quietest(watch))
+    return _sample(work, subject, counted)
 
 
 def _span(lab: Lab, subject: Subject, window: Window) -> dict[str, str]:
