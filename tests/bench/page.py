@@ -74,7 +74,7 @@ Ends, failures and hostile peers
 What counts, and judges no time, comes last: half-open, outage and drain at the same time, then chaos and soak, each
 door of each with an upstream of its own.
 - Half-open: six failures in a row open the breaker; 11.5 s later everybody calls at once, while the upstream takes
-  three seconds to answer. It counts the requests.
+  five seconds to answer. It counts the requests.
 - Outage: the primary reads each request and closes the connection without a byte; when all are out, each says 500.
   Requests are counted by the upstream and by RPC.
 - Chaos: 32 callers, half of the calls streams, all three kinds first in turn, 3 % left by the caller, 3 % with a

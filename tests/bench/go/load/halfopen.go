@@ -10,7 +10,7 @@ import (
 const openTime = 11500 * time.Millisecond // longest that a breaker stays open after fast failures
 
 // HalfOpenMode opens the primary's breaker, waits until it lets one call try,
-// and sends everybody at once while the primary takes three seconds to answer.
+// and sends everybody at once while the primary takes five seconds to answer.
 func halfOpenMode(flags *flag.FlagSet) func() any {
 	target := flags.String("target", "", "host:port")
 	upstream := flags.String("upstream", "", "base URL of the fake upstream")

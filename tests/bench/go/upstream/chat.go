@@ -29,7 +29,7 @@ func (p *peer) chat(o order, doomed int) error {
 		_, err := p.conn.Write(failure)
 		return err
 	case holding:
-		time.Sleep(3 * time.Second)
+		time.Sleep(5 * time.Second)
 	}
 	if doomed >= 0 && o.faulty > 0 && rand.Float64() < doomedFaulty {
 		return p.fail(o.dialect, o.dialect.lasting(doomed))

@@ -9,7 +9,7 @@ import (
 const (
 	cutting = "cut"  // the request is read, the connection closed without a byte
 	failing = "fail" // the server says that it failed
-	holding = "hold" // the answer takes three seconds
+	holding = "hold" // the answer takes five seconds
 )
 
 // Control does what a path under /bench/ says.
