@@ -1,12 +1,10 @@
 """From the bytes of a ChatRequest to what was asked, or to all that is wrong with it."""
 
-from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.value import value
+from llmsvc_server.rpc.chat_decoding import decode_chat
 from llmsvc_server.rpc.checks import check_chat
-from llmsvc_server.rpc.decoding import decode_message
 from llmsvc_server.rpc.from_proto import chat_from_proto
-from llmsvc_server.rpc.wire_scan import scan_chat
 
 
 @value
@@ -29,8 +27,7 @@ def parse_request(raw: bytes, delivery: Delivery, caller: str) -> ParsedRequest:
     Raises:
         InvalidRequest: It does not keep the contract.
     """
-    unknown = scan_chat(raw)
-    request = decode_message(llm_pb2.ChatRequest.FromString, raw)
+    request, unknown = decode_chat(raw)
     check_chat(request, unknown, len(raw))
     options = request.stream_options
     interval_s = None

@@ -82,7 +82,10 @@ def test_the_work_grows_with_the_messages_and_no_faster() -> None:
     few, many = (
         calls_made(
             partial(
-                parse_request, of(*[message()] * length).SerializeToString(), Delivery.WHOLE, ""
+                parse_request,
+                of(*[message(USER, "x" * 100)] * length).SerializeToString(),
+                Delivery.WHOLE,
+                "",
             )
         )
         for length in (100, 1000)
