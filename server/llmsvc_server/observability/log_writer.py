@@ -17,6 +17,9 @@ PAUSE_S = 0.05
 FLUSH_S = 1.0
 """What the last lines may take to be written; a reader that pauses must not hold the exit up."""
 
+FLUSH_LOOKS = 20
+"""In so many parts: of a second in which the machine ran others, one part is gone, not all."""
+
 
 class Raw(Protocol):
     """An unbuffered binary stream: what a dead pipe leaves in a buffer fails again at exit."""
@@ -69,7 +72,8 @@ class LogWriter:
         self._end.release()
         with self._lock:
             self._wake()
-        self._thread.join(FLUSH_S)
+        for _look in range(FLUSH_LOOKS):
+            self._thread.join(FLUSH_S / FLUSH_LOOKS)
 
     def put(self, line: bytes) -> None:
         """Take one line, its newline included; lose it where too many wait.

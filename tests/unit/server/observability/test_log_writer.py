@@ -9,8 +9,7 @@ import pytest
 from typing_extensions import override
 
 from llmsvc_server.observability.log_writer import MAX_BYTES, MAX_LINES, LogWriter
-
-PATIENCE_S = 5.0
+from tests.fakes.eventually import PATIENCE_S
 
 
 def told(count: int) -> bytes:
