@@ -32,11 +32,11 @@ class Effort:
 FULL = Effort(
     passes=2,
     rounds=3,
-    first_warm_s=1.5,
+    first_warm_s=1.2,
     warm_s=0.6,
     span_s=2,
     spread_s=0.6,
-    starts=8,
+    starts=6,
     first_calls=50,
     idle_s=60,
     cancels=1000,

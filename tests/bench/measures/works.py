@@ -54,10 +54,7 @@ BULK = Work(
     mode="streams",
     unit="tokens",
     flags={"mode": "bulk", "streams": 8, "tokens": 200},
-    rivals={
-        Rival.FLOOR: {Door.IN_LOOP: Demand(0.29, 0.25), Door.AIO: Demand(0.29)},
-        Rival.GO: {},
-    },
+    rivals={Rival.FLOOR: {Door.IN_LOOP: Demand(0.29, 0.25), Door.AIO: Demand(0.29)}},
     upstream_job=None,
 )
 
