@@ -84,7 +84,7 @@ async def test_one_that_wakes_up_gets_everything() -> None:
 async def test_our_limit_ends_the_handler_though_the_status_waits_for_the_reader() -> None:
     progress: list[float] = []
     provider = much(progress)
-    async with assembled(provider, stream_s=0.5) as service:
+    async with assembled(provider, stream_s=1.5) as service:
         call = service.stub.ChatStream(chat_message())
         _ = await event_of(call)
         await settled(service, provider)
@@ -123,10 +123,10 @@ async def test_one_that_stops_reading_is_given_up_and_told_when_it_wakes_up() ->
 async def test_one_that_reads_slower_than_it_is_told_is_waited_for() -> None:
     progress: list[float] = []
     provider = much(progress)
-    async with assembled(provider, write_s=0.6) as service:
+    async with assembled(provider, write_s=2.0) as service:
         call = service.stub.ChatStream(chat_message())
         for _ in range(8):
-            await still_blocked(progress, for_s=0.1)
+            await still_blocked(progress, for_s=0.3)
             for _ in range(PIECES // 10):
                 _ = await event_of(call)
         while await event_of(call) != "completed":
