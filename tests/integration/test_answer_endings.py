@@ -6,6 +6,7 @@ import json
 import pytest
 
 from llmsvc_server.providers.shared.body_tail import TAIL_WAIT_S
+from tests.fakes.eventually import PATIENCE_S
 from tests.scenarios.fixtures import protocol, way
 from tests.scenarios.protocols import Protocol
 from tests.scenarios.stage import Way, staged
@@ -124,7 +125,7 @@ async def test_an_answer_with_a_reason_and_no_end_behind_it_is_over(protocol: Pr
         ended = [piece(protocol, "a"), piece(protocol, ends=True)]
         endless: list[Step] = [sign, Pause(0.02)] * 10_000
         stage.primary.always([*ended, *endless, End()])
-        async with asyncio.timeout(TAIL_WAIT_S + 5):
+        async with asyncio.timeout(TAIL_WAIT_S + PATIENCE_S):
             given = await asyncio.gather(*(stage.ask(way) for way in Way))
 
     assert [("OK", "a")] * 2 == [(one.code, one.text) for one in given]

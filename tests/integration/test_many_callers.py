@@ -1,6 +1,7 @@
 """Many callers of the real program: on one connection, on many, and beside one who floods it."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -81,11 +82,12 @@ async def test_a_flood_of_calls_begun_and_reset_at_once_is_held(
     request = chat_message().SerializeToString()
 
     async def flood(connection: Http2Connection) -> None:
-        for number in range(FLOOD):
-            connection.reset(connection.call(CHAT, request))
-            if number % 100 == 0:
-                await connection.drain()
-                largest.append(process.memory_info().rss)
+        with contextlib.suppress(ConnectionError):  # a server that was slow for long may end it
+            for number in range(FLOOD):
+                connection.reset(connection.call(CHAT, request))
+                if number % 100 == 0:
+                    await connection.drain()
+                    largest.append(process.memory_info().rss)
 
     async with (
         grpc.aio.insecure_channel(new_server.address) as channel,
