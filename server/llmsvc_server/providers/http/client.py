@@ -4,42 +4,37 @@ There is one clock here, for connecting. Silence is limited above the adapters, 
 what is being waited for.
 """
 
-import asyncio
-import socket
 from collections.abc import Awaitable, Mapping
-from contextvars import ContextVar
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 import aiohttp
 from aiohttp import hdrs, http_exceptions
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 from multidict import CIMultiDict
-from typing_extensions import override
 from yarl import URL
 
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.http.connector import (
+    ConnectAttempt,
+    Connector,
+    Dialler,
+    current_attempt,
+)
 from llmsvc_server.providers.http.direct_post import (
     DirectPost,
     DirectResponse,
     Parsing,
     reason_for_sessions,
 )
-from llmsvc_server.providers.http.faults import SpokeFirstError, died_silently, lack_in, translate
-from llmsvc_server.providers.http.head_guard import MAX_HEAD_BYTES, HeadGuard
+from llmsvc_server.providers.http.faults import died_silently
+from llmsvc_server.providers.http.head_guard import MAX_HEAD_BYTES
 from llmsvc_server.providers.http.large_body import LargeBody
 from llmsvc_server.providers.http.networks import Networks
 from llmsvc_server.providers.http.response import FAULTS, UpstreamResponse
 
 READ_BUFFER_BYTES = 64 * 1024
 """Above twice as much unread, aiohttp stops reading the socket: a slow caller slows the upstream."""
-
-RECEIVE_BUFFER_BYTES = 64 * 1024
-"""What the kernel keeps of a connection, twice at most. libuv reads it empty, up to 32 times 256 KB,
-before anybody else has a turn; the kernel would keep megabytes for who sends fast."""
 
 MAX_HEADER_BYTES = MAX_HEAD_BYTES
 """Longest line of a response's head: some gateways put a whole policy into one."""
@@ -55,88 +50,6 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 LARGE_BODY_BYTES = 1024 * 1024
 """A longer body is sent in pieces. Whole it would hold up the loop, as aiohttp warns from there."""
-
-
-class _Attempt:
-    """What became of one request's connection."""
-
-    __slots__ = ("is_new", "lack", "leads_outside", "transport")
-
-    def __init__(self) -> None:
-        self.is_new = False
-        self.leads_outside = False
-        self.lack = ""
-        self.transport: asyncio.Transport | None = None
-
-    def translate(self, error: Exception) -> ProviderError:
-        """Return what an error before the body means."""
-        if self.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
-            return ProviderError(ErrorKind.REMOTE_REFUSED, phase="connect", called=False)
-        return translate(error, lack=self.lack)
-
-    def drop_unsent(self) -> None:
-        """End a connection at once that aiohttp has only asked to close.
-
-        Closing waits until the rest of the request is sent: for ever, if the upstream stands still.
-        """
-        if self.transport is not None and self.transport.get_write_buffer_size():
-            self.transport.abort()
-
-
-# A trace of aiohttp would tell the same, at 15 us a request (docs/facts/hot-path.md 4).
-_attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
-
-
-class _OutsideError(OSError):
-    """An address outside the operator's network."""
-
-
-class _Dialler:
-    """Makes sockets, for addresses that may be dialled only. Asked at every connect."""
-
-    def __init__(self, networks: Networks | None) -> None:
-        self._networks = networks
-
-    def __call__(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        attempt = _attempt.get()
-        if attempt is not None:
-            attempt.is_new = True
-        family, kind, protocol, _, place = address
-        if self._networks is not None and not self._networks.holds(str(place[0])):
-            if attempt is not None:
-                attempt.leads_outside = True
-            raise _OutsideError
-        if attempt is not None:
-            attempt.leads_outside = False  # one of its addresses lies inside
-        try:
-            made = socket.socket(family, kind, protocol)
-        except OSError as error:
-            if attempt is not None:
-                attempt.lack = lack_in(error)
-            raise
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        return made
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Hands out connections with nothing unread, and tells the running attempt which one it got."""
-
-    @override
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        while not (guard := HeadGuard.of(connection)).is_quiet:
-            connection.close()
-            if not guard.has_served:
-                raise SpokeFirstError
-            connection = await super().connect(req, traces, timeout)
-        connection.add_callback(guard.rest)
-        guard.expect()
-        attempt = _attempt.get()
-        if attempt is not None:
-            attempt.transport = connection.transport
-        return connection
 
 
 class HttpClient:
@@ -186,7 +99,7 @@ class HttpClient:
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""
-        self._connector = _Connector(limit=0, socket_factory=_Dialler(self._networks))
+        self._connector = Connector(limit=0, socket_factory=Dialler(self._networks))
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             timeout=self._timeout,
@@ -216,7 +129,7 @@ class HttpClient:
         Raises:
             ProviderError: No such answer. `called` is False if nothing was sent.
         """
-        attempt = _Attempt()
+        attempt = ConnectAttempt()
         try:
             return await self._send(hdrs.METH_POST, path, body, attempt)
         except aiohttp.ClientConnectionError as error:
@@ -224,7 +137,7 @@ class HttpClient:
                 raise attempt.translate(error) from None
         except FAULTS as error:
             raise attempt.translate(error) from None
-        attempt = _Attempt()
+        attempt = ConnectAttempt()
         try:
             response = await self._send(hdrs.METH_POST, path, body, attempt)
         except FAULTS as error:
@@ -262,16 +175,16 @@ class HttpClient:
         Raises:
             ProviderError: No such answer. `called` is False if nothing was sent.
         """
-        attempt = _Attempt()
+        attempt = ConnectAttempt()
         try:
             return await self._send(hdrs.METH_GET, path, None, attempt)
         except FAULTS as error:
             raise attempt.translate(error) from None
 
     async def _send(
-        self, method: str, path: str, body: bytes | None, attempt: _Attempt
+        self, method: str, path: str, body: bytes | None, attempt: ConnectAttempt
     ) -> UpstreamResponse:
-        token = _attempt.set(attempt)
+        token = current_attempt.set(attempt)
         try:
             response = await self._response(method, path, body)
             _check_framing(response)
@@ -280,7 +193,7 @@ class HttpClient:
             attempt.drop_unsent()
             raise
         finally:
-            _attempt.reset(token)
+            current_attempt.reset(token)
 
     def _response(
         self, method: str, path: str, body: bytes | None

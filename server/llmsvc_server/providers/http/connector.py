@@ -1,0 +1,105 @@
+"""How connections to an upstream are made: to permitted addresses only, and handed out quiet."""
+
+import asyncio
+import socket
+from contextvars import ContextVar
+
+import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from typing_extensions import override
+
+from llmsvc_server.errors import ProviderError
+from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.http.faults import SpokeFirstError, lack_in, translate
+from llmsvc_server.providers.http.head_guard import HeadGuard
+from llmsvc_server.providers.http.networks import Networks
+
+RECEIVE_BUFFER_BYTES = 64 * 1024
+"""What the kernel keeps of a connection, twice at most. libuv reads it empty, up to 32 times 256 KB,
+before anybody else has a turn; the kernel would keep megabytes for who sends fast."""
+
+
+class ConnectAttempt:
+    """What became of one request's connection."""
+
+    __slots__ = ("is_new", "lack", "leads_outside", "transport")
+
+    def __init__(self) -> None:
+        """Have no connection yet."""
+        self.is_new = False
+        self.leads_outside = False
+        self.lack = ""
+        self.transport: asyncio.Transport | None = None
+
+    def translate(self, error: Exception) -> ProviderError:
+        """Return what an error before the body means."""
+        if self.leads_outside and isinstance(error, aiohttp.ClientConnectorError):
+            return ProviderError(ErrorKind.REMOTE_REFUSED, phase="connect", called=False)
+        return translate(error, lack=self.lack)
+
+    def drop_unsent(self) -> None:
+        """End a connection at once that aiohttp has only asked to close.
+
+        Closing waits until the rest of the request is sent: for ever, if the upstream stands still.
+        """
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+# A trace of aiohttp would tell the same, at 15 us a request (docs/facts/hot-path.md 4).
+current_attempt: ContextVar[ConnectAttempt | None] = ContextVar("attempt", default=None)
+
+
+class _OutsideError(OSError):
+    """An address outside the operator's network."""
+
+
+class Dialler:
+    """Makes sockets, for addresses that may be dialled only. Asked at every connect."""
+
+    def __init__(self, networks: Networks | None) -> None:
+        """Permit what lies in `networks`; None for anything."""
+        self._networks = networks
+
+    def __call__(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Return a socket for an address; see `aiohttp.TCPConnector`."""
+        attempt = current_attempt.get()
+        if attempt is not None:
+            attempt.is_new = True
+        family, kind, protocol, _, place = address
+        if self._networks is not None and not self._networks.holds(str(place[0])):
+            if attempt is not None:
+                attempt.leads_outside = True
+            raise _OutsideError
+        if attempt is not None:
+            attempt.leads_outside = False  # one of its addresses lies inside
+        try:
+            made = socket.socket(family, kind, protocol)
+        except OSError as error:
+            if attempt is not None:
+                attempt.lack = lack_in(error)
+            raise
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        return made
+
+
+class Connector(aiohttp.TCPConnector):
+    """Hands out connections with nothing unread, and tells the running attempt which one it got."""
+
+    @override
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        while not (guard := HeadGuard.of(connection)).is_quiet:
+            connection.close()
+            if not guard.has_served:
+                raise SpokeFirstError
+            connection = await super().connect(req, traces, timeout)
+        connection.add_callback(guard.rest)
+        guard.expect()
+        attempt = current_attempt.get()
+        if attempt is not None:
+            attempt.transport = connection.transport
+        return connection
