@@ -65,17 +65,17 @@ class Sampling:
     max_output_tokens: int | None = None
     stop_sequences: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
-    def limit(self, most_tokens: int | None) -> int | None:
-        """Return the output tokens to ask a model for: the caller's, but not more than `most_tokens`.
+    def limit(self, max_tokens: int | None) -> int | None:
+        """Return the output tokens to ask a model for: the caller's, but not more than `max_tokens`.
 
         None stands for no limit, of the server's or at all.
         """
         asked = self.max_output_tokens
-        if asked is None or most_tokens is None:
-            return most_tokens if asked is None else asked
-        return min(asked, most_tokens)
+        if asked is None or max_tokens is None:
+            return max_tokens if asked is None else asked
+        return min(asked, max_tokens)
 
-    def limited_to(self, sent: int | None) -> tuple[Adjustment, ...]:
+    def report_limit(self, sent: int | None) -> tuple[Adjustment, ...]:
         """Return what it changed that a model was asked for `sent` tokens, for no number if None.
 
         One adjustment where that is not what the caller asked for.
@@ -92,19 +92,19 @@ class Sampling:
         )
         return (clamped,)
 
-    def output_limit(self, most_tokens: int) -> tuple[int, tuple[Adjustment, ...]]:
+    def output_limit(self, max_tokens: int) -> tuple[int, tuple[Adjustment, ...]]:
         """Return the output tokens to ask a model for, and what that changed.
 
         Args:
-            most_tokens: The server's limit for the model, at least 1.
+            max_tokens: The server's limit for the model, at least 1.
 
         Returns:
-            The caller's limit brought down to `most_tokens`, or `most_tokens` if the caller set
+            The caller's limit brought down to `max_tokens`, or `max_tokens` if the caller set
             none; and one adjustment if a larger value was brought down.
         """
         asked = self.max_output_tokens
-        tokens = most_tokens if asked is None else min(asked, most_tokens)
-        return tokens, self.limited_to(tokens)
+        tokens = max_tokens if asked is None else min(asked, max_tokens)
+        return tokens, self.report_limit(tokens)
 
 
 @value

@@ -53,7 +53,7 @@ def settings_for(
         top_p=sampling.top_p if takes_top_p else None,
         top_k=sampling.top_k if takes_any else None,
         stop_sequences=_find_usable_stops(sampling),
-        adjustments=(*sampling.limited_to(max_tokens), *_report_changes(sampling, steering)),
+        adjustments=(*sampling.report_limit(max_tokens), *_report_changes(sampling, steering)),
     )
 
 

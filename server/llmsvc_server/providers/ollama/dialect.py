@@ -60,7 +60,7 @@ class OllamaDialect:
             keep_alive_s=self._keep_alive_s,
             temperature=self._temperature,
         )
-        return body, Terms(max_tokens=form, adjustments=request.sampling.limited_to(form))
+        return body, Terms(max_tokens=form, adjustments=request.sampling.report_limit(form))
 
     def reader(self, request: ChatRequest, tails: Tails) -> OllamaReader:
         """Return what reads the answer; see `Dialect`."""

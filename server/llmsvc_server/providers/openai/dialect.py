@@ -65,7 +65,7 @@ class OpenaiDialect:
         left = find_left_out(sampling, is_local=self._is_local)
         return body, Terms(
             max_tokens=sampling.limit(self._max_output_tokens),
-            adjustments=(*sampling.limited_to(form.max_tokens), *left),
+            adjustments=(*sampling.report_limit(form.max_tokens), *left),
         )
 
     def reader(self, request: ChatRequest, tails: Tails) -> OpenaiReader:
