@@ -1,10 +1,9 @@
 """Once an answer comes, nobody holds what was asked: not as values, and not as bytes."""
 
-import asyncio
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
@@ -12,6 +11,7 @@ from llmsvc_server.chat.events import ChatEvents, Delta
 from llmsvc_server.providers.base import ChatProvider
 from tests.conformance.subjects import ollama_at
 from tests.fakes.anthropic_adapter import anthropic_at
+from tests.fakes.forgetful_upstream import forgetful_upstream
 from tests.fakes.openai_at import openai_at
 from tests.fakes.raw_answers import MODEL, NDJSON, SSE
 from tests.fakes.requests import chat_request, limits_of
@@ -32,29 +32,6 @@ FIRST = {
 """Adapter -> what an answer begins with."""
 
 Adapter = Callable[[str], ChatProvider]
-
-
-@asynccontextmanager
-async def forgetful_upstream(content_type: str, first: str) -> AsyncIterator[str]:
-    """Give the address of a server that keeps no request, and never ends what it begins to say."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        [length] = [
-            int(line.partition(b":")[2])
-            for line in head.splitlines()
-            if line.lower().startswith(b"content-length:")
-        ]
-        while length:
-            length -= len(await reader.read(min(length, 65_536)))
-        framing = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked"
-        writer.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{len(first):x}\r\n{first}\r\n".encode())
-        await writer.drain()
-        await reader.read()  # until the connection is closed
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def begin(provider: ChatProvider, prompt: str) -> ChatEvents:
