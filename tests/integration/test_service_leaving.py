@@ -69,6 +69,10 @@ async def service_over(
     async with FakeOllama(models=("phi3:mini",), loaded=("phi3:mini",)) as fake:
         fake.will(script, when=lambda one: b"leaver" in one.body, times=99)
         async with running_service(over_ollama(fake, mock=mock)) as service:
+            inventory = service.app.providers.inventory
+            await eventually(
+                lambda: inventory.last_poll("ollama").reachable
+            )  # else the mock answers
             yield fake, service
 
 

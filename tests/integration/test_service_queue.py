@@ -28,6 +28,10 @@ async def held(
         fake.will(gate, answer("done"), model="phi3:mini", times=999)
         llm = over_ollama(fake, mock=mock, **entry)
         async with running_service(llm, server={"max_chats": max_chats}) as service:
+            inventory = service.app.providers.inventory
+            await eventually(
+                lambda: inventory.last_poll("ollama").reachable
+            )  # else the mock answers
             yield fake, gate, service
 
 
