@@ -21,8 +21,8 @@ DESCRIPTORS = Path("/proc/self/fd")
 EPOLL = "anon_inode:[eventpoll]"
 
 MAX_EMPTY_ANSWERS = 4
-"""Without an event, in a row, before the queue counts as empty. gRPC fetches up to 100 readiness
-events at once and handles one each time that it is asked; most of them are good for an event."""
+"""Without an event, in a row, before the queue counts as empty. gRPC handles one readiness event
+each time that it is asked (docs/facts/hot-path.md 3); most of them are good for an event."""
 
 MAX_EMPTY_ANSWERS_AT_A_TICK = 16
 """At a tick, where more may have been left behind."""
@@ -32,8 +32,8 @@ MAX_EVENTS = 16
 
 BUSY_TICK_S = 0.01
 IDLE_TICK_S = 0.05
-"""Between looks without a wake. The loop isn't woken for what gRPC's own threads complete (deadlines,
-keep-alive), nor for what was left behind."""
+"""Between looks without a wake: for what gRPC's own threads complete, and what was left behind
+(docs/facts/hot-path.md 3)."""
 
 
 class Pump(Protocol):
