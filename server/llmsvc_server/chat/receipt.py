@@ -1,8 +1,8 @@
 """What becomes of one call, in one place: who was tried, what is waited for, who answers, and when.
 
-The door makes it with the call and reads it whatever ends the call; whoever routes writes it, at
-the steps of a call and never for a token. What goes out (headers, trailers, details) is a frozen
-view, made from it there and then.
+The door makes it with the call and reads it whatever ends the call; the router and who runs an
+attempt write it, at the steps of a call and never for a token. What goes out (headers, trailers,
+details) is a frozen view, made from it there and then.
 """
 
 from dataclasses import replace
@@ -32,6 +32,7 @@ class Receipt:
         "_heard_s",
         "_privacy",
         "_requested_model",
+        "_sent_s",
         "content_at_s",
         "model",
         "phase",
@@ -45,7 +46,7 @@ class Receipt:
         self._requested_model = ""
         self._privacy = Privacy.LOCAL_ONLY
         self._attempts: list[Attempt] = []
-        self._began_s = 0.0
+        self._began_s = self._sent_s = 0.0
         self._heard_s: float | None = None
         self.target: ProviderInfo | None = None
         self.model = ""
@@ -66,6 +67,16 @@ class Receipt:
         """How many targets were tried or skipped, the one that runs included."""
         return len(self._attempts) + (self.phase is not None)
 
+    @property
+    def elapsed_s(self) -> float:
+        """How long ago the running attempt began."""
+        return self._clock() - self._began_s
+
+    @property
+    def ran_s(self) -> float:
+        """The same without waits for a place or a load, where they are over."""
+        return self._clock() - self._sent_s
+
     def open(self, requested_model: str, privacy: Privacy) -> None:
         """Note what was asked for, under which policy."""
         self._requested_model, self._privacy = requested_model, privacy
@@ -73,11 +84,14 @@ class Receipt:
     def begin(self, target: ProviderInfo, model: str, phase: Phase | None = None) -> None:
         """Note that an attempt begins, or a wait of phase `phase` before it."""
         self.target, self.model, self.phase = target, model, phase
-        self._began_s, self._heard_s = self._clock(), None
+        self._began_s = self._sent_s = self._clock()
+        self._heard_s = None
 
     def wait(self, phase: Phase) -> None:
         """Note what the attempt waits for."""
         self.phase = phase
+        if phase is Phase.PROVIDER:
+            self._sent_s = self._clock()
 
     def hear(self) -> None:
         """Note that its first content is here."""
@@ -101,7 +115,7 @@ class Receipt:
             model=model,
             code="OK",
             reason="",
-            elapsed_s=self._clock() - self._began_s,
+            elapsed_s=self.elapsed_s,
             content_sent=True,
         )
         self.add(answers)
@@ -129,7 +143,7 @@ class Receipt:
             model=self.model,
             code=code,
             reason=reason,
-            elapsed_s=self._clock() - self._began_s if is_sent else None,
+            elapsed_s=self.elapsed_s if is_sent else None,
             content_sent=is_sent,
         )
 

@@ -73,6 +73,19 @@ def test_who_was_asked_ends_as_the_call_does() -> None:
     assert 2 == bench.receipt.tried
 
 
+def test_an_attempt_is_timed_as_a_whole_and_without_its_waits() -> None:
+    bench = Bench(FAILED)
+    bench.receipt.begin(CLOUD, "m")
+    bench.clock.advance(3)
+    before = (bench.receipt.elapsed_s, bench.receipt.ran_s)
+    bench.receipt.wait(Phase.QUEUED)
+    bench.receipt.wait(Phase.PROVIDER)
+    bench.clock.advance(2)
+
+    assert (3.0, 3.0) == before
+    assert (5.0, 2.0) == (bench.receipt.elapsed_s, bench.receipt.ran_s)
+
+
 def test_who_was_only_waited_for_was_sent_nothing() -> None:
     bench = Bench()
     bench.receipt.begin(CLOUD, "m", Phase.QUEUED)
