@@ -115,3 +115,13 @@ class EntrySettings(Section):
     def may_forward(self) -> bool:
         """Whether it may pass requests on to a cloud of its makers."""
         return False
+
+    @property
+    def loads_models(self) -> bool:
+        """Whether we bring its models into memory; who does so by itself has all of them there."""
+        return False
+
+    @property
+    def heals(self) -> bool:
+        """Whether a model that is in memory and answers nothing is loaded again."""
+        return False

@@ -134,9 +134,9 @@ class HostedSettings(EntrySettings):
         return self.max_in_flight
 
     @property
-    def heals(self) -> bool:
-        """Whether a model that is in memory and answers nothing is loaded again."""
-        return False
+    @override
+    def loads_models(self) -> bool:
+        return not self.is_cloud
 
     @property
     def queue_advice(self) -> str:
