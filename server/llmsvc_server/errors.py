@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from typing_extensions import override
 
-from llmsvc_server.chat.deadline import Verdict
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.chat.value import exception
@@ -109,14 +108,10 @@ class ProviderError(LlmsvcError):
         called: Whether the request was sent upstream.
         requests: How many requests were made, a replaced connection's and a refused one's too; if
             left out, one if it was called.
-        ran_s: How long it ran there, without waits in our queue and for a load.
-        elapsed_s: How long the attempt took; None where there was none.
-        written_tokens: About how many tokens of the discarded answer had come.
         is_cut_short: Whether it was ended for the sake of others, which speaks of nobody's health.
         engine_died: Whether the engine behind the model stopped: it is in memory no more.
         pull_hint: Of a missing model: a configured model's name. May be empty.
         present: Of a missing model: what permitted targets have.
-        verdict: What this says of the upstream's health, counted by now or not; None if nothing.
         failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
     """
 
@@ -135,14 +130,10 @@ class ProviderError(LlmsvcError):
     input_tokens: int | None = None
     called: bool = True
     requests: int = _AS_CALLED
-    ran_s: float = 0.0
-    elapsed_s: float | None = None
-    written_tokens: int = 0
     is_cut_short: bool = False
     engine_died: bool = False
     pull_hint: str = ""
     present: Sequence[str] = ()
-    verdict: Verdict | None = None
     failover_blocked: str = ""
 
     @override

@@ -62,7 +62,8 @@ class AttemptReport:
 
     `error` holds class and facts of one that FAILED, and is None of any other. `duration_s` is
     its length with waits and all; `first_content_s` counts from when the provider was asked, and
-    is None where no content came.
+    is None where no content came. `written_tokens` is about how many came of a FAILED one's answer,
+    which is discarded unless it had begun to be delivered.
     """
 
     provider: ProviderInfo
@@ -71,6 +72,7 @@ class AttemptReport:
     error: ProviderError | None = None
     duration_s: float
     first_content_s: float | None
+    written_tokens: int = 0
 
 
 class HealthState(StrEnum):

@@ -1,36 +1,32 @@
-"""The providers that must pass the suite. A new adapter or wrapper is one more row of the table."""
+"""The providers that must pass the suite. A new adapter is one more row of the table."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from llmsvc_server.app.tasks import Background
-from llmsvc_server.chat.events import ChatEvents, Waiting
+from llmsvc_server.chat.deadline import AttemptLimits
+from llmsvc_server.chat.events import ChatEvents
+from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.mock import MockProvider
 from llmsvc_server.providers.ollama.chat import OllamaProvider
-from llmsvc_server.routing.blocks import Blocks
-from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.endpoint import Endpoint
-from llmsvc_server.routing.healing import Healing
-from llmsvc_server.routing.loads import LOADS_AT_ONCE, Loads
-from llmsvc_server.routing.observed import Observed
-from llmsvc_server.routing.pace import Pace
-from llmsvc_server.routing.pooled import Pooled
-from llmsvc_server.routing.timed import Timed
-from llmsvc_server.routing.warmed import Warmed
+from llmsvc_server.upstreams.settings import Site
+from llmsvc_server.upstreams.upstream import Upstream
 from tests.fakes.anthropic_adapter import anthropic_at
 from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.openai_at import openai_at
+from tests.fakes.receipts import a_receipt
 from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.unfinished import unfinished
+from tests.fakes.upstreams import FakeFacts, settings, surroundings
 
 MODEL = "phi3:mini"
 
@@ -44,8 +40,7 @@ class Subject:
 
 
 Factory = Callable[[], AbstractAsyncContextManager[Subject]]
-Start = Callable[[Coroutine[object, object, None]], object]
-Wrapping = Callable[[OllamaProvider, Start], ChatProvider]
+Wrapping = Callable[[OllamaProvider, Background], ChatProvider]
 
 
 def ollama_at(  # noqa: PLR0913  the adapter's own settings
@@ -78,12 +73,30 @@ async def mock() -> AsyncIterator[Subject]:
     yield Subject(provider=MockProvider("mock", model=MODEL, max_output_tokens=8_192))
 
 
-async def without_waits(events: ChatEvents) -> ChatEvents:
-    """Pass on all but the words on what is waited for, which wrappers add."""
-    async with aclosing(events):
-        async for event in events:
-            if not isinstance(event, Waiting):
-                yield event
+class OneUpstream:
+    """An upstream over one address, with room for two chats, as a provider."""
+
+    def __init__(self, adapter: OllamaProvider, tasks: Background, *, is_loaded: bool) -> None:
+        """Wait far longer than a test takes; without `is_loaded`, load the model first."""
+        facts = FakeFacts()
+        facts.known, facts.in_memory = {"", MODEL}, is_loaded
+        self._upstream = Upstream(
+            adapter.info,
+            [Site(adapter.info.name, adapter, facts)],
+            settings(places=2, first_token_s=30, cold_s=30, idle_s=30),
+            surroundings(asyncio.get_running_loop().time, ListeningReporter(), tasks=tasks),
+        )
+
+    @property
+    def info(self) -> ProviderInfo:
+        """The adapter's."""
+        return self._upstream.info
+
+    def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
+        """Run one attempt."""
+        receipt = a_receipt()
+        receipt.begin(self.info, request.model)
+        return cast("ChatEvents", self._upstream.run(request, limits, receipt, {}))
 
 
 def over_ollama(wrap: Wrapping) -> Factory:
@@ -94,120 +107,16 @@ def over_ollama(wrap: Wrapping) -> Factory:
         async with (
             FakeOllama(models=(MODEL,), num_parallel=4) as upstream,
             ollama_at(upstream.base_url) as adapter,
-            Background() as background,
+            Background() as tasks,
         ):
-            yield Subject(provider=wrap(adapter, background.start), upstream=upstream)
+            yield Subject(provider=wrap(adapter, tasks), upstream=upstream)
 
     return made
 
 
-def bare(adapter: OllamaProvider, _start: Start) -> ChatProvider:
-    """Put nothing around."""
-    return adapter
-
-
-def timed(adapter: OllamaProvider, _start: Start) -> Timed:
-    """Limit silence to far more than a test takes."""
-    return Timed(adapter, idle_s=30.0)
-
-
-def patience() -> Patience:
-    """Return limits on silence that are far more than a test takes."""
-    return Patience(
-        first_token_s=30.0,
-        cold_s=30.0,
-        is_loaded=lambda _model: True,
-        pace=Pace(least_s=1.0),
-        reads_prompts=True,
-    )
-
-
-def endpoint(inner: ChatProvider) -> Endpoint:
-    """Return the one address, with room for two chats."""
-    clock = asyncio.get_running_loop().time
-    return Endpoint(
-        "ollama",
-        inner,
-        places=2,
-        places_per_model=2,
-        knows=lambda _model: True,
-        blocks=Blocks(clock=clock, changed=lambda _error, _state: None),
-        clock=clock,
-        chance=random.Random(1),  # noqa: S311  spreads
-        reporter=ListeningReporter(),
-    )
-
-
-def pool(info: ProviderInfo, place: Endpoint) -> Pooled:
-    """Return a pool with a line of eight."""
-    return Pooled(
-        info,
-        [place],
-        max_queued=8,
-        queue_timeout_s=30.0,
-        patience=patience(),
-        is_loaded=lambda _endpoint, _model: True,
-        advice="",
-        clock=asyncio.get_running_loop().time,
-        chance=random.Random(1),  # noqa: S311  spreads
-        reporter=ListeningReporter(),
-    )
-
-
-def pooled(adapter: OllamaProvider, _start: Start) -> Pooled:
-    """Let two chats through at a time."""
-    return pool(adapter.info, endpoint(adapter))
-
-
-def warmed(adapter: OllamaProvider, start: Start, *, is_loaded: bool = True) -> Warmed:
-    """Load first what is not in memory; heal what is wedged."""
-    clock, reporter = asyncio.get_running_loop().time, ListeningReporter()
-    place = endpoint(timed(adapter, start))
-    loads = Loads(
-        place.name,
-        adapter,
-        is_loaded=lambda _model: is_loaded,
-        start=start,
-        at_once=asyncio.Semaphore(LOADS_AT_ONCE),
-        failed=place.load_failed,
-        clock=clock,
-        reporter=reporter,
-    )
-    _ = Healing(
-        place,
-        loads,
-        adapter,
-        busy_until=lambda _model: "",
-        start=start,
-        clock=clock,
-        reporter=reporter,
-    )
-    return Warmed(pool(adapter.info, place), {place: loads}, patience=patience())
-
-
-def observe(inner: ChatProvider) -> Observed:
-    """Report failures to nobody who minds."""
-    clock = asyncio.get_running_loop().time
-    return Observed(inner, pace=Pace(least_s=1.0), reporter=ListeningReporter(), clock=clock)
-
-
-def observed(adapter: OllamaProvider, _start: Start) -> Observed:
-    """Watch the adapter alone."""
-    return observe(adapter)
-
-
-def as_built(adapter: OllamaProvider, start: Start, *, is_loaded: bool = True) -> Observed:
-    """Put all wrappers around, in the order of the service."""
-    return observe(warmed(adapter, start, is_loaded=is_loaded))
-
-
 NETWORKED: Mapping[str, Factory] = {
-    "ollama": over_ollama(bare),
-    "timed": over_ollama(timed),
-    "pooled": over_ollama(pooled),
-    "warmed": over_ollama(warmed),
-    "observed": over_ollama(observed),
-    "as built": over_ollama(as_built),
+    "ollama": over_ollama(lambda adapter, _tasks: adapter),
+    "as built": over_ollama(partial(OneUpstream, is_loaded=True)),
 }
 """With an upstream on a real socket, and the model in memory."""
 
@@ -231,5 +140,5 @@ ALL: Mapping[str, Factory] = {
     "openai": openai,
     "anthropic": anthropic,
     **NETWORKED,
-    "as built, cold": over_ollama(partial(as_built, is_loaded=False)),
+    "as built, cold": over_ollama(partial(OneUpstream, is_loaded=False)),
 }

@@ -10,12 +10,12 @@ import pytest
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.providers.base import ChatProvider
-from tests.conformance.subjects import MODEL, without_waits
+from tests.conformance.subjects import MODEL
 from tests.fakes.requests import chat_request, limits_of
 
 
 def started(provider: ChatProvider, request: ChatRequest | None = None) -> ChatEvents:
-    return without_waits(provider.stream_chat(request or chat_request(model=MODEL), limits_of()))
+    return provider.stream_chat(request or chat_request(model=MODEL), limits_of())
 
 
 async def answer(provider: ChatProvider, request: ChatRequest | None = None) -> tuple[str, Done]:

@@ -9,7 +9,7 @@ from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.base import ChatProvider
-from tests.conformance.subjects import MODEL, without_waits
+from tests.conformance.subjects import MODEL
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate
@@ -34,7 +34,7 @@ PROMPT_S = 0.25
 
 
 def started(provider: ChatProvider) -> ChatEvents:
-    return without_waits(provider.stream_chat(chat_request(model=MODEL), limits_of()))
+    return provider.stream_chat(chat_request(model=MODEL), limits_of())
 
 
 async def text_of(events: ChatEvents) -> str:

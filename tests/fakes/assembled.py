@@ -14,11 +14,9 @@ from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.route import Privacy
 from llmsvc_server.health.board import Board
 from llmsvc_server.routing.admission import Admission
-from llmsvc_server.routing.budget import Patience
 from llmsvc_server.routing.held import HeldAnswers
-from llmsvc_server.routing.pace import Pace
-from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
+from llmsvc_server.routing.targets import Target, Targets
 from llmsvc_server.rpc.arrivals import Arrivals
 from llmsvc_server.rpc.guard import Guard
 from llmsvc_server.rpc.health_servicer import HealthServicer, watches
@@ -34,24 +32,12 @@ from tests.fakes.doors import door_here
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.requests import MAX_ANSWER_BYTES
 from tests.fakes.scripted_provider import ScriptedProvider
+from tests.fakes.scripted_upstream import ScriptedUpstream
 
 LAST_CALLS_S = 5.0
 """For calls that gRPC is done with to end by themselves."""
 
 MODEL = "phi3:mini"
-
-
-def everyday_patience(
-    *, first_token_s: float = 60, cold_s: float = 300, least_s: float = 1.0
-) -> Patience:
-    """Return limits that no test reaches unless it means to, for a model in memory."""
-    return Patience(
-        first_token_s=first_token_s,
-        cold_s=cold_s,
-        is_loaded=lambda _model: True,
-        pace=Pace(least_s=least_s),
-        reads_prompts=False,
-    )
 
 
 def everyday_held(max_bytes: int = 64 * 1024 * 1024) -> HeldAnswers:
@@ -101,11 +87,8 @@ async def assembled(  # noqa: PLR0913  a server's settings, all by keyword
     clock = time.monotonic
     sources = {one.info.name: {one.info.name: one} for one in providers}
     inventory = Inventory(sources, reporter, clock)
-    patience = everyday_patience()
     targets = Targets(
-        sequence=[
-            Target(provider=one, default_model=MODEL, patience=patience) for one in providers
-        ],
+        sequence=[Target(upstream=ScriptedUpstream(one), default_model=MODEL) for one in providers],
         privacy=privacy,
     )
     in_flight = InFlight()

@@ -1,10 +1,11 @@
 """A provider at our own seam that does what a test tells it, and remembers what it was asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from llmsvc_server.chat.deadline import AttemptLimits
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, SignOfLife, Started, Waiting
+from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Done, Phase, SignOfLife
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
@@ -14,7 +15,15 @@ from tests.fakes.gate import Gate
 if TYPE_CHECKING:
     from types import AsyncGeneratorType
 
-Step = Waiting | Started | Delta | SignOfLife | Done | BaseException | Gate | Callable[[], None]
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing yet, and why: for `ScriptedUpstream`, which tells the receipt. No adapter says so."""
+
+    phase: Phase
+
+
+Step = Waiting | Delta | SignOfLife | Done | BaseException | Gate | Callable[[], None]
 """An event to yield, an exception to raise, a gate to wait at, or something to do."""
 
 LOCAL_OLLAMA = ProviderInfo(name="ollama", kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
@@ -126,16 +135,18 @@ class ScriptedProvider:
         steps = self._next.pop(0) if self._next else self._usual
         call = Call(request, limits)
         self.calls.append(call)
-        return call.watch(self._run(call, steps))
+        return call.watch(cast("ChatEvents", self._run(call, steps)))
 
-    async def _run(self, call: Call, steps: Sequence[Step]) -> ChatEvents:
+    async def _run(
+        self, call: Call, steps: Sequence[Step]
+    ) -> AsyncGenerator[ChatEvent | Waiting, None]:
         call.begun = True
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
             for step in steps:
                 match step:
-                    case Waiting() | Started() | Delta() | SignOfLife() | Done():
+                    case Waiting() | Delta() | SignOfLife() | Done():
                         yield step
                     case BaseException():
                         raise step  # noqa: TRY301  the script's own, told to the consumer

@@ -15,8 +15,8 @@ from tests.hostile.measured_server import measured_server
 MIB = 2**20
 PROMPT_BYTES = 4_000_000
 STREAMS = 50
-MAX_MIB = 1.2 * STREAMS * PROMPT_BYTES / MIB
-"""One copy, as who routes holds it, and what streams take besides; an adapter's would be another."""
+MAX_MIB = 0.2 * STREAMS * PROMPT_BYTES / MIB
+"""What streams take besides; any copy of the prompts would be five times as much."""
 
 FIRST = '{"message": {"content": "a"}, "done": false}\n'
 DOCUMENTS = {

@@ -57,7 +57,7 @@ async def nothing_left(service: RunningService) -> None:
         lambda: (
             not len(service.app.in_flight)
             and not service.app.admission.running
-            and not service.app.providers.busy("ollama")
+            and not service.app.providers.is_busy("ollama")
         )
     )
 

@@ -19,7 +19,9 @@ async def test_models_can_be_loaded_at_start() -> None:
         FakeOllama(models=("phi3:mini", "qwen:latest")) as fake,
         running_service(over_ollama(fake, warm_on_start=["QWEN", "gone"])) as service,
     ):
-        await eventually(lambda: service.app.providers.loads["ollama"].is_loaded("qwen:latest"))
+        await eventually(
+            lambda: service.app.providers.upstreams["ollama"].endpoints[0].is_loaded("qwen:latest")
+        )
         loaded = [move.json["model"] for move in fake.moves]
 
     assert ["qwen:latest"] == loaded
@@ -31,7 +33,8 @@ async def test_healing_can_be_switched_off(*, heals: bool) -> None:
         FakeOllama(models=("phi3:mini",)) as fake,
         running_service(over_ollama(fake, heal_wedged_models=heals)) as service,
     ):
-        assert heals == ("ollama" in service.app.providers.healings)
+        (endpoint,) = service.app.providers.upstreams["ollama"].endpoints
+        assert repr(endpoint.wedges).startswith(f"<WedgeDetector: {'on' if heals else 'off'}")
 
 
 async def test_an_entry_without_a_key_is_said_to_be_misconfigured_where_it_is_named() -> None:

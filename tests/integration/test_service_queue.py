@@ -191,4 +191,4 @@ async def test_a_hundred_answered_chats_give_every_place_back() -> None:
         # A slot is held until the answer has been taken, which the caller knows first.
         await eventually(lambda: service.app.admission.running == 0)
         assert not len(service.app.in_flight)
-        assert not service.app.providers.busy("ollama")
+        assert not service.app.providers.is_busy("ollama")

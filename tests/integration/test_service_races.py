@@ -163,7 +163,11 @@ async def test_alone_a_load_that_fails_is_tried_once_a_second() -> None:
         stage.primary.in_memory = False
         stage.primary.fails_to_load = True
         await eventually(
-            lambda: not stage.service.app.providers.loads["primary"].is_loaded("phi3:mini")
+            lambda: (
+                not stage.service.app.providers.upstreams["primary"]
+                .endpoints[0]
+                .is_loaded("phi3:mini")
+            )
         )
         for _ in range(12):
             await stage.ask(Way.CHAT)

@@ -72,7 +72,7 @@ async def test_a_place_is_kept_while_more_of_the_answer_comes() -> None:
             reasons.append((await failure_of(waiting.read())).reason)
 
         assert "SERVER_OVERLOADED" == reasons[-1]
-        assert 1 == service.app.providers.pools["ollama"].in_flight
+        assert 1 == service.app.providers.upstreams["ollama"].in_flight
 
 
 async def test_what_came_whole_is_still_delivered_when_it_is_read() -> None:

@@ -66,10 +66,10 @@ def breakers(service: RunningService) -> dict[str, State]:
     """Return the state of every breaker: of the connections by endpoint, of models behind it."""
     return {
         f"{endpoint.name}/{model}": breaker.state
-        for endpoints in service.app.providers.endpoints.values()
-        for endpoint in endpoints
+        for upstream in service.app.providers.upstreams.values()
+        for endpoint in upstream.endpoints
         for model in ("", *_models(service))
-        for breaker in [endpoint.breakers(model)[bool(model)]]
+        for breaker in [endpoint.breaker_of(model)]
     }
 
 
@@ -88,16 +88,9 @@ async def nothing_runs(service: RunningService) -> None:
     app = service.app
     await eventually(lambda: not len(app.in_flight))
     await eventually(lambda: not app.admission.running)
-    await eventually(lambda: not any(one.in_flight for one in app.providers.pools.values()))
-    await eventually(
-        lambda: (
-            not any(
-                pool.wait_s(model)
-                for pool in app.providers.pools.values()
-                for model in _models(service)
-            )
-        )
-    )
+    upstreams = app.providers.upstreams.values()
+    await eventually(lambda: not any(one.in_flight for one in upstreams))
+    await eventually(lambda: all("<WaitQueue: idle>" in repr(one) for one in upstreams))
     await eventually(lambda: not any(map(_handles, asyncio.all_tasks())))
 
 

@@ -99,7 +99,7 @@ async def test_invariant_06_the_load_survives_who_waited_for_it(way: Way) -> Non
     async with alone(Protocol.OLLAMA) as stage:
         stage.primary.in_memory = False
         stage.primary.loading = Gate()
-        loads = stage.service.app.providers.loads["primary"]
+        loads = stage.service.app.providers.upstreams["primary"].endpoints[0].loads
         await eventually(lambda: not loads.is_loaded(stage.primary.model))
         leaver = call(stage.service, way)
         await stage.primary.loading.reached()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import grpc
 
 from llmsvc_server.reports import BreakerState as State
-from llmsvc_server.routing.breaker import STREAK
+from llmsvc_server.upstreams.breaker import STREAK
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.gate import Gate

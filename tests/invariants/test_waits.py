@@ -70,8 +70,8 @@ def paused_s(seed: int, error: ProviderError) -> float:
     first = schedule.next()
     assert isinstance(first, Step)
     candidate = first.candidate
-    schedule.failed(first, replace(error, provider=candidate.info, model=candidate.model))
-    again = schedule.next()
+    failure = replace(error, provider=candidate.info, model=candidate.model)
+    again = schedule.fail(first, failure, ran_s=0.0)
     assert isinstance(again, Step)
     return again.pause_s
 

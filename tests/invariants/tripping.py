@@ -1,7 +1,7 @@
 """Opening a breaker on purpose, quickly."""
 
 from llmsvc_server.reports import BreakerState as State
-from llmsvc_server.routing.breaker import STREAK
+from llmsvc_server.upstreams.breaker import STREAK
 from tests.fakes.running_service import RunningService
 from tests.invariants.several import breakers
 from tests.invariants.turns import NONSENSE

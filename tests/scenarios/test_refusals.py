@@ -29,7 +29,7 @@ async def check_healthy(stage: Stage, way: Way) -> None:
     again = await stage.ask(way)
 
     assert "OK" == again.code
-    assert 0 == sum(pool.in_flight for pool in stage.service.app.providers.pools.values())
+    assert 0 == sum(one.in_flight for one in stage.service.app.providers.upstreams.values())
 
 
 async def test_s01_a_short_wait_is_waited_out(protocol: Protocol, way: Way, *, alone: bool) -> None:

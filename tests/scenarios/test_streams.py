@@ -75,7 +75,8 @@ async def test_s06_a_cold_model_is_loaded_once_for_all(protocol: Protocol, way: 
 
 
 def _is_loaded(stage: Stage) -> bool:
-    return stage.service.app.providers.loads["primary"].is_loaded("phi3:mini")
+    (endpoint,) = stage.service.app.providers.upstreams["primary"].endpoints
+    return endpoint.is_loaded("phi3:mini")
 
 
 @pytest.mark.parametrize("slow", [False, True], ids=["in time", "too late"])

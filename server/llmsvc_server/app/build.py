@@ -92,7 +92,7 @@ class App:
                     provider,
                     endpoint,
                     every_s=refresh_s,
-                    busy=partial(self.providers.busy, provider, endpoint),
+                    busy=partial(self.providers.is_busy, provider, endpoint),
                     on_poll=partial(self._take_poll, provider, endpoint),
                 )
             )
@@ -101,7 +101,7 @@ class App:
         _ = self.background.start(self.providers.warm())
 
     def _take_poll(self, provider: str, endpoint: str, seen: bool) -> None:  # noqa: FBT001  a callback
-        self.providers.looked(provider, endpoint, seen=seen)
+        self.providers.upstreams[provider].take_poll(endpoint, seen=seen)
         self._publish()
 
     def _publish(self) -> None:
@@ -145,7 +145,7 @@ async def build(
         reporter=reporter,
         clock=clock,
         judged_by=judged_by or clock,
-        start=background.start,
+        tasks=background,
     )
     # Entered after the connections, so that no loop is left to use them once they are closed.
     await stack.enter_async_context(background)

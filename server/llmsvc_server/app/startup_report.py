@@ -14,7 +14,7 @@ from llmsvc_server.config.keys import ENTRIES, environment_name
 from llmsvc_server.config.sources import Loaded
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.direct_post import reason_for_sessions
-from llmsvc_server.routing.plan import Target
+from llmsvc_server.routing.targets import Target
 from llmsvc_server.rpc.listening import ListenAddresses
 
 START = {ProviderKind.OLLAMA: "start it with `ollama serve`"}
@@ -66,7 +66,7 @@ def describe_providers(providers: Providers) -> Iterator[Finding]:
     """Yield what the first poll found out about each local provider, in order."""
     served = False
     for target in providers.targets.sequence:
-        if target.provider.info.locality is not Locality.LOCAL:
+        if target.upstream.info.locality is not Locality.LOCAL:
             continue
         for finding in _describe(target, providers, first=not served):
             served = served or finding.good
@@ -74,7 +74,7 @@ def describe_providers(providers: Providers) -> Iterator[Finding]:
 
 
 def _describe(target: Target, providers: Providers, *, first: bool) -> Iterator[Finding]:
-    info, model = target.provider.info, target.default_model
+    info, model = target.upstream.info, target.default_model
     if info.kind is ProviderKind.MOCK:
         if first:
             yield Finding(f"CANNED ANSWERS come from {info.name}, which is no model", good=False)
@@ -82,7 +82,7 @@ def _describe(target: Target, providers: Providers, *, first: bool) -> Iterator[
             yield Finding(f"{info.name} gives canned answers where nobody else can", good=True)
         return
     inventory = providers.inventory
-    for endpoint in providers.endpoints[info.name]:
+    for endpoint in providers.upstreams[info.name].endpoints:
         poll = inventory.last_poll(info.name, endpoint.name)
         if not poll.reachable:
             why = _explain(poll, info.kind, providers.addresses[endpoint.name])

@@ -29,21 +29,6 @@ class Deadline:
         return Deadline(at_s=self.at_s - length_s, clock=self.clock)
 
 
-class Verdict(Protocol):
-    """What one failed attempt says of an upstream, kept back: a retry may take it back.
-
-    Only the last word of a request on an upstream counts (docs/failover.md 5).
-    """
-
-    def count(self) -> None:
-        """Let it count. A second time does nothing."""
-        ...
-
-    def withdraw(self) -> None:
-        """Let it never count."""
-        ...
-
-
 class Turn(Protocol):
     """A request's turn at an upstream, for which others wait."""
 
@@ -68,7 +53,6 @@ class AttemptLimits:
             says nothing of a provider that was cut short.
         may_repeat: Whether one request more than this attempt's own may be sent.
         only_candidate: Whether the request has this candidate only, so that a breaker helps nobody.
-        earlier: What the attempt before said of this candidate; None where this is no retry.
         turn: What ends before the answer is passed on, once all of it has come; None where nobody
             waits for it.
     """
@@ -80,7 +64,6 @@ class AttemptLimits:
     is_full_length: bool = True
     may_repeat: bool = True
     only_candidate: bool = False
-    earlier: Verdict | None = None
     turn: Turn | None = None
 
     def during(self, turn: Turn) -> "AttemptLimits":
@@ -93,6 +76,5 @@ class AttemptLimits:
             is_full_length=self.is_full_length,
             may_repeat=self.may_repeat,
             only_candidate=self.only_candidate,
-            earlier=self.earlier,
             turn=turn,
         )

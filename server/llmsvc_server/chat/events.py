@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.route import Route
 from llmsvc_server.chat.usage import FinishReason, Usage
 
 
@@ -15,20 +14,6 @@ class Phase(StrEnum):
     QUEUED = "queued"
     LOADING = "loading"
     PROVIDER = "provider"
-
-
-@dataclass(slots=True)
-class Waiting:
-    """Nothing yet, and why. It commits nothing, and goes no further than the router."""
-
-    phase: Phase
-
-
-@dataclass(slots=True)
-class Started:
-    """The commit point: `route` answers, and no other target will. Only the router sends it."""
-
-    route: Route
 
 
 @dataclass(slots=True)
@@ -52,7 +37,7 @@ class Timings:
     """Where an answer's time went, in seconds; None where nobody said.
 
     `load_s`, `prompt_s` and `generation_s` are the provider's own figures; `queue_s` is the wait
-    in our queue, which the wrapper that holds it fills in.
+    in our queue, which whoever runs the attempt knows.
     """
 
     load_s: float | None = None
@@ -77,5 +62,9 @@ class Done:
     provider_response_id: str = ""
 
 
-ChatEvent = Waiting | Started | Delta | SignOfLife | Done
+ChatEvent = Delta | SignOfLife | Done
 ChatEvents = AsyncGenerator[ChatEvent, None]
+"""What an adapter makes of an answer."""
+
+AnswerEvents = AsyncGenerator[Delta | Done, None]
+"""What an attempt is to whoever asked for it: signs of life have done their work by then."""

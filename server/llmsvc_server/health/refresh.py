@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.health.verdict import ProviderFacts
-from llmsvc_server.routing.blocks import Blocks
-from llmsvc_server.routing.endpoint import Endpoint
-from llmsvc_server.routing.plan import Target
+from llmsvc_server.routing.targets import Target
+from llmsvc_server.upstreams.upstream import Upstream
 
 OVERLOOKED_S = 15.0
 """How long readiness overlooks an open breaker (docs/failover.md 5): lists that flap are worse."""
@@ -16,15 +15,11 @@ OVERLOOKED_S = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
-    """One target with all that says whether it can be called.
-
-    `endpoints` is empty for a provider without breakers, `blocks` is then None.
-    """
+    """One target with what says whether it can be called."""
 
     target: Target
     in_sequence: bool
-    endpoints: tuple[Endpoint, ...]
-    blocks: Blocks | None
+    upstream: Upstream
 
 
 def collect_facts(states: Iterable[ProviderState], inventory: Inventory) -> list[ProviderFacts]:
@@ -33,7 +28,7 @@ def collect_facts(states: Iterable[ProviderState], inventory: Inventory) -> list
 
 
 def _facts_of(state: ProviderState, inventory: Inventory) -> ProviderFacts:
-    target, info = state.target, state.target.provider.info
+    target, info = state.target, state.upstream.info
     models: Mapping[str, bool] = {}
     if info.locality is Locality.LOCAL:
         models = _models(state, inventory)
@@ -46,8 +41,8 @@ def _facts_of(state: ProviderState, inventory: Inventory) -> ProviderFacts:
         info=info,
         in_sequence=state.in_sequence,
         # A breaker of its default model speaks for the provider, one of another model does not.
-        can_be_called=up and _passes(state, model or "", overlooked_s=0.0),
-        serves_default=serves and _passes(state, model or "", overlooked_s=0.0),
+        can_be_called=up and _passes(state, model or ""),
+        serves_default=serves and _passes(state, model or ""),
         ready=serves and _passes(state, model or "", overlooked_s=OVERLOOKED_S),
         default_model=target.default_model,
         models=models,
@@ -56,28 +51,17 @@ def _facts_of(state: ProviderState, inventory: Inventory) -> ProviderFacts:
 
 def _models(state: ProviderState, inventory: Inventory) -> Mapping[str, bool]:
     """Return whether each model can be run now. There may be thousands, and they are asked often."""
-    places = inventory.places(state.target.provider.info.name)
-    if not state.endpoints:
-        return {model: bool(there) for model, there in places.items()}
-    takers = {one.name: one for one in state.endpoints if _takes_calls(state, one, "", 0.0)}
+    places = inventory.places(state.upstream.info.name)
+    endpoints = {one.name: one for one in state.upstream.endpoints if one.serves("")}
     return {
-        model: any(
-            name in takers and not takers[name].is_held_up(model, for_s=0.0) for name in there
-        )
+        model: any(name in endpoints and endpoints[name].serves(model) for name in there)
         for model, there in places.items()
     }
 
 
-def _passes(state: ProviderState, model: str, *, overlooked_s: float) -> bool:
+def _passes(state: ProviderState, model: str, *, overlooked_s: float = 0.0) -> bool:
     """Return whether an endpoint takes calls: no block, and no breaker open for long."""
-    if not state.endpoints:
-        return True
     return any(
-        endpoint.knows(model) and _takes_calls(state, endpoint, model, overlooked_s)
-        for endpoint in state.endpoints
+        one.has(model) and one.serves(model, overlooked_s=overlooked_s)
+        for one in state.upstream.endpoints
     )
-
-
-def _takes_calls(state: ProviderState, endpoint: Endpoint, model: str, overlooked_s: float) -> bool:
-    is_blocked = state.blocks is not None and state.blocks.stops_serving(endpoint.name)
-    return not is_blocked and not endpoint.is_held_up(model, for_s=overlooked_s)

@@ -109,7 +109,7 @@ class LogSink(Reporter):
             "code": error.code,
             "phase": error.phase,
             "cause": error.cause,
-            "written_tokens": error.written_tokens or None,
+            "written_tokens": report.written_tokens or None,
             "retry_after_s": _round_s(error.retry_after_s),
             "first_content_ms": to_milliseconds(report.first_content_s),
         }

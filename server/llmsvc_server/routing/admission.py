@@ -3,6 +3,8 @@
 import asyncio
 from types import TracebackType
 
+from typing_extensions import override
+
 from llmsvc_server.errors import Overloaded, ShuttingDown
 from llmsvc_server.routing.shares import Shares
 
@@ -34,6 +36,12 @@ class Admission:
         self._empty.set()
         self.running = 0
         self.request_bytes = 0
+
+    @override
+    def __repr__(self) -> str:
+        """Return what is inside."""
+        closed = "closed, " if self._closed else ""
+        return f"<Admission: {closed}{self.running} chats, {self.request_bytes} bytes>"
 
     def close(self) -> None:
         """Refuse every chat from now on; those inside run on."""

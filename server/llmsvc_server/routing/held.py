@@ -1,5 +1,7 @@
 """Answers in memory: gathered for who wants them whole, and on their way to who takes none."""
 
+from typing_extensions import override
+
 from llmsvc_server.errors import Overloaded
 from llmsvc_server.routing.shares import Shares
 
@@ -22,6 +24,11 @@ class HeldAnswers:
         self.max_each_bytes = max_each_bytes
         self.bytes = 0
         self._shares = Shares(max_bytes, kept=max_bytes // _KEPT_ONE_OF)
+
+    @override
+    def __repr__(self) -> str:
+        """Return how much is held."""
+        return f"<HeldAnswers: {self.bytes} bytes>"
 
     def check(self, caller: str, size_bytes: int = 1) -> None:
         """Return if there is room for so much of a caller's. What would be alone always has it.
@@ -53,6 +60,11 @@ class Share:
         self._held = held
         self._caller = caller
         self.bytes = 0
+
+    @override
+    def __repr__(self) -> str:
+        """Return how much it is."""
+        return f"<Share: {self.bytes} bytes>"
 
     @property
     def is_too_long(self) -> bool:

@@ -5,9 +5,10 @@ docs/privacy.md 1). A provider that a caller picked is gated before its models a
 the model is found first, since where it runs decides.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+
+from typing_extensions import override
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.request import ChatRequest, Routing
@@ -19,71 +20,12 @@ from llmsvc_server.chat.route import (
     strictest,
 )
 from llmsvc_server.chat.usage import estimated_tokens
-from llmsvc_server.chat.value import value
 from llmsvc_server.errors import ProviderError, ProviderNotFound
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.base import ChatProvider
-from llmsvc_server.routing.budget import Patience
+from llmsvc_server.routing.targets import Candidate, Target, Targets
 
 ANY_MODEL = "*"
 MAX_REMEMBERED = 256
-
-
-class Refuses(Protocol):
-    """Says why a model may not be asked for now; None if it may."""
-
-    def __call__(self, model: str, *, only_candidate: bool) -> ProviderError | None:
-        """Return the reason, as a failure of a target that is not called."""
-        ...
-
-
-def never_refuses(model: str, *, only_candidate: bool) -> ProviderError | None:  # noqa: ARG001  as above
-    """Refuse nothing: for providers without breakers."""
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One configured provider in its wrappers, and the models that it runs.
-
-    Attributes:
-        provider: Answers.
-        default_model: What it runs where a request leaves the choice to us.
-        aliases: Model that a request names -> model that runs here; "*" for every other name.
-        is_listed: Whether its models are known from looks.
-        allows_remote: Whether models that it forwards elsewhere may be asked, as remote ones.
-        configured_only: Whether it runs `default_model` and the aliases' models only.
-        window_tokens: Context window; None if unknown.
-        patience: Its limits on silence.
-        refusal: Its breakers and blocks.
-    """
-
-    provider: ChatProvider
-    default_model: str
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    is_listed: bool = True
-    allows_remote: bool = False
-    configured_only: bool = False
-    window_tokens: int | None = None
-    patience: Patience
-    refusal: Refuses = never_refuses
-
-
-@value
-class Candidate:
-    """One provider with one model, in the provider's own spelling.
-
-    `info` is the provider's, with the locality of this model. `pull_hint` is the model as
-    configured, should it turn out to be missing; else empty.
-    """
-
-    info: ProviderInfo
-    provider: ChatProvider
-    model: str
-    patience: Patience
-    window_tokens: int | None
-    refusal: Refuses
-    pull_hint: str = ""
 
 
 Entry = Candidate | ProviderError
@@ -111,28 +53,6 @@ class Plan:
         self.candidates = [one for one in self.entries if isinstance(one, Candidate)]
         windows = (one.window_tokens for one in self.candidates)
         self.window_tokens = min((one for one in windows if one is not None), default=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Targets:
-    """All that the operator configured.
-
-    Attributes:
-        sequence: Who is asked, in order, the primary first; at least one.
-        others: Who is asked only where a request names it, by name.
-        withheld: Who is never asked, and why: a privacy ceiling, or no key.
-        privacy: The operator's policy.
-    """
-
-    sequence: Sequence[Target]
-    others: Mapping[str, Target] = field(default_factory=dict)
-    withheld: Mapping[str, ProviderError] = field(default_factory=dict)
-    privacy: Privacy = Privacy.CLOUD_ALLOWED
-
-    @property
-    def all(self) -> Mapping[str, Target]:
-        """Every target by its provider's name, the sequence first."""
-        return {target.provider.info.name: target for target in self.sequence} | dict(self.others)
 
 
 def plan(request: ChatRequest, targets: Targets, inventory: Inventory) -> Plan:
@@ -188,6 +108,11 @@ class Planner:
         self._age = inventory.age
         self._known: dict[tuple[str, Routing], Plan] = {}
 
+    @override
+    def __repr__(self) -> str:
+        """Return how much is remembered, of whom."""
+        return f"<Planner of {', '.join(self._targets.all)}: {len(self._known)} plans>"
+
     def plan(self, request: ChatRequest) -> Plan:
         """Return what to do with each target of a request; see `plan`.
 
@@ -237,7 +162,7 @@ class _Draft:
         for name in self._request.routing.targets or (TargetName(provider="", model=""),):
             if not name.provider:
                 for target in self._targets.sequence:
-                    provider = target.provider.info.name
+                    provider = target.info.name
                     names.setdefault(TargetName(provider=provider, model=name.model), False)
             elif name.provider in self._known or name.provider in self._targets.withheld:
                 names[name] = True
@@ -251,7 +176,7 @@ class _Draft:
         if withheld is not None:
             return self._withheld(withheld, name.model)
         target = self._known[name.provider]
-        info, model = target.provider.info, name.model or self._model(target)
+        info, model = target.info, name.model or self._model(target)
         if is_picked and self._forbids(info):
             return self._forbidden(info, model)
         # A provider that lists nothing is believed to have what it is configured for, and what it
@@ -298,7 +223,7 @@ class _Draft:
         return target.default_model if self.by_default else asked
 
     def _found(self, target: Target, model: str, *, is_picked: bool) -> Entry:
-        info, inventory = target.provider.info, self._inventory
+        info, inventory = target.info, self._inventory
         is_default = self._same(target, model, target.default_model)
         is_configured = self._is_configured(target, model)
         pull_hint = target.default_model if is_default else ""
@@ -328,11 +253,9 @@ class _Draft:
             return _fact(missing, info, model)
         return Candidate(
             info=info,
-            provider=target.provider,
+            upstream=target.upstream,
             model=spelling,
-            patience=target.patience,
             window_tokens=target.window_tokens,
-            refusal=target.refusal,
             pull_hint=pull_hint,
         )
 
@@ -340,7 +263,7 @@ class _Draft:
         """Return every model that a request could have named instead under its policy."""
         names: list[str] = []
         for target in self._targets.sequence:
-            info = target.provider.info
+            info = target.info
             if self._forbids(info):
                 continue
             if target.is_listed and not target.configured_only:
@@ -356,7 +279,7 @@ class _Draft:
 
     def _has_listed(self, target: Target, model: str) -> bool:
         """Return whether a target has a model as far as it tells."""
-        name = target.provider.info.name
+        name = target.info.name
         return not target.is_listed or self._inventory.spelling(name, model) is not None
 
     def _is_configured(self, target: Target, model: str) -> bool:
@@ -366,7 +289,7 @@ class _Draft:
         """Return whether two names mean one model to a target."""
         if one == other or not target.is_listed:
             return one == other
-        return self._inventory.same_model(target.provider.info.name, one, other)
+        return self._inventory.same_model(target.info.name, one, other)
 
     def _forbids(self, info: ProviderInfo) -> bool:
         return self.privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL

@@ -1,22 +1,54 @@
-"""The only loop: candidates one after another until one delivers content."""
+"""The only loop: candidates one after another until one answers."""
 
 import asyncio
 import random
-from contextlib import aclosing
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Deadline
-from llmsvc_server.chat.events import ChatEvents, Phase, Started
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase
+from llmsvc_server.chat.parts import AnswerParts, Part
 from llmsvc_server.chat.receipt import Receipt
-from llmsvc_server.chat.request import ChatRequest, Delivery
-from llmsvc_server.chat.route import Attempt, Locality
+from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.route import Attempt, Locality, Route
 from llmsvc_server.errors import ProviderError, StreamInterrupted, let_go
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.commit import first_content, rest_of_answer
 from llmsvc_server.routing.held import HeldAnswers, Share
-from llmsvc_server.routing.plan import Candidate, Planner, Targets
+from llmsvc_server.routing.plan import Planner
 from llmsvc_server.routing.schedule import Schedule, Step
+from llmsvc_server.routing.targets import Candidate, Targets
+from llmsvc_server.upstreams.upstream import Upstream
+from llmsvc_server.upstreams.verdicts import Verdicts
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class WholeAnswer:
+    """An answer that is all here: its parts, its end, and who gave it."""
+
+    parts: tuple[Part, ...] = field(repr=False)
+    done: Done
+    route: Route
+
+
+@dataclass(slots=True)
+class StreamedAnswer:
+    """An answer that has begun.
+
+    Attributes:
+        route: Who gives it.
+        first: Its first content, or the end of an empty one.
+        rest: What follows, up to the end; nothing behind the end of an empty one.
+    """
+
+    route: Route
+    first: Delta | Done = field(repr=False)
+    rest: AnswerEvents
 
 
 class FailoverRouter:
@@ -46,10 +78,10 @@ class FailoverRouter:
         self._held = held
         self._rng = rng
 
-    async def stream_chat(
+    async def answer(
         self, request: ChatRequest, finish_by: Deadline, receipt: Receipt
-    ) -> ChatEvents:
-        """Answer one request: `Started` with the first content, then the rest, then `Done`.
+    ) -> WholeAnswer:
+        """Return one whole answer. Up to its very end it may be somebody else's.
 
         Args:
             request: What to run; `model` as the caller named it, or empty.
@@ -60,70 +92,165 @@ class FailoverRouter:
             ProviderNotFound: The request names a provider that is not configured.
             ProviderError: The only candidate, or the one that ends the chain, failed.
             AllProvidersFailed: Several were asked, and all failed.
-            StreamInterrupted: The answering provider failed after content was delivered.
             Overloaded: All answers that are held take too much.
         """
+        share = Share(self._held, request.caller)
+        try:
+            schedule = await self._schedule(request, finish_by, receipt)
+            async with aclosing(_Attempts(receipt, self._inventory)) as attempts:
+                take = partial(take_all, share=share)
+                parts, done = await attempts.make(schedule, request, take)
+            return WholeAnswer(parts, done, receipt.commit())
+        finally:
+            share.clear()
+
+    @asynccontextmanager
+    async def stream(
+        self, request: ChatRequest, finish_by: Deadline, receipt: Receipt
+    ) -> AsyncIterator[StreamedAnswer]:
+        """Have an answer that has begun, while entered; it goes on to its end or is left.
+
+        Args:
+            request: As of `answer`.
+            finish_by: The same.
+            receipt: The same.
+
+        Raises:
+            LlmsvcError: Before it is entered; as `answer`.
+            StreamInterrupted: Who answers failed after content was delivered.
+        """
+        schedule = await self._schedule(request, finish_by, receipt)
+        async with aclosing(_Attempts(receipt, self._inventory)) as attempts:
+            first, rest = await attempts.make(schedule, request, take_first)
+            del schedule, request  # nobody else is asked
+            try:
+                yield StreamedAnswer(receipt.commit(), first, rest)
+            except ProviderError as error:
+                cause = error.kind.rules.interrupts_as
+                raise StreamInterrupted(cause, phase=error.phase or "stream") from error
+
+    async def _schedule(
+        self, request: ChatRequest, finish_by: Deadline, receipt: Receipt
+    ) -> Schedule:
         await self._inventory.wait_for_first_poll()
         plan = self._planner.plan(request)
         receipt.open(request.model, plan.privacy)
-        schedule = Schedule(
-            plan,
-            request,
-            finish_by,
-            remote_when_busy=self._remote_when_busy,
-            rng=self._rng,
+        return Schedule(
+            plan, request, finish_by, remote_when_busy=self._remote_when_busy, rng=self._rng
         )
-        share = Share(self._held, request.caller)
-        try:
-            while (step := schedule.next()) is not None:
-                if isinstance(step, ProviderError):
-                    receipt.add(_to_attempt(step))
-                    continue
+
+
+class _Attempts:
+    """One call's, until one of them answers, and that one until it is closed."""
+
+    __slots__ = ("_events", "_inventory", "_receipt", "_upstream", "_verdicts")
+
+    def __init__(self, receipt: Receipt, inventory: Inventory) -> None:
+        self._receipt = receipt
+        self._inventory = inventory
+        self._upstream: Upstream | None = None
+        self._verdicts: Verdicts = {}
+        self._events: AnswerEvents | None = None
+
+    async def make(
+        self,
+        schedule: Schedule,
+        request: ChatRequest,
+        take: Callable[[AnswerEvents], Awaitable[T]],
+    ) -> T:
+        """Return what `take` has of the first attempt of which it has it without a failure."""
+        receipt = self._receipt
+        while (step := schedule.next()) is not None:
+            if isinstance(step, ProviderError):
+                receipt.add(_to_attempt(step))
+                continue
+            self._upstream, self._verdicts = step.candidate.upstream, {}
+            while step is not None:
                 await _pause(step, receipt)
-                async with aclosing(_begin(step, request, receipt)) as events:
-                    try:
-                        held = await first_content(events, receipt)
-                        if request.delivery is Delivery.WHOLE:
-                            await rest_of_answer(held, events, share)
-                    except ProviderError as error:
-                        failure = _complete(error, step.candidate)
-                        let_go(error)
-                        receipt.add(_to_attempt(failure))
-                        self._learn(failure)
-                        schedule.failed(step, failure)
-                        continue
-                    yield Started(receipt.commit())
-                    for event in held:
-                        yield event
-                    try:
-                        async for event in events:
-                            yield event
-                    except ProviderError as error:
-                        raise _interrupt(error) from error
-                    return
-            raise schedule.failure()
+                try:
+                    return await take(self._begin(step, request))
+                except ProviderError as error:
+                    failure = _complete(error, step.candidate)
+                    let_go(error)
+                ran_s = receipt.ran_s
+                receipt.add(_to_attempt(failure, receipt.elapsed_s))
+                self._learn(failure)
+                step = schedule.fail(step, failure, ran_s=ran_s)
+            self._count()
+        raise schedule.failure()
+
+    async def aclose(self) -> None:
+        """End the last one, and let what it said of its upstream count."""
+        try:
+            if self._events is not None:
+                await self._events.aclose()
         finally:
-            schedule.count_verdicts()
-            share.clear()
+            self._count()
+
+    def _begin(self, step: Step, request: ChatRequest) -> AnswerEvents:
+        candidate = step.candidate
+        is_local = candidate.info.locality is Locality.LOCAL
+        asked = request.for_model(candidate.model, stays_local=is_local)
+        self._receipt.begin(candidate.info, candidate.model)
+        events = candidate.upstream.run(asked, step.limits, self._receipt, self._verdicts)
+        self._events = events
+        return events
+
+    def _count(self) -> None:
+        if self._upstream is not None:
+            self._upstream.count(self._verdicts)
 
     def _learn(self, error: ProviderError) -> None:
         if error.kind is ErrorKind.MODEL_MISSING and error.provider is not None:
             self._inventory.forget(error.provider.name, error.endpoint, error.model)
 
 
+async def take_first(events: AnswerEvents) -> tuple[Delta | Done, AnswerEvents]:
+    """Return the first content, which commits a stream, and what follows it.
+
+    Of an empty answer that is its end.
+
+    Raises:
+        ProviderError: The attempt failed, or ended without an end.
+    """
+    event = await anext(events, None)
+    if event is None:
+        raise ProviderError(ErrorKind.PROTOCOL, phase="first_token")
+    return event, events
+
+
+async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...], Done]:
+    """Return all parts of an answer, and its end, which commits a call that wants them whole.
+
+    Args:
+        events: Of one attempt.
+        share: Counts what is gathered; what an attempt before has left there is let go.
+
+    Raises:
+        ProviderError: The attempt failed before its end, or its answer has no end in sight.
+        Overloaded: All answers that are held take too much.
+    """
+    share.clear()
+    parts, done = AnswerParts(), None
+    async for event in events:
+        if isinstance(event, Done):
+            done = event
+            continue
+        share.add(event.text)
+        parts.add_text(event.text)
+        if share.is_too_long:
+            # As if it came from there, so that who runs the attempt sees it too.
+            await events.athrow(ProviderError(ErrorKind.PROTOCOL, phase="stream"))
+    if done is None and not share.bytes:
+        raise ProviderError(ErrorKind.PROTOCOL, phase="first_token")
+    assert done is not None  # noqa: S101  a promise of every adapter
+    return parts.fold(), done
+
+
 async def _pause(step: Step, receipt: Receipt) -> None:
     if step.pause_s:
         receipt.begin(step.candidate.info, step.candidate.model, Phase.QUEUED)
         await asyncio.sleep(step.pause_s)
-
-
-def _begin(step: Step, request: ChatRequest, receipt: Receipt) -> ChatEvents:
-    """Return what comes of an attempt, which begins."""
-    candidate = step.candidate
-    is_local = candidate.info.locality is Locality.LOCAL
-    asked = request.for_model(candidate.model, stays_local=is_local)
-    receipt.begin(candidate.info, candidate.model)
-    return candidate.provider.stream_chat(asked, step.limits)
 
 
 def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:
@@ -137,7 +264,7 @@ def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:
     )
 
 
-def _to_attempt(error: ProviderError) -> Attempt:
+def _to_attempt(error: ProviderError, elapsed_s: float | None = None) -> Attempt:
     """Return a failure, or a skip, as the call's receipt has it."""
     assert error.provider is not None  # noqa: S101  the plan, the schedule and `_complete` fill it in
     rules = error.kind.rules
@@ -146,13 +273,6 @@ def _to_attempt(error: ProviderError) -> Attempt:
         model=error.model,
         code=rules.code,
         reason=rules.reason,
-        elapsed_s=error.elapsed_s if error.requests else None,
+        elapsed_s=elapsed_s if error.requests else None,
         content_sent=error.called,
     )
-
-
-def _interrupt(error: ProviderError) -> StreamInterrupted:
-    """Return what a failure after the commit point means, and let it count."""
-    if error.verdict is not None:
-        error.verdict.count()
-    return StreamInterrupted(error.kind.rules.interrupts_as, phase=error.phase or "stream")

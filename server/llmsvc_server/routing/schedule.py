@@ -1,13 +1,16 @@
 """One request's way through its plan: what is asked next, after which pause, with how much time.
 
-Rules: docs/failover.md 4. Which failure is told in the end: outcome.py.
+Pure but for the clock and the spread of pauses: of an upstream it asks only whether it refuses, and
+its timeouts. Rules: docs/failover.md 4. Which failure is told in the end: outcome.py.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from llmsvc_server.chat.deadline import AttemptLimits, Deadline, Verdict
+from typing_extensions import override
+
+from llmsvc_server.chat.deadline import AttemptLimits, Deadline
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.chat.usage import estimated_tokens
@@ -15,7 +18,8 @@ from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind, Next, Retry
 from llmsvc_server.routing.outcome import choose_failure, counts
-from llmsvc_server.routing.plan import Candidate, Plan
+from llmsvc_server.routing.plan import Plan
+from llmsvc_server.routing.targets import Candidate
 
 MAX_REQUESTS = 4
 """Generation requests at all upstreams together, for one call."""
@@ -44,24 +48,6 @@ class Step:
 class Schedule:
     """Hands out one attempt after another, and remembers how they failed."""
 
-    __slots__ = (
-        "_again",
-        "_ended",
-        "_failures",
-        "_finish_by",
-        "_local_only",
-        "_needs_tokens",
-        "_only_candidate",
-        "_plan",
-        "_position",
-        "_prompt_tokens",
-        "_remote_when_busy",
-        "_request",
-        "_requests",
-        "_rng",
-        "_verdicts",
-    )
-
     def __init__(
         self,
         plan: Plan,
@@ -81,43 +67,52 @@ class Schedule:
             rng: Spreads pauses.
         """
         self._plan = plan
-        self._request = request
         self._finish_by = finish_by
         self._remote_when_busy = remote_when_busy
         self._rng = rng
+        self._delivery = request.delivery
         self._prompt_tokens = estimated_tokens(request.text_length)
         self._only_candidate = len(plan.candidates) == 1
         self._position = 0
         self._requests = 0
-        self._again: Step | None = None
         self._ended = False
         self._local_only = False
         self._needs_tokens = 0
         self._failures: list[ProviderError] = []
-        self._verdicts: list[Verdict] = []
+
+    @override
+    def __repr__(self) -> str:
+        """Return how far it has come; nothing of the request."""
+        entries, requests = len(self._plan.entries), self._requests
+        ended = ", ended" if self._ended else ""
+        return f"<Schedule: {self._position} of {entries} looked at, {requests} requests{ended}>"
 
     def next(self) -> Step | ProviderError | None:
-        """Return the next attempt, or why a target is skipped; None when there is no more."""
-        if self._again is not None:
-            step, self._again = self._again, None
-            return step
+        """Return the next target's attempt, or why it is skipped; None when there is no more."""
         while not self._ended and self._position < len(self._plan.entries):
             entry = self._plan.entries[self._position]
             self._position += 1
-            way = entry if isinstance(entry, ProviderError) else self._step(entry)
-            if isinstance(way, ProviderError):
-                self._failures.append(way)
-            if way is not None:
-                return way
+            step = entry if isinstance(entry, ProviderError) else self._consider(entry)
+            if isinstance(step, ProviderError):
+                self._failures.append(step)
+            if step is not None:
+                return step
         return None
 
-    def failed(self, step: Step, error: ProviderError) -> None:
-        """Note that an attempt failed before anything was delivered."""
+    def fail(self, step: Step, error: ProviderError, *, ran_s: float) -> Step | None:
+        """Note that an attempt failed before anything was delivered.
+
+        Args:
+            step: The attempt.
+            error: How it failed.
+            ran_s: How long it ran, without waits for a place or a load.
+
+        Returns:
+            The same candidate's second attempt; None if it has none.
+        """
         seen = [failure.kind for failure in self._failures if counts(failure)]
         self._failures.append(error)
         self._requests += error.requests
-        if error.verdict is not None:
-            self._verdicts.append(error.verdict)
         busy = error.kind.rules.is_busy and _is_local(step.candidate)
         self._local_only |= busy and not self._remote_when_busy
         match error.kind.rules.next:
@@ -135,15 +130,9 @@ class Schedule:
                 )
             case _:  # Next.ALWAYS
                 pass
-        self._again = None if self._ended else self._retry(step, error)
-        if self._again is None:
-            self.count_verdicts()
-
-    def count_verdicts(self) -> None:
-        """Let the last words on an upstream count: the call has left it, or is over."""
-        for verdict in self._verdicts:
-            verdict.count()
-        self._verdicts.clear()
+        if self._ended or step.is_retry or ran_s > FAST_S:
+            return None
+        return self._retry(step.candidate, error)
 
     def failure(self) -> ProviderError | AllProvidersFailed:
         """Return what the caller is told, after `next` returned None."""
@@ -154,21 +143,21 @@ class Schedule:
             is_ended=self._ended,
         )
 
-    def _step(self, candidate: Candidate) -> "Step | ProviderError | None":
+    def _consider(self, candidate: Candidate) -> Step | ProviderError | None:
         """Return the attempt at a candidate, or why none is made; None says nothing of it."""
         if self._requests >= MAX_REQUESTS or (self._local_only and not _is_local(candidate)):
             return None
         later = self._later()
         refusal = self._skip(candidate, later)
         if refusal is None:
-            return self._made(candidate, later)
+            return self._make_step(candidate, later)
         refusal = replace(refusal, provider=candidate.info, model=candidate.model)
         wait_s = refusal.retry_after_s
         if refusal.kind is not ErrorKind.RATE_LIMIT or wait_s is None or later:
             return refusal
         if not self._is_worth(wait_s, later):
             return refusal
-        return self._made(candidate, later, pause_s=self._spread_s(wait_s))
+        return self._make_step(candidate, later, pause_s=self._spread_s(wait_s))
 
     def _skip(self, candidate: Candidate, later: Sequence[Candidate]) -> ProviderError | None:
         """Return why a candidate is not worth an attempt now; None if it is."""
@@ -178,30 +167,30 @@ class Schedule:
             return ProviderError(
                 ErrorKind.CONTEXT, called=False, context_length=candidate.window_tokens
             )
-        refusal = candidate.refusal(candidate.model, only_candidate=self._only_candidate)
+        refusal = candidate.upstream.refusal(candidate.model, only_candidate=self._only_candidate)
         if refusal is not None:
             return refusal
         if not later:
             return None
-        whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
+        whole_s = candidate.upstream.timeouts.limit_s(candidate.model, self._prompt_tokens)
         left_s = self._finish_by.remaining_s() - self._needed_s(later)
-        is_short = left_s < min(whole_s, candidate.patience.floor_s(candidate.model))
+        is_short = left_s < min(whole_s, candidate.upstream.timeouts.floor_s(candidate.model))
         return ProviderError(ErrorKind.NO_TIME, called=False) if is_short else None
 
-    def _retry(self, step: Step, error: ProviderError) -> Step | None:
-        """Return the same candidate's second attempt, if it may have one."""
+    def _retry(self, candidate: Candidate, error: ProviderError) -> Step | None:
+        """Return a candidate's second attempt, if there is the time and a request for it."""
         half_s = self._finish_by.remaining_s() / 2
-        if step.is_retry or error.ran_s > FAST_S or half_s <= 0:
+        if half_s <= 0:
             return None
-        candidate, later = step.candidate, self._later()
+        later = self._later()
         if MAX_REQUESTS - self._requests <= len(later):
             return None
         pause_s = self._pause_s(
-            error, candidate.refusal(candidate.model, only_candidate=False), later
+            error, candidate.upstream.refusal(candidate.model, only_candidate=False), later
         )
         if pause_s is None or pause_s > half_s:
             return None
-        return self._made(candidate, later, pause_s=pause_s, is_retry=True, earlier=error.verdict)
+        return self._make_step(candidate, later, pause_s=pause_s, is_retry=True)
 
     def _pause_s(
         self, error: ProviderError, refusal: ProviderError | None, later: Sequence[Candidate]
@@ -249,16 +238,15 @@ class Schedule:
         spread_s = wait_s + self._rng.uniform(0.0, JITTER_S)
         return max(wait_s, min(spread_s, self._finish_by.remaining_s() / 2))
 
-    def _made(
+    def _make_step(
         self,
         candidate: Candidate,
         later: Sequence[Candidate],
         *,
         pause_s: float = 0.0,
         is_retry: bool = False,
-        earlier: Verdict | None = None,
     ) -> Step:
-        whole_s = candidate.patience.limit_s(candidate.model, self._prompt_tokens)
+        whole_s = candidate.upstream.timeouts.limit_s(candidate.model, self._prompt_tokens)
         finish_by = self._finish_by
         latest_first = finish_by.earlier(self._needed_s(later)) if later else finish_by
         waits_for = later if self._remote_when_busy else [one for one in later if _is_local(one)]
@@ -274,14 +262,12 @@ class Schedule:
                 is_full_length=pause_s + whole_s <= latest_first.remaining_s(),
                 may_repeat=self._requests + 1 < MAX_REQUESTS,
                 only_candidate=self._only_candidate,
-                earlier=earlier,
             ),
         )
 
     def _needed_s(self, later: Sequence[Candidate]) -> float:
         """Return what the later candidates need, at most half of the time left."""
-        delivery = self._request.delivery
-        needed_s = sum(one.patience.least_s(one.model, delivery) for one in later)
+        needed_s = sum(one.upstream.timeouts.min_s(one.model, self._delivery) for one in later)
         return min(needed_s, self._finish_by.remaining_s() / 2)
 
     def _later(self) -> list[Candidate]:
@@ -294,7 +280,7 @@ class Schedule:
             if isinstance(one, Candidate)
             and not (self._local_only and not _is_local(one))
             and self._holds_prompt(one)
-            and one.refusal(one.model, only_candidate=False) is None
+            and one.upstream.refusal(one.model, only_candidate=False) is None
         ]
 
     def _holds_prompt(self, candidate: Candidate) -> bool:

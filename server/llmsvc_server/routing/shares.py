@@ -1,5 +1,7 @@
 """What callers share: one alone gets nearly all, and yet can't lock the others out."""
 
+from typing_extensions import override
+
 
 class Shares:
     """Counts what each caller has of something.
@@ -16,6 +18,11 @@ class Shares:
         self._max_of_one = max_amount - kept
         self._taken = 0
         self._held: dict[str, int] = {}
+
+    @override
+    def __repr__(self) -> str:
+        """Return how much is taken, by how many."""
+        return f"<Shares: {self._taken} of {self._max} taken, {len(self._held)} callers>"
 
     def has_room(self, caller: str, amount: int) -> bool:
         """Return whether a caller may have so much more."""

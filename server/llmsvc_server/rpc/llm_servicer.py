@@ -1,15 +1,15 @@
 """Chat and ChatStream: read what is asked, call, convert."""
 
-from contextlib import ExitStack, aclosing, nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Self
 
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import ChatEvents, Delta, Done, Started
-from llmsvc_server.chat.fold import fold
+from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.parts import AnswerParts
 from llmsvc_server.chat.request import ChatRequest, Delivery
+from llmsvc_server.chat.route import Route
 from llmsvc_server.errors import Overloaded, StreamInterrupted
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.routing.admission import Admission
@@ -64,13 +64,12 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         self._held.check(call.caller)
         with ExitStack() as slot:
             slot.enter_context(self._admission.slot(call.caller, parsed.size_bytes))
-            async with aclosing(self._route(parsed.chat, call)) as events:
-                reply = await fold(events)
-                call.usage, call.messages_sent = reply.done.usage, 1
-                response = response_to_proto(
-                    reply.done, reply.route, call.request_id, reply.parts, _measure(call)
-                )
-                call.is_complete, call.outcome = True, response
+            answer = await self._router.answer(parsed.chat, call.finish_by, call.receipt)
+            call.usage, call.messages_sent = answer.done.usage, 1
+            response = response_to_proto(
+                answer.done, answer.route, call.request_id, answer.parts, _measure(call)
+            )
+            call.is_complete, call.outcome = True, response
             self._unsent.deliver(call.caller, response.ByteSize(), slot)
         return response
 
@@ -81,19 +80,16 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         """Write one answer while it is produced."""
         call = current_call.get()
         parsed = parse_request(request, Delivery.STREAM, call.caller)
-        del request
+        chat, interval_s = parsed.chat, parsed.progress_interval_s
         keeping = (
             _KeptAnswer(self._held, call.caller) if parsed.final_message_included else nullcontext()
         )
         self._held.check(call.caller)
         with self._admission.slot(call.caller, parsed.size_bytes), keeping as kept:
-            if parsed.progress_interval_s is not None:
-                progress = Progress(context, call, parsed.progress_interval_s)
-                await progress.run_beside(self._stream(parsed.chat, call, progress, kept))
-            else:
-                await self._stream(parsed.chat, call, context, kept)
-        if call.usage is None:
-            raise RuntimeError("an answer stopped without its end")
+            progress = None if interval_s is None else Progress(context, call, interval_s)
+            streaming = self._stream(chat, call, progress or context, kept)
+            del request, parsed, chat  # else a prompt stays here as long as its answer takes
+            await (streaming if progress is None else progress.run_beside(streaming))
 
     async def _stream(
         self, chat: ChatRequest, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
@@ -101,39 +97,34 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         with TimedWriter(self._writes, writer, call, timeout_s=self._write_timeout_s) as timed:
             write = timed.write
             parts = AnswerParts() if kept is None else kept.parts
-            async with aclosing(self._route(chat, call)) as events:
-                async for event in events:
-                    if isinstance(event, Delta):
-                        text = event.text
-                        await write(encode_delta(text, parts.index))
-                        call.messages_sent += 1
-                        call.text_length += len(text)
-                        if kept is not None:
-                            kept.add(text)
-                    elif isinstance(event, Started):
-                        await _start(event, call, timed)
-                    elif isinstance(event, Done):
-                        await _complete(event, call, timed, kept)
-
-    def _route(self, chat: ChatRequest, call: Call) -> ChatEvents:
-        return self._router.stream_chat(chat, call.finish_by, call.receipt)
+            async with self._router.stream(chat, call.finish_by, call.receipt) as answer:
+                del chat
+                await _start(answer.route, call, timed)
+                event, rest = answer.first, answer.rest
+                while isinstance(event, Delta):
+                    text = event.text
+                    await write(encode_delta(text, parts.index))
+                    call.messages_sent += 1
+                    call.text_length += len(text)
+                    if kept is not None:
+                        kept.add(text)
+                    event = await anext(rest)
+                await _complete(event, answer.route, call, timed, kept)
 
 
-async def _start(started: Started, call: Call, writer: StreamWriter) -> None:
+async def _start(route: Route, call: Call, writer: StreamWriter) -> None:
     call.committed = True
-    await writer.send_initial_metadata(initial_metadata(call, started.route))
+    await writer.send_initial_metadata(initial_metadata(call, route))
     message = llm_pb2.ChatStreamResponse()
     message.started.request_id = call.request_id
-    fill_route(message.started.route, started.route.trail, started.route)
+    fill_route(message.started.route, route.trail, route)
     await writer.write(message.SerializeToString())
     call.messages_sent += 1
 
 
 async def _complete(
-    done: Done, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
+    done: Done, route: Route, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
 ) -> None:
-    route = call.receipt.route
-    assert route is not None  # noqa: S101  the router's promise, checked by its tests
     call.usage = done.usage
     parts = None if kept is None else kept.parts.fold()
     response = response_to_proto(done, route, call.request_id, parts, _measure(call))

@@ -1,22 +1,19 @@
-from collections.abc import Sequence
-
 import pytest
 
-from llmsvc_server.catalog.inventory import Inventory
+from llmsvc_server.catalog.facts import EndpointFacts, PolledFacts
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.health.refresh import OVERLOOKED_S, ProviderState, collect_facts
 from llmsvc_server.health.verdict import ProviderFacts
-from llmsvc_server.routing.blocks import Blocks
-from llmsvc_server.routing.breaker import STREAK
-from llmsvc_server.routing.endpoint import Endpoint
-from llmsvc_server.routing.plan import Target
-from tests.fakes.assembled import everyday_patience
-from tests.fakes.chances import STEADY
+from llmsvc_server.routing.targets import Target
+from llmsvc_server.upstreams.breaker import STREAK
+from llmsvc_server.upstreams.settings import Site
+from llmsvc_server.upstreams.upstream import Upstream
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.scripted_provider import ScriptedProvider
+from tests.fakes.upstreams import settings, surroundings
 from tests.fakes.watching import inventory_over
 
 CLOUD = ProviderInfo(name="openai", kind=ProviderKind.OPENAI, locality=Locality.REMOTE)
@@ -30,26 +27,19 @@ class Watched:
         self.provider = provider
         name = provider.info.name
         is_local = provider.info.locality is Locality.LOCAL
-        self.inventory = (
-            inventory_over({name: provider}, clock=self.clock) if is_local else inventory_over({})
+        self.inventory = inventory_over({name: provider} if is_local else {}, clock=self.clock)
+        facts = EndpointFacts()
+        if is_local:
+            facts = PolledFacts(self.inventory, name, name, reports_memory=False)
+        self.upstream = Upstream(
+            provider.info,
+            [Site(name, provider, facts)],
+            settings(loads_models=False),
+            surroundings(self.clock, ListeningReporter()),
         )
-        self.blocks = Blocks(clock=self.clock, changed=lambda _error, _state: None)
-        self.endpoint = Endpoint(
-            name,
-            provider,
-            places=8,
-            places_per_model=8,
-            knows=(lambda model: self.inventory.has(name, name, model)) if is_local else _always,
-            blocks=self.blocks,
-            clock=self.clock,
-            chance=STEADY,
-            reporter=ListeningReporter(),
-        )
+        (self.endpoint,) = self.upstream.endpoints
         self.target = Target(
-            provider=provider,
-            default_model=default_model,
-            patience=everyday_patience(),
-            is_listed=is_local,
+            upstream=self.upstream, default_model=default_model, is_listed=is_local
         )
 
     async def look(self, times: int = 1) -> None:
@@ -59,15 +49,11 @@ class Watched:
     def trip(self, model: str) -> None:
         """Open the breaker of `model`; "" for that of connections."""
         for _ in range(STREAK):
-            connecting, answering = self.endpoint.breakers(model)
-            permit = (answering if model else connecting).permit(only_candidate=False)
-            assert permit is not None
-            permit.failed(slow=False)
+            permit = self.endpoint.breaker_of(model).permit()
+            permit.report_failure(ErrorKind.TRANSIENT)
 
     def collect_facts(self) -> ProviderFacts:
-        state = ProviderState(
-            target=self.target, in_sequence=True, endpoints=(self.endpoint,), blocks=self.blocks
-        )
+        state = ProviderState(target=self.target, in_sequence=True, upstream=self.upstream)
         (fact,) = collect_facts([state], self.inventory)
         return fact
 
@@ -75,10 +61,6 @@ class Watched:
         """Return whether it is called, serves its default model, and counts as ready."""
         fact = self.collect_facts()
         return fact.can_be_called, fact.serves_default, fact.ready
-
-
-def _always(_model: str) -> bool:
-    return True
 
 
 def local(*models: str) -> Watched:
@@ -176,30 +158,9 @@ def test_a_breaker_that_tries_again_counts_as_serving() -> None:
 @pytest.mark.parametrize("error", [ProviderError(ErrorKind.CREDENTIAL)])
 def test_a_block_takes_it_away_at_once(error: ProviderError) -> None:
     watched = cloud()
-    watched.blocks.note(error, "openai", "gpt-4o-mini")
+    watched.endpoint.take_failure(error, "gpt-4o-mini", is_trouble=False)
 
     assert (False, False, False) == watched.seen()
-
-
-def test_a_provider_without_breakers_serves_as_long_as_it_is_there() -> None:
-    inventory = Inventory({}, ListeningReporter(), ManualClock())
-    target = Target(
-        provider=ScriptedProvider(info=CLOUD),
-        default_model="m",
-        patience=everyday_patience(),
-        is_listed=False,
-    )
-    states: Sequence[ProviderState] = [
-        ProviderState(target=target, in_sequence=False, endpoints=(), blocks=None)
-    ]
-    (fact,) = collect_facts(states, inventory)
-
-    assert (True, True, True, False) == (
-        fact.can_be_called,
-        fact.serves_default,
-        fact.ready,
-        fact.in_sequence,
-    )
 
 
 async def test_asking_about_models_makes_no_breakers_and_loses_none() -> None:
@@ -207,8 +168,8 @@ async def test_asking_about_models_makes_no_breakers_and_loses_none() -> None:
     watched = local("phi3", *names)
     await watched.look()
     watched.trip("phi3")
-    used = watched.endpoint.breakers("m0")[1]
+    used = watched.endpoint.breaker_of("m0")
     _, fact = watched.collect_facts(), watched.collect_facts()
 
     assert (False, True) == (fact.models["phi3"], fact.models["m999"])
-    assert used is watched.endpoint.breakers("m0")[1]
+    assert used is watched.endpoint.breaker_of("m0")

@@ -145,7 +145,6 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
         code="server_error",
         phase="first_token",
         endpoint="second",
-        written_tokens=12,
     )
     error.args = ("the prompt",)
     written.sink.attempt_finished(
@@ -156,6 +155,7 @@ def test_a_failed_attempt_is_a_line_of_facts() -> None:
             error=error,
             duration_s=0.01,
             first_content_s=None,
+            written_tokens=12,
         )
     )
     (line,) = written.lines()

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from llmsvc_server.chat.request import SERVERS_ROUTING, Delivery, Routing
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind, TargetName
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.routing.budget import Patience
-from llmsvc_server.routing.pace import Pace
-from llmsvc_server.routing.plan import Candidate, Entry, Plan
+from llmsvc_server.routing.plan import Entry, Plan
 from llmsvc_server.routing.schedule import Schedule, Step
+from llmsvc_server.routing.targets import Candidate
 from tests.fakes.chances import STEADY
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.requests import chat_request, in_s
 from tests.fakes.scripted_provider import ScriptedProvider
+from tests.fakes.scripted_upstream import ScriptedUpstream, everyday_timeouts
 
 TIME_S = 60.0
 
@@ -23,48 +23,34 @@ def info_of(name: str, locality: Locality = Locality.REMOTE) -> ProviderInfo:
     return ProviderInfo(name=name, kind=ProviderKind.OPENAI, locality=locality)
 
 
-@dataclass(slots=True, kw_only=True)
-class Asked:
+class Asked(ScriptedUpstream):
     """A candidate whose breakers and limits a test sets.
 
     Attributes:
-        name: The provider's.
-        first_token_s, least_s: Its patience, and what it needs at least.
         window_tokens: Its context window.
-        locality: Where it runs.
-        refuses: Why it may not be called now, if it may not.
     """
 
-    name: str = "a"
-    first_token_s: float = 10.0
-    least_s: float = 1.0
-    window_tokens: int | None = None
-    locality: Locality = Locality.REMOTE
-    refuses: ProviderError | None = None
-    pace: Pace = field(default_factory=lambda: Pace(least_s=1.0))
-
-    def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:  # noqa: ARG002  as asked
-        """Return the reason, as a fresh failure."""
-        return None if self.refuses is None else self.refuses.unsent(self.refuses.retry_after_s)
+    def __init__(  # noqa: PLR0913  what a candidate may vary, by keyword
+        self,
+        *,
+        name: str = "a",
+        first_token_s: float = 10.0,
+        min_s: float = 1.0,
+        window_tokens: int | None = None,
+        locality: Locality = Locality.REMOTE,
+        refuses: ProviderError | None = None,
+    ) -> None:
+        """Be provider `name`; see `Timeouts` for the seconds."""
+        super().__init__(
+            ScriptedProvider(info=info_of(name, locality)),
+            timeouts=everyday_timeouts(first_token_s=first_token_s, cold_s=100.0, min_s=min_s),
+        )
+        self.window_tokens = window_tokens
+        self.refuses = refuses
 
     def candidate(self) -> Candidate:
         """Return it as the plan does."""
-        info = info_of(self.name, self.locality)
-        self.pace = Pace(least_s=self.least_s)
-        return Candidate(
-            info=info,
-            provider=ScriptedProvider(info=info),
-            model="m",
-            patience=Patience(
-                first_token_s=self.first_token_s,
-                cold_s=100.0,
-                is_loaded=lambda _model: True,
-                pace=self.pace,
-                reads_prompts=False,
-            ),
-            window_tokens=self.window_tokens,
-            refusal=self.refusal,
-        )
+        return Candidate(info=self.info, upstream=self, model="m", window_tokens=self.window_tokens)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,17 +61,24 @@ class Walk:
     clock: ManualClock
     steps: list[Step] = field(default_factory=list)
     skipped: list[ProviderError] = field(default_factory=list)
+    again: Step | None = None
 
     def step(self) -> Step | None:
-        """Take the next step."""
-        while isinstance(step := self.schedule.next(), ProviderError):
-            self.skipped.append(step)
-        if step is not None:
-            self.steps.append(step)
+        """Take the next step: the same candidate's second attempt, if it has one."""
+        step, self.again = self.again, None
+        while step is None:
+            entry = self.schedule.next()
+            if isinstance(entry, ProviderError):
+                self.skipped.append(entry)
+                continue
+            if entry is None:
+                return None
+            step = entry
+        self.steps.append(step)
         return step
 
-    def fail(self, *errors: ProviderError) -> list[str]:
-        """Fail each attempt with the next error; return who was asked."""
+    def fail(self, *errors: ProviderError, ran_s: float = 0.0) -> list[str]:
+        """Fail each attempt, after `ran_s` seconds, with the next error; return who was asked."""
         asked: list[str] = []
         for error in errors:
             step = self.step()
@@ -93,10 +86,14 @@ class Walk:
                 break
             asked.append(step.candidate.info.name)
             self.clock.advance(step.pause_s)
-            candidate = step.candidate
-            failure = replace(error, provider=candidate.info, model=candidate.model)
-            self.schedule.failed(step, failure)
+            self.end(step, error, ran_s=ran_s)
         return asked
+
+    def end(self, step: Step, error: ProviderError, *, ran_s: float = 0.0) -> None:
+        """Fail one attempt."""
+        candidate = step.candidate
+        failure = replace(error, provider=candidate.info, model=candidate.model)
+        self.again = self.schedule.fail(step, failure, ran_s=ran_s)
 
 
 def walk(  # noqa: PLR0913  what a call may vary, by keyword

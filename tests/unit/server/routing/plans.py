@@ -7,11 +7,11 @@ from typing import cast
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.providers.abilities import ListsModels
-from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets, plan
-from tests.fakes.assembled import everyday_patience
+from llmsvc_server.routing.plan import Plan, plan
+from llmsvc_server.routing.targets import Candidate, Target, Targets
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import ScriptedProvider, Step
+from tests.fakes.scripted_upstream import ScriptedUpstream
 from tests.fakes.watching import inventory_over
 from tests.unit.server.routing.candidates import info_of
 
@@ -24,24 +24,23 @@ def local(
     """Return a local provider that lists `models`, its own included, and answers with `steps`."""
     info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
     provider = ScriptedProvider(*steps, info=info, models=(model, *models))
-    target = Target(provider=provider, default_model=model, patience=everyday_patience())
+    target = Target(upstream=ScriptedUpstream(provider), default_model=model)
     return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
 
 
 def cloud(name: str, model: str, **more: object) -> Target:
     """Return a remote provider, which lists nothing."""
     target = Target(
-        provider=ScriptedProvider(info=info_of(name)),
+        upstream=ScriptedUpstream(ScriptedProvider(info=info_of(name))),
         default_model=model,
         is_listed=False,
-        patience=everyday_patience(),
     )
     return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
 
 
 def scripted(target: Target) -> ScriptedProvider:
     """Return the provider behind a target of this module."""
-    return cast("ScriptedProvider", target.provider)
+    return cast("ScriptedUpstream", target.upstream).provider
 
 
 async def planned(  # noqa: PLR0913  what a call may vary, by keyword
@@ -56,16 +55,14 @@ async def planned(  # noqa: PLR0913  what a call may vary, by keyword
 ) -> Plan:
     """Return the plan of one request."""
     sources = {
-        target.provider.info.name: cast("ListsModels", target.provider)
-        for target in (*sequence, *others)
-        if target.is_listed
+        target.info.name: scripted(target) for target in (*sequence, *others) if target.is_listed
     }
     inventory = inventory_over(sources)
     for name in sources if looked else ():
         await inventory.refresh(name, name)
     targets = Targets(
         sequence=sequence,
-        others={target.provider.info.name: target for target in others},
+        others={target.info.name: target for target in others},
         withheld=withheld or {},
         privacy=privacy,
     )

@@ -5,7 +5,6 @@ import pytest
 from llmsvc_server.chat.request import Routing
 from llmsvc_server.errors import ProviderError, ProviderNotFound
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.plan import never_refuses
 from tests.fakes.scripted_provider import catalogue_of
 from tests.unit.server.routing.candidates import named
 from tests.unit.server.routing.plans import (
@@ -277,7 +276,3 @@ async def test_a_prompt_beyond_a_known_window_is_not_even_sent() -> None:
     assert first.kind is ErrorKind.CONTEXT
     assert 10 == first.context_length
     assert [("ollama", ErrorKind.CONTEXT), ("openai", "gpt")] == seen(made)
-
-
-def test_a_provider_without_breakers_refuses_nothing() -> None:
-    assert never_refuses("m", only_candidate=False) is None

@@ -2,7 +2,8 @@ from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import TargetName
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.plan import MAX_REMEMBERED, Plan, Planner, Target, Targets
+from llmsvc_server.routing.plan import MAX_REMEMBERED, Plan, Planner
+from llmsvc_server.routing.targets import Target, Targets
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import catalogue_of
 from tests.fakes.watching import inventory_over

@@ -1,25 +1,25 @@
 """The privacy gate (docs/privacy.md): what it refuses is looked at no further, whoever named it."""
 
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import ChatEvent
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import Locality, Privacy
 from llmsvc_server.errors import LlmsvcError, ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.plan import Candidate, Plan, Target, Targets
+from llmsvc_server.routing.plan import Plan
 from llmsvc_server.routing.router import FailoverRouter
+from llmsvc_server.routing.targets import Candidate, Target, Targets
 from tests.fakes.assembled import everyday_held
 from tests.fakes.chances import NO_PAUSE
 from tests.fakes.receipts import a_receipt, tried
 from tests.fakes.requests import chat_request, in_s
 from tests.fakes.scripted_provider import catalogue_of
 from tests.fakes.watching import inventory_over
+from tests.unit.server.routing.asking import Given, ask
 from tests.unit.server.routing.candidates import info_of, named
 from tests.unit.server.routing.plans import (
     ALLOWED,
@@ -45,9 +45,9 @@ async def asked(
     routing: Routing = SERVERS_ROUTING,
     model: str = "",
     receipt: Receipt | None = None,
-) -> tuple[list[ChatEvent], LlmsvcError | None]:
+) -> tuple[Given, LlmsvcError | None]:
     """Return what the router gives, and what it raises."""
-    sources = {one.provider.info.name: scripted(one) for one in sequence if one.is_listed}
+    sources = {one.info.name: scripted(one) for one in sequence if one.is_listed}
     inventory = inventory_over(sources)
     for name in sources:
         await inventory.refresh(name, name)
@@ -58,15 +58,13 @@ async def asked(
         held=everyday_held(),
         rng=NO_PAUSE,
     )
-    events: list[ChatEvent] = []
+    given = Given()
     try:
         request = chat_request(model=model, routing=routing)
-        receipt = receipt or a_receipt()
-        async with aclosing(router.stream_chat(request, in_s(60), receipt)) as stream:
-            events.extend([event async for event in stream])
+        await ask(router, request, in_s(60), receipt or a_receipt(), given)
     except LlmsvcError as error:
-        return events, error
-    return events, None
+        return given, error
+    return given, None
 
 
 @pytest.mark.parametrize(
@@ -220,7 +218,7 @@ async def test_a_local_ones_remote_model_is_a_remote_target(
 
 async def test_a_local_failure_is_told_with_what_privacy_kept_away() -> None:
     remote, receipt = cloud("openai", "gpt"), a_receipt()
-    events, error = await asked(
+    given, error = await asked(
         local("ollama", "phi3", steps=[ProviderError(ErrorKind.TRANSIENT)]),
         remote,
         routing=LOCALLY,
@@ -233,7 +231,8 @@ async def test_a_local_failure_is_told_with_what_privacy_kept_away() -> None:
     assert ["PROVIDER_ERROR", "PROVIDER_ERROR", "ROUTE_FORBIDDEN"] == [
         attempt.reason for attempt in tried(receipt)
     ]
-    assert [] == scripted(remote).calls + events
+    assert [] == scripted(remote).calls
+    assert given.route is None
 
 
 async def test_the_primarys_own_model_that_is_missing_is_told_so_and_not_as_forbidden() -> None:

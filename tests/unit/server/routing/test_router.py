@@ -1,95 +1,40 @@
 import asyncio
-import random
 from collections.abc import Callable
-from contextlib import aclosing
 
 import pytest
 
-from llmsvc_server.chat.events import ChatEvent, Delta, Phase, Started, Waiting
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Phase
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import Delivery
-from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import AllProvidersFailed, Overloaded, ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind, InterruptCause
-from llmsvc_server.routing.held import HeldAnswers
-from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
-from tests.fakes.assembled import everyday_held, everyday_patience
+from llmsvc_server.routing.targets import Target, Targets
+from tests.fakes.assembled import everyday_held
 from tests.fakes.chances import NO_PAUSE, STEADY
 from tests.fakes.eventually import eventually
 from tests.fakes.receipts import a_receipt, tried
 from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, in_s
-from tests.fakes.scripted_provider import ScriptedProvider, catalogue_of, done
-from tests.fakes.watching import inventory_of, inventory_over
-
-MOCK = ProviderInfo(name="mock", kind=ProviderKind.MOCK, locality=Locality.LOCAL)
-
-
-async def router_over(
-    *providers: ScriptedProvider,
-    rng: random.Random = NO_PAUSE,
-    held: HeldAnswers | None = None,
-) -> FailoverRouter:
-    """Route over providers whose default models are "phi3:mini" and "mock"."""
-    inventory = inventory_over({one.info.name: one for one in providers})
-    for one in providers:
-        await inventory.refresh(one.info.name, one.info.name)
-    defaults = {"ollama": "phi3:mini", "mock": "mock"}
-    targets = [
-        Target(provider=one, default_model=defaults[one.info.name], patience=everyday_patience())
-        for one in providers
-    ]
-    return FailoverRouter(
-        Targets(sequence=targets),
-        inventory,
-        remote_when_busy=True,
-        held=held or everyday_held(),
-        rng=rng,
-    )
-
-
-def ollama(*steps: object) -> ScriptedProvider:
-    return ScriptedProvider(*steps, models=["phi3:mini", "llama3.2:latest"])  # type: ignore[arg-type]
-
-
-def mock(*steps: object) -> ScriptedProvider:
-    return ScriptedProvider(*steps, info=MOCK, models=["mock"])  # type: ignore[arg-type]
-
-
-async def answer(
-    router: FailoverRouter,
-    *,
-    model: str = "",
-    delivery: Delivery = Delivery.STREAM,
-    receipt: Receipt | None = None,
-) -> list[ChatEvent]:
-    request = chat_request(model=model, delivery=delivery)
-    stream = router.stream_chat(request, in_s(60), receipt or a_receipt())
-    async with aclosing(stream) as events:
-        return [event async for event in events]
-
-
-def who(events: list[ChatEvent]) -> tuple[str, str]:
-    """Return the provider and the model that the stream says answers."""
-    started = events[0]
-    assert isinstance(started, Started)
-    return started.route.provider.name, started.route.model
+from tests.fakes.scripted_provider import ScriptedProvider, Waiting, catalogue_of, done
+from tests.fakes.scripted_upstream import ScriptedUpstream
+from tests.fakes.watching import inventory_of
+from tests.unit.server.routing.asking import MOCK, Given, answer, ask, mock, ollama, router_over
 
 
 async def test_the_first_answers_and_the_second_is_not_asked() -> None:
     second = mock()
-    events = await answer(await router_over(ollama(Delta("a"), Delta("b"), done()), second))
+    given = await answer(await router_over(ollama(Delta("a"), Delta("b"), done()), second))
 
-    assert ("ollama", "phi3:mini") == who(events)
-    assert [Delta("a"), Delta("b"), done()] == events[1:]
+    assert ("ollama", "phi3:mini") == given.who
+    assert (["a", "b"], done()) == (given.pieces, given.done)
     assert [] == second.calls
 
 
 async def test_a_failure_before_content_moves_to_the_next() -> None:
-    first = ollama(Delta(""), ProviderError(ErrorKind.TRANSIENT))
-    events = await answer(await router_over(first, mock(Delta("b"), done())))
+    first = ollama(SIGN_OF_LIFE, ProviderError(ErrorKind.TRANSIENT))
+    given = await answer(await router_over(first, mock(Delta("b"), done())))
 
-    assert ("mock", "mock") == who(events)
+    assert ("mock", "mock") == given.who
     assert first.calls[0].closed
 
 
@@ -98,13 +43,11 @@ async def test_a_failure_after_content_is_an_interruption_and_nobody_else_is_ask
     router = await router_over(
         ollama(Delta("a"), ProviderError(ErrorKind.TRANSIENT, phase="stream")), second
     )
-    async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
-        started, first = await anext(events), await anext(events)
-        with pytest.raises(StreamInterrupted) as broken:
-            await anext(events)
+    given = Given()
+    with pytest.raises(StreamInterrupted) as broken:
+        await ask(router, chat_request(), in_s(60), a_receipt(), given)
 
-    assert isinstance(started, Started)
-    assert Delta("a") == first
+    assert ["a"] == given.pieces
     assert (InterruptCause.PROVIDER, "stream") == (broken.value.cause, broken.value.phase)
     assert [] == second.calls
 
@@ -130,22 +73,22 @@ async def test_a_whole_answer_may_move_on_to_its_very_end() -> None:
     router = await router_over(
         ollama(Delta("a"), ProviderError(ErrorKind.TRANSIENT)), mock(Delta("b"), done())
     )
-    events = await answer(router, delivery=Delivery.WHOLE)
+    given = await answer(router, delivery=Delivery.WHOLE)
 
-    assert ("mock", "mock") == who(events)
-    assert [Delta("b"), done()] == events[1:]
+    assert ("mock", "mock") == given.who
+    assert (["b"], done()) == (given.pieces, given.done)
 
 
 async def test_an_empty_answer_with_an_end_is_an_answer() -> None:
-    events = await answer(await router_over(ollama(done()), mock()))
+    given = await answer(await router_over(ollama(done()), mock()))
 
-    assert ("ollama", "phi3:mini") == who(events)
-    assert [done()] == events[1:]
+    assert ("ollama", "phi3:mini") == given.who
+    assert ([], done()) == (given.pieces, given.done)
 
 
 async def test_an_end_without_done_is_a_failure() -> None:
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
-        await answer(await router_over(ollama(Delta(""))))
+        await answer(await router_over(ollama(SIGN_OF_LIFE)))
 
 
 async def test_a_whole_answer_without_end_in_sight_is_cut_off() -> None:
@@ -172,9 +115,9 @@ async def test_an_attempt_that_failed_holds_nothing_of_the_next_ones_room() -> N
     router = await router_over(
         ollama(whole, ProviderError(ErrorKind.TRANSIENT)), mock(whole, done()), held=held
     )
-    events = await answer(router, delivery=Delivery.WHOLE)
+    given = await answer(router, delivery=Delivery.WHOLE)
 
-    assert whole in events
+    assert [whole.text] == given.pieces
     assert 0 == held.bytes
 
 
@@ -184,7 +127,7 @@ async def test_no_model_and_the_primarys_own_mean_each_ones_default() -> None:
             ollama(ProviderError(ErrorKind.TRANSIENT)), mock(Delta("b"), done())
         )
 
-        assert ("mock", "mock") == who(await answer(router, model=model))
+        assert ("mock", "mock") == (await answer(router, model=model)).who
 
 
 async def test_another_model_runs_where_it_is_listed_and_nowhere_else() -> None:
@@ -199,7 +142,7 @@ async def test_another_model_runs_where_it_is_listed_and_nowhere_else() -> None:
 async def test_the_mock_can_be_asked_for_by_name() -> None:
     first = ollama()
 
-    assert ("mock", "mock") == who(await answer(await router_over(first, mock()), model="mock"))
+    assert ("mock", "mock") == (await answer(await router_over(first, mock()), model="mock")).who
     assert [] == first.calls
 
 
@@ -258,8 +201,8 @@ async def test_all_failed_names_the_failure_that_decides() -> None:
 async def test_leaving_early_closes_the_provider_before_it_returns() -> None:
     first = ollama(Delta("a"), Delta("b"), done())
     router = await router_over(first)
-    async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
-        await anext(events)
+    async with router.stream(chat_request(), in_s(60), a_receipt()):
+        assert not first.calls[0].closed
 
     assert first.calls[0].closed
 
@@ -268,7 +211,7 @@ async def test_a_call_before_the_first_look_waits_for_it() -> None:
     first = ollama(Delta("a"), done())
     first.listing = catalogue_of(["phi3:mini"])
     inventory = inventory_of(ollama=first)
-    target = Target(provider=first, default_model="phi3:mini", patience=everyday_patience())
+    target = Target(upstream=ScriptedUpstream(first), default_model="phi3:mini")
     router = FailoverRouter(
         Targets(sequence=[target]),
         inventory,
@@ -276,18 +219,19 @@ async def test_a_call_before_the_first_look_waits_for_it() -> None:
         held=everyday_held(),
         rng=NO_PAUSE,
     )
-    async with aclosing(router.stream_chat(chat_request(), in_s(60), a_receipt())) as events:
-        asked = anext(events)
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(answer(router))
+        await asyncio.sleep(0)
         await inventory.refresh("ollama", "ollama")
 
-        assert isinstance(await asked, Started)
+    assert ("ollama", "phi3:mini") == asked.result().who
 
 
 async def test_signs_of_life_in_a_whole_answer_count_for_nothing() -> None:
-    router = await router_over(ollama(Delta("a"), Delta(""), Delta("b"), done()))
-    events = await answer(router, delivery=Delivery.WHOLE)
+    router = await router_over(ollama(Delta("a"), SIGN_OF_LIFE, Delta("b"), done()))
+    given = await answer(router, delivery=Delivery.WHOLE)
 
-    assert "ab" == "".join(event.text for event in events if isinstance(event, Delta))
+    assert ["ab"] == given.pieces
 
 
 def waits_in(receipt: Receipt, seen: list[object]) -> Callable[[], None]:
@@ -301,9 +245,9 @@ async def test_a_wait_is_told_with_its_target_and_what_was_tried_before() -> Non
     receipt, seen = a_receipt(), list[object]()
     second = mock(Waiting(Phase.PROVIDER), waits_in(receipt, seen), Delta("b"), done())
     router = await router_over(ollama(ProviderError(ErrorKind.CREDENTIAL)), second)
-    events = await answer(router, receipt=receipt)
+    given = await answer(router, receipt=receipt)
 
-    assert ("mock", "mock") == who(events)
+    assert ("mock", "mock") == given.who
     assert [(MOCK, "mock", Phase.PROVIDER, ["PROVIDER_CREDENTIALS_REJECTED"])] == seen
 
 
@@ -331,29 +275,20 @@ async def test_who_leaves_in_a_pause_makes_no_further_request() -> None:
     assert 1 == sum(call.begun for call in first.calls)
 
 
-async def test_a_wait_in_mid_answer_is_no_part_of_it() -> None:
-    receipt = a_receipt()
-    router = await router_over(ollama(Delta("a"), Waiting(Phase.PROVIDER), Delta("b"), done()))
-    await answer(router, receipt=receipt)
-
-    assert (None, 1) == (receipt.phase, receipt.tried)
-
-
 async def test_what_was_never_sent_has_no_length() -> None:
-    # It ran for so long that it is not repeated.
-    connect = ProviderError(ErrorKind.CONNECT, called=False, requests=1, elapsed_s=0.2, ran_s=2.5)
-    queued = ProviderError(ErrorKind.QUEUE_FULL, called=False, elapsed_s=9.0)
+    connect = ProviderError(ErrorKind.CONNECT, called=False, requests=1)
+    queued = ProviderError(ErrorKind.QUEUE_FULL, called=False)
     receipt, router = a_receipt(), await router_over(ollama(connect), mock(queued))
     with pytest.raises(AllProvidersFailed):
         await answer(router, receipt=receipt)
+    told = tried(receipt)
 
     assert [
-        ("ollama", "UNAVAILABLE", "PROVIDER_UNREACHABLE", 0.2, False),
-        ("mock", "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", None, False),
-    ] == [
-        (one.provider.name, one.code, one.reason, one.elapsed_s, one.content_sent)
-        for one in tried(receipt)
-    ]
+        ("ollama", "UNAVAILABLE", "PROVIDER_UNREACHABLE", False),
+        ("ollama", "UNAVAILABLE", "PROVIDER_UNREACHABLE", False),
+        ("mock", "RESOURCE_EXHAUSTED", "SERVER_OVERLOADED", False),
+    ] == [(one.provider.name, one.code, one.reason, one.content_sent) for one in told]
+    assert [True, True, False] == [one.elapsed_s is not None for one in told]
 
 
 @pytest.mark.parametrize("delivery", Delivery)
@@ -373,27 +308,3 @@ async def test_an_empty_answer_has_no_first_content(delivery: Delivery) -> None:
     await answer(await router_over(ollama(done())), delivery=delivery, receipt=receipt)
 
     assert (None, True) == (receipt.content_at_s, receipt.route is not None)
-
-
-class Kept:
-    """A verdict that remembers whether it counts."""
-
-    def __init__(self) -> None:
-        self.counted = 0
-
-    def count(self) -> None:
-        self.counted += 1
-
-    def withdraw(self) -> None:
-        raise AssertionError("nobody asked again")
-
-
-@pytest.mark.parametrize("steps", [(), (Delta("a"),)])
-async def test_a_verdict_counts_once_the_call_is_over(steps: tuple[Delta, ...]) -> None:
-    kept = Kept()
-    broken = ProviderError(ErrorKind.TRANSIENT, ran_s=5, verdict=kept)  # too slow for a retry
-    router = await router_over(ollama(*steps, broken))
-    with pytest.raises((ProviderError, StreamInterrupted)):
-        await answer(router)
-
-    assert 1 == kept.counted

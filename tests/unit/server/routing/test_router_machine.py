@@ -4,38 +4,33 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits, Deadline
-from llmsvc_server.chat.events import (
-    ChatEvent,
-    ChatEvents,
-    Delta,
-    Done,
-    Phase,
-    Started,
-    Waiting,
-)
+from llmsvc_server.chat.events import AnswerEvents, Delta, Phase
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest, Delivery
 from llmsvc_server.chat.route import Attempt, Locality, ProviderInfo
 from llmsvc_server.errors import AllProvidersFailed, LlmsvcError, ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.observed import Observed
-from llmsvc_server.routing.plan import Target, Targets
 from llmsvc_server.routing.router import FailoverRouter
-from tests.fakes.assembled import everyday_held, everyday_patience
-from tests.fakes.listening_reporter import ListeningReporter
+from llmsvc_server.routing.targets import Target, Targets
+from llmsvc_server.upstreams.latency import Timeouts
+from llmsvc_server.upstreams.upstream import Upstream
+from llmsvc_server.upstreams.verdicts import Verdicts
+from tests.fakes.assembled import everyday_held
 from tests.fakes.receipts import a_receipt, tried
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import done
+from tests.fakes.scripted_upstream import everyday_timeouts
 from tests.fakes.virtual_time import run_virtually
 from tests.fakes.watching import inventory_over
+from tests.unit.server.routing.asking import Given, ask
 from tests.unit.server.routing.candidates import info_of
 
 MOST_REQUESTS = 4
@@ -68,22 +63,40 @@ async def passed(length_s: float) -> None:
     await over.wait()
 
 
-@dataclass(slots=True)
-class Upstream:
+@dataclass
+class Behaving(Upstream):
     """A provider that behaves as it is told, attempt by attempt."""
 
     info: ProviderInfo
     behaviours: list[Behaviour]
     made: list[Made]
+    timeouts: Timeouts = field(default_factory=partial(everyday_timeouts, first_token_s=10))
+    owed: Verdicts | None = None
 
-    async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
+    @override
+    def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
+        """Refuse nothing."""
+        return None
+
+    @override
+    def count(self, verdicts: Verdicts) -> None:
+        """See that the call leaves with what it was given; a second time it may say so again."""
+        assert self.owed is None or verdicts is self.owed
+        self.owed = None
+
+    @override
+    async def run(
+        self, request: ChatRequest, limits: AttemptLimits, receipt: Receipt, verdicts: Verdicts
+    ) -> AnswerEvents:
         """Do the next thing."""
+        assert self.owed is None or self.owed is verdicts
+        self.owed = verdicts
         assert request.model == f"model-of-{self.info.name}"
         behaviour = self.behaviours.pop(0)
         now_s = asyncio.get_running_loop().time
         began_s = now_s()
         error = behaviour.fails() if behaviour.fails else None
-        yield Waiting(Phase.PROVIDER)
+        receipt.wait(Phase.PROVIDER)
         if behaviour.takes_s > limits.first_token_by.remaining_s():
             error = ProviderError(ErrorKind.SILENT, phase="first_token")
             await passed(limits.first_token_by.remaining_s())
@@ -103,17 +116,15 @@ class Outcome:
     """All that came of one call."""
 
     receipt: Receipt
-    events: list[ChatEvent] = field(default_factory=list)
+    given: Given = field(default_factory=Given)
     error: LlmsvcError | None = None
     timed_out: bool = False
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """What was tried, as the caller is told."""
-        for event in self.events:
-            if isinstance(event, Started):
-                return event.route.trail.attempts
-        return tried(self.receipt)
+        route = self.given.route
+        return tried(self.receipt) if route is None else route.trail.attempts
 
 
 def _limited(told_s: float | None) -> Callable[[], ProviderError]:
@@ -163,23 +174,19 @@ FAILING = st.builds(
 
 
 async def called(
-    upstreams: list[Upstream], delivery: Delivery, time_s: float, seed: int
+    upstreams: list[Behaving], delivery: Delivery, time_s: float, seed: int
 ) -> Outcome:
     """Return what comes of one call over `upstreams`, in their order."""
     clock = asyncio.get_running_loop().time
-    targets = []
-    for upstream in upstreams:
-        patience = everyday_patience(first_token_s=10)
-        observed = Observed(upstream, pace=patience.pace, reporter=ListeningReporter(), clock=clock)
-        targets.append(
-            Target(
-                provider=observed,
-                default_model=f"model-of-{upstream.info.name}",
-                is_listed=False,
-                window_tokens=100 if upstream.info.name == "b" else None,
-                patience=patience,
-            )
+    targets = [
+        Target(
+            upstream=upstream,
+            default_model=f"model-of-{upstream.info.name}",
+            is_listed=False,
+            window_tokens=100 if upstream.info.name == "b" else None,
         )
+        for upstream in upstreams
+    ]
     router = FailoverRouter(
         Targets(sequence=targets),
         inventory_over({}),
@@ -192,9 +199,7 @@ async def called(
     request = chat_request(delivery=delivery)
     try:
         async with asyncio.timeout_at(finish_by.at_s):
-            async with aclosing(router.stream_chat(request, finish_by, outcome.receipt)) as stream:
-                async for event in stream:
-                    outcome.events.append(event)
+            await ask(router, request, finish_by, outcome.receipt, outcome.given)
     except TimeoutError:
         outcome.timed_out = True
     except LlmsvcError as error:
@@ -221,35 +226,30 @@ def test_every_call_keeps_its_promises(
 ) -> None:
     made: list[Made] = []
     upstreams = [
-        Upstream(info_of(name, locality), list(script), made)
+        Behaving(info_of(name, locality), list(script), made)
         for name, locality, script in zip("abcde", localities, scripts, strict=False)
     ]
     outcome = run_virtually(called(upstreams, delivery, time_s, seed))
 
-    _has_one_end(outcome)
+    _has_one_end(outcome, upstreams)
     _is_of_one_attempt(outcome, made, delivery)
     _stays_in_its_bounds(made, time_s)
     _tells_what_was_tried(outcome, made)
 
 
-def _has_one_end(outcome: Outcome) -> None:
-    ends = [event for event in outcome.events if isinstance(event, Done)]
-    ways = [bool(ends), outcome.error is not None, outcome.timed_out]
+def _has_one_end(outcome: Outcome, upstreams: list[Behaving]) -> None:
+    ways = [outcome.given.done is not None, outcome.error is not None, outcome.timed_out]
 
     assert 1 == sum(ways)
-    assert len(ends) <= 1
-    assert not ends or ends[0] is outcome.events[-1]
+    assert all(one.owed is None for one in upstreams)
 
 
 def _is_of_one_attempt(outcome: Outcome, made: list[Made], delivery: Delivery) -> None:
-    if not outcome.events:
+    if outcome.given.route is None:
         assert not isinstance(outcome.error, StreamInterrupted)
         return
-    started, *pieces = outcome.events
-    assert isinstance(started, Started)
-    answers = started.route.provider.name
-    assert all(piece.text == answers for piece in pieces if isinstance(piece, Delta))
-    assert not any(isinstance(piece, Started | Waiting) for piece in pieces)
+    answers, _ = outcome.given.who
+    assert set("".join(outcome.given.pieces)) <= {answers}
     if made and not outcome.timed_out:
         assert answers == made[-1].name
     if outcome.error is not None:

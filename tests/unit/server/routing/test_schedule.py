@@ -1,28 +1,9 @@
-from dataclasses import replace
-
 import pytest
 
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind
-from tests.unit.server.routing.candidates import Asked, info_of, of, walk
-
-
-class Kept:
-    """A verdict that remembers what became of it."""
-
-    def __init__(self) -> None:
-        self.counted = 0
-
-    def count(self) -> None:
-        self.counted += 1
-
-    def withdraw(self) -> None:
-        self.counted -= 1
-
-
-def slow(error: ProviderError) -> ProviderError:
-    return replace(error, ran_s=2.5)
+from tests.unit.server.routing.candidates import Asked, info_of, walk
 
 
 def test_candidates_come_in_order_and_then_none() -> None:
@@ -85,7 +66,7 @@ def test_a_slow_failure_is_not_repeated_at_the_same_candidate() -> None:
     schedule = walk(Asked(name="a"), Asked(name="b"))
 
     assert ["a", "b"] == schedule.fail(
-        slow(ProviderError(ErrorKind.TRANSIENT)), slow(ProviderError(ErrorKind.TRANSIENT))
+        ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.TRANSIENT), ran_s=2.5
     )
 
 
@@ -94,9 +75,7 @@ def test_nobody_is_asked_again_whose_breaker_has_opened() -> None:
     schedule = walk(first, Asked(name="b"))
     schedule.step()
     first.refuses = ProviderError(ErrorKind.OPEN, called=False)
-    schedule.schedule.failed(
-        schedule.steps[0], of(schedule.steps[0].candidate.info, ProviderError(ErrorKind.TRANSIENT))
-    )
+    schedule.end(schedule.steps[0], ProviderError(ErrorKind.TRANSIENT))
 
     assert ["b"] == schedule.fail(ProviderError(ErrorKind.CREDENTIAL))
 
@@ -184,7 +163,7 @@ def test_remote_ones_stay_out_where_a_local_one_is_merely_busy(error: ProviderEr
     )
     first = schedule.step()
     assert first is not None
-    schedule.schedule.failed(first, of(first.candidate.info, error))
+    schedule.end(first, error)
 
     assert ["b"] == schedule.fail(ProviderError(ErrorKind.CREDENTIAL))
 
@@ -215,20 +194,6 @@ def test_a_queue_is_not_left_for_a_cloud_where_that_is_not_wanted() -> None:
     assert not step.limits.fallback_follows
 
 
-def test_the_last_words_count_once_the_call_is_over() -> None:
-    schedule = walk(Asked(name="a"), Asked(name="b"))
-    kept, second = Kept(), ProviderError(ErrorKind.CREDENTIAL)
-    schedule.fail(ProviderError(ErrorKind.TRANSIENT, verdict=kept))
-    retry = schedule.step()
-    assert retry is not None
-    before = kept.counted
-    schedule.schedule.failed(retry, of(retry.candidate.info, second))
-    schedule.schedule.count_verdicts()
-
-    assert retry.limits.earlier is kept
-    assert (0, 1) == (before, kept.counted)
-
-
 def test_who_ends_the_chain_is_told_without_a_word_of_privacy() -> None:
     forbidden = ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="request")
     schedule = walk(forbidden, Asked(name="a"))
@@ -251,6 +216,8 @@ def test_a_plan_that_names_its_targets_is_told_what_was_forbidden() -> None:
 
 def test_of_several_failures_none_is_told_alone() -> None:
     schedule = walk(Asked(name="a"), Asked(name="b"))
-    schedule.fail(slow(ProviderError(ErrorKind.TRANSIENT)), ProviderError(ErrorKind.CREDENTIAL))
+    schedule.fail(
+        ProviderError(ErrorKind.TRANSIENT), ProviderError(ErrorKind.CREDENTIAL), ran_s=2.5
+    )
 
     assert isinstance(schedule.schedule.failure(), AllProvidersFailed)

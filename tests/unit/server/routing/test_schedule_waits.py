@@ -7,7 +7,8 @@ import pytest
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from tests.unit.server.routing.candidates import TIME_S, Asked, of, walk
+from tests.fakes.scripted_provider import done
+from tests.unit.server.routing.candidates import TIME_S, Asked, walk
 
 
 def test_a_lost_connection_is_repeated_at_once_and_a_fault_after_a_moment() -> None:
@@ -48,9 +49,7 @@ def test_alone_a_limit_without_a_word_is_waited_out_as_long_as_its_block() -> No
     schedule = walk(first)
     schedule.step()
     first.refuses = ProviderError(ErrorKind.RATE_LIMIT, called=False, retry_after_s=2.0)
-    schedule.schedule.failed(
-        schedule.steps[0], of(schedule.steps[0].candidate.info, ProviderError(ErrorKind.RATE_LIMIT))
-    )
+    schedule.end(schedule.steps[0], ProviderError(ErrorKind.RATE_LIMIT))
     again = schedule.step()
 
     assert again is not None
@@ -129,9 +128,7 @@ def test_a_limit_is_not_waited_out_where_something_else_bars_the_way(
     step = schedule.step()
     assert step is not None
     first.refuses = refusal
-    schedule.schedule.failed(
-        step, of(step.candidate.info, ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=1.0))
-    )
+    schedule.end(step, ProviderError(ErrorKind.RATE_LIMIT, retry_after_s=1.0))
 
     assert schedule.step() is None
 
@@ -165,7 +162,7 @@ def test_a_candidate_under_a_rate_limit_is_waited_for_where_there_is_no_other() 
 
 
 def test_time_is_kept_for_those_who_come_later() -> None:
-    step = walk(Asked(first_token_s=100), Asked(name="b", least_s=20)).step()
+    step = walk(Asked(first_token_s=100), Asked(name="b", min_s=20)).step()
     assert step is not None
 
     assert TIME_S - 20 == step.limits.first_token_by.remaining_s()
@@ -174,14 +171,14 @@ def test_time_is_kept_for_those_who_come_later() -> None:
 
 
 def test_later_ones_get_half_of_the_time_at_most() -> None:
-    step = walk(Asked(first_token_s=100), Asked(name="b", least_s=500)).step()
+    step = walk(Asked(first_token_s=100), Asked(name="b", min_s=500)).step()
     assert step is not None
 
     assert TIME_S / 2 == step.limits.first_token_by.remaining_s()
 
 
 def test_a_candidate_with_too_little_time_is_skipped_but_the_last_one_never() -> None:
-    schedule = walk(Asked(name="a", least_s=1), Asked(name="b", least_s=1), time_s=0.8)
+    schedule = walk(Asked(name="a", min_s=1), Asked(name="b", min_s=1), time_s=0.8)
 
     assert ["b"] == schedule.fail(ProviderError(ErrorKind.CREDENTIAL))
     assert [ErrorKind.NO_TIME] == [error.kind for error in schedule.skipped]
@@ -192,7 +189,7 @@ def test_no_attempt_begins_after_the_end_of_the_time() -> None:
     step = schedule.step()
     assert step is not None
     schedule.clock.advance(TIME_S)
-    schedule.schedule.failed(step, of(step.candidate.info, ProviderError(ErrorKind.CONNECT)))
+    schedule.end(step, ProviderError(ErrorKind.CONNECT))
 
     assert schedule.step() is None
     assert ErrorKind.CONNECT.value == str(schedule.schedule.failure())
@@ -206,7 +203,7 @@ def test_a_call_that_comes_too_late_is_told_so() -> None:
 
 
 def test_a_pause_leaves_later_ones_their_part_too() -> None:
-    schedule = walk(Asked(first_token_s=100), Asked(name="b", least_s=20))
+    schedule = walk(Asked(first_token_s=100), Asked(name="b", min_s=20))
     schedule.fail(ProviderError(ErrorKind.TRANSIENT))
     again = schedule.step()
     assert again is not None
@@ -224,7 +221,7 @@ def test_a_candidate_that_is_given_little_by_its_own_settings_is_asked() -> None
 def test_whole_answers_count_with_what_they_take_to_their_end() -> None:
     later = Asked(name="b")
     schedule = walk(Asked(first_token_s=100), later, delivery=Delivery.WHOLE)
-    later.pace.answered("m", first_token_s=1, total_s=25)
+    later.timeouts.latency.take_answer("m", done(), first_s=1, total_s=25)
     step = schedule.step()
     assert step is not None
 
@@ -235,8 +232,8 @@ def test_who_cannot_hold_the_prompt_keeps_no_time_and_no_request() -> None:
     schedule = walk(
         Asked(name="a", window_tokens=10),
         Asked(name="b", window_tokens=5000, first_token_s=100),
-        Asked(name="small", window_tokens=10, least_s=20),
-        Asked(name="small too", window_tokens=10, least_s=20),
+        Asked(name="small", window_tokens=10, min_s=20),
+        Asked(name="small too", window_tokens=10, min_s=20),
     )
     many = ProviderError(ErrorKind.CONTEXT, context_length=10, requests=2)
 

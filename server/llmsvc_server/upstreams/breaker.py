@@ -1,0 +1,269 @@
+"""One circuit breaker: whether calls may pass, judged by how the last ones ended.
+
+A state machine on an injected clock, without timers: time is looked at whenever somebody asks.
+Numbers and their reasons: docs/failover.md 5.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from llmsvc_server.catalog.facts import EndpointFacts
+from llmsvc_server.failures import ErrorKind
+from llmsvc_server.reports import BreakerState, Transition
+from llmsvc_server.upstreams.settings import Surroundings
+
+STREAK = 3
+WINDOW_S = 30.0
+BUCKETS = 10
+BUCKET_S = WINDOW_S / BUCKETS
+MIN_VERDICTS = 10
+SHARE = 0.5
+OPEN_AFTER_FAST_S = 10.0
+OPEN_AFTER_SLOW_S = 30.0
+JITTER = 0.1
+ALONE_EVERY_S = 1.0
+
+
+class Permit:
+    """Leave for one call. Only its first verdict counts, and only in the epoch it was given in.
+
+    Attributes:
+        breaker: Who gave it.
+        is_probe: Whether the breaker waits for this call's verdict.
+    """
+
+    __slots__ = ("_epoch", "_has_verdict", "_serial", "breaker", "is_probe")
+
+    def __init__(self, breaker: "CircuitBreaker", epoch: int, serial: int) -> None:
+        """Belong to one epoch of `breaker`; `serial` is 0 where it is no probe."""
+        self.breaker = breaker
+        self.is_probe = serial != 0
+        self._epoch = epoch
+        self._serial = serial
+        self._has_verdict = False
+
+    def report_content(self) -> None:
+        """Note first content: enough to close, so that a probe always ends within its limit."""
+        if self._serial:
+            self.breaker.take_content(self._epoch, self._serial)
+
+    def report_success(self) -> None:
+        """Note the terminal marker."""
+        if not self._has_verdict:
+            self._has_verdict = True
+            self.breaker.take_success(self._epoch, self._serial)
+
+    def report_failure(self, kind: ErrorKind, *, is_stale: bool = False) -> bool:
+        """Note a failure that counts; return whether the breaker opened by it.
+
+        Args:
+            kind: Its class. After one that took its time to show it stays open longer.
+            is_stale: Whether a success was noted since it happened: it is part of no streak then.
+        """
+        if self._has_verdict:
+            return False
+        self._has_verdict = True
+        return self.breaker.take_failure(self._epoch, self._serial, kind, is_stale=is_stale)
+
+    def release(self) -> None:
+        """Note that there is no verdict: the next call may be the probe."""
+        if self._serial:
+            self.breaker.take_release(self._epoch, self._serial)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    began_s: float
+    failures: int = 0
+    verdicts: int = 0
+
+
+class CircuitBreaker:
+    """Trips after a streak of failures, or when half of enough verdicts are failures.
+
+    Attributes:
+        is_closed: Whether all calls pass.
+        successes: How many it has noted so far.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        model: str,
+        *,
+        closes_after: int,
+        facts: EndpointFacts,
+        around: Surroundings,
+    ) -> None:
+        """Start closed.
+
+        Args:
+            endpoint: Whose calls pass it, by name.
+            model: Which of them; empty for those of all models.
+            closes_after: Successful probes in a row that close it again.
+            facts: Have the free check that a probe needs, asked when the open time is over.
+            around: Open times of many replicas are spread by 10 %; every change is reported.
+        """
+        self._name = f"{endpoint}/{model}" if model else endpoint
+        self._model = model
+        self._closes_after = closes_after
+        self._facts = facts
+        self._clock = around.judged_by
+        self._rng = around.rng
+        self._reporter = around.reporter
+        self._state = BreakerState.CLOSED
+        self.is_closed = True
+        self.successes = 0
+        self._epoch = 0
+        self._streak = 0
+        self._buckets: deque[_Bucket] = deque(maxlen=BUCKETS)
+        self._open_s = OPEN_AFTER_FAST_S
+        self._until_s = 0.0
+        self._left_closed_s = 0.0
+        self._last_alone_s = float("-inf")
+        self._serials = 0
+        self._probe = 0
+        self._probes_passed = 0
+
+    @override
+    def __repr__(self) -> str:
+        """Return its state, which asking does not change."""
+        streak = f", {self._streak} failed in a row" if self._streak else ""
+        probing = ", probed now" if self._probe else ""
+        return f"<CircuitBreaker {self._name}: {self._state}{streak}{probing}>"
+
+    @property
+    def state(self) -> BreakerState:
+        """The state now. Time alone leaves OPEN, where the free check agrees."""
+        if self._state is BreakerState.OPEN and self._clock() >= self._until_s:
+            if self._facts.has(self._model):
+                self._half_open()
+            else:
+                self._until_s = self._clock() + self._spread(self._open_s)
+        return self._state
+
+    def retry_after_s(self, *, only_candidate: bool) -> float:
+        """Return the seconds until the next probe may be made; 0 where calls pass."""
+        if self.passes(only_candidate=only_candidate):
+            return 0.0
+        if only_candidate or self._state is BreakerState.HALF_OPEN:
+            return ALONE_EVERY_S
+        return self._until_s - self._clock()
+
+    def is_open(self, *, for_s: float) -> bool:
+        """Return whether it holds calls back, and left CLOSED so many seconds ago."""
+        is_open = self.state is BreakerState.OPEN
+        return is_open and self._clock() - self._left_closed_s >= for_s
+
+    def passes(self, *, only_candidate: bool) -> bool:
+        """Return whether `permit` would give one now.
+
+        Args:
+            only_candidate: Whether the caller has nowhere else to go: then one call a second
+                passes.
+        """
+        match self.state:
+            case BreakerState.CLOSED:
+                return True
+            case BreakerState.HALF_OPEN:
+                return not self._probe
+            case _:  # BreakerState.OPEN
+                waited_s = self._clock() - self._last_alone_s
+                return only_candidate and not self._probe and waited_s >= ALONE_EVERY_S
+
+    def permit(self) -> Permit:
+        """Return leave for one call; ask only where `passes` says that there is one."""
+        if self.is_closed:
+            return Permit(self, self._epoch, 0)
+        if self._state is BreakerState.OPEN:
+            self.pass_alone()
+        self._serials += 1
+        self._probe = self._serials
+        return Permit(self, self._epoch, self._probe)
+
+    def pass_alone(self) -> None:
+        """Note that something is tried while OPEN: the next second has begun."""
+        self._last_alone_s = self._clock()
+
+    def try_now(self) -> None:
+        """End the open time: the upstream was seen to be back."""
+        if self._state is BreakerState.OPEN:
+            self._half_open()
+
+    def take_content(self, epoch: int, serial: int) -> None:
+        """Take first content of a probe; `Permit` calls this."""
+        if epoch != self._epoch or serial != self._probe:
+            return
+        self._probe = 0
+        self._probes_passed += 1
+        if self._probes_passed >= self._closes_after:
+            self._turn(BreakerState.CLOSED)
+        elif self._state is BreakerState.OPEN:
+            self._half_open()
+
+    def take_success(self, epoch: int, serial: int) -> None:
+        """Take the end of a call that went well; `Permit` calls this."""
+        if serial:
+            self.take_content(epoch, serial)
+        elif epoch == self._epoch:
+            self._streak = 0
+            self.successes += 1
+            self._count(failed=False)
+
+    def take_failure(self, epoch: int, serial: int, kind: ErrorKind, *, is_stale: bool) -> bool:
+        """Take the failure of a call, return whether it opens by that; `Permit` calls this."""
+        if epoch != self._epoch or serial != self._probe:
+            return False
+        if not serial:
+            self._streak += not is_stale
+            self._count(failed=True)
+            if self._streak < STREAK and not self._mostly_fails():
+                return False
+            self._left_closed_s = self._clock()
+        self._open_s = OPEN_AFTER_SLOW_S if kind.rules.is_slow else OPEN_AFTER_FAST_S
+        self._until_s = self._clock() + self._spread(self._open_s)
+        return self._turn(BreakerState.OPEN, kind.value)
+
+    def take_release(self, epoch: int, serial: int) -> None:
+        """Let another call be the probe; `Permit` calls this."""
+        if epoch == self._epoch and serial == self._probe:
+            self._probe = 0
+
+    def _count(self, *, failed: bool) -> None:
+        now_s = self._clock()
+        if not self._buckets or now_s - self._buckets[-1].began_s >= BUCKET_S:
+            self._buckets.append(_Bucket(now_s))
+        self._buckets[-1].verdicts += 1
+        self._buckets[-1].failures += failed
+
+    def _mostly_fails(self) -> bool:
+        oldest_s = self._clock() - WINDOW_S
+        recent = [bucket for bucket in self._buckets if bucket.began_s > oldest_s]
+        verdicts = sum(bucket.verdicts for bucket in recent)
+        failures = sum(bucket.failures for bucket in recent)
+        return verdicts >= MIN_VERDICTS and failures >= SHARE * verdicts
+
+    def _spread(self, length_s: float) -> float:
+        return length_s * self._rng.uniform(1 - JITTER, 1 + JITTER)
+
+    def _half_open(self) -> None:
+        """Let probes pass. One that runs already, as an only candidate's does, stays the only one."""
+        self._state = BreakerState.HALF_OPEN
+        self._report(BreakerState.HALF_OPEN)
+
+    def _turn(self, state: BreakerState, cause: str = "") -> bool:
+        """Begin a new epoch, in which nothing of the old one counts; return whether it differs."""
+        before, self._state = self._state, state
+        self.is_closed = state is BreakerState.CLOSED
+        self._epoch += 1
+        self._probe = self._probes_passed = self._streak = 0
+        self._buckets.clear()
+        if state is before:
+            return False
+        self._report(state, cause)
+        return True
+
+    def _report(self, state: BreakerState, cause: str = "") -> None:
+        self._reporter.changed(Transition(name=self._name, state=state, detail=cause))
