@@ -16,7 +16,10 @@ BY_FILE := --numprocesses=$(WORKERS) --dist=loadfile
 BY_TEST := --numprocesses=$(WORKERS) --dist=worksteal
 # What both doors must pass (ADR-048): served in the process of the test, and by the real program.
 SERVED_HERE := tests/contract tests/crash tests/scenarios tests/integration/test_drain.py
-PROGRAM := tests/interop $(foreach what,process health_listener many_callers,tests/integration/test_$(what).py)
+PROGRAM := $(foreach what,process health_listener many_callers,tests/integration/test_$(what).py)
+# The doors that interop, live and hostile tests pass one after the other; DOORS=aio for one alone.
+DOORS ?= in_loop aio
+each_door = for door in $(DOORS); do TESTED_DOOR=$$door $(PYTEST) $(1) || exit; done
 # What speaks HTTP to upstreams, in this process.
 HTTP := tests/conformance $(wildcard $(foreach what,ollama openai anthropic answer stray tls own post upstream,tests/integration/test_$(what)_*.py))
 FAST := -m "not live and not interop" --ignore=tests/bench --ignore=tests/scenarios --ignore=tests/invariants --ignore=tests/egress --ignore=tests/hostile --ignore=tests/architecture/test_setup.py
@@ -67,12 +70,16 @@ clean: ## Remove .venv, caches and everything else that was made here, but not .
 
 ##@ Checks
 
-.PHONY: check check-source check-service fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live test-doors
+.PHONY: check check-source check-service check-together check-alone fmt lint types layers protos-check docs-check deploy-check locks-check cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live test-doors
 check: check-source check-service ## Run what CI runs
 
 check-source: lint types layers protos-check docs-check deploy-check locks-check ## Run its part that reads files, two at a time with -j2
 
-check-service: cov scorecard-check test-invariants test-egress test-hostile test-sessions test-interop test-live ## Run its part that runs the service
+check-service: cov check-together check-alone ## Run its part that runs the service
+
+check-together: test-interop test-doors scorecard-check test-invariants test-sessions test-egress ## Run what of it measures nothing, two at a time with -j2
+
+check-alone: test-live test-hostile ## Run what of it has the machine for itself
 
 fmt: setup ## Format sources and contract
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -118,20 +125,21 @@ test-egress: setup ## Run them under local_only where there is no network but lo
 	@$(PYTEST) tests/egress
 
 test-hostile: setup ## Measure what hostile callers and upstreams cost, and hold the bounds
-	@$(PYTEST) tests/hostile
+	@$(call each_door,$(BY_TEST) -m "not alone" tests/hostile)
+	@$(call each_door,-m alone tests/hostile)
 
 test-sessions: setup ## Run the tests of requests to upstreams as with an aiohttp that nobody has tested
 	@PYTHONPATH=tests/fakes/unknown_aiohttp $(PYTEST) $(BY_FILE) $(HTTP)
 
 test-interop: setup ## Call the server with the programs of `make test-tools`
-	@$(PYTEST) $(BY_FILE) -m interop
+	@$(call each_door,$(BY_FILE) -m interop tests/interop)
 
 test-live: setup ## Run against a real Ollama; LLMSVC_LIVE_BASE_URL names your own
-	@$(PYTEST) -m live -rs
+	@$(call each_door,-m live -rs tests/live)
 
-test-doors: setup ## Run what both doors must pass through the one that it doesn't have elsewhere
+test-doors: setup ## Run tests of `make test` and scenarios through the door that they don't have there
 	@TESTED_DOOR=in_loop $(PYTEST) $(BY_FILE) $(SERVED_HERE)
-	@TESTED_DOOR=aio $(PYTEST) $(BY_FILE) -m "not live" $(PROGRAM)
+	@TESTED_DOOR=aio $(PYTEST) $(BY_FILE) $(PROGRAM)
 
 ##@ Upkeep
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 import grpc
+import pytest
 
 from llmsvc.v1 import llm_pb2_grpc
 from tests.fakes.eventually import eventually
@@ -85,6 +86,7 @@ async def greedy(channel: grpc.aio.Channel) -> AsyncIterator[Counter[str]]:
         over.set()
 
 
+@pytest.mark.alone
 async def test_fair_callers_hardly_notice_a_greedy_one(tmp_path: Path, figures: Figures) -> None:
     alone_ends: Counter[str] = Counter()
     beside_ends: Counter[str] = Counter()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from llmsvc.v1 import llm_pb2_grpc
@@ -58,6 +59,7 @@ async def ended(server: MeasuredServer, model: str = "") -> str:
     return "OK"
 
 
+@pytest.mark.alone
 async def test_a_list_of_100_000_models_holds_nobody_up(tmp_path: Path, figures: Figures) -> None:
     async with FakeOllama(models=(LAST,)) as fake:
         for version in range(6):  # read anew each time, and then once for all
@@ -110,6 +112,7 @@ DOCUMENTS = {
 }
 
 
+@pytest.mark.alone
 async def test_no_document_of_8_mib_holds_anybody_up(tmp_path: Path, figures: Figures) -> None:
     names = (LAST, *(f"{name}:latest" for name in DOCUMENTS))
     async with FakeOllama(models=names, loaded=names) as fake:

@@ -90,6 +90,7 @@ class LogPipe:
         os.close(self._reading)
 
 
+@pytest.mark.alone
 async def test_calls_and_health_go_on_while_the_reader_pauses(
     tmp_path: Path, figures: Figures
 ) -> None:

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import grpc
+import pytest
 
 from tests.fakes.crowd import chat, crowd, stream
 from tests.hostile.conftest import Figures
@@ -14,6 +15,7 @@ MIB = 2**20
 CANNED = {"llm": {"providers": {"mock": {"enabled": True}}, "default_provider": "mock"}}
 
 
+@pytest.mark.alone
 async def test_quiet_server_is_small_and_answers_at_once(tmp_path: Path, figures: Figures) -> None:
     async with measured_server(tmp_path, CANNED, memory_bytes=512 * MIB) as server:
         async with (

@@ -46,6 +46,7 @@ async def least_ms(server: MeasuredServer, channel: grpc.aio.Channel, attack: st
     return min(delays_ms)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("group", GROUPS)
 async def test_what_an_upstream_sends_delays_nobody_else(
     server: MeasuredServer, group: str, figures: Figures

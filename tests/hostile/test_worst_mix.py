@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import grpc
+import pytest
 
 from llmsvc_server.config.memory import memory_of
 from llmsvc_server.config.settings import Settings
@@ -16,6 +17,7 @@ TRIES = 5
 """A stall comes every time, a neighbour of this machine does not."""
 
 
+@pytest.mark.alone
 async def test_all_of_it_at_once_leaves_a_pod_alive_and_everybody_a_status(
     tmp_path: Path, figures: Figures
 ) -> None:
@@ -33,6 +35,7 @@ async def test_all_of_it_at_once_leaves_a_pod_alive_and_everybody_a_status(
     assert {grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]} >= ended.given_up
 
 
+@pytest.mark.alone
 async def test_lists_of_nothing_cost_what_they_are_long_and_hold_nobody_up(
     tmp_path: Path, figures: Figures
 ) -> None:
