@@ -55,46 +55,8 @@ class Plan:
         self.window_tokens = min((one for one in windows if one is not None), default=None)
 
 
-def plan(request: ChatRequest, targets: Targets, inventory: Inventory) -> Plan:
-    """Return what to do with each target of a request.
-
-    A request that names no model, or the primary's configured one, may run each candidate's own
-    default model. Any other name runs only where it is listed or has an alias: nobody's typo is
-    answered, and billed, by something else.
-
-    Args:
-        request: Names a model, targets and a privacy mode, or leaves them to the operator.
-        targets: What is configured.
-        inventory: What each provider is known to have.
-
-    Raises:
-        ProviderNotFound: A target names a provider that is not configured.
-    """
-    draft = _Draft(request, targets, inventory)
-    entries: dict[tuple[ProviderInfo | None, str], Entry] = {}
-    is_cut = has_one = False
-    for name, is_picked in draft.names():
-        entry = draft.entry(name, is_picked=is_picked)
-        info = entry.info if isinstance(entry, Candidate) else entry.provider
-        if (info, entry.model) in entries:
-            continue
-        if has_one:
-            is_cut = is_cut or isinstance(entry, Candidate)
-            continue
-        entries[info, entry.model] = entry
-        has_one = request.routing.fallback_disabled and not draft.passes_over(
-            entry, is_picked=is_picked
-        )
-    return Plan(
-        privacy=draft.privacy,
-        entries=list(entries.values()),
-        is_cut=is_cut,
-        names_target=bool(request.routing.targets) or not draft.by_default,
-    )
-
-
 class Planner:
-    """Makes plans, each once until the inventory learns something.
+    """Says what to do with each target of a request, once until the inventory learns something.
 
     What is configured and known rarely changes from call to call. Only plans without refusals are
     remembered: each of those is an error of its own call. A plan that the request cuts short is not
@@ -114,7 +76,11 @@ class Planner:
         return f"<Planner of {', '.join(self._targets.all)}: {len(self._known)} plans>"
 
     def plan(self, request: ChatRequest) -> Plan:
-        """Return what to do with each target of a request; see `plan`.
+        """Return the plan of a request.
+
+        One that names no model, or the primary's configured one, may run each candidate's own
+        default model. Any other name runs only where it is listed or has an alias: nobody's typo is
+        answered, and billed, by something else.
 
         Raises:
             ProviderNotFound: A target names a provider that is not configured.
@@ -126,7 +92,7 @@ class Planner:
         known = self._known.get(key)
         if known is not None and _holds(known, request):
             return known
-        made = plan(request, self._targets, self._inventory)
+        made = _Draft(request, self._targets, self._inventory).finish()
         is_whole = not request.routing.fallback_disabled
         if is_whole and len(made.candidates) == len(made.entries):
             self._known[key] = made
@@ -134,12 +100,7 @@ class Planner:
 
 
 class _Draft:
-    """One request's questions to the configuration and to the inventory.
-
-    Attributes:
-        privacy: The policy in force.
-        by_default: Whether the request leaves the model open, or names the primary's own.
-    """
+    """One request's questions to the configuration and to the inventory."""
 
     def __init__(self, request: ChatRequest, targets: Targets, inventory: Inventory) -> None:
         self._request = request
@@ -148,12 +109,34 @@ class _Draft:
         self._inventory = inventory
         self._primary = targets.sequence[0]
         self._cause = "operator" if targets.privacy is Privacy.LOCAL_ONLY else "request"
-        self.privacy = strictest((targets.privacy, request.routing.privacy))
-        self.by_default = not request.model or self._same(
+        self._privacy = strictest((targets.privacy, request.routing.privacy))
+        # Whether the request leaves the model open, or names the primary's own.
+        self._is_open = not request.model or self._same(
             self._primary, request.model, self._primary.default_model
         )
 
-    def names(self) -> list[tuple[TargetName, bool]]:
+    def finish(self) -> Plan:
+        """Return what becomes of each target, once each."""
+        entries: dict[tuple[ProviderInfo | None, str], Entry] = {}
+        only_one, is_cut, has_one = self._request.routing.fallback_disabled, False, False
+        for name, is_picked in self._list_names():
+            entry = self._decide(name, is_picked=is_picked)
+            info = entry.info if isinstance(entry, Candidate) else entry.provider
+            if (info, entry.model) in entries:
+                continue
+            if has_one:
+                is_cut = is_cut or isinstance(entry, Candidate)
+                continue
+            entries[info, entry.model] = entry
+            has_one = only_one and not self._passes_over(entry, is_picked=is_picked)
+        return Plan(
+            privacy=self._privacy,
+            entries=list(entries.values()),
+            is_cut=is_cut,
+            names_target=bool(self._request.routing.targets) or not self._is_open,
+        )
+
+    def _list_names(self) -> list[tuple[TargetName, bool]]:
         """Return the targets in order, each once, and whether the caller picked its provider.
 
         A target without a provider stands for all of the sequence.
@@ -170,7 +153,7 @@ class _Draft:
                 raise ProviderNotFound(name.provider)
         return list(names.items())
 
-    def entry(self, name: TargetName, *, is_picked: bool) -> Entry:
+    def _decide(self, name: TargetName, *, is_picked: bool) -> Entry:
         """Return what to do with one target."""
         withheld = self._targets.withheld.get(name.provider)
         if withheld is not None:
@@ -192,14 +175,14 @@ class _Draft:
             return _fact(too_long, entry.info, entry.model)
         return entry
 
-    def passes_over(self, entry: Entry, *, is_picked: bool) -> bool:
+    def _passes_over(self, entry: Entry, *, is_picked: bool) -> bool:
         """Return whether a request for one target only means a later one than this."""
         if isinstance(entry, Candidate):
             return False
         if entry.kind is ErrorKind.REMOTE_REFUSED:
             return True
         is_missing = entry.kind is ErrorKind.MODEL_MISSING
-        return is_missing and not is_picked and not self.by_default
+        return is_missing and not is_picked and not self._is_open
 
     def _withheld(self, error: ProviderError, model: str) -> ProviderError:
         info = error.provider
@@ -220,7 +203,7 @@ class _Draft:
             return asked
         if ANY_MODEL in target.aliases:
             return target.aliases[ANY_MODEL]
-        return target.default_model if self.by_default else asked
+        return target.default_model if self._is_open else asked
 
     def _found(self, target: Target, model: str, *, is_picked: bool) -> Entry:
         info, inventory = target.info, self._inventory
@@ -292,7 +275,7 @@ class _Draft:
         return self._inventory.same_model(target.info.name, one, other)
 
     def _forbids(self, info: ProviderInfo) -> bool:
-        return self.privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL
+        return self._privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL
 
     def _forbidden(self, info: ProviderInfo, model: str) -> ProviderError:
         return _fact(

@@ -7,7 +7,7 @@ from typing import cast
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
-from llmsvc_server.routing.plan import Plan, plan
+from llmsvc_server.routing.plan import Plan, Planner
 from llmsvc_server.routing.targets import Candidate, Target, Targets
 from tests.fakes.requests import chat_request
 from tests.fakes.scripted_provider import ScriptedProvider, Step
@@ -66,7 +66,7 @@ async def planned(  # noqa: PLR0913  what a call may vary, by keyword
         withheld=withheld or {},
         privacy=privacy,
     )
-    return plan(chat_request(text, model=model, routing=routing), targets, inventory)
+    return Planner(targets, inventory).plan(chat_request(text, model=model, routing=routing))
 
 
 def seen(made: Plan) -> list[tuple[str, str]]:
