@@ -10,6 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from llmsvc.v1 import llm_pb2
+from tests.fakes.eventually import PATIENCE_S
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.ollama_steps import (
     End,
@@ -33,6 +34,7 @@ from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService, Tree, over_ollama, running_service
 from tests.integration.calling import answerer, failure_of, said, text_of, whole
 
+QUICK_S = 0.2
 MOCK = llm_pb2.PROVIDER_KIND_MOCK
 OLLAMA = llm_pb2.PROVIDER_KIND_OLLAMA
 
@@ -49,6 +51,11 @@ class Fault:
     reason: str
     waiting_helps: bool = True
     blocks: bool = False
+
+    @property
+    def patience_s(self) -> float:
+        """What is short only where it is to end: on a busy machine other faults take their time."""
+        return QUICK_S if self.reason == "PROVIDER_TIMEOUT" else PATIENCE_S
 
 
 FAULTS = {
@@ -82,12 +89,14 @@ each_method = pytest.mark.parametrize("unary", [True, False], ids=["Chat", "Chat
 
 
 @asynccontextmanager
-async def service_over(*, mock: bool) -> AsyncIterator[tuple[FakeOllama, RunningService]]:
-    """Run the service over an Ollama with its model in memory, with little patience."""
+async def service_over(
+    *, mock: bool, first_s: float = PATIENCE_S, idle_s: float = PATIENCE_S
+) -> AsyncIterator[tuple[FakeOllama, RunningService]]:
+    """Run the service over an Ollama with its model in memory, and these limits on its silence."""
     async with (
         FakeOllama(models=("phi3:mini",), loaded=("phi3:mini",)) as fake,
         running_service(
-            over_ollama(fake, mock=mock, first_token_timeout_s=0.2, idle_timeout_s=0.2)
+            over_ollama(fake, mock=mock, first_token_timeout_s=first_s, idle_timeout_s=idle_s)
         ) as service,
     ):
         yield fake, service
@@ -96,7 +105,7 @@ async def service_over(*, mock: bool) -> AsyncIterator[tuple[FakeOllama, Running
 @each_fault
 @each_method
 async def test_the_mock_answers_where_ollama_fails(fault: Fault, *, unary: bool) -> None:
-    async with service_over(mock=True) as (fake, service):
+    async with service_over(mock=True, first_s=fault.patience_s) as (fake, service):
         fake.will(fault.script, times=math.inf)
 
         failed_over = await answerer(service, unary=unary)
@@ -110,7 +119,7 @@ async def test_the_mock_answers_where_ollama_fails(fault: Fault, *, unary: bool)
 @each_fault
 @each_method
 async def test_alone_the_caller_learns_why(fault: Fault, *, unary: bool) -> None:
-    async with service_over(mock=False) as (fake, service):
+    async with service_over(mock=False, first_s=fault.patience_s) as (fake, service):
         fake.will(fault.script, times=math.inf)
 
         failure = await failure_of(whole(service) if unary else text_of(service))
@@ -154,7 +163,8 @@ async def test_a_silent_cold_model_is_said_to_be_loading(*, unary: bool) -> None
 
 @pytest.mark.parametrize("how", [End.CUT, End.RESET, End.HANG, End.CLEAN])
 async def test_after_content_a_stream_breaks_off_and_the_mock_is_not_asked(how: End) -> None:
-    async with service_over(mock=True) as (fake, service):
+    idle_s = QUICK_S if how is End.HANG else PATIENCE_S
+    async with service_over(mock=True, idle_s=idle_s) as (fake, service):
         fake.will(die_after(2, how))
         stream = aiter(service.stub.ChatStream(chat_message()))
         started = await anext(stream)
@@ -189,7 +199,8 @@ async def test_an_error_line_after_content_breaks_a_stream_off() -> None:
 
 @pytest.mark.parametrize("how", [End.CUT, End.RESET, End.HANG, End.CLEAN])
 async def test_a_unary_answer_that_breaks_off_is_given_whole_by_the_mock(how: End) -> None:
-    async with service_over(mock=True) as (fake, service):
+    idle_s = QUICK_S if how is End.HANG else PATIENCE_S
+    async with service_over(mock=True, idle_s=idle_s) as (fake, service):
         fake.will(die_after(2, how), times=2)
 
         response = await service.stub.Chat(chat_message())
