@@ -88,6 +88,13 @@ class LoopPump(Pump):
         (self._epoll,) = new
         self.loop.add_reader(self._epoll, self._wake)
 
+    @override
+    def __repr__(self) -> str:
+        """Return what makes it look for events."""
+        if self in _CLOSED:
+            return "<LoopPump: closed>"
+        return f"<LoopPump: {'wakes and ticks' if self._ticking else 'wakes'}>"
+
     def begin_ticking(self) -> None:
         """Look now and then, too. Until then only what wakes the loop is worked off."""
         self._tick_in(IDLE_TICK_S)
@@ -97,6 +104,7 @@ class LoopPump(Pump):
         self.loop.remove_reader(self._epoll)
         if self._ticking is not None:
             self._ticking.cancel()
+            self._ticking = None
         # For good: whoever deallocates a queue waits in it for all that it is still to get.
         _CLOSED.append(self)
 
