@@ -25,6 +25,8 @@ from llmsvc_server.rpc.door.pump import Pump
 MAX_AT_ONCE = 16
 """Reads and writes that never had to wait, in a row, before a call lets the loop do something else."""
 
+CALLER_GONE = "the caller is gone"
+
 Serializer = Callable[[Any], bytes]
 
 
@@ -112,7 +114,9 @@ class InLoopCall(Context):
         if self._writes or self.is_ended:
             raise grpc.aio.InternalError("another write is under way, or the call is over")
         self._writes = True
-        await self._run_all((*self._make_headers(), sending))
+        operations = (sending,) if self._headers_sent else (self._make_headers(), sending)
+        if not await self._run(operations):
+            raise grpc.aio.InternalError(CALLER_GONE)
         self._writes = False
 
     @override
@@ -141,8 +145,10 @@ class InLoopCall(Context):
             raise grpc.aio.InternalError("the call is over")
         last = () if message is None else (self._make_message(message),)
         status = SendStatus(tuple(self._trailers), code.value[0], details, NO_FLAGS)
+        headers = () if self._headers_sent else (self._make_headers(),)
         self.is_ended = True
-        await self._run_all((*self._make_headers(), *last, status))
+        if not await self._run((*headers, *last, status)):
+            raise grpc.aio.InternalError(CALLER_GONE)
 
     @override
     def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
@@ -160,19 +166,13 @@ class InLoopCall(Context):
             return None
         return max(0.0, self._deadline_s - time.time())  # noqa: TID251  gRPC's own clock
 
-    def _make_headers(self) -> tuple[object, ...]:
-        if self._headers_sent:
-            return ()
+    def _make_headers(self) -> object:
         self._headers_sent = True
-        return (SendHeaders(self._headers, NO_FLAGS),)
+        return SendHeaders(self._headers, NO_FLAGS)
 
     def _make_message(self, message: Any) -> object:  # noqa: ANN401  as `write`
         data = message if self.serialize is None else self.serialize(message)
         return SendMessage(data, NO_FLAGS)
-
-    async def _run_all(self, operations: tuple[object, ...]) -> None:
-        if not await self._run(operations):
-            raise grpc.aio.InternalError("the caller is gone")
 
     async def _run(self, operations: tuple[object, ...]) -> bool | None:
         batch = Batch()
