@@ -26,34 +26,33 @@ JITTER = 0.1
 ALONE_EVERY_S = 1.0
 
 
+@dataclass(slots=True, eq=False)
 class Permit:
     """Leave for one call. Only its first verdict counts, and only in the epoch it was given in.
 
     Attributes:
         breaker: Who gave it.
+        epoch: Of the breaker.
+        serial: Of a probe; else 0.
         is_probe: Whether the breaker waits for this call's verdict.
+        has_verdict: Whether there was one.
     """
 
-    __slots__ = ("_epoch", "_has_verdict", "_serial", "breaker", "is_probe")
-
-    def __init__(self, breaker: "CircuitBreaker", epoch: int, serial: int) -> None:
-        """Belong to one epoch of `breaker`; `serial` is 0 where it is no probe."""
-        self.breaker = breaker
-        self.is_probe = serial != 0
-        self._epoch = epoch
-        self._serial = serial
-        self._has_verdict = False
+    breaker: "CircuitBreaker"
+    epoch: int
+    serial: int = 0
+    is_probe: bool = False
+    has_verdict: bool = False
 
     def report_content(self) -> None:
-        """Note first content: enough to close, so that a probe always ends within its limit."""
-        if self._serial:
-            self.breaker.take_content(self._epoch, self._serial)
+        """Note a probe's first content: enough to close, so that it always ends within its limit."""
+        self.breaker.take_content(self.epoch, self.serial)
 
     def report_success(self) -> None:
         """Note the terminal marker."""
-        if not self._has_verdict:
-            self._has_verdict = True
-            self.breaker.take_success(self._epoch, self._serial)
+        if not self.has_verdict:
+            self.has_verdict = True
+            self.breaker.take_success(self.epoch, self.serial)
 
     def report_failure(self, kind: ErrorKind, *, is_stale: bool = False) -> bool:
         """Note a failure that counts; return whether the breaker opened by it.
@@ -62,15 +61,14 @@ class Permit:
             kind: Its class. After one that took its time to show it stays open longer.
             is_stale: Whether a success was noted since it happened: it is part of no streak then.
         """
-        if self._has_verdict:
+        if self.has_verdict:
             return False
-        self._has_verdict = True
-        return self.breaker.take_failure(self._epoch, self._serial, kind, is_stale=is_stale)
+        self.has_verdict = True
+        return self.breaker.take_failure(self.epoch, self.serial, kind, is_stale=is_stale)
 
     def release(self) -> None:
-        """Note that there is no verdict: the next call may be the probe."""
-        if self._serial:
-            self.breaker.take_release(self._epoch, self._serial)
+        """Note that a probe has no verdict: the next call may be one."""
+        self.breaker.take_release(self.epoch, self.serial)
 
 
 @dataclass(slots=True)
@@ -176,12 +174,12 @@ class CircuitBreaker:
     def permit(self) -> Permit:
         """Return leave for one call; ask only where `passes` says that there is one."""
         if self.is_closed:
-            return Permit(self, self._epoch, 0)
+            return Permit(self, self._epoch)
         if self._state is BreakerState.OPEN:
             self.pass_alone()
         self._serials += 1
         self._probe = self._serials
-        return Permit(self, self._epoch, self._probe)
+        return Permit(self, self._epoch, self._probe, is_probe=True)
 
     def pass_alone(self) -> None:
         """Note that something is tried while OPEN: the next second has begun."""

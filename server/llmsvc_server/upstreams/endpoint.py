@@ -126,13 +126,13 @@ class Endpoint:
         is_open = any(one is not None and one.is_open(for_s=overlooked_s) for one in breakers)
         return not is_open and not self._blocks.stops_serving(self.name)
 
-    def check(self, model: str) -> None:
-        """Return if a call that has its lease may go out.
+    def check(self, lease: Lease) -> None:
+        """Return if a call that was given its lease while it waited may go out.
 
         Raises:
             ProviderError: OPEN. The model has turned out to be wedged meanwhile.
         """
-        if model in self._held_back:
+        if lease.model in self._held_back:
             raise self._open(None)
 
     def breaker_of(self, model: str) -> CircuitBreaker:

@@ -53,8 +53,9 @@ class Lease:
 
     def end(self) -> None:
         """Give the breakers' leave back; what has no verdict by now gets none."""
-        self.connecting.release()
-        self.answering.release()
+        for permit in (self.connecting, self.answering):
+            if permit.is_probe:
+                permit.release()
         if self.block_probe is not None:
             self.block_probe.release()
         if self.over is not None:

@@ -65,16 +65,25 @@ def place(
     usable = _usable(endpoints, model, only_candidate=only_candidate)
     if not usable:
         return find_refusal(endpoints, model, only_candidate=only_candidate)
-    best = [one for one in usable if one.is_loaded(model)]
-    if not best and loads_first:
+    best, *others = usable
+    if others:
+        return _best_of(usable, model, loads_first=loads_first, rng=rng)
+    if loads_first and not best.is_loaded(model):
+        return Cold(best)
+    return best if best.has_room(model) else None
+
+
+def _best_of(
+    usable: Sequence[Endpoint], model: str, *, loads_first: bool, rng: random.Random
+) -> Endpoint | Cold | None:
+    loaded = [one for one in usable if one.is_loaded(model)]
+    if loads_first and not loaded:
         return Cold(_to_load(usable, model))
-    best = best or usable
-    if len(best) > 1:
-        best = [one for one in best if not one.is_troubled] or best
+    best = loaded or usable
+    best = [one for one in best if not one.is_troubled] or best
     free = [one for one in best if one.has_room(model)]
-    if len(free) > 1:
-        lowest = min(one.load for one in free)
-        free = [one for one in free if one.load == lowest]
+    lowest = min((one.load for one in free), default=0.0)
+    free = [one for one in free if one.load == lowest]
     return rng.choice(free) if len(free) > 1 else next(iter(free), None)
 
 

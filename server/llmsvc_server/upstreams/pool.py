@@ -24,7 +24,7 @@ from llmsvc_server.upstreams.lease import Lease
 from llmsvc_server.upstreams.loads import Load
 from llmsvc_server.upstreams.placement import Cold, Placement, find_cold, find_refusal, place
 from llmsvc_server.upstreams.settings import Surroundings, UpstreamSettings
-from llmsvc_server.upstreams.verdicts import Verdict, Verdicts
+from llmsvc_server.upstreams.verdicts import Verdict, Verdicts, take_content
 from llmsvc_server.upstreams.wait_queue import WaitQueue
 
 
@@ -87,7 +87,8 @@ class Pool:
             found = self._place(model, only_candidate=alone)
         if isinstance(found, ProviderError):
             raise found
-        if isinstance(found, Endpoint) and not self._queue.waiting(model):
+        is_first = not (self._queue.turns.callers_waiting and self._queue.waiting(model))
+        if isinstance(found, Endpoint) and is_first:
             return self._lease(found, model, request.caller), limits
         lease = await self._wait(model, request.caller, limits, receipt)
         return lease, self._renew(limits, request)
@@ -97,15 +98,17 @@ class Pool:
         if lease.is_held:
             lease.endpoint.free(lease)
             self._queue.end(lease.model, lease.caller)
-            self._assign()
+            if self._queue.turns.callers_waiting:
+                self._assign()
 
     def end(self, lease: Lease) -> None:
         """Take a lease back; what has no verdict by now gets none."""
         lease.end()
         self.release(lease)
 
-    def take_content(self, lease: Lease) -> None:
+    def take_content(self, lease: Lease, verdicts: Verdicts) -> None:
         """Take in that content came; others may go once that of a probe did."""
+        take_content(lease, verdicts)
         lease.endpoint.take_content(lease.model)
         if lease.is_probe:
             self._assign()

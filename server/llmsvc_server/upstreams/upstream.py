@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
@@ -23,7 +23,7 @@ from llmsvc_server.upstreams.placement import find_refusal
 from llmsvc_server.upstreams.pool import Pool
 from llmsvc_server.upstreams.settings import Site, Surroundings, UpstreamSettings
 from llmsvc_server.upstreams.silence import Silence
-from llmsvc_server.upstreams.verdicts import Verdicts, is_silence, take_content, take_failure
+from llmsvc_server.upstreams.verdicts import Verdicts, is_silence, take_failure
 from llmsvc_server.watchdog import Watchdog
 
 
@@ -120,10 +120,13 @@ class Upstream:
         with Attempt(self.info, request.model, receipt, self._reporter) as attempt:
             lease, limits = await self._pool.acquire(request, limits, receipt)
             try:
-                lease.endpoint.check(lease.model)
                 receipt.wait(Phase.PROVIDER)
+                if lease.queued_s is not None:
+                    lease.endpoint.check(lease)
                 silence = self._listen(lease, request, limits)
-                answer = lease.endpoint.adapter.stream_chat(request, self._during(lease, limits))
+                # A probe keeps its place until it is judged.
+                limits = limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
+                answer = lease.endpoint.adapter.stream_chat(request, limits)
                 del request
                 async with aclosing(answer) as events:
                     silence.await_first()
@@ -133,7 +136,7 @@ class Upstream:
                             if attempt.first_content_s is None:
                                 receipt.hear()
                                 attempt.first_content_s = receipt.ran_s
-                                self._take_content(lease, verdicts)
+                                self._pool.take_content(lease, verdicts)
                             attempt.length += len(event.text)
                             yield event
                         elif isinstance(event, Done):
@@ -155,20 +158,12 @@ class Upstream:
         lease.silence = silence
         return silence
 
-    def _during(self, lease: Lease, limits: AttemptLimits) -> AttemptLimits:
-        """Return what an adapter is told; a probe keeps its place until it is judged."""
-        return limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
-
-    def _take_content(self, lease: Lease, verdicts: Verdicts) -> None:
-        take_content(lease, verdicts)
-        self._pool.take_content(lease)
-
     def _take_end(
         self, done: Done, lease: Lease, attempt: Attempt, receipt: Receipt, verdicts: Verdicts
     ) -> Done:
         """Take in the end of an answer, and return it with what only we know."""
         if attempt.first_content_s is None:
-            self._take_content(lease, verdicts)
+            self._pool.take_content(lease, verdicts)
         lease.connecting.report_success()
         lease.answering.report_success()
         first_s, total_s = attempt.first_content_s, receipt.ran_s
@@ -254,15 +249,13 @@ class Upstream:
         self._pool.end(lease)
 
 
+@dataclass(slots=True, eq=False)
 class _Turn:
     """By which an adapter says that all of an answer is here, read or not."""
 
-    __slots__ = ("_lease", "_pool")
-
-    def __init__(self, pool: Pool, lease: Lease) -> None:
-        self._pool = pool
-        self._lease = lease
+    pool: Pool
+    lease: Lease
 
     def over(self) -> None:
         """Let others have the place."""
-        self._pool.release(self._lease)
+        self.pool.release(self.lease)

@@ -49,8 +49,9 @@ def is_silence(error: ProviderError) -> bool:
 
 def take_content(lease: Lease, verdicts: Verdicts) -> None:
     """Tell the breakers of first content, which takes back what was said before."""
-    lease.connecting.report_content()
-    lease.answering.report_content()
+    for permit in (lease.connecting, lease.answering):
+        if permit.is_probe:
+            permit.report_content()
     if verdicts:
         verdicts.pop(lease.connecting.breaker, None)
         verdicts.pop(lease.answering.breaker, None)

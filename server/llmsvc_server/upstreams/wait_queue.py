@@ -76,14 +76,18 @@ class _Line:
 
 
 class WaitQueue:
-    """Who waits, and who has what. Who leaves costs nothing."""
+    """Who waits, and who has what. Who leaves costs nothing.
+
+    Attributes:
+        turns: Over all models.
+    """
 
     def __init__(self, settings: UpstreamSettings, latency: LatencyStats) -> None:
         """Let nobody wait yet; `latency` says how long answers take."""
         self._settings = settings
         self._latency = latency
         self._lines: dict[str, _Line] = {}
-        self._turns = Turns()
+        self.turns = Turns()
 
     @override
     def __repr__(self) -> str:
@@ -98,7 +102,7 @@ class WaitQueue:
     @property
     def models(self) -> Sequence[str]:
         """The models that somebody waits for."""
-        if not self._turns.callers_waiting:
+        if not self.turns.callers_waiting:
             return ()
         return [model for model, line in self._lines.items() if line.waiters]
 
@@ -120,14 +124,14 @@ class WaitQueue:
         line.running += 1
         line.served_s = now_s
         line.turns.begin(caller)
-        self._turns.begin(caller)
+        self.turns.begin(caller)
 
     def end(self, model: str, caller: str) -> None:
         """Note that a chat runs no more."""
         line = self._lines[model]
         line.running -= 1
         line.turns.end(caller)
-        self._turns.end(caller)
+        self.turns.end(caller)
 
     def join(self, model: str, caller: str, limits: AttemptLimits) -> Waiter:
         """Return a new waiter.
@@ -143,7 +147,7 @@ class WaitQueue:
         waiter = Waiter(model, caller, timeout_s, self._full(model))
         line.waiters.setdefault(caller, deque()).append(waiter)
         line.turns.wait(caller)
-        self._turns.wait(caller)
+        self.turns.wait(caller)
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -156,7 +160,7 @@ class WaitQueue:
         if not waiters:
             del line.waiters[waiter.caller]
         line.turns.leave(waiter.caller)
-        self._turns.leave(waiter.caller)
+        self.turns.leave(waiter.caller)
 
     def next_of(self, models: Iterable[str]) -> Waiter:
         """Return whose turn it is among those that wait for these models, of which there are some.
@@ -166,7 +170,7 @@ class WaitQueue:
         of one caller's models the one that was served last comes last.
         """
         lines = [self._lines[model] for model in models]
-        turns = lines[0].turns if len(lines) == 1 else self._turns
+        turns = lines[0].turns if len(lines) == 1 else self.turns
         *_, number, caller = min(
             (turns.order(caller), line.served_s, number, caller)
             for number, line in enumerate(lines)
