@@ -77,7 +77,7 @@ class Exchange(Generic[F]):
             except ProviderError as error:
                 raise replace(error, requests=response.requests) from None
             finally:
-                # After the end has been told: nobody waits for the connection to become free.
+                # The place is free already; only this answer waits for its connection, `DRAIN_S` at most.
                 if done is None or not reader.over:
                     response.close()
                 else:
