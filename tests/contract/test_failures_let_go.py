@@ -1,30 +1,17 @@
 """A call that has failed leaves nothing of its request in memory, before any garbage is collected."""
 
-import gc
 import tracemalloc
-from collections.abc import Iterator
 
 import grpc
-import pytest
 
 from tests.contract.calls import provider_of
 from tests.fakes.assembled import Assembled, assembled
+from tests.fakes.held_memory import uncollected
 from tests.fakes.requests import chat_message
 from tests.fakes.scripted_provider import done
 
 MIB = 2**20
 CALLS = 10
-
-
-@pytest.fixture
-def traced() -> Iterator[None]:
-    """Collect no garbage while allocations are traced."""
-    gc.collect()
-    gc.disable()
-    tracemalloc.start()
-    yield
-    tracemalloc.stop()
-    gc.enable()
 
 
 async def codes(service: Assembled) -> list[grpc.StatusCode]:
@@ -36,11 +23,11 @@ async def codes(service: Assembled) -> list[grpc.StatusCode]:
     return [await call.code() for call in calls]
 
 
-@pytest.mark.usefixtures("traced")
 async def test_failed_calls_keep_no_request() -> None:
-    async with assembled(provider_of(done())) as service:
-        ends = await codes(service)
-        held_bytes, _ = tracemalloc.get_traced_memory()
+    with uncollected():
+        async with assembled(provider_of(done())) as service:
+            ends = await codes(service)
+            held_bytes, _ = tracemalloc.get_traced_memory()
 
     assert [grpc.StatusCode.NOT_FOUND] * 2 * CALLS == ends
     assert held_bytes < CALLS * MIB

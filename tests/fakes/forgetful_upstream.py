@@ -16,11 +16,12 @@ async def forgetful_upstream(
 
     Args:
         content_type: Of an answer.
-        first: All that ever comes of it.
+        first: All that ever comes of it; nothing at all, not even a head, where it is empty.
         documents: Path -> JSON that is there to be got.
     """
     framing = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked"
     said = f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{len(first):x}\r\n{first}\r\n".encode()
+    said = said if first else b""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -143,8 +143,13 @@ class Upstream:
                             done = self._take_end(event, lease, attempt, receipt, verdicts)
                         silence.await_next()
             except (ProviderError, asyncio.CancelledError) as error:
-                ended = await self._judge(error, lease, limits, stays_local=stays_local)
-                raise self._take_failure(ended, lease, limits, verdicts) from None
+                # No name for what is raised: it would be a cycle, with the prompt in its frames.
+                raise self._take_failure(
+                    await self._judge(error, lease, limits, stays_local=stays_local),
+                    lease,
+                    limits,
+                    verdicts,
+                ) from None
             finally:
                 self._end(lease)
             if done is not None:
