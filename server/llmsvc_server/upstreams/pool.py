@@ -155,21 +155,25 @@ class Pool:
 
     def _assign(self) -> None:
         """Decide who may go next, and who has to leave: anything may have changed."""
-        while models := self._queue.models:
-            places = {model: self._place(model, only_candidate=False) for model in models}
-            free_at = {model: one for model, one in places.items() if isinstance(one, Endpoint)}
-            if not free_at:
-                break
-            waiter = self._queue.next_of(free_at)
-            if not waiter.lease.done():  # else it is leaving
-                lease = self._lease(free_at[waiter.model], waiter.model, waiter.caller)
-                waiter.lease.set_result(lease)
-            self._queue.leave(waiter)
+        self._hand_out()
         for model in self._queue.models:
             refusal = find_refusal(self.endpoints, model, only_candidate=False)
             if refusal is not None:
                 for waiter in self._queue.waiters(model):
                     self._queue.send_away(waiter, refusal.unsent(refusal.retry_after_s))
+
+    def _hand_out(self) -> None:
+        """Give the places that are free to those whose turn it is."""
+        while models := self._queue.models:
+            places = {model: self._place(model, only_candidate=False) for model in models}
+            free_at = {model: one for model, one in places.items() if isinstance(one, Endpoint)}
+            if not free_at:
+                return
+            waiter = self._queue.next_of(free_at)
+            if not waiter.lease.done():  # else it is leaving
+                lease = self._lease(free_at[waiter.model], waiter.model, waiter.caller)
+                waiter.lease.set_result(lease)
+            self._queue.leave(waiter)
 
     async def _load_first(
         self, endpoint: Endpoint, model: str, limits: AttemptLimits, receipt: Receipt
@@ -199,6 +203,7 @@ class Pool:
         receipt.wait(Phase.QUEUED)
         waiter, came_s = self._queue.join(model, caller, limits), self._around.clock()
         try:
+            self._hand_out()  # time alone frees places too: a breaker's, and where trouble is over
             lease = await waiter.wait()
         except BaseException:
             self._queue.leave(waiter)

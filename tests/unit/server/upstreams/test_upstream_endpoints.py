@@ -207,3 +207,24 @@ async def test_an_endpoint_that_fails_at_once_is_no_black_hole(
     assert bench.calls[0] <= 40
     assert 200 == sum(bench.calls)
     assert 200 - bench.calls[0] == answers
+
+
+async def test_who_comes_finds_a_place_that_time_alone_has_freed_for_who_waits() -> None:
+    bench = Bench(places=1, endpoints=2)
+    bench.facts[1].known.discard(MODEL)
+    await bench.trip()
+    bench.facts[1].known.add(MODEL)
+    gate = Gate()
+    bench.adapters[1].usually(gate, done())
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(bench.outcome())
+        await gate.reached()
+        waits = group.create_task(bench.outcome())
+        await eventually(lambda: bench.waiting() == 1)
+        bench.clock.advance(10)  # the first endpoint's breaker is half open
+        comes = group.create_task(bench.outcome())
+        await eventually(lambda: waits.done() and comes.done())
+        gate.open()
+
+    assert ["answer", "answer"] == [waits.result(), comes.result()]
+    assert [STREAK + 2, 1] == bench.calls
