@@ -79,7 +79,12 @@ async def test_whatever_fails_while_it_is_made_the_one_in_the_loop_cannot_be(
 ) -> None:
     for name, value in GRPC_PRESETS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setitem(sys.modules, "llmsvc_server.rpc.door.self_test", None)
-
-    with pytest.raises(NoSuchDoor, match="ModuleNotFoundError while it was made"):
-        await open_door(Wish.IN_LOOP)
+    name = "llmsvc_server.rpc.door.self_test"
+    before = sys.modules.pop(name, None)
+    sys.modules.update({name: None})  # type: ignore[dict-item]  # so that an import of it fails
+    try:
+        with pytest.raises(NoSuchDoor, match="ModuleNotFoundError while it was made"):
+            await open_door(Wish.IN_LOOP)
+    finally:
+        del sys.modules[name]
+        sys.modules.update({name: before} if before else {})
