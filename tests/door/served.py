@@ -11,7 +11,7 @@ import sys
 import uvloop
 
 from llmsvc_server.rpc.door.choice import Wish, open_door
-from llmsvc_server.rpc.door.self_test import NoGuard
+from llmsvc_server.rpc.door.interface import NoGuard
 from llmsvc_server.rpc.options import server_options
 from tests.door.methods import SERVICE, Methods
 

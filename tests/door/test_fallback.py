@@ -32,6 +32,7 @@ MOCK = {
         (DEFAULT_ENGINE, "GRPC_EXPERIMENTS lacks"),
         (TAKEN_BACK, "self-test failed"),
         (POLL, "it needs epoll1"),
+        (LACKING_NAME, "AttributeError while it was made"),
     ],
 )
 async def test_calls_are_served_all_the_same(environ: Mapping[str, str], why: str) -> None:

@@ -4,11 +4,9 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE
-from pathlib import Path
 
 from llmsvc_server.cli import GRPC_PRESETS
-
-ROOT = Path(__file__).parents[2]
+from tests.door.process import ROOT
 
 
 async def test_a_closed_pump_looks_for_nothing_any_more() -> None:

@@ -20,8 +20,7 @@ from yarl import URL
 
 from llmsvc_server.providers.http.direct_post import DirectPost, DirectResponse, Parsing
 from llmsvc_server.rpc.door.choice import Wish, open_door
-from llmsvc_server.rpc.door.interface import Context, Handler, Options
-from llmsvc_server.rpc.door.self_test import NoGuard
+from llmsvc_server.rpc.door.interface import Context, Handler, NoGuard, Options
 from tests.bench.floors import bare, options
 from tests.bench.floors.prompts import read_prompt
 

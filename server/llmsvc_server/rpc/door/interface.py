@@ -3,10 +3,11 @@
 Both doors pass the same tests.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import grpc
+from typing_extensions import override
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -17,6 +18,18 @@ Options = tuple[tuple[str, int], ...]
 """Channel arguments."""
 
 Metadata = Sequence[tuple[str, str | bytes]]
+
+
+class NoGuard(grpc.aio.ServerInterceptor):
+    """Lets every call through."""
+
+    @override
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        return await continuation(handler_call_details)
 
 
 class Context(Protocol):

@@ -8,13 +8,11 @@ import asyncio
 import secrets
 import socket
 import struct
-from collections.abc import Awaitable, Callable
 
 import grpc
-from typing_extensions import override
 
 from llmsvc_server.rpc.door.in_loop import InLoopDoor
-from llmsvc_server.rpc.door.interface import Context, Handler, NoSuchDoor
+from llmsvc_server.rpc.door.interface import Context, Handler, NoGuard, NoSuchDoor
 from llmsvc_server.rpc.door.pump import LoopPump
 
 LIMIT_S = 4.0
@@ -31,18 +29,6 @@ _DATA, _HEADERS, _SETTINGS = 0, 1, 4
 _END_STREAM, _END_HEADERS, _STREAM = 0x1, 0x4, 1
 _MESSAGE_HEAD = struct.Struct(">BI")
 """Of a gRPC message: compressed or not, and its length."""
-
-
-class NoGuard(grpc.aio.ServerInterceptor):
-    """Lets every call through."""
-
-    @override
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        return await continuation(handler_call_details)
 
 
 async def open_tested() -> InLoopDoor:

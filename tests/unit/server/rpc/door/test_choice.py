@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Mapping
 
 import grpc
@@ -72,19 +71,3 @@ async def test_where_the_one_in_the_loop_cannot_be_the_other_is_opened_and_says_
 async def test_who_insists_on_the_one_in_the_loop_is_told_that_it_cannot_be() -> None:
     with pytest.raises(NoSuchDoor, match=r"GRPC_EXPERIMENTS|already"):
         await open_door(Wish.IN_LOOP)
-
-
-async def test_whatever_fails_while_it_is_made_the_one_in_the_loop_cannot_be(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in GRPC_PRESETS.items():
-        monkeypatch.setenv(name, value)
-    name = "llmsvc_server.rpc.door.self_test"
-    before = sys.modules.pop(name, None)
-    sys.modules.update({name: None})  # type: ignore[dict-item]  # so that an import of it fails
-    try:
-        with pytest.raises(NoSuchDoor, match="ModuleNotFoundError while it was made"):
-            await open_door(Wish.IN_LOOP)
-    finally:
-        del sys.modules[name]
-        sys.modules.update({name: before} if before else {})

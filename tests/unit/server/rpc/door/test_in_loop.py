@@ -12,8 +12,7 @@ import pytest
 from llmsvc_server.rpc.door.batch import Batch
 from llmsvc_server.rpc.door.call import InLoopCall
 from llmsvc_server.rpc.door.in_loop import InLoopDoor
-from llmsvc_server.rpc.door.interface import Context, Handler
-from llmsvc_server.rpc.door.self_test import NoGuard
+from llmsvc_server.rpc.door.interface import Context, Handler, NoGuard
 from tests.fakes.doors import ThreadPump
 from tests.fakes.eventually import PATIENCE_S, eventually
 
