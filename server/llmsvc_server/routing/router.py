@@ -14,7 +14,7 @@ from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase
 from llmsvc_server.chat.parts import AnswerParts, Part
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest
-from llmsvc_server.chat.route import Attempt, Locality, Route
+from llmsvc_server.chat.route import Attempt, Route
 from llmsvc_server.errors import ProviderError, StreamInterrupted, let_go
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.held import HeldAnswers, Share
@@ -189,8 +189,7 @@ class _Attempts:
 
     def _begin(self, step: Step, request: ChatRequest) -> AnswerEvents:
         candidate = step.candidate
-        is_local = candidate.info.locality is Locality.LOCAL
-        asked = request.for_model(candidate.model, stays_local=is_local)
+        asked = request.for_model(candidate.model, stays_local=candidate.is_local)
         self._receipt.begin(candidate.info, candidate.model)
         events = candidate.upstream.run(asked, step.limits, self._receipt, self._verdicts)
         self._events = events

@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits, Deadline
 from llmsvc_server.chat.request import ChatRequest
-from llmsvc_server.chat.route import Locality
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
@@ -113,7 +112,7 @@ class Schedule:
         seen = [failure.kind for failure in self._failures if counts(failure)]
         self._failures.append(error)
         self._requests += error.requests
-        busy = error.kind.rules.is_busy and _is_local(step.candidate)
+        busy = error.kind.rules.is_busy and step.candidate.is_local
         self._local_only |= busy and not self._remote_when_busy
         match error.kind.rules.next:
             case Next.NEVER:
@@ -145,7 +144,7 @@ class Schedule:
 
     def _consider(self, candidate: Candidate) -> Step | ProviderError | None:
         """Return the attempt at a candidate, or why none is made; None says nothing of it."""
-        if self._requests >= MAX_REQUESTS or (self._local_only and not _is_local(candidate)):
+        if self._requests >= MAX_REQUESTS or (self._local_only and not candidate.is_local):
             return None
         later = self._later()
         refusal = self._skip(candidate, later)
@@ -249,7 +248,7 @@ class Schedule:
         whole_s = candidate.upstream.timeouts.limit_s(candidate.model, self._prompt_tokens)
         finish_by = self._finish_by
         latest_first = finish_by.earlier(self._needed_s(later)) if later else finish_by
-        waits_for = later if self._remote_when_busy else [one for one in later if _is_local(one)]
+        waits_for = later if self._remote_when_busy else [one for one in later if one.is_local]
         return Step(
             candidate=candidate,
             pause_s=pause_s,
@@ -278,7 +277,7 @@ class Schedule:
             one
             for one in self._plan.entries[self._position :]
             if isinstance(one, Candidate)
-            and not (self._local_only and not _is_local(one))
+            and not (self._local_only and not one.is_local)
             and self._holds_prompt(one)
             and one.upstream.refusal(one.model, only_candidate=False) is None
         ]
@@ -287,7 +286,3 @@ class Schedule:
         """Return whether a prompt that was too long elsewhere is known to fit here."""
         window = candidate.window_tokens
         return not self._needs_tokens or (window is not None and window >= self._needs_tokens)
-
-
-def _is_local(candidate: Candidate) -> bool:
-    return candidate.info.locality is Locality.LOCAL

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmsvc_server.chat.route import Privacy, ProviderInfo
+from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.upstreams.upstream import Upstream
@@ -72,3 +72,8 @@ class Candidate:
     model: str
     window_tokens: int | None
     pull_hint: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the provider runs this model locally."""
+        return self.info.locality is Locality.LOCAL
