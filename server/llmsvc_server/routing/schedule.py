@@ -147,9 +147,12 @@ class Schedule:
         if self._requests >= MAX_REQUESTS or (self._local_only and not candidate.is_local):
             return None
         later = self._later()
-        refusal = self._skip(candidate, later)
+        refusal = self._skip(candidate)
         if refusal is None:
-            return self._make_step(candidate, later)
+            step = self._make_step(candidate, later)
+            if not later or _has_time(step):
+                return step
+            refusal = ProviderError(ErrorKind.NO_TIME, called=False)
         refusal = replace(refusal, provider=candidate.info, model=candidate.model)
         wait_s = refusal.retry_after_s
         if refusal.kind is not ErrorKind.RATE_LIMIT or wait_s is None or later:
@@ -158,23 +161,15 @@ class Schedule:
             return refusal
         return self._make_step(candidate, later, pause_s=self._spread_s(wait_s))
 
-    def _skip(self, candidate: Candidate, later: Sequence[Candidate]) -> ProviderError | None:
-        """Return why a candidate is not worth an attempt now; None if it is."""
+    def _skip(self, candidate: Candidate) -> ProviderError | None:
+        """Return why a candidate is not to be asked now; None if it is."""
         if self._finish_by.remaining_s() <= 0:
             return ProviderError(ErrorKind.NO_TIME, called=False)
         if not self._holds_prompt(candidate):
             return ProviderError(
                 ErrorKind.CONTEXT, called=False, context_length=candidate.window_tokens
             )
-        refusal = candidate.upstream.refusal(candidate.model, only_candidate=self._only_candidate)
-        if refusal is not None:
-            return refusal
-        if not later:
-            return None
-        whole_s = candidate.upstream.timeouts.limit_s(candidate.model, self._prompt_tokens)
-        left_s = self._finish_by.remaining_s() - self._needed_s(later)
-        is_short = left_s < min(whole_s, candidate.upstream.timeouts.floor_s(candidate.model))
-        return ProviderError(ErrorKind.NO_TIME, called=False) if is_short else None
+        return candidate.upstream.refusal(candidate.model, only_candidate=self._only_candidate)
 
     def _retry(self, candidate: Candidate, error: ProviderError) -> Step | None:
         """Return a candidate's second attempt, if there is the time and a request for it."""
@@ -286,3 +281,10 @@ class Schedule:
         """Return whether a prompt that was too long elsewhere is known to fit here."""
         window = candidate.window_tokens
         return not self._needs_tokens or (window is not None and window >= self._needs_tokens)
+
+
+def _has_time(step: Step) -> bool:
+    """Return whether later candidates leave an attempt what it needs at least to be worth making."""
+    candidate, limits = step.candidate, step.limits
+    floor_s = candidate.upstream.timeouts.floor_s
+    return limits.is_full_length or limits.latest_first.remaining_s() >= floor_s(candidate.model)
