@@ -184,7 +184,7 @@ class Endpoint:
     def take_content(self, model: str) -> None:
         """Take in that a model has sent content."""
         self._blocks.take_success(self.name, model)
-        self.wedges.take_content(model)
+        self.wedges.take_sign(model)
 
     def take_failure(self, error: ProviderError, model: str, *, is_trouble: bool) -> None:
         """Take in a failure, of a call or of a load; `is_trouble` says whether it speaks of health."""

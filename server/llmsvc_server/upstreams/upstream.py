@@ -199,13 +199,13 @@ class Upstream:
             return error
         endpoint.wedges.take_touch(model)
         if endpoint.wedges.worked_elsewhere(model, lease.began_s):
-            endpoint.wedges.take_cold(model)
+            endpoint.wedges.take_sign(model)
             return replace(error, kind=ErrorKind.SATURATED)
         # What runs elsewhere has no load here.
         if endpoint.loads.source is not None and stays_local:
             load = self._pool.load(endpoint, model, is_quiet=True)
             if not await endpoint.loads.confirm(load):
-                endpoint.wedges.take_cold(model)
+                endpoint.wedges.take_sign(model)
                 return replace(error, kind=ErrorKind.COLD_LOAD, phase="load")
         endpoint.wedges.take_silence(model, lease.began_s)
         self.timeouts.latency.take_silence(model)

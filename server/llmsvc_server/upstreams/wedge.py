@@ -74,8 +74,8 @@ class WedgeDetector:
                 known.moved_s = now_s
             known.busy_until, known.polled_s = busy_until, now_s
 
-    def take_content(self, model: str) -> None:
-        """Take in first content."""
+    def take_sign(self, model: str) -> None:
+        """Take in a sign that a model is not wedged: content, an absence from memory, others' work."""
         self._model(model).silences = 0
 
     def take_touch(self, model: str) -> None:
@@ -87,10 +87,6 @@ class WedgeDetector:
         known = self._model(model)
         if known.polled_s > since_s:  # else nobody can say whether others were at work
             known.silences += 1
-
-    def take_cold(self, model: str) -> None:
-        """Take in that a silent model was not in memory, or at work for somebody else."""
-        self._model(model).silences = 0
 
     def worked_elsewhere(self, model: str, since_s: float) -> bool:
         """Return whether somebody else's work on a model was done since a point in time."""

@@ -275,7 +275,7 @@ def test_it_says_who_was_silent_and_does_not_remember_every_model_for_ever() -> 
     facts.mark = "12:00"
     detector = WedgeDetector(facts, clock, is_on=True)
     for number in range(2 * MAX_MODELS):
-        detector.take_content(f"model-{number}")
+        detector.take_sign(f"model-{number}")
     clock.advance(1)
     detector.take_poll()
     detector.take_silence("model-511", 1_000.0)
