@@ -31,13 +31,6 @@ class Shares:
 
     def add(self, caller: str, amount: int) -> None:
         """Give it to a caller, room or not."""
-        self._change(caller, amount)
-
-    def remove(self, caller: str, amount: int) -> None:
-        """Take it back."""
-        self._change(caller, -amount)
-
-    def _change(self, caller: str, amount: int) -> None:
         before = self._held.get(caller, 0)
         after = before + amount
         self._taken += min(after, self._max_of_one) - min(before, self._max_of_one)
@@ -45,3 +38,7 @@ class Shares:
             self._held[caller] = after
         else:
             self._held.pop(caller, None)
+
+    def remove(self, caller: str, amount: int) -> None:
+        """Take it back."""
+        self.add(caller, -amount)
