@@ -43,14 +43,13 @@ class Providers:
 
     @property
     def states(self) -> Iterator[ProviderState]:
-        """Every provider with its upstream, the sequence first."""
+        """Every provider, the sequence first."""
         for in_sequence, targets in (
             (True, self.targets.sequence),
             (False, self.targets.others.values()),
         ):
             for target in targets:
-                upstream = self.upstreams[target.upstream.info.name]
-                yield ProviderState(target=target, in_sequence=in_sequence, upstream=upstream)
+                yield ProviderState(target=target, in_sequence=in_sequence)
 
     def is_busy(self, provider: str, endpoint: str = "") -> bool:
         """Return whether an endpoint runs chats for us now; any of the provider's if none is named."""

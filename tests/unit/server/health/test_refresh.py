@@ -53,7 +53,7 @@ class Watched:
             permit.report_failure(ErrorKind.TRANSIENT)
 
     def collect_facts(self) -> ProviderFacts:
-        state = ProviderState(target=self.target, in_sequence=True, upstream=self.upstream)
+        state = ProviderState(target=self.target, in_sequence=True)
         (fact,) = collect_facts([state], self.inventory)
         return fact
 
