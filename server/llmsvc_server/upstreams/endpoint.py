@@ -3,7 +3,7 @@
 Connections have a breaker of their own: who refuses one model's calls refuses all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 from typing_extensions import override
 
@@ -171,9 +171,9 @@ class Endpoint:
         if not leases:
             del self._leases[lease.model]
 
-    def leases(self, model: str) -> Iterator[Lease]:
-        """Yield those that are held for a model."""
-        yield from list(self._leases.get(model, ()))
+    def leases(self, model: str) -> Collection[Lease]:
+        """Return those that are held for a model now."""
+        return tuple(self._leases.get(model, ()))
 
     def take_poll(self) -> None:
         """Take in a poll that succeeded: who can be looked at takes connections."""
