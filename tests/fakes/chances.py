@@ -1,19 +1,31 @@
-"""Random sources that a test can foresee."""
+"""Random sources that a test can foresee, whatever was drawn from them before."""
 
 import random
+from collections.abc import Sequence
+from typing import TypeVar
 
 from typing_extensions import override
 
+T = TypeVar("T")
 
-class _Steady(random.Random):
-    """Gives the middle of every range, and the first of equals."""
+
+class _First(random.Random):
+    """Gives the first of equals."""
+
+    @override
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]  # its own takes any indexable
+        return seq[0]
+
+
+class _Steady(_First):
+    """Gives the middle of every range."""
 
     @override
     def uniform(self, a: float, b: float) -> float:
         return (a + b) / 2
 
 
-class _NoPause(random.Random):
+class _NoPause(_First):
     """Gives the least of every range."""
 
     @override
