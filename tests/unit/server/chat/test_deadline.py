@@ -1,4 +1,7 @@
-from llmsvc_server.chat.deadline import Deadline
+from dataclasses import fields, replace
+from typing import cast
+
+from llmsvc_server.chat.deadline import AttemptLimits, Deadline, Turn
 from tests.fakes.manual_clock import ManualClock
 
 
@@ -28,3 +31,21 @@ def test_a_cap_counts_from_now() -> None:
     clock.advance(4)
 
     assert Deadline(at_s=104.5, clock=clock) == deadline.capped(0.5)
+
+
+def test_limits_for_a_turn_are_the_same_in_all_else() -> None:
+    at = Deadline(at_s=105, clock=ManualClock(100))
+    limits = AttemptLimits(
+        finish_by=at,
+        first_token_by=at.earlier(1),
+        latest_first=at.earlier(2),
+        fallback_follows=True,
+        is_full_length=False,
+        may_repeat=False,
+        only_candidate=True,
+    )
+    turn = cast("Turn", object())
+
+    # Else one that `during` forgets would go unnoticed.
+    assert all(getattr(limits, one.name) != one.default for one in fields(limits)[:-1])
+    assert replace(limits, turn=turn) == limits.during(turn)
