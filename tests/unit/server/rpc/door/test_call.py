@@ -16,14 +16,14 @@ from llmsvc_server.rpc.door.core import NO_DEADLINE_S, OK
 from llmsvc_server.rpc.door.pump import Pump
 
 TOO_MANY_OPERATIONS = 8
-DONE = SimpleNamespace(success=True)
 
 
 @dataclass
 class Core:
-    """A call of gRPC's core. Its batches are over as soon as they are `answered`."""
+    """A call of gRPC's core. Its batches are over as soon as they are `answered`, done or `failing`."""
 
     answered: bool = False
+    failing: bool = False
     answer: int = OK
     batches: list[Any] = field(default_factory=list)
     was_cancelled: bool = False
@@ -31,7 +31,7 @@ class Core:
     def start_server_batch(self, _operations: object, tag: Any) -> int:  # noqa: ANN401  gRPC's own
         self.batches.append(tag)
         if self.answered:
-            tag(DONE)
+            tag(SimpleNamespace(success=not self.failing))
         return self.answer
 
     def cancel(self) -> None:
@@ -95,6 +95,13 @@ async def test_after_its_end_nothing_more_is_written() -> None:
 async def test_a_batch_that_core_refuses_is_a_failure() -> None:
     with pytest.raises(grpc.aio.InternalError):
         await call_of(Core(answer=TOO_MANY_OPERATIONS)).write(b"x")
+
+
+async def test_what_can_not_be_sent_since_the_caller_is_gone_is_a_failure() -> None:
+    call = call_of(Core(answered=True, failing=True))
+    for sent in (call.write(b"x"), call.end(grpc.StatusCode.OK)):
+        with pytest.raises(grpc.aio.InternalError, match="the caller is gone"):
+            await sent
 
 
 async def test_a_call_that_nobody_ended_is_reset() -> None:
