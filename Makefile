@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
 ASK ?= Why is the sky blue?
+# In CI a test that fails is run once more, and named (ADR-054).
 # gRPC in a child that has yet to become another program crashes it, two of a hundred under load.
-PYTEST := GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest --quiet
+PYTEST := GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest --quiet $(if $(CI),--reruns=1 --rerun-show-tracebacks -rR)
 # How many tests run at once, except where time or memory is measured; 0 for a debugger. What a file
 # sets up for its tests is shared where whole files are handed out.
 WORKERS ?= 2
