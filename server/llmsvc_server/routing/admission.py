@@ -1,7 +1,7 @@
 """The process gate: counts chats, of each caller and in all, and their bytes, and never waits."""
 
 import asyncio
-from types import TracebackType
+from dataclasses import dataclass
 
 from typing_extensions import override
 
@@ -19,10 +19,6 @@ class Admission:
 
     One caller alone gets `max_chats` places; an eighth more is kept for callers that have less. Of
     the bytes the last eighth is kept for them.
-
-    Attributes:
-        running: How many chats are inside.
-        request_bytes: How large their requests are, together.
     """
 
     def __init__(self, *, max_chats: int, max_request_bytes: int) -> None:
@@ -34,14 +30,22 @@ class Admission:
         self._closed = False
         self._empty = asyncio.Event()
         self._empty.set()
-        self.running = 0
-        self.request_bytes = 0
 
     @override
     def __repr__(self) -> str:
         """Return what is inside."""
         closed = "closed, " if self._closed else ""
         return f"<Admission: {closed}{self.running} chats, {self.request_bytes} bytes>"
+
+    @property
+    def running(self) -> int:
+        """How many chats are inside."""
+        return self._places.given
+
+    @property
+    def request_bytes(self) -> int:
+        """How large their requests are, together."""
+        return self._bytes.given
 
     def close(self) -> None:
         """Refuse every chat from now on; those inside run on."""
@@ -51,8 +55,8 @@ class Admission:
         """Return when no chat is inside."""
         await self._empty.wait()
 
-    def slot(self, caller: str, request_bytes: int) -> "_Slot":
-        """Return what holds one place while it is entered, which has to be at once.
+    def enter(self, caller: str, request_bytes: int) -> "Slot":
+        """Let one chat in, and return its place.
 
         Args:
             caller: Whose chat it is.
@@ -64,48 +68,35 @@ class Admission:
         """
         if self._closed:
             raise ShuttingDown
-        is_too_much = self.request_bytes + request_bytes > self._max_request_bytes
+        is_too_much = self._bytes.given + request_bytes > self._max_request_bytes
         if is_too_much or not self._bytes.has_room(caller, request_bytes):
             raise Overloaded(RETRY_AFTER_S)
         if not self._places.has_room(caller, 1):
             raise Overloaded(RETRY_AFTER_S)
-        return _Slot(self, caller, request_bytes)
-
-    def enter(self, caller: str, request_bytes: int) -> None:
-        """Count one chat more; slots call this."""
-        self.running += 1
         self._empty.clear()
-        self.request_bytes += request_bytes
         self._places.add(caller, 1)
         self._bytes.add(caller, request_bytes)
+        return Slot(self, caller, request_bytes)
 
-    def leave(self, caller: str, request_bytes: int) -> None:
-        """Count one less; slots call this."""
-        self.running -= 1
-        self.request_bytes -= request_bytes
-        self._places.remove(caller, 1)
-        self._bytes.remove(caller, request_bytes)
-        if not self.running:
+    def leave(self, slot: "Slot") -> None:
+        """Let others have a place; its slot calls this."""
+        self._places.add(slot.caller, -1)
+        self._bytes.add(slot.caller, -slot.request_bytes)
+        if not self._places.given:
             self._empty.set()
 
 
-class _Slot:
-    """One chat's place."""
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One chat's place, until it is left."""
 
-    __slots__ = ("_caller", "_gate", "_request_bytes")
+    gate: Admission
+    caller: str
+    request_bytes: int
+    is_left: bool = False
 
-    def __init__(self, gate: Admission, caller: str, request_bytes: int) -> None:
-        self._gate = gate
-        self._caller = caller
-        self._request_bytes = request_bytes
-
-    def __enter__(self) -> None:
-        self._gate.enter(self._caller, self._request_bytes)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._gate.leave(self._caller, self._request_bytes)
+    def leave(self) -> None:
+        """Give it back; a second time does nothing."""
+        if not self.is_left:
+            self.is_left = True
+            self.gate.leave(self)

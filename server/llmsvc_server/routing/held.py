@@ -11,24 +11,27 @@ RETRY_AFTER_S = 1.0
 _KEPT_ONE_OF = 8
 
 
-class HeldAnswers:
+class HeldAnswers(Shares):
     """Counts their bytes, and says when it is too much. An eighth is kept for who has less.
 
     Attributes:
         max_each_bytes: Longest text that is held for one call.
-        bytes: How much is held now.
     """
 
     def __init__(self, *, max_each_bytes: int, max_bytes: int) -> None:
         """Hold texts of at most `max_each_bytes`, and `max_bytes` in all."""
+        super().__init__(max_bytes, kept=max_bytes // _KEPT_ONE_OF)
         self.max_each_bytes = max_each_bytes
-        self.bytes = 0
-        self._shares = Shares(max_bytes, kept=max_bytes // _KEPT_ONE_OF)
 
     @override
     def __repr__(self) -> str:
         """Return how much is held."""
         return f"<HeldAnswers: {self.bytes} bytes>"
+
+    @property
+    def bytes(self) -> int:
+        """How much is held now."""
+        return self.given
 
     def check(self, caller: str, size_bytes: int = 1) -> None:
         """Return if there is room for so much of a caller's. What would be alone always has it.
@@ -36,40 +39,31 @@ class HeldAnswers:
         Raises:
             Overloaded: There is none.
         """
-        if self.bytes and not self._shares.has_room(caller, size_bytes):
+        if self.given and not self.has_room(caller, size_bytes):
             raise Overloaded(RETRY_AFTER_S)
-
-    def add(self, caller: str, size_bytes: int) -> None:
-        """Hold more for a caller, room or not."""
-        self.bytes += size_bytes
-        self._shares.add(caller, size_bytes)
-
-    def remove(self, caller: str, size_bytes: int) -> None:
-        """Hold less."""
-        self.bytes -= size_bytes
-        self._shares.remove(caller, size_bytes)
 
 
 class Share:
-    """What one call has gathered of its answer."""
+    """What one call has gathered of its answer.
 
-    __slots__ = ("_caller", "_held", "bytes")
+    Attributes:
+        bytes: How much.
+        max_bytes: No answer that is delivered whole has more.
+    """
+
+    __slots__ = ("_caller", "_held", "bytes", "max_bytes")
 
     def __init__(self, held: HeldAnswers, caller: str) -> None:
         """Have nothing; it will be `caller`'s."""
         self._held = held
         self._caller = caller
         self.bytes = 0
+        self.max_bytes = held.max_each_bytes
 
     @override
     def __repr__(self) -> str:
         """Return how much it is."""
         return f"<Share: {self.bytes} bytes>"
-
-    @property
-    def is_too_long(self) -> bool:
-        """Whether it is more than any answer that is delivered whole."""
-        return self.bytes > self._held.max_each_bytes
 
     def add(self, text: str) -> None:
         """Gather a piece.
@@ -84,5 +78,5 @@ class Share:
 
     def clear(self) -> None:
         """Let go of all."""
-        self._held.remove(self._caller, self.bytes)
+        self._held.add(self._caller, -self.bytes)
         self.bytes = 0

@@ -229,7 +229,8 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
         ProviderError: The attempt failed before its end, or its answer has no end in sight.
         Overloaded: All answers that are held take too much.
     """
-    share.clear()
+    if share.bytes:
+        share.clear()
     parts, done = AnswerParts(), None
     async for event in events:
         if isinstance(event, Done):
@@ -237,7 +238,7 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
             continue
         share.add(event.text)
         parts.add_text(event.text)
-        if share.is_too_long:
+        if share.bytes > share.max_bytes:
             # As if it came from there, so that who runs the attempt sees it too.
             await events.athrow(ProviderError(ErrorKind.PROTOCOL, phase="stream"))
     if done is None and not share.bytes:

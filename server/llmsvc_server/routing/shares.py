@@ -9,10 +9,14 @@ class Shares:
     A part is kept for callers that have less: of that last part nobody takes any who has more than
     is left then, so half of it goes to the first who asks, half of the rest to the next. A caller
     that had to be given more than all but that part counts for no more.
+
+    Attributes:
+        given: How much all have together.
     """
 
     def __init__(self, max_amount: int, *, kept: int) -> None:
         """Share `max_amount`, the last `kept` of it among callers that have less."""
+        self.given = 0
         self._max = max_amount
         self._kept = kept
         self._max_of_one = max_amount - kept
@@ -30,15 +34,12 @@ class Shares:
         return left >= self._kept or 0 <= left >= self._held.get(caller, 0)
 
     def add(self, caller: str, amount: int) -> None:
-        """Give it to a caller, room or not."""
+        """Give so much to a caller, room or not; a negative amount takes it back."""
         before = self._held.get(caller, 0)
         after = before + amount
+        self.given += amount
         self._taken += min(after, self._max_of_one) - min(before, self._max_of_one)
         if after:
             self._held[caller] = after
         else:
             self._held.pop(caller, None)
-
-    def remove(self, caller: str, amount: int) -> None:
-        """Take it back."""
-        self.add(caller, -amount)

@@ -1,6 +1,6 @@
 """Chat and ChatStream: read what is asked, call, convert."""
 
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from typing import Self
 
 from typing_extensions import override
@@ -62,8 +62,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         parsed = parse_request(request, Delivery.WHOLE, call.caller)
         del request
         self._held.check(call.caller)
-        with ExitStack() as slot:
-            slot.enter_context(self._admission.slot(call.caller, parsed.size_bytes))
+        slot = self._admission.enter(call.caller, parsed.size_bytes)
+        try:
             answer = await self._router.answer(parsed.chat, call.finish_by, call.receipt)
             call.usage, call.messages_sent = answer.done.usage, 1
             response = response_to_proto(
@@ -71,6 +71,9 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
             )
             call.is_complete, call.outcome = True, response
             self._unsent.deliver(call.caller, response.ByteSize(), slot)
+        except BaseException:
+            slot.leave()
+            raise
         return response
 
     @override
@@ -85,11 +88,15 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
             _KeptAnswer(self._held, call.caller) if parsed.final_message_included else nullcontext()
         )
         self._held.check(call.caller)
-        with self._admission.slot(call.caller, parsed.size_bytes), keeping as kept:
-            progress = None if interval_s is None else Progress(context, call, interval_s)
-            streaming = self._stream(chat, call, progress or context, kept)
-            del request, parsed, chat  # else a prompt stays here as long as its answer takes
-            await (streaming if progress is None else progress.run_beside(streaming))
+        slot = self._admission.enter(call.caller, parsed.size_bytes)
+        try:
+            with keeping as kept:
+                progress = None if interval_s is None else Progress(context, call, interval_s)
+                streaming = self._stream(chat, call, progress or context, kept)
+                del request, parsed, chat  # else a prompt stays here as long as its answer takes
+                await (streaming if progress is None else progress.run_beside(streaming))
+        finally:
+            slot.leave()
 
     async def _stream(
         self, chat: ChatRequest, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
@@ -155,6 +162,6 @@ class _KeptAnswer:
             self._share.add(text)
         except Overloaded:
             raise StreamInterrupted(InterruptCause.OVERLOAD) from None
-        if self._share.is_too_long:
+        if self._share.bytes > self._share.max_bytes:
             raise StreamInterrupted(InterruptCause.PROVIDER, phase="stream")
         self.parts.add_text(text)

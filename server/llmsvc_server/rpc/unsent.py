@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-from contextlib import ExitStack
 from functools import partial
 
 from typing_extensions import override
 
+from llmsvc_server.routing.admission import Slot
 from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.watchdog import TimedWait, Watchdog
 
@@ -45,13 +45,13 @@ class Unsent:
         assert task is not None  # noqa: S101  gRPC runs each call in one
         task.add_done_callback(partial(self._remove, caller, size_bytes))
 
-    def deliver(self, caller: str, message_bytes: int, slot: ExitStack) -> None:
+    def deliver(self, caller: str, message_bytes: int, slot: Slot) -> None:
         """Hold a whole answer, and its slot, until its caller has taken it.
 
         Args:
             caller: Whose answer it is.
             message_bytes: Of the answer.
-            slot: What is closed then, or when the caller has had its time; taken over.
+            slot: Is left then, or when the caller has had its time.
 
         Raises:
             Overloaded: There is no room for it beside what is held already.
@@ -59,10 +59,10 @@ class Unsent:
         size_bytes = COPIES * message_bytes
         self._held.check(caller, size_bytes)
         self.hold(caller, size_bytes)
-        _Delivery(self._watchdog, slot.pop_all()).begin_within(self._timeout_s)
+        _Delivery(self._watchdog, slot).begin_within(self._timeout_s)
 
     def _remove(self, caller: str, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
-        self._held.remove(caller, size_bytes)
+        self._held.add(caller, -size_bytes)
 
 
 class _Delivery(TimedWait):
@@ -70,7 +70,7 @@ class _Delivery(TimedWait):
 
     __slots__ = ("_slot",)
 
-    def __init__(self, watchdog: Watchdog, slot: ExitStack) -> None:
+    def __init__(self, watchdog: Watchdog, slot: Slot) -> None:
         super().__init__(watchdog)
         self._slot = slot
         self._task.add_done_callback(self._finish)
@@ -83,9 +83,9 @@ class _Delivery(TimedWait):
     def interrupt(self) -> bool:
         """Give the slot to others."""
         self.due_s = math.inf
-        self._slot.close()
+        self._slot.leave()
         return True
 
     def _finish(self, _ended: "asyncio.Task[object]") -> None:
         self._watchdog.discard(self)
-        self._slot.close()
+        self._slot.leave()

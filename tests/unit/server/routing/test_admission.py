@@ -1,9 +1,9 @@
-from contextlib import ExitStack
+import asyncio
 
 import pytest
 
 from llmsvc_server.errors import LlmsvcError, Overloaded, ShuttingDown
-from llmsvc_server.routing.admission import Admission
+from llmsvc_server.routing.admission import Admission, Slot
 
 
 class House:
@@ -11,44 +11,44 @@ class House:
 
     def __init__(self, max_chats: int) -> None:
         self.gate = Admission(max_chats=max_chats, max_request_bytes=2_000)
-        self._slots: dict[str, list[ExitStack]] = {}
+        self._slots: dict[str, list[Slot]] = {}
 
     def ask(self, caller: str, chats: int = 1) -> int:
         """Ask so many times; return how many got in."""
         return sum(self._enters(caller) for _ in range(chats))
 
     def leave(self, caller: str) -> None:
-        self._slots[caller].pop().close()
+        self._slots[caller].pop().leave()
 
     def _enters(self, caller: str) -> bool:
-        inside = ExitStack()
         try:
-            inside.enter_context(self.gate.slot(caller, 1))
+            slot = self.gate.enter(caller, 1)
         except LlmsvcError:
             return False
-        self._slots.setdefault(caller, []).append(inside)
+        self._slots.setdefault(caller, []).append(slot)
         return True
 
 
 def test_it_counts_and_refuses_at_once_when_full() -> None:
     gate = Admission(max_chats=1, max_request_bytes=2_000)
-    with gate.slot("a", 1):
-        with pytest.raises(Overloaded) as refused, gate.slot("a", 1):
-            pass
+    slot = gate.enter("a", 1)
+    with pytest.raises(Overloaded) as refused:
+        gate.enter("a", 1)
 
-        assert 1 == gate.running
+    assert 1 == gate.running
+    slot.leave()
     assert 0 == gate.running
     assert refused.value.retry_after_s > 0
 
 
 def test_closed_it_refuses_newcomers_only() -> None:
     gate = Admission(max_chats=2, max_request_bytes=2_000)
-    with gate.slot("a", 1):
-        gate.close()
-        with pytest.raises(ShuttingDown), gate.slot("b", 1):
-            pass
+    gate.enter("a", 1)
+    gate.close()
+    with pytest.raises(ShuttingDown):
+        gate.enter("b", 1)
 
-        assert 1 == gate.running
+    assert 1 == gate.running
 
 
 @pytest.mark.parametrize("max_chats", [0, 1, 2, 7, 8, 9, 512])
@@ -100,11 +100,29 @@ def test_who_left_holds_nothing_any_more() -> None:
 
 def test_requests_fill_it_by_their_bytes_and_leave_their_room_behind() -> None:
     gate = Admission(max_chats=9, max_request_bytes=10)
-    with gate.slot("a", 7):
-        with pytest.raises(Overloaded), gate.slot("b", 4):
-            pass
-        with gate.slot("b", 3):
-            assert 10 == gate.request_bytes
-    with gate.slot("a", 10):
-        assert 1 == gate.running
+    slots = [gate.enter("a", 7)]
+    with pytest.raises(Overloaded):
+        gate.enter("b", 4)
+    slots.append(gate.enter("b", 3))
+    full_bytes = gate.request_bytes
+    for slot in slots:
+        slot.leave()
+    gate.enter("a", 10).leave()
+
+    assert 10 == full_bytes
     assert 0 == gate.request_bytes
+
+
+async def test_it_is_empty_once_the_last_one_has_left_however_often() -> None:
+    gate = Admission(max_chats=2, max_request_bytes=2)
+    first, last = gate.enter("a", 1), gate.enter("a", 1)
+    async with asyncio.TaskGroup() as group:
+        empty = group.create_task(gate.empty())
+        first.leave()
+        first.leave()
+        await asyncio.sleep(0)
+        was_empty = empty.done()
+        last.leave()
+
+    assert not was_empty
+    assert 0 == gate.running

@@ -36,10 +36,11 @@ def test_gates_say_what_is_inside() -> None:
     share, shares = Share(held, "a"), Shares(10, kept=1)
     share.add("text")
     shares.add("a", 3)
-    with admission.slot("a", 200):
-        admission.close()
+    slot = admission.enter("a", 200)
+    admission.close()
 
-        assert "<Admission: closed, 1 chats, 200 bytes>" == repr(admission)
+    assert "<Admission: closed, 1 chats, 200 bytes>" == repr(admission)
+    slot.leave()
     assert "<Admission: closed, 0 chats, 0 bytes>" == repr(admission)
     assert ("<HeldAnswers: 4 bytes>", "<Share: 4 bytes>") == (repr(held), repr(share))
     assert "<Shares: 3 of 10 taken, 1 callers>" == repr(shares)

@@ -1,11 +1,11 @@
 """What gRPC holds for callers that do not read is counted until it is gone."""
 
 import asyncio
-from contextlib import ExitStack
 
 import pytest
 
 from llmsvc_server.errors import Overloaded
+from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers
 from llmsvc_server.rpc.unsent import CALL_BYTES, COPIES, Unsent
 from tests.fakes.assembled import everyday_held
@@ -22,7 +22,7 @@ class Answers:
         self.held = held
         self._unsent = Unsent(held, timeout_s=timeout_s)
         self.taken = Gate()
-        self.slots = 0
+        self._admission = Admission(max_chats=9, max_request_bytes=9)
         self._calls: list[asyncio.Future[tuple[BaseException | None]]] = []
 
     async def give(self, message_bytes: int) -> None:
@@ -33,17 +33,20 @@ class Answers:
         await delivering.wait()
 
     async def _call(self, message_bytes: int, delivering: asyncio.Event) -> None:
-        self.slots += 1
+        slot = self._admission.enter("a", 1)
         try:
-            with ExitStack() as slot:
-                slot.callback(self._free)
-                self._unsent.deliver("a", message_bytes, slot)
+            self._unsent.deliver("a", message_bytes, slot)
+        except Overloaded:
+            slot.leave()
+            raise
         finally:
             delivering.set()
         await self.taken.passed()
 
-    def _free(self) -> None:
-        self.slots -= 1
+    @property
+    def slots(self) -> int:
+        """How many are held."""
+        return self._admission.running
 
     async def over(self) -> list[BaseException | None]:
         """Let all be taken; return what the calls raised."""
