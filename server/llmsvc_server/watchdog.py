@@ -1,6 +1,6 @@
 """Waits that can be ended from outside, many of them with one timer.
 
-What ends one comes as a failure of what is waited for, not as a cancel: see `Interruption.broke`.
+What ends one comes as a failure of what is waited for, not as a cancel: see `TimedWait.broke`.
 """
 
 import asyncio
@@ -19,48 +19,11 @@ what came in time lies in the kernel: one turn may only find out how late it is,
 reads much gives way once before the piece counts."""
 
 
-class Interruption:
-    """For one task. Interrupts it only while it waits.
-
-    Attributes:
-        waits: Whether it does.
-        fired: Whether it was interrupted; it is not interrupted again.
-    """
-
-    __slots__ = ("_cancelling", "_task", "fired", "waits")
-
-    def __init__(self) -> None:
-        """Belong to the running task."""
-        self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._cancelling = self._task.cancelling()
-        self.waits = False
-        self.fired = False
-
-    def begin(self) -> None:
-        """Note that a wait begins."""
-        self.waits = True
-
-    def end(self) -> None:
-        """Note that the wait is over: from here on nothing interrupts."""
-        self.waits = False
-
-    def interrupt(self) -> bool:
-        """End the wait. Return False if there is none, or another interruption was first."""
-        if not self.waits or self.fired:
-            return False
-        self.fired = True
-        _ = self._task.cancel()
-        return True
-
-    def broke(self) -> bool:
-        """Return whether the cancel that just arrived is this interruption, and nobody else's."""
-        return self.fired and self._task.uncancel() <= self._cancelling
-
-
 class Watchdog:
     """The timed waits of many tasks. Its timer is set again when it fires, or for an earlier end.
 
     Attributes:
+        waits: Those that it watches.
         armed_s: When it looks next, on the loop's clock; infinite where nobody waits.
 
     `asyncio.timeout` costs 5 us each time, and a timer of its own for each wait 0.6 KiB; this costs
@@ -69,7 +32,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         """Watch nobody."""
-        self._waits: set[TimedWait] = set()
+        self.waits: set[TimedWait] = set()
         # Else the timer holds what the call that set it holds, long after that call.
         self._context = Context()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,15 +41,7 @@ class Watchdog:
     @override
     def __repr__(self) -> str:
         """Return how many are watched, and whether the timer runs."""
-        return f"<Watchdog: {len(self._waits)} watched, {'armed' if self._timer else 'idle'}>"
-
-    def add(self, wait: "TimedWait") -> None:
-        """Watch a wait."""
-        self._waits.add(wait)
-
-    def discard(self, wait: "TimedWait") -> None:
-        """Watch it no more."""
-        self._waits.discard(wait)
+        return f"<Watchdog: {len(self.waits)} watched, {'armed' if self._timer else 'idle'}>"
 
     def look_at(self, due_s: float) -> None:
         """See at `due_s`, on the loop's clock and before any other time, who is due then."""
@@ -99,14 +54,14 @@ class Watchdog:
     def _fire(self) -> None:
         self._timer, self.armed_s = None, math.inf
         now_s = asyncio.get_running_loop().time()
-        next_s = min((one.due_s for one in self._waits if one.due_s > now_s), default=math.inf)
+        next_s = min((one.due_s for one in self.waits if one.due_s > now_s), default=math.inf)
         if next_s < math.inf:
             self.look_at(max(next_s, now_s + TICK_S))
         self._look_again(now_s, LOOKS)
 
     def _look_again(self, now_s: float, looks: int) -> None:
         """Interrupt who was due at `now_s` and is still, so many turns of the loop later."""
-        due = [one for one in self._waits if one.due_s <= now_s]
+        due = [one for one in self.waits if one.due_s <= now_s]
         if due and looks:
             loop = asyncio.get_running_loop()
             loop.call_later(TICK_S, self._look_again, now_s, looks - 1, context=self._context)
@@ -115,20 +70,26 @@ class Watchdog:
             one.interrupt()
 
 
-class TimedWait(Interruption):
-    """One wait of a task, and when it is interrupted.
+class TimedWait:
+    """The waits of one task, one at a time, and when the one that runs is interrupted.
 
     Attributes:
-        due_s: When, on the loop's clock; infinite for never.
+        waits: Whether the task waits now, and so may be interrupted: from `begin_until` on, and no
+            more where it is set to False.
+        due_s: When it is interrupted, on the loop's clock; infinite for never.
+        fired: Whether it was interrupted; it is not interrupted again.
     """
 
-    __slots__ = ("_watchdog", "due_s")
+    __slots__ = ("_cancelling", "_task", "_watchdog", "due_s", "fired", "waits")
 
     def __init__(self, watchdog: Watchdog) -> None:
-        """Be one of the `watchdog`'s once it is added, for waits of the running task."""
-        super().__init__()
+        """Be of the running task, and `watchdog`'s once it is among its waits."""
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._cancelling = self._task.cancelling()
         self._watchdog = watchdog
+        self.waits = False
         self.due_s = math.inf
+        self.fired = False
 
     def begin_until(self, due_s: float) -> None:
         """Note that a wait begins, which is interrupted at `due_s`."""
@@ -136,3 +97,15 @@ class TimedWait(Interruption):
         self.due_s = due_s
         if due_s < self._watchdog.armed_s:
             self._watchdog.look_at(due_s)
+
+    def interrupt(self) -> bool:
+        """End the wait. Return False if there is none, or another interruption was first."""
+        if not self.waits or self.fired:
+            return False
+        self.fired = True
+        _ = self._task.cancel()
+        return True
+
+    def broke(self) -> bool:
+        """Return whether the cancel that just arrived is this interruption, and nobody else's."""
+        return self.fired and self._task.uncancel() <= self._cancelling

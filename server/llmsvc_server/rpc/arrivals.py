@@ -13,7 +13,7 @@ from typing import cast
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import InvalidRequest, Overloaded, Violation, ViolationReason
 from llmsvc_server.rpc.door.interface import Context
-from llmsvc_server.watchdog import Interruption
+from llmsvc_server.watchdog import TimedWait, Watchdog
 
 GRACE_S = 0.05
 """Nobody is given up before."""
@@ -39,7 +39,8 @@ class Arrivals:
         self._max_arriving = max_arriving
         self._is_memory_short = is_memory_short
         self._clock = clock
-        self._arriving: dict[Interruption, float] = {}
+        self._arriving: dict[TimedWait, float] = {}
+        self._watchdog = Watchdog()  # with nothing to do: what ends an arrival is the check
         self._is_checked = False
         self._turn = asyncio.Lock()
 
@@ -67,11 +68,11 @@ class Arrivals:
             yield raw
 
     async def _read(self, context: Context) -> bytes | None:
-        arrival = Interruption()
+        arrival = TimedWait(self._watchdog)
         self._arriving[arrival] = self._clock()
         if len(self._arriving) > self._max_arriving and not self._is_checked:
             self._check_in(GRACE_S)
-        arrival.begin()
+        arrival.waits = True
         try:
             raw = cast("object", await context.read())
             if isinstance(raw, bytes) and len(raw) > LARGE_BYTES:
@@ -82,7 +83,7 @@ class Arrivals:
                 raise Overloaded(RETRY_AFTER_S) from None
             raise
         finally:
-            arrival.end()
+            arrival.waits = False
             del self._arriving[arrival]
         return raw if isinstance(raw, bytes) else None
 

@@ -38,7 +38,7 @@ class InFlight:
     def enter(self, limit: "CallLimit", call: Call) -> None:
         """Hold a call; its limit calls this."""
         self._calls[limit] = call
-        self._watchdog.add(limit)
+        self._watchdog.waits.add(limit)
         if len(self._calls) == 1:
             self._empty.clear()
         if self._coming_s is not None:
@@ -48,7 +48,7 @@ class InFlight:
 
     def leave(self, limit: "CallLimit") -> None:
         """Let it go."""
-        self._watchdog.discard(limit)
+        self._watchdog.waits.discard(limit)
         del self._calls[limit]
         if not self._calls:
             self._empty.set()
@@ -102,7 +102,7 @@ class CallLimit(TimedWait):
         Raises:
             TimeoutError: Its time was over, or it was expired.
         """
-        self.end()
+        self.waits = False
         self._in_flight.leave(self)
         if self.broke() and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error

@@ -34,7 +34,7 @@ class TimedWriter(TimedWait):
 
     def __enter__(self) -> Self:
         """Let the limit run."""
-        self._watchdog.add(self)
+        self._watchdog.waits.add(self)
         return self
 
     def __exit__(
@@ -44,7 +44,7 @@ class TimedWriter(TimedWait):
         trace: TracebackType | None,
     ) -> None:
         """Let it run no more."""
-        self._watchdog.discard(self)
+        self._watchdog.waits.discard(self)
 
     def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
         """Send the headers; raises as `write`."""
@@ -68,4 +68,4 @@ class TimedWriter(TimedWait):
                 raise StreamInterrupted(InterruptCause.SLOW_READER) from None
             raise
         finally:
-            self.end()
+            self.waits = False

@@ -76,7 +76,7 @@ class _Delivery(TimedWait):
         self._task.add_done_callback(self._finish)
 
     def begin_within(self, timeout_s: float) -> None:
-        self._watchdog.add(self)
+        self._watchdog.waits.add(self)
         self.begin_until(asyncio.get_running_loop().time() + timeout_s)
 
     @override
@@ -87,5 +87,5 @@ class _Delivery(TimedWait):
         return True
 
     def _finish(self, _ended: "asyncio.Task[object]") -> None:
-        self._watchdog.discard(self)
+        self._watchdog.waits.discard(self)
         self._slot.leave()

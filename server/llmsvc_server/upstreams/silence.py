@@ -76,12 +76,15 @@ class Silence(TimedWait):
 
     def await_next(self) -> None:
         """Begin the wait for the next one."""
-        self.has_heard = True
+        self.waits = self.has_heard = True
         self._cause = Cause.SILENT
         if self._makes_room:
             left_s = self._limits.latest_first.remaining_s()
             self._gap_s = min(self._idle_s, max(MIN_GAP_S, left_s))
-        self.begin_until(self._clock() + self._gap_s)
+        # As `begin_until`, in one step: it is asked for every token.
+        self.due_s = due_s = self._clock() + self._gap_s
+        if due_s < self._watchdog.armed_s:
+            self._watchdog.look_at(due_s)
 
     def orphan(self) -> None:
         """Give it a moment only: its engine has died."""

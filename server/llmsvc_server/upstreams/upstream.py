@@ -159,7 +159,7 @@ class Upstream:
     def _listen(self, lease: Lease, request: ChatRequest, limits: AttemptLimits) -> Silence:
         """Return the wait for the upstream, which the lease knows from now on."""
         silence = Silence(self._watchdog, limits, request.delivery, idle_s=self._idle_s)
-        self._watchdog.add(silence)
+        self._watchdog.waits.add(silence)
         lease.silence = silence
         return silence
 
@@ -189,7 +189,7 @@ class Upstream:
         """Return what ended an attempt, where what was raised does not tell."""
         silence, endpoint, model = lease.silence, lease.endpoint, lease.model
         if silence is not None:
-            silence.end()  # from here on nothing is waited for that could be broken off
+            silence.waits = False  # from here on nothing is waited for that could be broken off
             if isinstance(error, asyncio.CancelledError) and silence.broke():
                 error = silence.failure(endpoint.name)
         if isinstance(error, asyncio.CancelledError):
@@ -249,7 +249,7 @@ class Upstream:
 
     def _end(self, lease: Lease) -> None:
         if lease.silence is not None:
-            self._watchdog.discard(lease.silence)
+            self._watchdog.waits.discard(lease.silence)
             lease.endpoint.wedges.take_touch(lease.model)
         self._pool.end(lease)
 

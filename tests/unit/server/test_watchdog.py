@@ -22,7 +22,7 @@ held: ContextVar[Answer] = ContextVar("held")
 async def waits(watchdog: Watchdog, length_s: float, *, over: asyncio.Event | None = None) -> bool:
     """Wait for `over`, else for ever, under a limit; return whether that interrupted it."""
     wait = TimedWait(watchdog)
-    watchdog.add(wait)
+    watchdog.waits.add(wait)
     wait.begin_until(asyncio.get_running_loop().time() + length_s)
     try:
         await (over or asyncio.Event()).wait()
@@ -30,8 +30,8 @@ async def waits(watchdog: Watchdog, length_s: float, *, over: asyncio.Event | No
         assert wait.broke()
         return True
     finally:
-        wait.end()
-        watchdog.discard(wait)
+        wait.waits = False
+        watchdog.waits.discard(wait)
     return False
 
 
@@ -71,7 +71,7 @@ async def test_who_is_done_in_time_is_not_interrupted_and_leaves_the_others_thei
 async def test_a_wait_that_began_anew_has_its_new_time() -> None:
     watchdog, loop = Watchdog(), asyncio.get_running_loop()
     wait = TimedWait(watchdog)
-    watchdog.add(wait)
+    watchdog.waits.add(wait)
     began_s = loop.time()
     wait.begin_until(began_s + 0.01)
     wait.begin_until(began_s + 0.04)
@@ -87,9 +87,9 @@ async def test_a_wait_that_began_anew_has_its_new_time() -> None:
 async def test_nobody_is_interrupted_between_two_waits() -> None:
     watchdog = Watchdog()
     wait = TimedWait(watchdog)
-    watchdog.add(wait)
+    watchdog.waits.add(wait)
     wait.begin_until(0.0)
-    wait.end()
+    wait.waits = False
     later = await waits(watchdog, 0.01)
 
     assert later
@@ -132,12 +132,12 @@ async def test_what_came_while_the_loop_stood_still_came_in_time() -> None:
 
     with theirs, contextlib.closing(writer):
         wait = TimedWait(watchdog)
-        watchdog.add(wait)
+        watchdog.waits.add(wait)
         wait.begin_until(loop.time() + 0.01)
         loop.call_soon(stand_still)
         read = await reader.read(1)
-        wait.end()
-        watchdog.discard(wait)
+        wait.waits = False
+        watchdog.waits.discard(wait)
         await waits(watchdog, 0.01)  # all that was due is interrupted by then
 
     assert read == b"a"
@@ -148,9 +148,9 @@ async def test_it_says_how_many_it_watches() -> None:
     watchdog = Watchdog()
     idle = repr(watchdog)
     wait = TimedWait(watchdog)
-    watchdog.add(wait)
+    watchdog.waits.add(wait)
     wait.begin_until(asyncio.get_running_loop().time() + 60)
     armed = repr(watchdog)
-    wait.end()
+    wait.waits = False
 
     assert ("<Watchdog: 0 watched, idle>", "<Watchdog: 1 watched, armed>") == (idle, armed)

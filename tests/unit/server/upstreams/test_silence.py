@@ -242,7 +242,7 @@ async def test_it_says_whether_it_waits_and_what_for() -> None:
     said.append(repr(silence))
     silence.await_next()
     said.append(repr(silence))
-    silence.end()
+    silence.waits = False
 
     assert [
         "<Silence: no wait for the first>",
