@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Violation,
     )
     from llmsvc_client.messages import assistant, system, user
+    from llmsvc_client.options import ChatOptions, StreamOptions
     from llmsvc_client.stream import ChatStream
     from llmsvc_client.types import (
         CountMethod,
@@ -63,6 +64,7 @@ else:
             " UnavailableError Violation"
         ),
         "messages": "assistant system user",
+        "options": "ChatOptions StreamOptions",
         "stream": "ChatStream",
         "types": (
             "CountMethod FinishReason HealthStatus Locality Message Phase Privacy ProviderKind Role"
@@ -88,6 +90,7 @@ __all__ = [
     "Attempt",
     "BlockingClient",
     "BlockingStream",
+    "ChatOptions",
     "ChatReply",
     "ChatStream",
     "Client",
@@ -114,6 +117,7 @@ __all__ = [
     "Sampling",
     "ServerError",
     "StreamInterruptedError",
+    "StreamOptions",
     "Target",
     "Timings",
     "UnavailableError",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, Unpack
 
 import grpc.aio
 
@@ -11,9 +11,10 @@ from llmsvc_client.answers import ChatReply
 from llmsvc_client.calls import CallOptions, call_unary, check_size
 from llmsvc_client.channel import READINESS, check_address, open_channel
 from llmsvc_client.convert import to_reply
+from llmsvc_client.options import ChatOptions, StreamOptions, check_names
 from llmsvc_client.request import to_request
 from llmsvc_client.stream import Call, ChatStream
-from llmsvc_client.types import HealthStatus, Message, Privacy, Sampling, Target
+from llmsvc_client.types import HealthStatus, Message
 
 
 class Client:
@@ -60,106 +61,56 @@ class Client:
         if self._channel is not None:
             await self._channel.close()
 
-    async def chat(  # noqa: PLR0913  all but the prompt by keyword
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        system: str | None = None,
-        model: str | None = None,
-        sampling: Sampling | None = None,
-        privacy: Privacy | None = None,
-        targets: Sequence[Target] = (),
-        fallback: bool = True,
-        timeout_s: float | None = None,
-        request_id: str | None = None,
+    async def chat(
+        self, prompt: str | Sequence[Message], **options: Unpack[ChatOptions]
     ) -> ChatReply:
         """Return one answer, whole.
 
         Args:
             prompt: What the user says, or all turns, oldest first, ending with one of the user.
-            system: Instructions, put before all turns.
-            model: Name or alias. None: the server's default model.
-            sampling: Sampling and length. None: the server's settings.
-            privacy: LOCAL_ONLY keeps the content in the operator's network, whatever fails;
-                CLOUD_ALLOWED can't widen the server's policy. None: the server's policy.
-            targets: What to try, in this order. Empty: the server's sequence.
-            fallback: False tries only the first permitted target.
-            timeout_s: Time for the whole call in seconds, at most a day. None: no deadline is sent
-                and the server's own limit holds (120 s unless configured otherwise).
-            request_id: Id for the server's logs, 1 to 64 of `[A-Za-z0-9._-]`. None: the server
-                makes one.
+            options: By keyword, such as `model="phi3:mini", timeout_s=30`. `help(ChatOptions)`
+                tells each.
 
         Raises:
             LlmsvcError: The call failed; the subclass says how.
             ValueError: `timeout_s` or `request_id` is out of range.
-            TypeError: The prompt holds something other than messages, `targets` than targets.
+            TypeError: The prompt holds something other than messages, `targets` than targets, or
+                there is no such option.
         """
-        options = CallOptions(timeout_s, request_id)
-        request = to_request(
-            prompt,
-            model=model,
-            system=system,
-            sampling=sampling,
-            privacy=privacy,
-            targets=targets,
-            fallback=fallback,
-        )
+        check_names("chat", options, ChatOptions.__optional_keys__)
+        call_options = CallOptions(options.get("timeout_s"), options.get("request_id"))
+        request = to_request(prompt, options)
         stub = llm_pb2_grpc.LLMServiceStub(self._open())
-        return to_reply(await call_unary(stub.Chat, request, options))
+        return to_reply(await call_unary(stub.Chat, request, call_options))
 
-    def stream(  # noqa: PLR0913  as chat
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        system: str | None = None,
-        model: str | None = None,
-        sampling: Sampling | None = None,
-        privacy: Privacy | None = None,
-        targets: Sequence[Target] = (),
-        fallback: bool = True,
-        timeout_s: float | None = None,
-        request_id: str | None = None,
-        progress_interval_s: float | None = None,
+    def stream(
+        self, prompt: str | Sequence[Message], **options: Unpack[StreamOptions]
     ) -> ChatStream:
         """Return one answer that comes piece by piece, to be used in `async with`.
 
         Args:
-            prompt: As in `chat`; so are all others.
-            system: Instructions.
-            model: Name or alias.
-            sampling: Sampling and length.
-            privacy: Where content may go.
-            targets: What to try.
-            fallback: Whether to try more than one.
-            timeout_s: Time for the whole answer in seconds. None: the server's own limit holds
-                (600 s unless configured otherwise).
-            request_id: Id for the server's logs.
-            progress_interval_s: Give a `Progress` item whenever nothing else came for so many
-                seconds, 1 to 60. None: only pieces of text.
+            prompt: As in `chat`.
+            options: By keyword, those of `chat` and more. `help(StreamOptions)` tells each.
 
         Raises:
             InvalidRequestError: A value does not fit its field, or the request is too large.
             ValueError: `timeout_s` or `request_id` is out of range.
             TypeError: As in `chat`.
         """
-        options = CallOptions(timeout_s, request_id)
+        check_names("stream", options, StreamOptions.__optional_keys__)
+        call_options = CallOptions(options.get("timeout_s"), options.get("request_id"))
         request = to_request(
-            prompt,
-            model=model,
-            system=system,
-            sampling=sampling,
-            privacy=privacy,
-            targets=targets,
-            fallback=fallback,
-            progress_interval_s=progress_interval_s,
+            prompt, options, progress_interval_s=options.get("progress_interval_s")
         )
         check_size(request)
 
         def start() -> Call:
             stub = llm_pb2_grpc.LLMServiceStub(self._open())
-            return stub.ChatStream(request, timeout=options.timeout_s, metadata=options.metadata)
+            return stub.ChatStream(
+                request, timeout=call_options.timeout_s, metadata=call_options.metadata
+            )
 
-        return ChatStream(start, options)
+        return ChatStream(start, call_options)
 
     async def health(self, name: str = READINESS, *, timeout_s: float = 5.0) -> HealthStatus:
         """Return the state of one health name. Needs the extra `llmsvc[cli]`.

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.errors import Code, Failure, InvalidRequestError, Violation
+from llmsvc_client.options import ChatOptions
 from llmsvc_client.types import Message, Privacy, Role, Sampling, Target
 
 _ROLES = {
@@ -20,27 +21,17 @@ _PRIVACY_MODES = {
 _NANOSECONDS = 1e9
 
 
-def to_request(  # noqa: PLR0913  all but the prompt by keyword
+def to_request(
     prompt: str | Sequence[Message],
+    options: ChatOptions,
     *,
-    model: str | None,
-    system: str | None,
-    sampling: Sampling | None,
-    privacy: Privacy | None = None,
-    targets: Sequence[Target] = (),
-    fallback: bool = True,
     progress_interval_s: float | None = None,
 ) -> llm_pb2.ChatRequest:
     """Return the request of one chat.
 
     Args:
         prompt: One user turn, or all turns in order.
-        model: Name or alias. None or empty is the server's default.
-        system: Instructions, put before all turns. None: none.
-        sampling: Sampling and length. None keeps the server's settings.
-        privacy: Where content may go. None keeps the server's policy.
-        targets: What to try, in order. Empty keeps the server's sequence.
-        fallback: Whether more than the first permitted target may be tried.
+        options: What is said beside it; the time and the id are no part of a request.
         progress_interval_s: Seconds of silence after which a stream sends a sign of life. None:
             it sends none.
 
@@ -50,16 +41,17 @@ def to_request(  # noqa: PLR0913  all but the prompt by keyword
         TypeError: The prompt holds something other than messages, or `targets` than targets.
     """
     turns = [Message(Role.USER, prompt)] if isinstance(prompt, str) else list(prompt)
+    system, sampling = options.get("system"), options.get("sampling")
     if system is not None:
         turns.insert(0, Message(Role.SYSTEM, system))
     request = llm_pb2.ChatRequest()
     with _naming("model"):
-        request.model = model or ""
+        request.model = options.get("model") or ""
     for index, turn in enumerate(turns):
         _add_turn(request, turn, index)
     if sampling is not None:
         _add_sampling(request.generation_config, sampling)
-    _add_routing(request, privacy, targets, fallback=fallback)
+    _add_routing(request, options)
     if progress_interval_s is not None:
         with _naming("stream_options.progress_interval"):
             interval = request.stream_options.progress_interval
@@ -89,22 +81,17 @@ def _add_sampling(config: llm_pb2.GenerationConfig, sampling: Sampling) -> None:
                 setattr(config, field.name, value)
 
 
-def _add_routing(
-    request: llm_pb2.ChatRequest,
-    privacy: Privacy | None,
-    targets: Sequence[Target],
-    *,
-    fallback: bool,
-) -> None:
+def _add_routing(request: llm_pb2.ChatRequest, options: ChatOptions) -> None:
+    privacy = options.get("privacy")
     if privacy is not None:
         # An unknown mode must not become the server's own: that may allow more.
         if privacy not in _PRIVACY_MODES:
             modes = ", ".join(_PRIVACY_MODES)
             raise request_error("routing_policy.privacy_mode", "UNKNOWN", f"One of {modes}.")
         request.routing_policy.privacy_mode = _PRIVACY_MODES[privacy]
-    for index, target in enumerate(targets):
+    for index, target in enumerate(options.get("targets", ())):
         _add_target(request.routing_policy, target, index)
-    if not fallback:
+    if not options.get("fallback", True):
         request.routing_policy.fallback_disabled = True
 
 

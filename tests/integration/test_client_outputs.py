@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.cli.chat import Question, chat
+from llmsvc_client.cli.chat import chat
 from llmsvc_client.cli.output import Output, Remarks
 from llmsvc_client.cli.session import Session
 from tests.fakes.llmsvc_command import Ended
@@ -33,8 +33,7 @@ async def asked(service: ScriptedService, *, as_json: bool = False, verbose: boo
     session = Session(
         as_json=as_json, verbose=verbose, output=Output(io.TextIOWrapper(out)), remarks=Remarks(err)
     )
-    question = Question(prompt="hi")
-    code = await session.run(service.address, lambda client: chat(client, question, session))
+    code = await session.run(service.address, lambda client: chat(client, "hi", {}, session))
     return Ended(code, out.getvalue().decode(), err.getvalue())
 
 

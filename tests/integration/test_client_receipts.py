@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.cli.chat import Question, chat
+from llmsvc_client.cli.chat import chat
 from llmsvc_client.cli.output import Output, Remarks
 from llmsvc_client.cli.session import Session
 from tests.fakes.llmsvc_command import Ended, run
@@ -65,8 +65,7 @@ async def asked(service: ScriptedService, *, as_json: bool = False, verbose: boo
         output=Output(io.TextIOWrapper(out)),
         remarks=Remarks(err),
     )
-    question = Question(prompt="hi")
-    code = await session.run(service.address, lambda client: chat(client, question, session))
+    code = await session.run(service.address, lambda client: chat(client, "hi", {}, session))
     return Ended(code, out.getvalue().decode(), err.getvalue())
 
 

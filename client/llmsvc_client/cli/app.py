@@ -8,12 +8,13 @@ import typer
 from llmsvc_client.calls import CallOptions
 from llmsvc_client.channel import READINESS, check_address
 from llmsvc_client.cli.address import ADDRESS_VARIABLE, DEFAULT_ADDRESS
-from llmsvc_client.cli.chat import Question, chat
+from llmsvc_client.cli.chat import chat
 from llmsvc_client.cli.exits import Exit
 from llmsvc_client.cli.interrupt import run_until_ctrl_c
 from llmsvc_client.cli.probe import TIMEOUT_S, run_health
 from llmsvc_client.cli.prompt import BadPromptError, read_prompt
 from llmsvc_client.cli.session import session_of_process
+from llmsvc_client.options import ChatOptions
 from llmsvc_client.types import Privacy, Sampling, Target
 from llmsvc_client.version import version
 
@@ -181,8 +182,7 @@ def _chat(  # noqa: PLR0913  one per option
     except BadPromptError as error:
         session.remarks.say(f"llmsvc: {error}", style="red")
         raise typer.Exit(Exit.USAGE) from None
-    question = Question(
-        prompt=text,
+    options = ChatOptions(
         system=system,
         model=model,
         sampling=Sampling(
@@ -196,7 +196,7 @@ def _chat(  # noqa: PLR0913  one per option
         targets=target or (),
         fallback=not no_fallback,
     )
-    work = session.run(address, lambda client: chat(client, question, session))
+    work = session.run(address, lambda client: chat(client, text, options, session))
     raise typer.Exit(run_until_ctrl_c(work))
 
 

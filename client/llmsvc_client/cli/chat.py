@@ -1,7 +1,5 @@
 """`llmsvc chat`: one answer to standard output, everything else to standard error."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from llmsvc_client.answers import ChatReply, Piece
@@ -11,26 +9,13 @@ from llmsvc_client.cli.receipt import describe_progress, receipt_of, warn_of_sen
 from llmsvc_client.cli.render import describe_adjustments, describe_answer
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
-from llmsvc_client.types import Locality, Privacy, ProviderKind, Sampling, Target
+from llmsvc_client.options import ChatOptions
+from llmsvc_client.types import Locality, ProviderKind
 
 _PROGRESS_INTERVAL_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What to ask, with the meaning of `Client.chat`. None leaves a choice to the server."""
-
-    prompt: str = field(repr=False)
-    system: str | None = field(default=None, repr=False)
-    model: str | None = None
-    sampling: Sampling | None = None
-    timeout_s: float | None = None
-    privacy: Privacy | None = None
-    targets: Sequence[Target] = ()
-    fallback: bool = True
-
-
-async def chat(client: Client, question: Question, session: Session) -> Exit:
+async def chat(client: Client, prompt: str, options: ChatOptions, session: Session) -> Exit:
     """Show the answer as it comes, then who gave it; or all of it as one JSON object at the end.
 
     Raises:
@@ -38,34 +23,15 @@ async def chat(client: Client, question: Question, session: Session) -> Exit:
         OSError: The answer can't be written. The call is cancelled.
     """
     if session.as_json:
-        reply = await client.chat(
-            question.prompt,
-            system=question.system,
-            model=question.model,
-            sampling=question.sampling,
-            timeout_s=question.timeout_s,
-            privacy=question.privacy,
-            targets=question.targets,
-            fallback=question.fallback,
-        )
-        session.output.write(reply_json(reply))
+        session.output.write(reply_json(await client.chat(prompt, **options)))
     else:
-        _explain(await _show(client, question, session), session)
+        _explain(await _show(client, prompt, options, session), session)
     return Exit.OK
 
 
-async def _show(client: Client, question: Question, session: Session) -> ChatReply:
-    stream = client.stream(
-        question.prompt,
-        system=question.system,
-        model=question.model,
-        sampling=question.sampling,
-        timeout_s=question.timeout_s,
-        privacy=question.privacy,
-        targets=question.targets,
-        fallback=question.fallback,
-        progress_interval_s=_PROGRESS_INTERVAL_S if session.verbose else None,
-    )
+async def _show(client: Client, prompt: str, options: ChatOptions, session: Session) -> ChatReply:
+    interval_s = _PROGRESS_INTERVAL_S if session.verbose else None
+    stream = client.stream(prompt, **options, progress_interval_s=interval_s)
     try:
         async with stream:
             async for item in stream:

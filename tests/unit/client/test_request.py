@@ -1,32 +1,25 @@
 from collections.abc import Sequence
+from typing import Unpack
 
 import pytest
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.errors import InvalidRequestError
 from llmsvc_client.messages import assistant, system, user
+from llmsvc_client.options import ChatOptions
 from llmsvc_client.request import to_request
 from llmsvc_client.types import Message, Privacy, Sampling, Target
 
 
-def request(  # noqa: PLR0913  as to_request
+def request(
     prompt: object = "hi",
     *,
-    model: str | None = None,
-    sampling: Sampling | None = None,
-    privacy: Privacy | None = None,
-    targets: Sequence[Target] = (),
-    fallback: bool = True,
     progress_interval_s: float | None = None,
+    **options: Unpack[ChatOptions],
 ) -> llm_pb2.ChatRequest:
     return to_request(
         prompt,  # type: ignore[arg-type]  # tests say wrong things
-        model=model,
-        system=None,
-        sampling=sampling,
-        privacy=privacy,
-        targets=targets,
-        fallback=fallback,
+        options,
         progress_interval_s=progress_interval_s,
     )
 
