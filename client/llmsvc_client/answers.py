@@ -12,7 +12,6 @@ from llmsvc_client.types import (
     Phase,
     Privacy,
     ProviderKind,
-    Role,
     Target,
 )
 
@@ -134,7 +133,8 @@ class ChatReply:
     """A whole answer.
 
     Attributes:
-        text: The answer. In no repr.
+        message: The answer as a turn, part for part, ready to be appended to the next request. In
+            no repr.
         finish_reason: Why generation ended.
         stop_sequence: The sequence that matched, with STOP_SEQUENCE. Else empty.
         usage: Token counts of the attempt that answered.
@@ -146,7 +146,7 @@ class ChatReply:
         raw: The contract's message. After a stream it holds no text.
     """
 
-    text: str = dataclasses.field(repr=False)
+    message: Message = dataclasses.field(repr=False)
     finish_reason: FinishReason
     stop_sequence: str = dataclasses.field(repr=False)
     usage: Usage
@@ -158,9 +158,9 @@ class ChatReply:
     raw: llm_pb2.ChatResponse = dataclasses.field(repr=False, compare=False)
 
     @property
-    def message(self) -> Message:
-        """The answer as a turn, ready to be appended to the next request."""
-        return Message(Role.ASSISTANT, self.text)
+    def text(self) -> str:
+        """The answer's text, the parts joined."""
+        return self.message.text
 
 
 @dataclass(frozen=True, slots=True)

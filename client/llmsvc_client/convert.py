@@ -1,7 +1,7 @@
 """The contract's messages to our values. Pure; newer enum values never raise."""
 
 from google.protobuf import duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import Message as ContractMessage
 from google.rpc import code_pb2
 
 from llmsvc.v1 import llm_pb2
@@ -14,10 +14,12 @@ from llmsvc_client.answers import (
     Timings,
     Usage,
 )
+from llmsvc_client.parts import to_message
 from llmsvc_client.types import (
     CountMethod,
     FinishReason,
     Locality,
+    Message,
     Phase,
     Privacy,
     ProviderKind,
@@ -68,17 +70,15 @@ _ACTIONS = {
 }
 
 
-def to_reply(response: llm_pb2.ChatResponse, text: str | None = None) -> ChatReply:
+def to_reply(response: llm_pb2.ChatResponse, message: Message | None = None) -> ChatReply:
     """Return a whole answer.
 
     Args:
         response: The contract's message.
-        text: The answer's text where the message does not hold it: after a stream.
+        message: The answer as a turn where `response` does not hold it: after a stream.
     """
-    if text is None:
-        text = "".join(part.text for part in response.message.parts)
     return ChatReply(
-        text=text,
+        message=to_message(response.message) if message is None else message,
         finish_reason=_FINISH_REASONS.get(response.finish_reason, FinishReason.UNKNOWN),
         stop_sequence=response.stop_sequence,
         usage=to_usage(response.usage),
@@ -172,12 +172,12 @@ def to_seconds(duration: duration_pb2.Duration) -> float:
     return max(0.0, duration.seconds + duration.nanos / 1e9)
 
 
-def _count(usage: Message, field: str) -> int | None:
+def _count(usage: ContractMessage, field: str) -> int | None:
     if not usage.HasField(field):
         return None
     count: int = getattr(usage, field)
     return count
 
 
-def _seconds(message: Message, field: str) -> float | None:
+def _seconds(message: ContractMessage, field: str) -> float | None:
     return to_seconds(getattr(message, field)) if message.HasField(field) else None

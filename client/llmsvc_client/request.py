@@ -40,15 +40,16 @@ def to_request(
             Unicode. The field is named, the value is not.
         TypeError: The prompt holds something other than messages, or `targets` than targets.
     """
-    turns = [Message(Role.USER, prompt)] if isinstance(prompt, str) else list(prompt)
-    system, sampling = options.get("system"), options.get("sampling")
-    if system is not None:
-        turns.insert(0, Message(Role.SYSTEM, system))
+    sampling = options.get("sampling")
     request = llm_pb2.ChatRequest()
     with _naming("model"):
         request.model = options.get("model") or ""
-    for index, turn in enumerate(turns):
-        _add_turn(request, turn, index)
+    turns = _turns(prompt, options.get("system"))
+    for index, turn in enumerate(turns, 1):
+        # One that says nothing, such as an empty answer, is no turn (ADR-029). The last one is
+        # what is asked.
+        if turn.parts or index == len(turns):
+            _add_turn(request, turn)
     if sampling is not None:
         _add_sampling(request.generation_config, sampling)
     _add_routing(request, options)
@@ -59,14 +60,28 @@ def to_request(
     return request
 
 
-def _add_turn(request: llm_pb2.ChatRequest, turn: object, index: int) -> None:
-    if not isinstance(turn, Message):
-        found = type(turn).__name__
+def _turns(prompt: str | Sequence[Message], system: str | None) -> list[Message]:
+    if isinstance(prompt, str):
+        turns = [Message(Role.USER, prompt)]
+    else:
+        turns = [_turn(given, index) for index, given in enumerate(prompt)]
+    return turns if system is None else [Message(Role.SYSTEM, system), *turns]
+
+
+def _turn(given: object, index: int) -> Message:
+    if not isinstance(given, Message):
+        found = type(given).__name__
         raise TypeError(f"prompt[{index}] is a {found}, not a Message: write user(text)")
-    with _naming(f"messages[{index}].role"):
+    return given
+
+
+def _add_turn(request: llm_pb2.ChatRequest, turn: Message) -> None:
+    path = f"messages[{len(request.messages)}]"
+    with _naming(f"{path}.role"):
         message = request.messages.add(role=_ROLES.get(turn.role, llm_pb2.ROLE_UNSPECIFIED))
-    with _naming(f"messages[{index}].parts[0].text"):
-        message.parts.add().text = turn.text
+    for index, part in enumerate(turn.parts or ("",)):  # the contract wants one
+        with _naming(f"{path}.parts[{index}].text"):
+            message.parts.add().text = part
 
 
 def _add_sampling(config: llm_pb2.GenerationConfig, sampling: Sampling) -> None:

@@ -13,6 +13,7 @@ from llmsvc_client.calls import CallOptions, translate_errors
 from llmsvc_client.convert import to_progress, to_reply, to_route
 from llmsvc_client.errors import LlmsvcError
 from llmsvc_client.from_status import PartialAnswer, cut_stream_error
+from llmsvc_client.parts import StreamedMessage
 
 Call = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
 
@@ -43,7 +44,7 @@ class ChatStream:
         self._call: Call | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._texts: list[str] = []
+        self._message = StreamedMessage()
         self._started = False
         self._route: Route | None = None
         self._request_id = options.request_id or ""
@@ -90,10 +91,11 @@ class ChatStream:
                     return to_progress(event.progress)
                 case "started":
                     self._begin(event.started)
-                case "delta" if event.delta.text:
-                    self._started = True
-                    self._texts.append(event.delta.text)
-                    return Piece(event.delta.text, event.delta)
+                case "delta":
+                    self._message.add(event.delta)
+                    if event.delta.text:
+                        self._started = True
+                        return Piece(event.delta.text, event.delta)
                 case "completed":
                     await self._complete(event.completed)
                 case _:  # newer than this client
@@ -114,7 +116,7 @@ class ChatStream:
     @property
     def text(self) -> str:
         """The text so far, also after a failure."""
-        return "".join(self._texts)
+        return self._message.so_far().text
 
     @property
     def route(self) -> Route | None:
@@ -146,7 +148,7 @@ class ChatStream:
 
         The answer is whole, whatever the status says.
         """
-        self._reply = to_reply(completed, self.text)
+        self._reply = to_reply(completed, self._message.so_far())
         with suppress(LlmsvcError, TimeoutError):
             async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 await self._read()

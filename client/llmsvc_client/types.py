@@ -1,6 +1,7 @@
 """What calls take, as small frozen values, and the words that calls and answers share."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,12 +82,36 @@ class HealthStatus(StrEnum):
     NOT_SERVING = "not_serving"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: Who produced it.
+        parts: What it says, in order. No text is empty; there is none if it says nothing.
+    """
+
+    __match_args__ = ("role", "text")
 
     role: Role
-    text: str = dataclasses.field(repr=False)
+    parts: tuple[str, ...] = dataclasses.field(repr=False)
+
+    def __init__(self, role: Role, text: str = "", *, parts: Sequence[str] = ()) -> None:
+        """Keep what is said: one text, or several parts.
+
+        Raises:
+            TypeError: Both are given, or `parts` is a text.
+        """
+        if isinstance(parts, str) or (parts and text):
+            raise TypeError("write Message(role, text), or Message(role, parts=[...])")
+        said = tuple(part for part in parts or (text,) if part != "")
+        object.__setattr__(self, "role", role)
+        object.__setattr__(self, "parts", said)
+
+    @property
+    def text(self) -> str:
+        """The texts of its parts, joined."""
+        return "".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,36 @@ async def test_an_answer_can_be_sent_back(service: ScriptedService, client: Clie
     assert response("Hello").message == service.calls[1].request.messages[1]
 
 
+async def test_an_answer_of_several_parts_is_sent_back_part_for_part(
+    service: ScriptedService, client: Client
+) -> None:
+    answer = response("Hel")
+    answer.message.parts.add().text = ""
+    answer.message.parts.add().text = "lo"
+    service.scripts = [[answer]]
+
+    reply = await client.chat("hi")
+    await client.chat([user("hi"), reply.message, user("go on")])
+
+    assert "Hello" == reply.text
+    sent = service.calls[1].request.messages[1]
+    assert (llm_pb2.ROLE_ASSISTANT, ["Hel", "lo"]) == (sent.role, [p.text for p in sent.parts])
+
+
+async def test_an_answer_that_says_nothing_can_be_sent_back(
+    service: ScriptedService, client: Client
+) -> None:
+    service.scripts = [[response("")]]
+    nothing = await client.chat("hi")
+    turns = [user("hi"), nothing.message, user("go on")]
+    llm = {"providers": {"mock": {"kind": "mock", "enabled": True}}, "default_provider": "mock"}
+    async with running_service(llm) as real, Client(real.address) as asking:
+        reply = await asking.chat(turns)
+
+    assert () == nothing.message.parts
+    assert "It received 2 messages" in reply.text
+
+
 async def test_sends_no_deadline_unless_told(service: ScriptedService, client: Client) -> None:
     await client.chat("hi")
     await client.chat("hi", timeout_s=30)

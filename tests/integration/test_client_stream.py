@@ -10,6 +10,7 @@ from llmsvc_client import (
     FinishReason,
     Locality,
     ProviderKind,
+    user,
 )
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import completed, piece, started
@@ -57,6 +58,22 @@ async def test_gives_the_pieces_and_then_the_reply(
         ),
     ) == reply.adjustments
     assert "req-1" == reply.request_id
+
+
+async def test_an_answer_of_several_parts_is_sent_back_part_for_part(
+    service: ScriptedService, client: Client
+) -> None:
+    second = llm_pb2.ChatStreamResponse(delta=llm_pb2.PartDelta(part_index=1, text="lo"))
+    service.scripts = [[started(), piece("H"), piece("el"), second, completed()]]
+
+    async with client.stream("hi") as stream:
+        _ = await texts(stream)
+    async with client.stream([user("hi"), stream.reply.message, user("go on")]) as following:
+        _ = await texts(following)
+
+    assert "Hello" == stream.text == stream.reply.text
+    sent = service.calls[1].request.messages[1]
+    assert (llm_pb2.ROLE_ASSISTANT, ["Hel", "lo"]) == (sent.role, [p.text for p in sent.parts])
 
 
 async def test_knows_the_route_before_the_end(service: ScriptedService, client: Client) -> None:

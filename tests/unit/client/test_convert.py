@@ -235,7 +235,7 @@ def test_unset_counts_are_unknown_and_zero_is_zero() -> None:
     assert (None, None) == (usage.cached_input_tokens, usage.cache_write_input_tokens)
 
 
-def test_joins_the_parts_of_an_answer() -> None:
+def test_joins_the_parts_of_an_answer_and_keeps_them_apart_in_its_message() -> None:
     response = llm_pb2.ChatResponse()
     response.message.parts.add(text="Hel")
     response.message.parts.add(text="lo")
@@ -243,7 +243,7 @@ def test_joins_the_parts_of_an_answer() -> None:
     reply = to_reply(response)
 
     assert "Hello" == reply.text
-    assert Message(Role.ASSISTANT, "Hello") == reply.message
+    assert Message(Role.ASSISTANT, parts=["Hel", "lo"]) == reply.message
 
 
 def test_no_repr_shows_a_text() -> None:

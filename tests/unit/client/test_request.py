@@ -8,7 +8,7 @@ from llmsvc_client.errors import InvalidRequestError
 from llmsvc_client.messages import assistant, system, user
 from llmsvc_client.options import ChatOptions
 from llmsvc_client.request import to_request
-from llmsvc_client.types import Message, Privacy, Sampling, Target
+from llmsvc_client.types import Message, Privacy, Role, Sampling, Target
 
 
 def request(
@@ -34,6 +34,30 @@ def request(
 )
 def test_each_role_has_its_own(turn: Message, role: int) -> None:
     assert role == request([turn]).messages[0].role
+
+
+def sent_parts(turns: list[Message]) -> list[list[str]]:
+    return [[part.text for part in turn.parts] for turn in request(turns).messages]
+
+
+def test_parts_are_sent_one_for_one() -> None:
+    turns = [user("a"), Message(Role.ASSISTANT, parts=["b", "c"]), user("d")]
+
+    assert [["a"], ["b", "c"], ["d"]] == sent_parts(turns)
+
+
+@pytest.mark.parametrize("nothing", [assistant(""), user(""), Message(Role.ASSISTANT, parts=[""])])
+def test_a_turn_that_says_nothing_is_left_out(nothing: Message) -> None:
+    assert [["a"], ["b"]] == sent_parts([user("a"), nothing, user("b")])
+
+
+def test_instructions_that_say_nothing_are_left_out() -> None:
+    assert [llm_pb2.ROLE_USER] == [turn.role for turn in request(system="").messages]
+
+
+def test_a_last_turn_that_says_nothing_is_sent() -> None:
+    assert [["a"], [""]] == sent_parts([user("a"), user("")])
+    assert [""] == [part.text for part in request("").messages[0].parts]
 
 
 def test_unset_sampling_is_not_sent() -> None:
@@ -64,6 +88,11 @@ LONE_SURROGATE = "secret \ud800"
         ({"model": LONE_SURROGATE}, "model"),
         ({"prompt": LONE_SURROGATE}, "messages[0].parts[0].text"),
         ({"prompt": [user("a"), user(5)]}, "messages[1].parts[0].text"),  # type: ignore[arg-type]  # wrong on purpose
+        (
+            {"prompt": [assistant(""), Message(Role.USER, parts=["a", LONE_SURROGATE])]},
+            "messages[0].parts[1].text",
+        ),
+        ({"prompt": [user("a")], "system": LONE_SURROGATE}, "messages[0].parts[0].text"),
         ({"sampling": Sampling(temperature="hot")}, "generation_config.temperature"),  # type: ignore[arg-type]  # the same
         ({"sampling": Sampling(top_k=1.5)}, "generation_config.top_k"),  # type: ignore[arg-type]  # the same
         ({"sampling": Sampling(max_output_tokens=2**40)}, "generation_config.max_output_tokens"),
@@ -94,8 +123,9 @@ def test_a_value_that_does_not_fit_is_named_but_not_shown(
 
 @pytest.mark.parametrize("prompt", [["hi"], [user("hi"), None], [{"role": "user"}]])
 def test_a_prompt_of_other_things_says_what_to_write(prompt: list[object]) -> None:
-    with pytest.raises(TypeError, match=r"prompt\[\d\] is a .*: write user\(text\)"):
-        request(prompt)
+    wrong = len(prompt) - 1
+    with pytest.raises(TypeError, match=rf"prompt\[{wrong}\] is a .*: write user\(text\)"):
+        request(prompt, system="be brief")
 
 
 def test_unset_routing_and_delivery_are_not_sent() -> None:
