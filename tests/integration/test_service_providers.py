@@ -20,7 +20,11 @@ async def test_models_can_be_loaded_at_start() -> None:
         running_service(over_ollama(fake, warm_on_start=["QWEN", "gone"])) as service,
     ):
         await eventually(
-            lambda: service.app.providers.upstreams["ollama"].endpoints[0].is_loaded("qwen:latest")
+            lambda: (
+                service.app.providers.upstreams["ollama"]
+                .endpoints[0]
+                .loads.is_loaded("qwen:latest")
+            )
         )
         loaded = [move.json["model"] for move in fake.moves]
 

@@ -166,7 +166,7 @@ async def test_alone_a_load_that_fails_is_tried_once_a_second() -> None:
             lambda: (
                 not stage.service.app.providers.upstreams["primary"]
                 .endpoints[0]
-                .is_loaded("phi3:mini")
+                .loads.is_loaded("phi3:mini")
             )
         )
         for _ in range(12):

@@ -76,7 +76,7 @@ async def test_s06_a_cold_model_is_loaded_once_for_all(protocol: Protocol, way: 
 
 def _is_loaded(stage: Stage) -> bool:
     (endpoint,) = stage.service.app.providers.upstreams["primary"].endpoints
-    return endpoint.is_loaded("phi3:mini")
+    return endpoint.loads.is_loaded("phi3:mini")
 
 
 @pytest.mark.parametrize("slow", [False, True], ids=["in time", "too late"])

@@ -60,6 +60,6 @@ def _models(target: Target, inventory: Inventory) -> Mapping[str, bool]:
 def _passes(target: Target, model: str, *, overlooked_s: float = 0.0) -> bool:
     """Return whether an endpoint takes calls: no block, and no breaker open for long."""
     return any(
-        one.has(model) and one.serves(model, overlooked_s=overlooked_s)
+        one.facts.has(model) and one.serves(model, overlooked_s=overlooked_s)
         for one in target.upstream.endpoints
     )

@@ -261,7 +261,9 @@ class Schedule:
 
     def _needed_s(self, later: Sequence[Candidate]) -> float:
         """Return what the later candidates need, at most half of the time left."""
-        needed_s = sum(one.upstream.timeouts.min_s(one.model, self._delivery) for one in later)
+        needed_s = sum(
+            one.upstream.timeouts.latency.min_s(one.model, self._delivery) for one in later
+        )
         return min(needed_s, self._finish_by.remaining_s() / 2)
 
     def _later(self) -> list[Candidate]:

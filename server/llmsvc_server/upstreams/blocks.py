@@ -31,28 +31,30 @@ class _Block:
 
 
 class Blocks:
-    """The blocks of one provider, by endpoint and model."""
+    """The blocks of one provider, by endpoint and model.
+
+    Attributes:
+        known: Those that run or have to be tried; where there are none, nothing is to be asked.
+    """
 
     def __init__(self, provider: str, around: Surroundings) -> None:
         """Block nothing of a provider; what begins, and what ends with a success, is reported."""
         self._provider = provider
         self._clock = around.judged_by
         self._reporter = around.reporter
-        self._blocks: dict[Key, _Block] = {}
+        self.known: dict[Key, _Block] = {}
 
     @override
     def __repr__(self) -> str:
         """Return what is blocked, and why."""
         said = [
             f"{'/'.join(filter(None, key)) or 'all'} {block.error.kind}"
-            for key, block in self._blocks.items()
+            for key, block in self.known.items()
         ]
         return f"<Blocks of {self._provider}: {', '.join(said) or 'none'}>"
 
     def refusal(self, endpoint: str, model: str) -> ProviderError | None:
         """Return why a request may not go there now, as a fresh error; None if it may."""
-        if not self._blocks:
-            return None
         for block in self._of(endpoint, model):
             left_s = self._left_s(block)
             if left_s > 0:
@@ -64,8 +66,6 @@ class Blocks:
 
         Call it only where `refusal` returned None. A rate limit that ended needs no probe.
         """
-        if not self._blocks:
-            return None
         ended = [block for block in self._of(endpoint, model) if block.rule.has_trial]
         return BlockProbe(ended) if ended else None
 
@@ -75,7 +75,7 @@ class Blocks:
         if rule is None or not error.called:
             return
         key, now_s = _key(rule.scope, endpoint, model), self._clock()
-        before = self._blocks.get(key)
+        before = self.known.get(key)
         same = before is not None and before.error.kind is error.kind
         repeats = 0
         if before is not None and same:
@@ -84,11 +84,11 @@ class Blocks:
         until_s = now_s + _length_s(rule, error.retry_after_s, repeats)
         if before is not None and before.until_s >= until_s:
             return
-        self._blocks.pop(key, None)
+        self.known.pop(key, None)
         # A copy, since what was raised holds the frames of its call.
-        self._blocks[key] = _Block(key, rule, error.unsent(None), until_s, repeats)
-        if len(self._blocks) > MAX_BLOCKS:
-            del self._blocks[min(self._blocks, key=self._worth)]
+        self.known[key] = _Block(key, rule, error.unsent(None), until_s, repeats)
+        if len(self.known) > MAX_BLOCKS:
+            del self.known[min(self.known, key=self._worth)]
         if not same:
             self._report(error, BlockState.BLOCKED)
 
@@ -97,20 +97,18 @@ class Blocks:
 
         A block that still runs stays. The success is one of a call that was under way before.
         """
-        if not self._blocks:
-            return
         for block in self._of(endpoint, model):
             if block.until_s <= self._clock():
-                del self._blocks[block.key]
+                del self.known[block.key]
                 self._report(block.error, BlockState.FREE)
 
     def stops_serving(self, endpoint: str) -> bool:
         """Return whether a block keeps all of an endpoint's models from being served."""
         keys = (_key(Scope.PROVIDER, endpoint, ""), _key(Scope.ENDPOINT, endpoint, ""))
-        return any(key in self._blocks and self._left_s(self._blocks[key]) > 0 for key in keys)
+        return any(key in self.known and self._left_s(self.known[key]) > 0 for key in keys)
 
     def _of(self, endpoint: str, model: str) -> Sequence[_Block]:
-        found = (self._blocks.get(_key(scope, endpoint, model)) for scope in Scope)
+        found = (self.known.get(_key(scope, endpoint, model)) for scope in Scope)
         return [block for block in found if block is not None]
 
     def _left_s(self, block: _Block) -> float:
@@ -119,7 +117,7 @@ class Blocks:
 
     def _worth(self, key: Key) -> tuple[bool, bool]:
         """Return what keeps a block from being given up: nobody's names can push those out."""
-        return self._blocks[key].error.kind is ErrorKind.VIOLATION, not key[1]
+        return self.known[key].error.kind is ErrorKind.VIOLATION, not key[1]
 
     def _report(self, error: ProviderError, state: BlockState) -> None:
         change = Transition(name=self._provider, state=state, detail=error.kind.value)

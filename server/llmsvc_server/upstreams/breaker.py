@@ -33,42 +33,14 @@ class Permit:
     Attributes:
         breaker: Who gave it.
         epoch: Of the breaker.
-        serial: Of a probe; else 0.
-        is_probe: Whether the breaker waits for this call's verdict.
+        serial: Of a probe, whose verdict the breaker waits for; else 0.
         has_verdict: Whether there was one.
     """
 
     breaker: "CircuitBreaker"
     epoch: int
     serial: int = 0
-    is_probe: bool = False
     has_verdict: bool = False
-
-    def report_content(self) -> None:
-        """Note a probe's first content: enough to close, so that it always ends within its limit."""
-        self.breaker.take_content(self.epoch, self.serial)
-
-    def report_success(self) -> None:
-        """Note the terminal marker."""
-        if not self.has_verdict:
-            self.has_verdict = True
-            self.breaker.take_success(self.epoch, self.serial)
-
-    def report_failure(self, kind: ErrorKind, *, is_stale: bool = False) -> bool:
-        """Note a failure that counts; return whether the breaker opened by it.
-
-        Args:
-            kind: Its class. After one that took its time to show it stays open longer.
-            is_stale: Whether a success was noted since it happened: it is part of no streak then.
-        """
-        if self.has_verdict:
-            return False
-        self.has_verdict = True
-        return self.breaker.take_failure(self.epoch, self.serial, kind, is_stale=is_stale)
-
-    def release(self) -> None:
-        """Note that a probe has no verdict: the next call may be one."""
-        self.breaker.take_release(self.epoch, self.serial)
 
 
 @dataclass(slots=True)
@@ -179,7 +151,7 @@ class CircuitBreaker:
             self.pass_alone()
         self._serials += 1
         self._probe = self._serials
-        return Permit(self, self._epoch, self._probe, is_probe=True)
+        return Permit(self, self._epoch, self._probe)
 
     def pass_alone(self) -> None:
         """Note that something is tried while OPEN: the next second has begun."""
@@ -190,9 +162,9 @@ class CircuitBreaker:
         if self._state is BreakerState.OPEN:
             self._half_open()
 
-    def take_content(self, epoch: int, serial: int) -> None:
-        """Take first content of a probe; `Permit` calls this."""
-        if epoch != self._epoch or serial != self._probe:
+    def take_content(self, permit: Permit) -> None:
+        """Note a probe's first content: enough to close, so that it always ends within its limit."""
+        if not self._judges_by(permit):
             return
         self._probe = 0
         self._probes_passed += 1
@@ -201,22 +173,36 @@ class CircuitBreaker:
         elif self._state is BreakerState.OPEN:
             self._half_open()
 
-    def take_success(self, epoch: int, serial: int) -> None:
-        """Take the end of a call that went well; `Permit` calls this."""
-        if serial:
-            self.take_content(epoch, serial)
-        elif epoch == self._epoch:
+    def take_success(self, permit: Permit) -> None:
+        """Note the end of a call that went well."""
+        if permit.has_verdict:
+            return
+        permit.has_verdict = True
+        if permit.serial:
+            self.take_content(permit)
+        elif permit.epoch == self._epoch:
             self._streak = 0
             self.successes += 1
-            self._count(failed=False)
+            self._bucket().verdicts += 1
 
-    def take_failure(self, epoch: int, serial: int, kind: ErrorKind, *, is_stale: bool) -> bool:
-        """Take the failure of a call, return whether it opens by that; `Permit` calls this."""
-        if epoch != self._epoch or serial != self._probe:
+    def take_failure(self, permit: Permit, kind: ErrorKind, *, is_stale: bool = False) -> bool:
+        """Note a failure that counts; return whether the breaker opens by it.
+
+        Args:
+            permit: Of the call.
+            kind: Its class. After one that took its time to show it stays open longer.
+            is_stale: Whether a success was noted since it happened: it is part of no streak then.
+        """
+        if permit.has_verdict:
             return False
-        if not serial:
+        permit.has_verdict = True
+        if not self._judges_by(permit):
+            return False
+        if not permit.serial:
             self._streak += not is_stale
-            self._count(failed=True)
+            bucket = self._bucket()
+            bucket.verdicts += 1
+            bucket.failures += 1
             if self._streak < STREAK and not self._mostly_fails():
                 return False
             self._left_closed_s = self._clock()
@@ -224,17 +210,21 @@ class CircuitBreaker:
         self._until_s = self._clock() + self._spread(self._open_s)
         return self._turn(BreakerState.OPEN, kind.value)
 
-    def take_release(self, epoch: int, serial: int) -> None:
-        """Let another call be the probe; `Permit` calls this."""
-        if epoch == self._epoch and serial == self._probe:
+    def take_release(self, permit: Permit) -> None:
+        """Note that a probe has no verdict: the next call may be one."""
+        if self._judges_by(permit):
             self._probe = 0
 
-    def _count(self, *, failed: bool) -> None:
+    def _judges_by(self, permit: Permit) -> bool:
+        """Return whether a permit is of this epoch, and no probe's that has ended."""
+        return permit.epoch == self._epoch and permit.serial == self._probe
+
+    def _bucket(self) -> _Bucket:
+        """Return where verdicts count now."""
         now_s = self._clock()
         if not self._buckets or now_s - self._buckets[-1].began_s >= BUCKET_S:
             self._buckets.append(_Bucket(now_s))
-        self._buckets[-1].verdicts += 1
-        self._buckets[-1].failures += failed
+        return self._buckets[-1]
 
     def _mostly_fails(self) -> bool:
         oldest_s = self._clock() - WINDOW_S

@@ -36,6 +36,7 @@ class Endpoint:
         facts: What is known of it.
         loads: Of its models.
         wedges: Watches for models that are wedged.
+        held_back: Models of which no lease is given, whatever their breakers say.
         in_flight: How many chats run there.
     """
 
@@ -46,6 +47,7 @@ class Endpoint:
         self.name, self.adapter, self.facts = site
         self.loads = Loads(site, settings, around)
         self.wedges = WedgeDetector(self.facts, around.judged_by, is_on=settings.heals)
+        self.held_back: set[str] = set()
         self.in_flight = 0
         self._settings = settings
         self._max_in_flight = max(settings.max_in_flight, settings.max_in_flight_of_model)
@@ -55,7 +57,6 @@ class Endpoint:
         self._is_local = self.adapter.info.locality is Locality.LOCAL
         self._leases: dict[str, set[Lease]] = {}
         self._troubled_s = float("-inf")
-        self._held_back: set[str] = set()
         self._connecting = self._breaker("")
         self._answering: dict[str, CircuitBreaker] = {}
 
@@ -64,7 +65,7 @@ class Endpoint:
         """Return what runs there, and what speaks against it."""
         said = [f"{self.in_flight} of {self._max_in_flight} run"]
         said += ["troubled"] if self.is_troubled else []
-        said += [f"{model} held back" for model in sorted(self._held_back)]
+        said += [f"{model} held back" for model in sorted(self.held_back)]
         turned = (self._connecting, *self._answering.values())
         said += [repr(one) for one in turned if not one.is_closed]
         return f"<Endpoint {self.name}: {', '.join(said)}>"
@@ -79,18 +80,6 @@ class Endpoint:
         """Share of its places that are taken."""
         return self.in_flight / self._max_in_flight
 
-    def has(self, model: str) -> bool:
-        """Return whether it is up and has a model, as far as the last poll tells."""
-        return self.facts.has(model)
-
-    def is_loaded(self, model: str) -> bool:
-        """Return whether a model is in memory, as far as is known."""
-        return self.loads.is_loaded(model)
-
-    def is_loading(self, model: str) -> bool:
-        """Return whether a load of ours runs."""
-        return self.loads.is_loading(model)
-
     def has_room(self, model: str) -> bool:
         """Return whether one more chat of a model may run there."""
         if self.in_flight >= self._max_in_flight:
@@ -100,18 +89,19 @@ class Endpoint:
 
     def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         """Return why no call for a model may go there now, whatever is free; None if one may."""
-        blocked = self._blocks.refusal(self.name, model)
-        if blocked is not None:
-            return blocked
-        answering = self.breaker_of(model)
-        if self._connecting.is_closed and answering.is_closed and model not in self._held_back:
+        if self._blocks.known:
+            blocked = self._blocks.refusal(self.name, model)
+            if blocked is not None:
+                return blocked
+        answering = self._answering.get(model) or self.breaker_of(model)
+        if self._connecting.is_closed and answering.is_closed and model not in self.held_back:
             return None
         turned = [
             one
             for one in (self._connecting, answering)
             if not one.passes(only_candidate=only_candidate)
         ]
-        if not turned and model not in self._held_back:
+        if not turned and model not in self.held_back:
             return None
         waits_s = [one.retry_after_s(only_candidate=only_candidate) for one in turned]
         return self._open(max(waits_s, default=None))
@@ -132,7 +122,7 @@ class Endpoint:
         Raises:
             ProviderError: OPEN. The model has turned out to be wedged meanwhile.
         """
-        if lease.model in self._held_back:
+        if lease.model in self.held_back:
             raise self._open(None)
 
     def breaker_of(self, model: str) -> CircuitBreaker:
@@ -150,16 +140,12 @@ class Endpoint:
     def lease(self, model: str, caller: str) -> Lease:
         """Return a place with the breakers' leave; there is room, and no `refusal`."""
         connecting, answering = self._connecting.permit(), self.breaker_of(model).permit()
-        block_probe = self._blocks.admit(self.name, model)
-        is_probe = connecting.is_probe or answering.is_probe or block_probe is not None
+        block_probe = self._blocks.admit(self.name, model) if self._blocks.known else None
+        is_probe = bool(connecting.serial or answering.serial or block_probe)
         began_s = self._clock()
         lease = Lease(self, model, caller, began_s, connecting, answering, block_probe, is_probe)
         self.in_flight += 1
-        leases = self._leases.get(model)
-        if leases is None:
-            self._leases[model] = {lease}
-        else:
-            leases.add(lease)
+        self._leases.setdefault(model, set()).add(lease)
         return lease
 
     def free(self, lease: Lease) -> None:
@@ -183,7 +169,8 @@ class Endpoint:
 
     def take_content(self, model: str) -> None:
         """Take in that a model has sent content."""
-        self._blocks.take_success(self.name, model)
+        if self._blocks.known:
+            self._blocks.take_success(self.name, model)
         self.wedges.take_sign(model)
 
     def take_failure(self, error: ProviderError, model: str, *, is_trouble: bool) -> None:
@@ -208,17 +195,9 @@ class Endpoint:
             return
         breaker = self.breaker_of("" if error.kind is ErrorKind.CONNECT else model)
         if breaker.passes(only_candidate=False):
-            _ = breaker.permit().report_failure(error.kind)
+            _ = breaker.take_failure(breaker.permit(), error.kind)
         else:
             breaker.pass_alone()  # who has nobody else comes again, but no more than once a second
-
-    def hold_back(self, model: str) -> None:
-        """Give no lease for a model, whatever its breaker says, until `let_through`."""
-        self._held_back.add(model)
-
-    def let_through(self, model: str) -> None:
-        """Give leases again where the breaker agrees."""
-        self._held_back.discard(model)
 
     def _open(self, retry_after_s: float | None) -> ProviderError:
         return ProviderError(

@@ -33,7 +33,7 @@ async def free(endpoint: Endpoint, model: str, reporter: Reporter) -> None:
         reporter.changed(Transition(name=name, state=LoadState.FREED))
         endpoint.breaker_of(model).try_now()
     finally:
-        endpoint.let_through(model)
+        endpoint.held_back.discard(model)
 
 
 async def _break_off(endpoint: Endpoint, model: str) -> None:

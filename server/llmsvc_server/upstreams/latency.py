@@ -63,7 +63,7 @@ class LatencyStats:
             first_s: Seconds until its first content; None if it was empty.
             total_s: Seconds until its end.
         """
-        known = self._model(model)
+        known = self._models.get(model) or self._add(model)
         known.firsts_s.append(total_s if first_s is None else first_s)
         known.answers_s.append(total_s)
         known.doublings = 0
@@ -73,7 +73,7 @@ class LatencyStats:
 
     def take_silence(self, model: str) -> None:
         """Note a silence without a byte: maybe the prompt takes longer than was thought."""
-        known = self._model(model)
+        known = self._models.get(model) or self._add(model)
         known.doublings = min(known.doublings + 1, MAX_DOUBLINGS)
 
     def reading_s(self, model: str, prompt_tokens: int) -> float:
@@ -107,12 +107,10 @@ class LatencyStats:
         known = self._models.get(model)
         return statistics.fmean(known.answers_s) if known and known.answers_s else MIN_ANSWER_S
 
-    def _model(self, model: str) -> _Model:
-        known = self._models.get(model)
-        if known is None:
-            if len(self._models) >= MAX_MODELS:
-                self._models.pop(next(iter(self._models)))
-            known = self._models[model] = _Model()
+    def _add(self, model: str) -> _Model:
+        if len(self._models) >= MAX_MODELS:
+            del self._models[next(iter(self._models))]
+        known = self._models[model] = _Model()
         return known
 
 
@@ -136,8 +134,12 @@ class Timeouts:
 
     def limit_s(self, model: str, prompt_tokens: int) -> float:
         """Return the seconds that the first content may take."""
-        if not self._is_loaded(model):
-            return self.cold_s
+        for one in self.loads:
+            if one.is_loaded(model):  # `any` costs more than all the rest
+                break
+        else:
+            if self.loads:
+                return self.cold_s
         if not self.reads_prompts:
             return self.first_token_s
         return self.first_token_s + READINGS * self.latency.reading_s(model, prompt_tokens)
@@ -145,10 +147,6 @@ class Timeouts:
     def floor_s(self, model: str) -> float:
         """Return what an attempt needs at least before it is worth making."""
         return max(MIN_FLOOR_S, self.latency.first_s(model))
-
-    def min_s(self, model: str, delivery: Delivery) -> float:
-        """Return what earlier candidates have to leave for this one."""
-        return self.latency.min_s(model, delivery)
 
     def renew(self, limits: AttemptLimits, model: str, prompt_tokens: int) -> AttemptLimits:
         """Return limits as if the attempt began now: a wait for a lease or a load is over."""
@@ -158,9 +156,3 @@ class Timeouts:
             first_token_by=limits.latest_first.capped(limit_s),
             is_full_length=limits.latest_first.remaining_s() >= limit_s,
         )
-
-    def _is_loaded(self, model: str) -> bool:
-        for one in self.loads:
-            if one.is_loaded(model):  # `any` costs more than all the rest
-                return True
-        return not self.loads

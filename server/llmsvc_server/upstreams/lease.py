@@ -54,8 +54,8 @@ class Lease:
     def end(self) -> None:
         """Give the breakers' leave back; what has no verdict by now gets none."""
         for permit in (self.connecting, self.answering):
-            if permit.is_probe:
-                permit.release()
+            if permit.serial:
+                permit.breaker.take_release(permit)
         if self.block_probe is not None:
             self.block_probe.release()
         if self.over is not None:

@@ -23,23 +23,26 @@ Placement = Endpoint | Cold | ProviderError | None
 """Where a chat runs, where to load first, why nowhere; None where all that may run it are full."""
 
 
-def find_refusal(
+def find_usable(
     endpoints: Iterable[Endpoint], model: str, *, only_candidate: bool
-) -> ProviderError | None:
-    """Return why no call for a model may go anywhere now; None if one may, or may wait for it.
+) -> list[Endpoint] | ProviderError:
+    """Return where calls for a model may go now, or may wait to go; or why nowhere.
 
     Of several reasons that is the one which ends first.
     """
-    first: ProviderError | None = None
+    usable: list[Endpoint] = []
+    refusals: list[ProviderError] = []
     for endpoint in endpoints:
-        if not endpoint.has(model):
-            continue
-        refused = endpoint.refusal(model, only_candidate=only_candidate)
-        if refused is None:
-            return None
-        if first is None or _end_s(refused) < _end_s(first):
-            first = refused
-    return first or ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
+        if endpoint.facts.has(model):
+            refusal = endpoint.refusal(model, only_candidate=only_candidate)
+            if refusal is None:
+                usable.append(endpoint)
+            else:
+                refusals.append(refusal)
+    if usable:
+        return usable
+    unknown = ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
+    return min(refusals, key=_end_s, default=unknown)
 
 
 def place(
@@ -47,8 +50,8 @@ def place(
     model: str,
     *,
     only_candidate: bool,
-    loads_first: bool,
     rng: random.Random,
+    loads_first: bool = False,
 ) -> Placement:
     """Return where a chat runs: in memory, without trouble of late, least busy.
 
@@ -59,24 +62,23 @@ def place(
         endpoints: All there are.
         model: What is to run.
         only_candidate: Whether the chat has nowhere else to go.
-        loads_first: Whether a model that is nowhere in memory is loaded first.
         rng: Chooses among equals.
+        loads_first: Whether a model that is nowhere in memory is loaded first.
     """
-    usable = _usable(endpoints, model, only_candidate=only_candidate)
-    if not usable:
-        return find_refusal(endpoints, model, only_candidate=only_candidate)
-    best, *others = usable
-    if others:
+    usable = find_usable(endpoints, model, only_candidate=only_candidate)
+    if isinstance(usable, ProviderError):
+        return usable
+    if len(usable) > 1:
         return _best_of(usable, model, loads_first=loads_first, rng=rng)
-    if loads_first and not best.is_loaded(model):
-        return Cold(best)
-    return best if best.has_room(model) else None
+    if loads_first and not usable[0].loads.is_loaded(model):
+        return Cold(usable[0])
+    return usable[0] if usable[0].has_room(model) else None
 
 
 def _best_of(
     usable: Sequence[Endpoint], model: str, *, loads_first: bool, rng: random.Random
 ) -> Endpoint | Cold | None:
-    loaded = [one for one in usable if one.is_loaded(model)]
+    loaded = [one for one in usable if one.loads.is_loaded(model)]
     if loads_first and not loaded:
         return Cold(_to_load(usable, model))
     best = loaded or usable
@@ -91,22 +93,16 @@ def find_cold(
     endpoints: Sequence[Endpoint], model: str, *, only_candidate: bool
 ) -> Endpoint | None:
     """Return where a model could be loaded besides, since the queue for it is long; None if nowhere."""
-    usable = _usable(endpoints, model, only_candidate=only_candidate)
-    cold = [one for one in usable if not one.is_loaded(model)]
+    usable = find_usable(endpoints, model, only_candidate=only_candidate)
+    if isinstance(usable, ProviderError):
+        return None
+    cold = [one for one in usable if not one.loads.is_loaded(model)]
     return _to_load(cold, model) if cold else None
-
-
-def _usable(endpoints: Sequence[Endpoint], model: str, *, only_candidate: bool) -> list[Endpoint]:
-    return [
-        one
-        for one in endpoints
-        if one.has(model) and one.refusal(model, only_candidate=only_candidate) is None
-    ]
 
 
 def _to_load(cold: Sequence[Endpoint], model: str) -> Endpoint:
     """Return where a load runs already, else where trouble and business are least."""
-    return min(cold, key=lambda one: (not one.is_loading(model), one.is_troubled, one.load))
+    return min(cold, key=lambda one: (not one.loads.is_loading(model), one.is_troubled, one.load))
 
 
 def _end_s(refused: ProviderError) -> float:

@@ -6,6 +6,7 @@ questions; none of them calls another one's owner.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from functools import partial
 
 from typing_extensions import override
 
@@ -22,7 +23,7 @@ from llmsvc_server.upstreams.freeing import free
 from llmsvc_server.upstreams.latency import Timeouts
 from llmsvc_server.upstreams.lease import Lease
 from llmsvc_server.upstreams.loads import Load
-from llmsvc_server.upstreams.placement import Cold, Placement, find_cold, find_refusal, place
+from llmsvc_server.upstreams.placement import Cold, find_cold, find_usable, place
 from llmsvc_server.upstreams.settings import Surroundings, UpstreamSettings
 from llmsvc_server.upstreams.verdicts import Verdict, Verdicts, take_content
 from llmsvc_server.upstreams.wait_queue import WaitQueue
@@ -57,6 +58,7 @@ class Pool:
         self._settings = settings
         self._timeouts = timeouts
         self._around = around
+        self._place = partial(place, self.endpoints, rng=around.rng)
         self._queue = WaitQueue(settings, timeouts.latency)
         self._has_queued = False
         self._is_closed = False
@@ -103,12 +105,15 @@ class Pool:
 
     def end(self, lease: Lease) -> None:
         """Take a lease back; what has no verdict by now gets none."""
-        lease.end()
-        self.release(lease)
+        if lease.is_probe or lease.over is not None:
+            lease.end()
+        if lease.is_held:
+            self.release(lease)
 
     def take_content(self, lease: Lease, verdicts: Verdicts) -> None:
         """Take in that content came; others may go once that of a probe did."""
-        take_content(lease, verdicts)
+        if verdicts or lease.is_probe:
+            take_content(lease, verdicts)
         lease.endpoint.take_content(lease.model)
         if lease.is_probe:
             self._assign()
@@ -119,7 +124,7 @@ class Pool:
         opened = verdict.report()
         if opened and verdict.kind is ErrorKind.SILENT and endpoint.wedges.is_wedged(model):
             endpoint.wedges.take_freeing(model)
-            endpoint.hold_back(model)
+            endpoint.held_back.add(model)
             self._start(free(endpoint, model, self._around.reporter))
         self._assign()
 
@@ -157,10 +162,10 @@ class Pool:
         """Decide who may go next, and who has to leave: anything may have changed."""
         self._hand_out()
         for model in self._queue.models:
-            refusal = find_refusal(self.endpoints, model, only_candidate=False)
-            if refusal is not None:
+            found = find_usable(self.endpoints, model, only_candidate=False)
+            if isinstance(found, ProviderError):
                 for waiter in self._queue.waiters(model):
-                    self._queue.send_away(waiter, refusal.unsent(refusal.retry_after_s))
+                    self._queue.send_away(waiter, found.unsent(found.retry_after_s))
 
     def _hand_out(self) -> None:
         """Give the places that are free to those whose turn it is."""
@@ -205,6 +210,7 @@ class Pool:
         try:
             self._hand_out()  # time alone frees places too: a breaker's, and where trouble is over
             lease = await waiter.wait()
+            lease.endpoint.check(lease)
         except BaseException:
             self._queue.leave(waiter)
             if waiter.unclaimed is not None:
@@ -212,15 +218,6 @@ class Pool:
             raise
         lease.queued_s = self._around.clock() - came_s
         return lease
-
-    def _place(self, model: str, *, only_candidate: bool, loads_first: bool = False) -> Placement:
-        return place(
-            self.endpoints,
-            model,
-            only_candidate=only_candidate,
-            loads_first=loads_first,
-            rng=self._around.rng,
-        )
 
     def _lease(self, endpoint: Endpoint, model: str, caller: str) -> Lease:
         self._queue.begin(model, caller, self._around.clock())

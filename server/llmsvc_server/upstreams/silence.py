@@ -43,7 +43,7 @@ class Silence(TimedWait):
     def __init__(
         self, watchdog: Watchdog, limits: AttemptLimits, delivery: Delivery, *, idle_s: float
     ) -> None:
-        """Be of the running task.
+        """Begin the wait of the running task for the first sign of life.
 
         Args:
             watchdog: Ends it.
@@ -58,6 +58,11 @@ class Silence(TimedWait):
         self._makes_room = limits.fallback_follows and delivery is Delivery.WHOLE
         self._cause = Cause.SILENT
         self.has_heard = False
+        # Else the caller's time ends first, and the door sees to that.
+        first_s = math.inf
+        if limits.first_token_by.at_s < limits.finish_by.at_s:
+            first_s = limits.first_token_by.remaining_s()
+        self.begin_until(self._clock() + first_s)
 
     @override
     def __repr__(self) -> str:
@@ -65,17 +70,8 @@ class Silence(TimedWait):
         what = "the next sign of life" if self.has_heard else "the first"
         return f"<Silence: {'waits' if self.waits else 'no wait'} for {what}>"
 
-    def await_first(self) -> None:
-        """Begin the wait for the first sign of life."""
-        limits = self._limits
-        # Else the caller's time ends first, and the door sees to that.
-        first_s = math.inf
-        if limits.first_token_by.at_s < limits.finish_by.at_s:
-            first_s = limits.first_token_by.remaining_s()
-        self.begin_until(self._clock() + first_s)
-
     def await_next(self) -> None:
-        """Begin the wait for the next one."""
+        """Begin the wait for the next sign of life."""
         self.waits = self.has_heard = True
         self._cause = Cause.SILENT
         if self._makes_room:

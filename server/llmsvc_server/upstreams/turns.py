@@ -54,7 +54,7 @@ class Turns:
 
     def wait(self, caller: str) -> None:
         """Count one more chat that waits."""
-        share = self._share(caller)
+        share = self._shares.get(caller) or self._add(caller)
         if not share.waiting:
             self.callers_waiting += 1
             share.due = max(share.due, self._now)
@@ -69,7 +69,7 @@ class Turns:
 
     def begin(self, caller: str) -> None:
         """Count one more chat that runs: its caller's turn."""
-        share = self._share(caller)
+        share = self._shares.get(caller) or self._add(caller)
         share.running += 1
         self._now = self._after_turn
         share.due = max(share.due, self._now) + 1
@@ -79,12 +79,10 @@ class Turns:
         """Count one less."""
         self._shares[caller].running -= 1
 
-    def _share(self, caller: str) -> _Share:
-        share = self._shares.get(caller)
-        if share is None:
-            if len(self._shares) >= self._sweep_at:
-                self._sweep()
-            share = self._shares[caller] = _Share()
+    def _add(self, caller: str) -> _Share:
+        if len(self._shares) >= self._sweep_at:
+            self._sweep()
+        share = self._shares[caller] = _Share()
         return share
 
     def _sweep(self) -> None:

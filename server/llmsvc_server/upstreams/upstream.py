@@ -19,7 +19,7 @@ from llmsvc_server.upstreams.blocks import Blocks
 from llmsvc_server.upstreams.endpoint import Endpoint
 from llmsvc_server.upstreams.latency import MIN_ATTEMPT_S, LatencyStats, Timeouts
 from llmsvc_server.upstreams.lease import Lease
-from llmsvc_server.upstreams.placement import find_refusal
+from llmsvc_server.upstreams.placement import find_usable
 from llmsvc_server.upstreams.pool import Pool
 from llmsvc_server.upstreams.settings import Site, Surroundings, UpstreamSettings
 from llmsvc_server.upstreams.silence import Silence
@@ -78,17 +78,17 @@ class Upstream:
 
     def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         """Return why no call for a model may go to any endpoint now; None if one may, or may wait."""
-        return find_refusal(self.endpoints, model, only_candidate=only_candidate)
+        found = find_usable(self.endpoints, model, only_candidate=only_candidate)
+        return found if isinstance(found, ProviderError) else None
 
     def count(self, verdicts: Verdicts) -> None:
         """Let a call's last words on this provider count: the call has left it, or is over."""
-        if verdicts:
-            self._pool.count_all(verdicts)
+        self._pool.count_all(verdicts)
 
     def load(self, model: str) -> None:
         """Load a model wherever it is, and wait for nothing."""
         for endpoint in self.endpoints:
-            if endpoint.loads.source is not None and endpoint.has(model):
+            if endpoint.loads.source is not None and endpoint.facts.has(model):
                 _ = self._pool.load(endpoint, model)
 
     def take_poll(self, endpoint: str, *, seen: bool) -> None:
@@ -119,17 +119,16 @@ class Upstream:
         done, stays_local = None, request.stays_local
         with Attempt(self.info, request.model, receipt, self._reporter) as attempt:
             lease, limits = await self._pool.acquire(request, limits, receipt)
+            receipt.wait(Phase.PROVIDER)
+            silence = Silence(self._watchdog, limits, request.delivery, idle_s=self._idle_s)
+            lease.silence = silence
+            self._watchdog.waits.add(silence)
             try:
-                receipt.wait(Phase.PROVIDER)
-                if lease.queued_s is not None:
-                    lease.endpoint.check(lease)
-                silence = self._listen(lease, request, limits)
                 # A probe keeps its place until it is judged.
                 limits = limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
                 answer = lease.endpoint.adapter.stream_chat(request, limits)
                 del request
                 async with aclosing(answer) as events:
-                    silence.await_first()
                     async for event in events:
                         silence.waits = False
                         if isinstance(event, Delta):
@@ -145,23 +144,18 @@ class Upstream:
             except (ProviderError, asyncio.CancelledError) as error:
                 # No name for what is raised: it would be a cycle, with the prompt in its frames.
                 raise self._take_failure(
-                    await self._judge(error, lease, limits, stays_local=stays_local),
+                    await self._judge(error, lease, silence, limits, stays_local=stays_local),
                     lease,
                     limits,
                     verdicts,
                 ) from None
             finally:
-                self._end(lease)
+                self._watchdog.waits.discard(silence)
+                lease.endpoint.wedges.take_touch(lease.model)
+                self._pool.end(lease)
             if done is not None:
                 attempt.is_answered = True
                 yield done  # whoever takes it holds nobody up
-
-    def _listen(self, lease: Lease, request: ChatRequest, limits: AttemptLimits) -> Silence:
-        """Return the wait for the upstream, which the lease knows from now on."""
-        silence = Silence(self._watchdog, limits, request.delivery, idle_s=self._idle_s)
-        self._watchdog.waits.add(silence)
-        lease.silence = silence
-        return silence
 
     def _take_end(
         self, done: Done, lease: Lease, attempt: Attempt, receipt: Receipt, verdicts: Verdicts
@@ -169,8 +163,8 @@ class Upstream:
         """Take in the end of an answer, and return it with what only we know."""
         if attempt.first_content_s is None:
             self._pool.take_content(lease, verdicts)
-        lease.connecting.report_success()
-        lease.answering.report_success()
+        for permit in (lease.connecting, lease.answering):
+            permit.breaker.take_success(permit)
         first_s, total_s = attempt.first_content_s, receipt.ran_s
         latency = self.timeouts.latency
         latency.take_answer(lease.model, done, first_s=first_s, total_s=total_s)
@@ -182,18 +176,18 @@ class Upstream:
         self,
         error: ProviderError | asyncio.CancelledError,
         lease: Lease,
+        silence: Silence,
         limits: AttemptLimits,
         *,
         stays_local: bool,
     ) -> ProviderError | asyncio.CancelledError:
         """Return what ended an attempt, where what was raised does not tell."""
-        silence, endpoint, model = lease.silence, lease.endpoint, lease.model
-        if silence is not None:
-            silence.waits = False  # from here on nothing is waited for that could be broken off
-            if isinstance(error, asyncio.CancelledError) and silence.broke():
-                error = silence.failure(endpoint.name)
+        endpoint, model = lease.endpoint, lease.model
+        silence.waits = False  # from here on nothing is waited for that could be broken off
         if isinstance(error, asyncio.CancelledError):
-            return error
+            if not silence.broke():
+                return error
+            error = silence.failure(endpoint.name)
         error = replace(error, endpoint=endpoint.name)
         if not (is_silence(error) and limits.is_full_length):
             return error
@@ -226,7 +220,7 @@ class Upstream:
             error = self._take_lost_engine(error, lease)
         verdict = take_failure(error, lease, verdicts, is_full_length=limits.is_full_length)
         endpoint.take_failure(error, model, is_trouble=verdict is not None)
-        if verdict is not None and verdict.permit.is_probe:
+        if verdict is not None and verdict.permit.serial:
             self._pool.count(verdict)
         elif verdict is not None:
             verdicts[verdict.permit.breaker] = verdict
@@ -246,12 +240,6 @@ class Upstream:
             return error
         _ = self._pool.load(endpoint, model)
         return replace(error, retry_after_s=endpoint.loads.eta_s(model))
-
-    def _end(self, lease: Lease) -> None:
-        if lease.silence is not None:
-            self._watchdog.waits.discard(lease.silence)
-            lease.endpoint.wedges.take_touch(lease.model)
-        self._pool.end(lease)
 
 
 @dataclass(slots=True, eq=False)

@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
     def report(self) -> bool:
         """Let it count; return whether the breaker opened by it."""
         is_stale = self.permit.breaker.successes != self.successes
-        return self.permit.report_failure(self.kind, is_stale=is_stale)
+        return self.permit.breaker.take_failure(self.permit, self.kind, is_stale=is_stale)
 
 
 Verdicts = dict[CircuitBreaker, Verdict]
@@ -50,11 +50,9 @@ def is_silence(error: ProviderError) -> bool:
 def take_content(lease: Lease, verdicts: Verdicts) -> None:
     """Tell the breakers of first content, which takes back what was said before."""
     for permit in (lease.connecting, lease.answering):
-        if permit.is_probe:
-            permit.report_content()
-    if verdicts:
-        verdicts.pop(lease.connecting.breaker, None)
-        verdicts.pop(lease.answering.breaker, None)
+        if permit.serial:
+            permit.breaker.take_content(permit)
+        verdicts.pop(permit.breaker, None)
 
 
 def take_failure(
@@ -70,7 +68,7 @@ def take_failure(
     """
     connects, is_unheard = error.kind is ErrorKind.CONNECT, is_silence(error)
     if error.called and not connects and not is_unheard:
-        lease.connecting.report_success()
+        lease.connecting.breaker.take_success(lease.connecting)
     verdicts.pop(lease.connecting.breaker, None)
     if not connects:  # else what the model did stands
         verdicts.pop(lease.answering.breaker, None)

@@ -120,7 +120,7 @@ class WaitQueue:
 
     def begin(self, model: str, caller: str, now_s: float) -> None:
         """Note that a chat begins to run: its caller's turn."""
-        line = self._line(model)
+        line = self._lines.get(model) or self._add(model)
         line.running += 1
         line.served_s = now_s
         line.turns.begin(caller)
@@ -141,7 +141,8 @@ class WaitQueue:
         Raises:
             ProviderError: QUEUE_FULL. There is no room, or no time to wait.
         """
-        timeout_s, line = self._timeout_s(model, limits), self._line(model)
+        timeout_s = self._timeout_s(model, limits)
+        line = self._lines.get(model) or self._add(model)
         if timeout_s <= 0 or not self._make_room(model, line, caller):
             raise self._full(model)
         waiter = Waiter(model, caller, timeout_s, self._full(model))
@@ -211,12 +212,10 @@ class WaitQueue:
             ErrorKind.QUEUE_FULL, retry_after_s=wait_s, called=False, phase="queue"
         )
 
-    def _line(self, model: str) -> _Line:
-        line = self._lines.get(model)
-        if line is None:
-            if len(self._lines) >= MAX_MODELS:
-                self._lines = {
-                    name: one for name, one in self._lines.items() if one.waiters or one.running
-                }
-            line = self._lines[model] = _Line()
+    def _add(self, model: str) -> _Line:
+        if len(self._lines) >= MAX_MODELS:
+            self._lines = {
+                name: one for name, one in self._lines.items() if one.waiters or one.running
+            }
+        line = self._lines[model] = _Line()
         return line

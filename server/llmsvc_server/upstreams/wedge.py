@@ -76,21 +76,21 @@ class WedgeDetector:
 
     def take_sign(self, model: str) -> None:
         """Take in a sign that a model is not wedged: content, an absence from memory, others' work."""
-        self._model(model).silences = 0
+        (self._models.get(model) or self._add(model)).silences = 0
 
     def take_touch(self, model: str) -> None:
         """Take in that a call of ours ends, or a check of ours begins, which moves the mark too."""
-        self._model(model).touched_s = self._clock()
+        (self._models.get(model) or self._add(model)).touched_s = self._clock()
 
     def take_silence(self, model: str, since_s: float) -> None:
         """Take in a whole limit without a byte, from a model that is in memory."""
-        known = self._model(model)
+        known = self._models.get(model) or self._add(model)
         if known.polled_s > since_s:  # else nobody can say whether others were at work
             known.silences += 1
 
     def worked_elsewhere(self, model: str, since_s: float) -> bool:
         """Return whether somebody else's work on a model was done since a point in time."""
-        return self._model(model).moved_s > since_s
+        return (self._models.get(model) or self._add(model)).moved_s > since_s
 
     def is_wedged(self, model: str) -> bool:
         """Return whether a model whose breaker silence has opened is to be freed, once in a while."""
@@ -101,12 +101,10 @@ class WedgeDetector:
 
     def take_freeing(self, model: str) -> None:
         """Take in that a model is being freed."""
-        self._model(model).freed_s = self._clock()
+        (self._models.get(model) or self._add(model)).freed_s = self._clock()
 
-    def _model(self, model: str) -> _Model:
-        known = self._models.get(model)
-        if known is None:
-            if len(self._models) >= MAX_MODELS:
-                del self._models[next(iter(self._models))]
-            known = self._models[model] = _Model()
+    def _add(self, model: str) -> _Model:
+        if len(self._models) >= MAX_MODELS:
+            del self._models[next(iter(self._models))]
+        known = self._models[model] = _Model()
         return known

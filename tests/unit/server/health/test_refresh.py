@@ -50,7 +50,7 @@ class Watched:
         """Open the breaker of `model`; "" for that of connections."""
         for _ in range(STREAK):
             permit = self.endpoint.breaker_of(model).permit()
-            permit.report_failure(ErrorKind.TRANSIENT)
+            permit.breaker.take_failure(permit, ErrorKind.TRANSIENT)
 
     def collect_facts(self) -> ProviderFacts:
         state = ProviderState(target=self.target, in_sequence=True)

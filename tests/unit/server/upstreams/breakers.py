@@ -13,6 +13,26 @@ from tests.fakes.upstreams import MODEL, FakeFacts, surroundings
 FAST, SLOW = ErrorKind.TRANSIENT, ErrorKind.SILENT
 
 
+def report_content(permit: Permit) -> None:
+    """Let a call that has such leave have its first content."""
+    permit.breaker.take_content(permit)
+
+
+def report_success(permit: Permit) -> None:
+    """Let it end well."""
+    permit.breaker.take_success(permit)
+
+
+def report_failure(permit: Permit, kind: ErrorKind, *, is_stale: bool = False) -> bool:
+    """Let it fail; return whether the breaker opens by that."""
+    return permit.breaker.take_failure(permit, kind, is_stale=is_stale)
+
+
+def release(permit: Permit) -> None:
+    """Let it end without a verdict."""
+    permit.breaker.take_release(permit)
+
+
 class Bench:
     """One breaker with all that it asks and tells.
 
@@ -64,12 +84,12 @@ class Bench:
     def fail(self, times: int = 1, *, kind: ErrorKind = FAST) -> None:
         """Let so many calls fail, one after another."""
         for _ in range(times):
-            self.permit().report_failure(kind)
+            report_failure(self.permit(), kind)
 
     def succeed(self, times: int = 1) -> None:
         """Let so many calls end well, one after another."""
         for _ in range(times):
-            self.permit().report_success()
+            report_success(self.permit())
 
     def trip(self, *, kind: ErrorKind = FAST) -> None:
         """Open it."""

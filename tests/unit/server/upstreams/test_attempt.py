@@ -111,7 +111,7 @@ async def test_how_fast_it_is_counts_from_when_it_was_asked() -> None:
     await bench.read(receipt=receipt)
     timeouts = bench.upstream.timeouts
 
-    assert (3, 7) == (timeouts.floor_s(MODEL), timeouts.min_s(MODEL, Delivery.WHOLE))
+    assert (3, 7) == (timeouts.floor_s(MODEL), timeouts.latency.min_s(MODEL, Delivery.WHOLE))
 
 
 @pytest.mark.parametrize(

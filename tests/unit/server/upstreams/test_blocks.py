@@ -81,7 +81,7 @@ def test_who_is_refused_learns_the_class_and_nothing_of_the_call_that_met_it() -
     assert one.kind is ErrorKind.QUOTA
     assert one is not other
     assert ("P01", False, 0) == (one.row, one.called, one.requests)
-    kept = next(iter(bench.blocks._blocks.values())).error  # noqa: SLF001  memory is what is asked
+    kept = next(iter(bench.blocks.known.values())).error
     assert kept.__traceback__ is None
 
 
@@ -275,7 +275,7 @@ def test_names_from_callers_push_out_each_other_and_nothing_else() -> None:
         bench.clock.advance(0.001)
         bench.note(ProviderError(ErrorKind.MODEL_MISSING), model=f"model-{number}")
 
-    assert len(bench.blocks._blocks) <= MAX_BLOCKS  # noqa: SLF001  memory is what is asked
+    assert len(bench.blocks.known) <= MAX_BLOCKS
     assert ErrorKind.CREDENTIAL.value == str(bench.blocks.refusal("b", "x"))
     bench.clock.advance(3_600)
     assert ErrorKind.VIOLATION.value == str(bench.blocks.refusal("a", "stolen"))

@@ -5,7 +5,15 @@ import pytest
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import BreakerState as State
 from llmsvc_server.upstreams.breaker import MIN_VERDICTS, STREAK, Permit
-from tests.unit.server.upstreams.breakers import FAST, SLOW, Bench
+from tests.unit.server.upstreams.breakers import (
+    FAST,
+    SLOW,
+    Bench,
+    release,
+    report_content,
+    report_failure,
+    report_success,
+)
 
 
 def test_a_streak_of_failures_opens_it() -> None:
@@ -40,7 +48,7 @@ def test_only_the_failure_that_opens_it_says_so() -> None:
     bench = Bench()
 
     assert [False, False, True] == [
-        permit.report_failure(FAST) for permit in [bench.permit() for _ in range(STREAK)]
+        report_failure(permit, FAST) for permit in [bench.permit() for _ in range(STREAK)]
     ]
 
 
@@ -57,7 +65,7 @@ def test_a_thousand_calls_without_a_verdict_change_nothing() -> None:
     bench = Bench()
     bench.fail(STREAK - 1)
     for _ in range(1_000):
-        bench.permit().release()
+        release(bench.permit())
     still = bench.breaker.state
     bench.fail()
 
@@ -172,7 +180,7 @@ def test_successful_probes_in_a_row_close_it(closes_after: int) -> None:
     bench.half_open()
     for _ in range(closes_after):
         assert State.HALF_OPEN is bench.breaker.state
-        bench.permit().report_content()
+        report_content(bench.permit())
 
     assert State.CLOSED is bench.breaker.state
     assert 0 == bench.breaker.retry_after_s(only_candidate=False)
@@ -189,11 +197,11 @@ def test_a_probe_that_ends_without_content_closes_it_too() -> None:
 def test_a_failed_probe_opens_it_again_from_the_first_of_two() -> None:
     bench = Bench(closes_after=2)
     bench.half_open()
-    bench.permit().report_content()
+    report_content(bench.permit())
     bench.fail(kind=SLOW)
     opened = bench.breaker.state
     bench.clock.advance(30)
-    bench.permit().report_content()
+    report_content(bench.permit())
 
     assert (State.OPEN, State.HALF_OPEN) == (opened, bench.breaker.state)
 
@@ -201,19 +209,19 @@ def test_a_failed_probe_opens_it_again_from_the_first_of_two() -> None:
 def test_a_probe_without_a_verdict_frees_the_permit() -> None:
     bench = Bench()
     bench.half_open()
-    bench.permit().release()
+    release(bench.permit())
     again = bench.permit_if_any(only_candidate=False)
 
     assert again is not None
-    assert again.is_probe
+    assert again.serial
 
 
 def test_content_is_a_probes_verdict_whatever_follows() -> None:
     bench = Bench(closes_after=2)
     bench.half_open()
     probe = bench.permit()
-    probe.report_content()
-    probe.report_failure(SLOW)
+    report_content(probe)
+    report_failure(probe, SLOW)
 
     assert State.HALF_OPEN is bench.breaker.state
 
@@ -222,21 +230,21 @@ def test_only_a_calls_first_verdict_counts() -> None:
     bench = Bench()
     permit = bench.permit()
     for _ in range(STREAK):
-        permit.report_failure(FAST)
+        report_failure(permit, FAST)
     ended = bench.permit()
     bench.fail(STREAK - 2)
-    ended.report_success()
-    ended.report_success()
-    ended.report_failure(FAST)
+    report_success(ended)
+    report_success(ended)
+    report_failure(ended, FAST)
 
     assert State.CLOSED is bench.breaker.state
 
 
 def late(permit: Permit) -> None:
-    permit.report_content()
-    permit.report_success()
-    permit.report_failure(SLOW)
-    permit.release()
+    report_content(permit)
+    report_success(permit)
+    report_failure(permit, SLOW)
+    release(permit)
 
 
 def test_verdicts_of_calls_from_before_it_opened_change_nothing() -> None:
@@ -252,7 +260,7 @@ def test_verdicts_of_calls_from_before_it_opened_change_nothing() -> None:
 
     assert (State.OPEN, State.HALF_OPEN) == (opened, bench.breaker.state)
     assert bench.is_probed
-    probe.report_content()
+    report_content(probe)
     assert State.CLOSED is bench.breaker.state
 
 
@@ -260,7 +268,7 @@ def test_verdicts_of_a_probe_that_was_given_up_change_nothing() -> None:
     bench = Bench()
     bench.half_open()
     given_up = bench.permit()
-    given_up.release()
+    release(given_up)
     bench.permit()
     late(given_up)
 
@@ -280,7 +288,7 @@ def test_failures_of_the_old_days_are_forgotten_when_it_closes() -> None:
 def test_who_has_nowhere_else_to_go_passes_once_a_second() -> None:
     bench = Bench()
     bench.trip()
-    bench.permit(only_candidate=True).release()
+    release(bench.permit(only_candidate=True))
     at_once = bench.permit_if_any(only_candidate=True)
     advice_s = bench.breaker.retry_after_s(only_candidate=True)
     bench.clock.advance(1)
@@ -288,7 +296,7 @@ def test_who_has_nowhere_else_to_go_passes_once_a_second() -> None:
     assert at_once is None
     assert 1 == advice_s
     assert bench.permit_if_any(only_candidate=False) is None
-    assert bench.permit(only_candidate=True).is_probe
+    assert bench.permit(only_candidate=True).serial
 
 
 def test_a_call_without_alternative_waits_for_the_one_before_it() -> None:
@@ -306,7 +314,7 @@ def test_a_call_without_alternative_that_runs_when_the_open_time_ends_is_the_pro
     only_candidate = bench.permit(only_candidate=True)
     bench.clock.advance(10)
     state, second = bench.breaker.state, bench.permit_if_any(only_candidate=False)
-    only_candidate.report_content()
+    report_content(only_candidate)
 
     assert (State.HALF_OPEN, None) == (state, second)
     assert State.CLOSED is bench.breaker.state
@@ -316,7 +324,7 @@ def test_a_call_without_alternative_that_succeeds_ends_the_open_time() -> None:
     local, cloud = Bench(), Bench(closes_after=2)
     for bench in (local, cloud):
         bench.trip()
-        bench.permit(only_candidate=True).report_content()
+        report_content(bench.permit(only_candidate=True))
 
     assert (State.CLOSED, State.HALF_OPEN) == (local.breaker.state, cloud.breaker.state)
 
@@ -325,7 +333,7 @@ def test_a_call_without_alternative_that_fails_starts_the_open_time_anew_and_is_
     bench = Bench()
     bench.trip()
     bench.clock.advance(8)
-    bench.permit(only_candidate=True).report_failure(FAST)
+    report_failure(bench.permit(only_candidate=True), FAST)
     bench.clock.advance(8)
 
     assert State.OPEN is bench.breaker.state
@@ -364,7 +372,7 @@ def test_failures_that_a_success_has_overtaken_are_no_streak() -> None:
     kept_back = [bench.permit() for _ in range(STREAK)]
     bench.succeed()
     for permit in kept_back:
-        permit.report_failure(FAST, is_stale=True)
+        report_failure(permit, FAST, is_stale=True)
 
     assert State.CLOSED is bench.breaker.state
     assert 1 == bench.breaker.successes

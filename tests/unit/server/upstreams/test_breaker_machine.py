@@ -8,7 +8,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from llmsvc_server.reports import BreakerState as State
 from llmsvc_server.upstreams.breaker import STREAK, Permit
-from tests.unit.server.upstreams.breakers import FAST, SLOW, Bench
+from tests.unit.server.upstreams.breakers import (
+    FAST,
+    SLOW,
+    Bench,
+    release,
+    report_content,
+    report_failure,
+    report_success,
+)
 
 ALONE = st.booleans()
 
@@ -35,8 +43,8 @@ class BreakerMachine(RuleBasedStateMachine):
             assert permit is not None
         if permit is None:
             return None
-        assert permit.is_probe == (state is not State.CLOSED)
-        if permit.is_probe:
+        assert bool(permit.serial) == (state is not State.CLOSED)
+        if permit.serial:
             assert not self.probes, "two probes at a time"
             self.probes.add(permit)
         if state is State.OPEN:
@@ -49,7 +57,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def content(self, permit: Permit | None) -> None:
         if permit is not None:
             was, before = permit in self.probes, self.bench.breaker.state
-            permit.report_content()
+            report_content(permit)
             self.ended(permit)
             if not was:
                 assert before is self.bench.breaker.state
@@ -57,14 +65,14 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(permit=consumes(permits))
     def success(self, permit: Permit | None) -> None:
         if permit is not None:
-            permit.report_success()
+            report_success(permit)
             self.ended(permit)
 
     @rule(permit=consumes(permits), slow=st.booleans())
     def failure(self, permit: Permit | None, slow: bool) -> None:  # noqa: FBT001  as above
         if permit is not None:
             was, before = permit in self.probes, self.bench.breaker.state
-            opened = permit.report_failure(SLOW if slow else FAST)
+            opened = report_failure(permit, SLOW if slow else FAST)
             self.ended(permit)
             if was:
                 assert State.OPEN is self.bench.breaker.state
@@ -75,7 +83,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def cancel(self, permit: Permit | None) -> None:
         if permit is not None:
             before = self.bench.breaker.state
-            permit.release()
+            release(permit)
             self.ended(permit)
             assert before is self.bench.breaker.state
 
@@ -131,13 +139,13 @@ class StreakMachine(RuleBasedStateMachine):
         permit = self.bench.permit()
         match outcome:
             case "well":
-                permit.report_success()
+                report_success(permit)
                 self.streak = 0
             case "badly":
-                permit.report_failure(FAST)
+                report_failure(permit, FAST)
                 self.streak += 1
             case _:
-                permit.release()
+                release(permit)
 
     @invariant()
     def it_is_open_after_a_streak_and_only_then(self) -> None:

@@ -168,7 +168,10 @@ async def test_an_attempt_needs_its_usual_first_content_and_never_less_than_half
     answer(given.latency, first_s=4.0, total_s=9.0)
 
     assert (0.5, 4.0) == (before_s, given.floor_s("m"))
-    assert (4.0, 9.0) == (given.min_s("m", Delivery.STREAM), given.min_s("m", Delivery.WHOLE))
+    assert (4.0, 9.0) == (
+        given.latency.min_s("m", Delivery.STREAM),
+        given.latency.min_s("m", Delivery.WHOLE),
+    )
 
 
 @pytest.mark.parametrize(("waited_s", "left_s", "whole"), [(20.0, 30.0, True), (80.0, 20.0, False)])

@@ -3,14 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import pytest
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.upstreams.endpoint import Endpoint
-from llmsvc_server.upstreams.placement import Cold, find_cold, find_refusal, place
+from llmsvc_server.upstreams.placement import Cold, find_cold, find_usable, place
 from tests.fakes.chances import STEADY
 
 
@@ -24,6 +24,14 @@ class Site:
     loading: bool = False
     is_troubled: bool = False
     load: float = 0.0
+
+    @property
+    def facts(self) -> Self:
+        return self
+
+    @property
+    def loads(self) -> Self:
+        return self
 
     def has(self, model: str) -> bool:
         assert model
@@ -50,7 +58,7 @@ class Site:
 
 def at(*sites: Site) -> Sequence[Endpoint]:
     """Return the same as what they stand for."""
-    return cast("Sequence[Endpoint]", sites)
+    return cast("Sequence[Endpoint]", list(sites))
 
 
 def choose(
@@ -131,9 +139,9 @@ def test_where_nobody_may_be_called_the_soonest_end_of_that_is_told() -> None:
 
 
 def test_where_nobody_is_up_it_cannot_be_reached() -> None:
-    refusal = find_refusal(at(Site(up=False)), "m", only_candidate=True)
+    refusal = find_usable(at(Site(up=False)), "m", only_candidate=True)
 
-    assert refusal is not None
+    assert isinstance(refusal, ProviderError)
     assert (ErrorKind.CONNECT, False) == (refusal.kind, refusal.called)
 
 
@@ -141,7 +149,7 @@ def test_who_is_alone_is_asked_as_such() -> None:
     site = Site(refused_s=5)
 
     assert site is choose(site, only_candidate=True)
-    assert find_refusal(at(site), "m", only_candidate=True) is None
+    assert at(site) == find_usable(at(site), "m", only_candidate=True)
 
 
 def test_a_second_place_for_a_model_is_where_it_is_cold() -> None:

@@ -238,14 +238,14 @@ async def test_another_models_calls_hear_nothing_of_it() -> None:
 async def test_it_says_whether_it_waits_and_what_for() -> None:
     silence = Silence(Watchdog(), limits_of(), Delivery.STREAM, idle_s=60)
     said = [repr(silence)]
-    silence.await_first()
+    silence.waits = False
     said.append(repr(silence))
     silence.await_next()
     said.append(repr(silence))
     silence.waits = False
 
     assert [
-        "<Silence: no wait for the first>",
         "<Silence: waits for the first>",
+        "<Silence: no wait for the first>",
         "<Silence: waits for the next sign of life>",
     ] == said

@@ -96,13 +96,13 @@ async def test_waiters_are_served_where_an_endpoint_is_let_through_again() -> No
     bench = Bench(places=1, endpoints=2)
     busy, trial = Gate(), Gate()
     bench.adapter.will(busy, done())
-    bench.upstream.endpoints[1].hold_back(MODEL)
+    bench.upstream.endpoints[1].held_back.add(MODEL)
     async with asyncio.TaskGroup() as group:
         _ = group.create_task(bench.outcome())
         await busy.reached()
         waiter = group.create_task(bench.outcome())
         await eventually(lambda: bench.waiting() == 1)
-        bench.upstream.endpoints[1].let_through(MODEL)
+        bench.upstream.endpoints[1].held_back.discard(MODEL)
         bench.upstream.take_poll("", seen=False)
         assert "answer" == await waiter
         busy.open()

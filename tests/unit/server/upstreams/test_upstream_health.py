@@ -317,7 +317,7 @@ async def test_who_is_held_back_gets_no_place_and_a_call_that_has_one_does_not_g
 
     async def answer_and_hold_back() -> None:
         await bench.read()
-        bench.endpoint.hold_back(MODEL)  # in the moment in which the other one got its place
+        bench.endpoint.held_back.add(MODEL)  # in the moment in which the other one got its place
 
     async with asyncio.TaskGroup() as group:
         _ = group.create_task(answer_and_hold_back())
@@ -326,7 +326,7 @@ async def test_who_is_held_back_gets_no_place_and_a_call_that_has_one_does_not_g
         await eventually(lambda: bench.waiting() == 1)
         gate.open()
     refusal, said, told = bench.refusal(only_candidate=True), repr(bench.endpoint), second.result()
-    bench.endpoint.let_through(MODEL)
+    bench.endpoint.held_back.discard(MODEL)
 
     assert isinstance(refusal, ProviderError)
     assert (ErrorKind.OPEN, None) == (refusal.kind, refusal.retry_after_s)
