@@ -88,6 +88,7 @@ class Inventory:
 
     Attributes:
         age: Grows whenever something may have become known.
+        all_polled: Whether `wait_for_first_poll` has found all there.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Inventory:
         self._clock = clock
         self._reporter = reporter
         self.age = 0
-        self._all_polled = False
+        self.all_polled = False
 
     @property
     def endpoints(self) -> Iterator[tuple[str, str]]:
@@ -236,8 +237,6 @@ class Inventory:
 
     async def wait_for_first_poll(self) -> None:
         """Return once every endpoint was polled, at the latest after a poll's own limit."""
-        if self._all_polled:
-            return
         waiting = [
             watched.polled
             for endpoints in self._providers.values()
@@ -245,7 +244,7 @@ class Inventory:
             if not watched.polled.is_set()
         ]
         if not waiting:
-            self._all_polled = True
+            self.all_polled = True
             return
         try:
             async with asyncio.timeout(POLL_TIMEOUT_S):

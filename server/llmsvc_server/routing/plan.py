@@ -90,8 +90,10 @@ class Planner:
             self._known.clear()
         key = request.model, request.routing
         known = self._known.get(key)
-        if known is not None and _holds(known, request):
-            return known
+        if known is not None:
+            window = known.window_tokens
+            if window is None or estimated_tokens(request.text_length) <= window:
+                return known
         made = _Draft(request, self._targets, self._inventory).finish()
         is_whole = not request.routing.fallback_disabled
         if is_whole and len(made.candidates) == len(made.entries):
@@ -290,10 +292,3 @@ def _own(target: Target) -> tuple[str, ...]:
 
 def _fact(error: ProviderError, info: ProviderInfo, model: str) -> ProviderError:
     return replace(error, provider=info, model=model)
-
-
-def _holds(plan: Plan, request: ChatRequest) -> bool:
-    """Return whether the prompt fits into every window of a remembered plan."""
-    if plan.window_tokens is None:
-        return True
-    return estimated_tokens(request.text_length) <= plan.window_tokens

@@ -19,7 +19,7 @@ from llmsvc_server.errors import ProviderError, StreamInterrupted, let_go
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.plan import Planner
-from llmsvc_server.routing.schedule import Schedule, Step
+from llmsvc_server.routing.schedule import Schedule
 from llmsvc_server.routing.targets import Candidate, Targets
 from llmsvc_server.upstreams.upstream import Upstream
 from llmsvc_server.upstreams.verdicts import Verdicts
@@ -94,15 +94,14 @@ class FailoverRouter:
             AllProvidersFailed: Several were asked, and all failed.
             Overloaded: All answers that are held take too much.
         """
-        share = Share(self._held, request.caller)
+        share, attempts = Share(self._held, request.caller), _Attempts(receipt, self._inventory)
         try:
             schedule = await self._schedule(request, finish_by, receipt)
-            async with aclosing(_Attempts(receipt, self._inventory)) as attempts:
-                take = partial(take_all, share=share)
-                parts, done = await attempts.make(schedule, request, take)
+            parts, done = await attempts.make(schedule, request, partial(take_all, share=share))
             return WholeAnswer(parts, done, receipt.commit())
         finally:
             share.clear()
+            await attempts.aclose()
 
     @asynccontextmanager
     async def stream(
@@ -132,7 +131,8 @@ class FailoverRouter:
     async def _schedule(
         self, request: ChatRequest, finish_by: Deadline, receipt: Receipt
     ) -> Schedule:
-        await self._inventory.wait_for_first_poll()
+        if not self._inventory.all_polled:
+            await self._inventory.wait_for_first_poll()
         plan = self._planner.plan(request)
         receipt.open(request.model, plan.privacy)
         return Schedule(
@@ -164,19 +164,25 @@ class _Attempts:
             if isinstance(step, ProviderError):
                 receipt.add(_to_attempt(step))
                 continue
-            self._upstream, self._verdicts = step.candidate.upstream, {}
+            candidate = step.candidate
+            self._upstream, self._verdicts = candidate.upstream, {}
+            asked = request.for_model(candidate.model, stays_local=candidate.is_local)
             while step is not None:
-                await _pause(step, receipt)
+                if step.pause_s:
+                    receipt.begin(candidate.info, candidate.model, Phase.QUEUED)
+                    await asyncio.sleep(step.pause_s)
+                receipt.begin(candidate.info, candidate.model)
+                self._events = self._upstream.run(asked, step.limits, receipt, self._verdicts)
                 try:
-                    return await take(self._begin(step, request))
+                    return await take(self._events)
                 except ProviderError as error:
-                    failure = _complete(error, step.candidate)
+                    failure = _complete(error, candidate)
                     let_go(error)
                 ran_s = receipt.ran_s
                 receipt.add(_to_attempt(failure, receipt.elapsed_s))
                 self._learn(failure)
                 step = schedule.fail(step, failure, ran_s=ran_s)
-            self._count()
+            self._upstream.count(self._verdicts)
         raise schedule.failure()
 
     async def aclose(self) -> None:
@@ -185,19 +191,8 @@ class _Attempts:
             if self._events is not None:
                 await self._events.aclose()
         finally:
-            self._count()
-
-    def _begin(self, step: Step, request: ChatRequest) -> AnswerEvents:
-        candidate = step.candidate
-        asked = request.for_model(candidate.model, stays_local=candidate.is_local)
-        self._receipt.begin(candidate.info, candidate.model)
-        events = candidate.upstream.run(asked, step.limits, self._receipt, self._verdicts)
-        self._events = events
-        return events
-
-    def _count(self) -> None:
-        if self._upstream is not None:
-            self._upstream.count(self._verdicts)
+            if self._upstream is not None:
+                self._upstream.count(self._verdicts)
 
     def _learn(self, error: ProviderError) -> None:
         if error.kind is ErrorKind.MODEL_MISSING and error.provider is not None:
@@ -226,7 +221,7 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
         share: Counts what is gathered; what an attempt before has left there is let go.
 
     Raises:
-        ProviderError: The attempt failed before its end, or its answer has no end in sight.
+        ProviderError: The attempt failed before its end, or its answer has none, or none in sight.
         Overloaded: All answers that are held take too much.
     """
     if share.bytes:
@@ -241,16 +236,9 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
         if share.bytes > share.max_bytes:
             # As if it came from there, so that who runs the attempt sees it too.
             await events.athrow(ProviderError(ErrorKind.PROTOCOL, phase="stream"))
-    if done is None and not share.bytes:
-        raise ProviderError(ErrorKind.PROTOCOL, phase="first_token")
-    assert done is not None  # noqa: S101  a promise of every adapter
+    if done is None:
+        raise ProviderError(ErrorKind.PROTOCOL, phase="stream" if share.bytes else "first_token")
     return parts.fold(), done
-
-
-async def _pause(step: Step, receipt: Receipt) -> None:
-    if step.pause_s:
-        receipt.begin(step.candidate.info, step.candidate.model, Phase.QUEUED)
-        await asyncio.sleep(step.pause_s)
 
 
 def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:

@@ -76,7 +76,7 @@ class Schedule:
         self._requests = 0
         self._ended = False
         self._local_only = False
-        self._needs_tokens = 0
+        self._needs_tokens = 0  # an unknown window has no room for what was too long elsewhere
         self._failures: list[ProviderError] = []
 
     @override
@@ -146,8 +146,17 @@ class Schedule:
         """Return the attempt at a candidate, or why none is made; None says nothing of it."""
         if self._requests >= MAX_REQUESTS or (self._local_only and not candidate.is_local):
             return None
-        later = self._later()
-        refusal = self._skip(candidate)
+        refusal: ProviderError | None
+        if self._finish_by.remaining_s() <= 0:
+            refusal = ProviderError(ErrorKind.NO_TIME, called=False)
+        elif self._needs_tokens > (candidate.window_tokens or 0):
+            refusal = ProviderError(
+                ErrorKind.CONTEXT, called=False, context_length=candidate.window_tokens
+            )
+        else:
+            only = self._only_candidate
+            refusal = candidate.upstream.refusal(candidate.model, only_candidate=only)
+        later = self._later() if self._position < len(self._plan.entries) else ()
         if refusal is None:
             step = self._make_step(candidate, later)
             if not later or _has_time(step):
@@ -155,21 +164,11 @@ class Schedule:
             refusal = ProviderError(ErrorKind.NO_TIME, called=False)
         refusal = replace(refusal, provider=candidate.info, model=candidate.model)
         wait_s = refusal.retry_after_s
-        if refusal.kind is not ErrorKind.RATE_LIMIT or wait_s is None or later:
+        if later or refusal.kind is not ErrorKind.RATE_LIMIT or wait_s is None:
             return refusal
         if not self._is_worth(wait_s, later):
             return refusal
         return self._make_step(candidate, later, pause_s=self._spread_s(wait_s))
-
-    def _skip(self, candidate: Candidate) -> ProviderError | None:
-        """Return why a candidate is not to be asked now; None if it is."""
-        if self._finish_by.remaining_s() <= 0:
-            return ProviderError(ErrorKind.NO_TIME, called=False)
-        if not self._holds_prompt(candidate):
-            return ProviderError(
-                ErrorKind.CONTEXT, called=False, context_length=candidate.window_tokens
-            )
-        return candidate.upstream.refusal(candidate.model, only_candidate=self._only_candidate)
 
     def _retry(self, candidate: Candidate, error: ProviderError) -> Step | None:
         """Return a candidate's second attempt, if there is the time and a request for it."""
@@ -268,21 +267,14 @@ class Schedule:
 
     def _later(self) -> list[Candidate]:
         """Return the candidates after this one that could be asked now."""
-        if self._position == len(self._plan.entries):
-            return []
         return [
             one
             for one in self._plan.entries[self._position :]
             if isinstance(one, Candidate)
             and not (self._local_only and not one.is_local)
-            and self._holds_prompt(one)
+            and self._needs_tokens <= (one.window_tokens or 0)
             and one.upstream.refusal(one.model, only_candidate=False) is None
         ]
-
-    def _holds_prompt(self, candidate: Candidate) -> bool:
-        """Return whether a prompt that was too long elsewhere is known to fit here."""
-        window = candidate.window_tokens
-        return not self._needs_tokens or (window is not None and window >= self._needs_tokens)
 
 
 def _has_time(step: Step) -> bool:

@@ -128,12 +128,6 @@ class Pool:
             self._start(free(endpoint, model, self._around.reporter))
         self._assign()
 
-    def count_all(self, verdicts: Verdicts) -> None:
-        """Let a call's last words count; a second time there are none."""
-        for verdict in verdicts.values():
-            self.count(verdict)
-        verdicts.clear()
-
     def load(self, endpoint: Endpoint, model: str, *, is_quiet: bool = False) -> Load:
         """Return the load of a model that is not in memory, begun if none runs; wait for nothing."""
         load = endpoint.loads.find(model)

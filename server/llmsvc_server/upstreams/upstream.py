@@ -83,7 +83,9 @@ class Upstream:
 
     def count(self, verdicts: Verdicts) -> None:
         """Let a call's last words on this provider count: the call has left it, or is over."""
-        self._pool.count_all(verdicts)
+        for verdict in verdicts.values():
+            self._pool.count(verdict)
+        verdicts.clear()
 
     def load(self, model: str) -> None:
         """Load a model wherever it is, and wait for nothing."""

@@ -42,8 +42,10 @@ async def test_a_whole_answer_is_all_of_its_pieces_and_its_end() -> None:
 
 
 async def test_a_part_of_an_answer_is_never_passed_off_as_whole() -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as failed:
         await take_all(_events(Delta("a")), a_share())
+
+    assert "stream" == failed.value.phase
 
 
 HALF = "é" * (MAX_ANSWER_BYTES // 4)
