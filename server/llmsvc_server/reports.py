@@ -1,7 +1,7 @@
 """Frozen reports of what happened, and who takes them. Knows neither sinks nor wires."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 
@@ -226,25 +226,34 @@ class FanOut(Reporter):
 
     @override
     def rpc_started(self, start: RpcStart) -> None:
-        self._each(lambda sink: sink.rpc_started(start))
+        for sink in self._sinks:
+            try:
+                sink.rpc_started(start)
+            except Exception as error:  # noqa: BLE001  whatever a sink does, a call is answered
+                self._drop(sink, error)
 
     @override
     def rpc_finished(self, report: RpcReport) -> None:
-        self._each(lambda sink: sink.rpc_finished(report))
+        for sink in self._sinks:
+            try:
+                sink.rpc_finished(report)
+            except Exception as error:  # noqa: BLE001  as above
+                self._drop(sink, error)
 
     @override
     def attempt_finished(self, report: AttemptReport) -> None:
-        self._each(lambda sink: sink.attempt_finished(report))
+        for sink in self._sinks:
+            try:
+                sink.attempt_finished(report)
+            except Exception as error:  # noqa: BLE001  as above
+                self._drop(sink, error)
 
     @override
     def changed(self, change: Transition) -> None:
-        self._each(lambda sink: sink.changed(change))
-
-    def _each(self, hand_on: Callable[[Reporter], None]) -> None:
         for sink in self._sinks:
             try:
-                hand_on(sink)
-            except Exception as error:  # noqa: BLE001  whatever a sink does, a call is answered
+                sink.changed(change)
+            except Exception as error:  # noqa: BLE001  as above
                 self._drop(sink, error)
 
     def _drop(self, sink: Reporter, error: Exception) -> None:
