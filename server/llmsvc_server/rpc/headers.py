@@ -11,6 +11,9 @@ from llmsvc_server.rpc.callinfo import REQUEST_ID_KEY, Call
 
 ROUTE_KEY = "x-llmsvc-route"
 MAX_ROUTE_BYTES = 1024
+MIN_ATTEMPTS = 2
+"""The first and the last one: they are short enough."""
+
 MAX_MODEL_BYTES = 64
 REMEMBERED_NAMES = 256
 _AS_IT_IS = "".join(sorted(set(punctuation) - set("%,;")))
@@ -19,16 +22,17 @@ Metadata = tuple[tuple[str, str], ...]
 _Any = TypeVar("_Any")
 
 
-def early_metadata(call: Call) -> Metadata:
-    """Return the initial metadata of a call that nobody answers yet."""
+def initial_metadata(call: Call, route: Route | None) -> Metadata:
+    """Return the initial metadata of a stream, at its commit point: `route` answers.
+
+    While nobody answers yet, and `route` is None, what is known of the call.
+    """
     granted_ms = round((call.finish_by.at_s - call.began_s) * 1000)
-    return ((REQUEST_ID_KEY, call.request_id), ("x-llmsvc-deadline-ms", str(granted_ms)))
-
-
-def initial_metadata(call: Call, route: Route) -> Metadata:
-    """Return the initial metadata of a stream, at its commit point: `route` answers."""
+    of_call = ((REQUEST_ID_KEY, call.request_id), ("x-llmsvc-deadline-ms", str(granted_ms)))
+    if route is None:
+        return of_call
     return (
-        *early_metadata(call),
+        *of_call,
         ("x-llmsvc-provider", _ascii(route.provider.name)),
         ("x-llmsvc-model", _ascii(route.model)),
         ("x-llmsvc-locality", route.provider.locality.value),
@@ -57,11 +61,10 @@ def compact_route(trail: Trail) -> str:
     The outcome is OK or the reason; the time is left out where no request was made. At most
     1 KiB: attempts are dropped from the middle.
     """
-    for kept in range(len(trail.attempts), 2, -1):
-        text = _join(without_middle(trail.attempts, kept))
-        if len(text) <= MAX_ROUTE_BYTES:
-            return text
-    return _join(without_middle(trail.attempts, 2))
+    told = tuple(map(_format, trail.attempts))
+    while len(text := ",".join(told)) > MAX_ROUTE_BYTES and len(told) > MIN_ATTEMPTS:
+        told = without_middle(told, len(told) - 1)
+    return text
 
 
 def without_middle(attempts: Sequence[_Any], kept: int) -> tuple[_Any, ...]:
@@ -70,10 +73,6 @@ def without_middle(attempts: Sequence[_Any], kept: int) -> tuple[_Any, ...]:
         return tuple(attempts)
     last = kept // 2
     return (*attempts[: kept - last], *attempts[len(attempts) - last :])
-
-
-def _join(attempts: Sequence[Attempt]) -> str:
-    return ",".join([_format(one) for one in attempts])
 
 
 def _format(attempt: Attempt) -> str:

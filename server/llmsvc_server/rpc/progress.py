@@ -9,8 +9,8 @@ import grpc
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.events import Phase
 from llmsvc_server.rpc.callinfo import Call
-from llmsvc_server.rpc.headers import Metadata, early_metadata
-from llmsvc_server.rpc.to_proto import fill_duration
+from llmsvc_server.rpc.headers import Metadata, initial_metadata
+from llmsvc_server.rpc.to_proto import fill_durations
 
 CLOSING_S = 1.0
 """Longest wait for the last sign of life: a caller that reads no more takes none."""
@@ -96,7 +96,7 @@ class Progress:
                 if self._clock() - self._sent_s < self._interval_s:
                     continue
                 try:
-                    await self._send_headers(early_metadata(self._call))
+                    await self._send_headers(initial_metadata(self._call, None))
                     await self._writer.write(self._encode())
                 except grpc.aio.InternalError:
                     return  # the caller is gone
@@ -110,7 +110,7 @@ class Progress:
 
     def _encode(self) -> bytes:
         progress = llm_pb2.StreamProgress()
-        fill_duration(progress.elapsed_duration, self._call.elapsed_s())
+        fill_durations((progress.elapsed_duration, self._call.elapsed_s()))
         receipt = self._call.receipt
         if receipt.route is not None:
             progress.phase = llm_pb2.StreamProgress.PHASE_GENERATING

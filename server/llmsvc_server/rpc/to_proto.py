@@ -1,15 +1,13 @@
 """From our values to messages. Total: every value has a message."""
 
-from typing import TypeGuard
-
 from google.protobuf import duration_pb2
 from google.rpc import code_pb2
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import Done, Timings
+from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.parts import Part
-from llmsvc_server.chat.route import Attempt, Locality, Privacy, ProviderKind, Route, Trail
+from llmsvc_server.chat.route import Locality, Privacy, ProviderKind, Route, Trail
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.chat.value import value
 
@@ -89,7 +87,16 @@ def response_to_proto(
     )
     fill_usage(response.usage, done.usage)
     fill_route(response.route, route.trail, route)
-    _fill_timings(response.timings, done.timings, measured)
+    timings, said = response.timings, done.timings
+    timings.SetInParent()
+    fill_durations(
+        (timings.total_duration, measured.total_s),
+        (timings.queue_duration, said.queue_s),
+        (timings.first_token_duration, measured.first_content_s),
+        (timings.model_load_duration, said.load_s),
+        (timings.prompt_duration, said.prompt_s),
+        (timings.generation_duration, said.generation_s),
+    )
     if parts is not None:
         message = response.message
         message.role = llm_pb2.ROLE_ASSISTANT
@@ -111,7 +118,13 @@ def fill_route(info: llm_pb2.RouteInfo, trail: Trail, route: Route | None) -> No
     info.requested_model = trail.requested_model
     info.effective_privacy_mode = PRIVACY_MODES[trail.privacy]
     for attempt in trail.attempts:
-        _fill_attempt(info.attempts.add(), attempt)
+        message, tried = info.attempts.add(), attempt.provider
+        message.target.provider, message.target.model = tried.name, attempt.model
+        message.locality = LOCALITIES[tried.locality]
+        message.status_code = CODES[attempt.code]
+        message.reason = REASONS[f"{REASON_PREFIX}{attempt.reason or 'UNSPECIFIED'}"]
+        fill_durations((message.elapsed_duration, attempt.elapsed_s))
+        message.content_sent = attempt.content_sent
     if route is not None:
         provider = route.provider
         info.provider, info.model = provider.name, route.model
@@ -120,60 +133,40 @@ def fill_route(info: llm_pb2.RouteInfo, trail: Trail, route: Route | None) -> No
 
 
 def fill_usage(message: llm_pb2.Usage, usage: Usage) -> None:
-    """Say the counts that are known. `message` is empty, and set even if none are."""
+    """Say the counts that are known. `message` is empty, and set even if none are.
+
+    A count that does not fit is an upstream's nonsense: unknown, not a lost answer.
+    """
     message.SetInParent()
     read, written = usage.input_tokens, usage.output_tokens
-    if _is_countable(read):
+    if read is not None and 0 <= read <= MAX_INT32:
         message.input_tokens = read
         message.input_method = llm_pb2.TOKEN_COUNT_METHOD_REPORTED
-    if _is_countable(written):
+        if written is not None and 0 <= written <= MAX_INT32 - read:
+            message.total_tokens = read + written
+    if written is not None and 0 <= written <= MAX_INT32:
         message.output_tokens = written
         message.output_method = (
             llm_pb2.TOKEN_COUNT_METHOD_ESTIMATED
             if usage.output_estimated
             else llm_pb2.TOKEN_COUNT_METHOD_REPORTED
         )
-        if _is_countable(read) and _is_countable(read + written):
-            message.total_tokens = read + written
-    if _is_countable(usage.cached_input_tokens):
-        message.cached_input_tokens = usage.cached_input_tokens
-    if _is_countable(usage.cache_write_input_tokens):
-        message.cache_write_input_tokens = usage.cache_write_input_tokens
+    cached, cache_written = usage.cached_input_tokens, usage.cache_write_input_tokens
+    if cached is not None and 0 <= cached <= MAX_INT32:
+        message.cached_input_tokens = cached
+    if cache_written is not None and 0 <= cache_written <= MAX_INT32:
+        message.cache_write_input_tokens = cache_written
 
 
-def fill_duration(duration: duration_pb2.Duration, length_s: float | None) -> None:
-    """Say a length of time in seconds, to the microsecond.
+def fill_durations(*lengths: tuple[duration_pb2.Duration, float | None]) -> None:
+    """Say lengths of time in seconds, to the microsecond, each in the message beside it.
 
-    Leave `duration` unset if it is unknown, or none.
+    One that is unknown, or none, leaves its message unset.
     """
-    if length_s is not None and 0 <= length_s <= MAX_DURATION_S:
-        duration.seconds, micros = divmod(round(length_s * MICROS), MICROS)
-        duration.nanos = micros * 1000
-
-
-def _fill_attempt(message: llm_pb2.RouteAttempt, attempt: Attempt) -> None:
-    provider, target = attempt.provider, message.target
-    target.provider, target.model = provider.name, attempt.model
-    message.locality = LOCALITIES[provider.locality]
-    message.status_code = CODES[attempt.code]
-    message.reason = REASONS[f"{REASON_PREFIX}{attempt.reason or 'UNSPECIFIED'}"]
-    fill_duration(message.elapsed_duration, attempt.elapsed_s)
-    message.content_sent = attempt.content_sent
-
-
-def _fill_timings(message: llm_pb2.Timings, timings: Timings, measured: ServerTimings) -> None:
-    message.SetInParent()
-    fill_duration(message.total_duration, measured.total_s)
-    fill_duration(message.queue_duration, timings.queue_s)
-    fill_duration(message.first_token_duration, measured.first_content_s)
-    fill_duration(message.model_load_duration, timings.load_s)
-    fill_duration(message.prompt_duration, timings.prompt_s)
-    fill_duration(message.generation_duration, timings.generation_s)
-
-
-def _is_countable(tokens: int | None) -> TypeGuard[int]:
-    """Return whether a count is one; an upstream's nonsense is unknown, not a lost answer."""
-    return tokens is not None and 0 <= tokens <= MAX_INT32
+    for duration, length_s in lengths:
+        if length_s is not None and 0 <= length_s <= MAX_DURATION_S:
+            duration.seconds, micros = divmod(round(length_s * MICROS), MICROS)
+            duration.nanos = micros * 1000
 
 
 def _adjustment_to_proto(adjustment: Adjustment) -> llm_pb2.Adjustment:

@@ -5,7 +5,6 @@ from llmsvc_server.chat.route import Attempt, Locality, ProviderInfo, ProviderKi
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.headers import (
     compact_route,
-    early_metadata,
     initial_metadata,
     trailing_metadata,
     without_middle,
@@ -53,7 +52,7 @@ def test_the_headers_say_who_answers_from_where_after_how_many() -> None:
 def test_before_anybody_answers_they_say_what_is_known() -> None:
     expected = {"x-request-id": "req-1", "x-llmsvc-deadline-ms": "2500"}
 
-    assert expected == dict(early_metadata(call_of()))
+    assert expected == dict(initial_metadata(call_of(), None))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from llmsvc_server.rpc.to_proto import (
     PRIVACY_MODES,
     PROVIDER_KINDS,
     ServerTimings,
-    fill_duration,
+    fill_durations,
     fill_route,
     fill_usage,
     response_to_proto,
@@ -204,7 +204,7 @@ def test_what_is_no_length_of_time_stays_unset(length_s: float | None) -> None:
 @pytest.mark.parametrize("length_s", [0.0, 1e-9, 1.999_999_999_9, 1e9])
 def test_the_ends_of_a_second_are_told(length_s: float) -> None:
     timings = llm_pb2.Timings()
-    fill_duration(timings.total_duration, length_s)
+    fill_durations((timings.total_duration, length_s))
     told = timings.total_duration
 
     assert timings.HasField("total_duration")
@@ -239,7 +239,7 @@ def test_every_value_has_its_own_number_and_every_number_a_value(
 
 def told_of(length_s: float) -> Duration:
     told = Duration()
-    fill_duration(told, length_s)
+    fill_durations((told, length_s))
     return told
 
 
