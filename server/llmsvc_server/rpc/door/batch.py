@@ -11,12 +11,8 @@ class Batch:
         success: Whether it was done, None while it is under way.
     """
 
-    __slots__ = ("_over", "success")
-
-    def __init__(self) -> None:
-        """Be under way."""
-        self.success: bool | None = None
-        self._over: asyncio.Future[None] | None = None
+    success: bool | None = None
+    _over: asyncio.Future[None] | None = None
 
     def __call__(self, event: Any) -> None:  # noqa: ANN401  gRPC's own
         """Be over."""

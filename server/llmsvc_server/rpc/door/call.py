@@ -42,7 +42,6 @@ class InLoopCall(Context):
         "_call",
         "_deadline_s",
         "_headers",
-        "_headers_sent",
         "_metadata",
         "_peer",
         "_pump",
@@ -70,8 +69,7 @@ class InLoopCall(Context):
         self._deadline_s: float = event.call_details.deadline
         self._metadata = event.invocation_metadata
         self._peer: str | None = None
-        self._headers: Metadata = ()
-        self._headers_sent = False
+        self._headers: tuple[object, ...] = (SendHeaders((), NO_FLAGS),)  # still to be sent
         self._trailers: Metadata = ()
         self._reads = self._writes = False
         self._at_once = 0
@@ -110,18 +108,19 @@ class InLoopCall(Context):
 
     @override
     async def write(self, message: Any) -> None:
-        sending = self._make_message(message)
         if self._writes or self.is_ended:
             raise grpc.aio.InternalError("another write is under way, or the call is over")
+        data = message if self.serialize is None else self.serialize(message)
         self._writes = True
-        operations = (sending,) if self._headers_sent else (self._make_headers(), sending)
-        if not await self._run(operations):
+        headers, self._headers = self._headers, ()
+        if not await self._run((*headers, SendMessage(data, NO_FLAGS))):
             raise grpc.aio.InternalError(CALLER_GONE)
         self._writes = False
 
     @override
     async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
-        self._headers = tuple(initial_metadata)
+        if self._headers:
+            self._headers = (SendHeaders(tuple(initial_metadata), NO_FLAGS),)
 
     @override
     def set_trailing_metadata(self, trailing_metadata: Metadata) -> None:
@@ -143,11 +142,13 @@ class InLoopCall(Context):
         """
         if self.is_ended:
             raise grpc.aio.InternalError("the call is over")
-        last = () if message is None else (self._make_message(message),)
-        status = SendStatus(tuple(self._trailers), code.value[0], details, NO_FLAGS)
-        headers = () if self._headers_sent else (self._make_headers(),)
+        operations = [*self._headers]
+        if message is not None:
+            data = message if self.serialize is None else self.serialize(message)
+            operations.append(SendMessage(data, NO_FLAGS))
+        operations.append(SendStatus(tuple(self._trailers), code.value[0], details, NO_FLAGS))
         self.is_ended = True
-        if not await self._run((*headers, *last, status)):
+        if not await self._run(tuple(operations)):
             raise grpc.aio.InternalError(CALLER_GONE)
 
     @override
@@ -165,14 +166,6 @@ class InLoopCall(Context):
         if self._deadline_s >= NO_DEADLINE_S:
             return None
         return max(0.0, self._deadline_s - time.time())  # noqa: TID251  gRPC's own clock
-
-    def _make_headers(self) -> object:
-        self._headers_sent = True
-        return SendHeaders(self._headers, NO_FLAGS)
-
-    def _make_message(self, message: Any) -> object:  # noqa: ANN401  as `write`
-        data = message if self.serialize is None else self.serialize(message)
-        return SendMessage(data, NO_FLAGS)
 
     async def _run(self, operations: tuple[object, ...]) -> bool | None:
         batch = Batch()

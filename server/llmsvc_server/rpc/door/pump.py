@@ -110,10 +110,14 @@ class LoopPump(Pump):
 
     @override
     def work_until(self, batch: Batch) -> bool:
-        left = MAX_EVENTS
         self._is_in_a_call = True
-        while left and self._work_one() and batch.success is None:
-            left -= 1
+        for _ in range(MAX_EVENTS):
+            event = self.queue.poll(0)
+            if event.completion_type == NO_EVENT:
+                break
+            event.tag(event)
+            if batch.success is not None:
+                break
         self._is_in_a_call = False
         if batch.success is not None:
             return True
@@ -157,21 +161,15 @@ class LoopPump(Pump):
             self._requests.pop()()
         found = empty = 0
         while empty < empty_answers and found < MAX_EVENTS:
-            if self._work_one():
-                found, empty = found + 1, 0
-            else:
+            event = self.queue.poll(0)
+            if event.completion_type == NO_EVENT:
                 empty += 1
+            else:
+                event.tag(event)
+                found, empty = found + 1, 0
         if found == MAX_EVENTS:
             self.look_soon()
         return found
-
-    def _work_one(self) -> bool:
-        """Work off one event, if there is one."""
-        event = self.queue.poll(0)
-        if event.completion_type == NO_EVENT:
-            return False
-        event.tag(event)
-        return True
 
 
 def _find_epolls() -> set[int]:
