@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.usage import Usage
+from llmsvc_server.chat.value import value
 from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.hosts import host_of
 
@@ -29,6 +30,17 @@ class TimeLimits:
     cap_s: float
 
 
+@value
+class ServerTimings:
+    """What the server itself measured of an answer, in seconds from the request's arrival.
+
+    `first_content_s` is None where there was none, or where nobody saw it come.
+    """
+
+    total_s: float
+    first_content_s: float | None
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Call:
     """One running call: what it came with, and what has become of it so far.
@@ -36,8 +48,8 @@ class Call:
     `finish_by` is when upstream work must end; `limit_s` our own limit where that is what ends it,
     None where the caller's deadline does. Until it `has_arrived`, its request was nobody's.
     `receipt` says who was tried and who answers; once `committed`, a stream's caller has been told
-    that. Once `is_complete`, the caller has its answer, or `outcome` is it: whatever ends the call
-    then fails nothing. `unsent_bytes` is the size of a message that was given up on its way. The
+    that. Once `is_complete`, a stream's caller has all of it: whatever ends the call then fails
+    nothing. `unsent_bytes` is the size of a message that was given up on its way. The
     guard owns the call; the servicer notes progress. `caller` is who asks, as far as that is known:
     its host, which is in no log and no error.
     """
@@ -47,6 +59,7 @@ class Call:
     began_s: float
     finish_by: Deadline
     limit_s: float | None
+    receipt: Receipt
     caller: str = field(default="", repr=False)
     draining: bool = False
     has_arrived: bool = False
@@ -56,22 +69,14 @@ class Call:
     text_length: int = 0
     unsent_bytes: int = 0
     is_complete: bool = False
-    outcome: object = field(default=None, repr=False)
-    receipt: Receipt = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Begin its receipt."""
-        self.receipt = Receipt(self.finish_by.clock)
-
-    def elapsed_s(self) -> float:
-        """Return the seconds since the call arrived."""
-        return self.finish_by.clock() - self.began_s
-
-    @property
-    def first_content_s(self) -> float | None:
-        """Seconds from the call's arrival to the answer's first content; None without any."""
+    def measure(self) -> ServerTimings:
+        """Return how long it has taken until now."""
         content_at_s = self.receipt.content_at_s
-        return None if content_at_s is None else content_at_s - self.began_s
+        return ServerTimings(
+            total_s=self.finish_by.clock() - self.began_s,
+            first_content_s=None if content_at_s is None else content_at_s - self.began_s,
+        )
 
 
 current_call: ContextVar[Call] = ContextVar("current_call")
@@ -95,16 +100,12 @@ def call_from(context: Context, method: str, limits: TimeLimits, clock: Clock) -
     return Call(
         method=method,
         request_id=request_id_from(context),
-        caller=caller_of(context),
+        caller=host_of(context.peer()),
+        receipt=Receipt(clock),
         began_s=now_s,
         finish_by=Deadline(at_s=now_s + granted_s - reserve_s, clock=clock),
         limit_s=None if asked_s is not None and asked_s <= limit_s else limit_s,
     )
-
-
-def caller_of(context: Context) -> str:
-    """Return who calls, as far as that is known: a host; never to be logged."""
-    return host_of(context.peer())
 
 
 def connection_of(context: Context) -> str:
@@ -115,7 +116,7 @@ def connection_of(context: Context) -> str:
 def request_id_from(context: Context) -> str:
     """Return the caller's request id if it sent a valid one, else a new one."""
     metadata = context.invocation_metadata() or ()
-    for key, value in metadata:
-        if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
-            return value
+    for key, sent in metadata:
+        if key == REQUEST_ID_KEY and isinstance(sent, str) and _REQUEST_ID.fullmatch(sent):
+            return sent
     return f"{random.getrandbits(64):016x}"  # an id, not a secret

@@ -8,7 +8,6 @@ messages.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, NoReturn, cast
 
 import grpc
@@ -31,7 +30,7 @@ from llmsvc_server.rpc.callinfo import (
     REQUEST_ID_KEY,
     Call,
     call_from,
-    caller_of,
+    connection_of,
     current_call,
     request_id_from,
 )
@@ -39,7 +38,7 @@ from llmsvc_server.rpc.decoding import decode_small
 from llmsvc_server.rpc.details import message_of, status_code, trailers
 from llmsvc_server.rpc.door.interface import Context, Handler
 from llmsvc_server.rpc.headers import trailing_metadata
-from llmsvc_server.rpc.inflight import InFlight
+from llmsvc_server.rpc.hosts import host_of
 from llmsvc_server.rpc.methods import MethodRules, MethodTable
 from llmsvc_server.rpc.status import RpcFailure, to_failure
 from llmsvc_server.rpc.unsent import COPIES, Unsent
@@ -110,9 +109,19 @@ class Guard(grpc.aio.ServerInterceptor):
             call = call_from(context, name, rules.limits, self._clock)
             current_call.set(call)
             rules.reporter.rpc_started(RpcStart(method=name, request_id=call.request_id))
+            limit = rules.registry.enter(call)
+            response: object = None
             try:
-                response = await self._run_in_time(call, rules.registry, method, context)
-                response, call.outcome = encode(response), None  # bytes alone wait for the caller
+                try:
+                    # Nobody but the method has the request, and it may let it go.
+                    answering = method(await self._arrivals.read_request(context), context)
+                    call.has_arrived = True
+                    response = await answering
+                except BaseException as error:  # noqa: BLE001  raised again, but for one case
+                    _take_end(call, error, in_time=not rules.registry.leave(limit))
+                else:
+                    rules.registry.leave(limit)
+                response = encode(response)  # bytes alone wait for the caller
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call, rules.reporter)
@@ -131,17 +140,20 @@ class Guard(grpc.aio.ServerInterceptor):
         method = _method(inner)
 
         async def guarded(_requests: object, context: Context) -> object:
-            request_id, caller = request_id_from(context), caller_of(context)
+            request_id, caller = request_id_from(context), host_of(connection_of(context))
             try:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
-                with AS_CALLER_SEES:
-                    request = await self._read_probe(inner, context)
-                    self._probes.check(caller)
-                    response = await method(request, context)
+                request = await self._read_probe(inner, context)
+                self._probes.check(caller)
+                response = await method(request, context)
                 if isinstance(response, Message):  # whole: nobody has waited for its reader
                     self._probes.hold(caller, COPIES * response.ByteSize())
             except grpc.aio.AbortError:
                 raise
+            except (asyncio.CancelledError, grpc.aio.InternalError) as error:
+                if not _is_foreign(error):
+                    raise asyncio.CancelledError from None
+                failure = to_failure(ForeignCancelError())
             except Exception as error:  # noqa: BLE001  as above
                 failure = to_failure(error)
             else:
@@ -157,26 +169,6 @@ class Guard(grpc.aio.ServerInterceptor):
         decode = cast("Decoder", inner.request_deserializer)
         return decode_small(decode, await self._arrivals.read_request(context))
 
-    async def _run_in_time(
-        self, call: Call, registry: InFlight, method: Method, context: Context
-    ) -> object:
-        limit = registry.limit(call)
-        try:
-            with limit, AS_CALLER_SEES:
-                return await method(await self._read_request(call, context), context)
-        except TimeoutError:
-            if limit.fired and call.is_complete:
-                return call.outcome
-            if limit.fired:
-                raise _timeout_error(call) from None
-            raise
-
-    async def _read_request(self, call: Call, context: Context) -> bytes:
-        """Return a request as bytes, which nobody else holds."""
-        request = await self._arrivals.read_request(context)
-        call.has_arrived = True
-        return request
-
     def _report_failure(self, call: Call, error: Exception, reporter: Reporter) -> RpcFailure:
         """Return what the caller is told, once it is reported."""
         failure = to_failure(_interrupt_if_committed(call, error), call.receipt)
@@ -188,7 +180,6 @@ class Guard(grpc.aio.ServerInterceptor):
             detail=_describe_defect(failure, error),
         )
         let_go(error)
-        call.outcome = None  # a whole answer that found no room must not stay with its call
         return failure
 
     def _report_cancel(self, call: Call, reporter: Reporter) -> None:
@@ -204,6 +195,7 @@ class Guard(grpc.aio.ServerInterceptor):
         failure: RpcFailure | None = None,
         detail: str = "",
     ) -> None:
+        measured = call.measure()
         reporter.rpc_finished(
             RpcReport(
                 method=call.method,
@@ -211,8 +203,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 code=code,
                 reason="" if failure is None else failure.reason,
                 cause="" if failure is None else failure.metadata.get("cause", ""),
-                duration_s=self._clock() - call.began_s,
-                first_content_s=call.first_content_s,
+                duration_s=measured.total_s,
+                first_content_s=measured.first_content_s,
                 messages_sent=call.messages_sent,
                 attempts=call.receipt.tried,
                 route=call.receipt.route,
@@ -240,28 +232,27 @@ class ForeignCancelError(Exception):
     """A cancel that neither the caller nor gRPC sent. Swallowed, it would owe a status for ever."""
 
 
-class _AsCallerSees:
-    """Tells a caller that left from a cancel of our own making, a defect."""
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Raise what it was."""
-        if isinstance(error, asyncio.CancelledError):
-            task = asyncio.current_task()
-            if task is not None and not task.cancelling():
-                raise ForeignCancelError from None
-        elif isinstance(error, grpc.aio.InternalError):
-            raise asyncio.CancelledError from None  # a write on a call that is gone
+def _is_foreign(error: BaseException) -> bool:
+    """Return whether it is a cancel that nobody has sent, not a caller that left."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()
 
 
-AS_CALLER_SEES = _AsCallerSees()
+def _take_end(call: Call, error: BaseException, *, in_time: bool) -> None:
+    """Return where the caller has all of its answer, whatever has ended its call since.
+
+    Raises:
+        BaseException: Else: what `error` means, for one that was not `in_time`, or to its caller.
+    """
+    if not isinstance(error, asyncio.CancelledError | grpc.aio.InternalError):
+        raise error
+    if not in_time:
+        if call.is_complete:
+            return
+        raise _timeout_error(call) from None
+    if _is_foreign(error):
+        raise ForeignCancelError from None
+    raise asyncio.CancelledError from None  # the caller is gone: a write says so in its own way
 
 
 def _timeout_error(call: Call) -> LlmsvcError:

@@ -1,7 +1,6 @@
 """The calls that run now: how many, waiting for their end, ending what is left."""
 
 import asyncio
-from types import TracebackType
 
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.drain_refusals import DrainRefusals
@@ -22,7 +21,7 @@ class InFlight:
         """Start empty."""
         self.refusals = DrainRefusals()
         self._watchdog = Watchdog()
-        self._calls: dict[CallLimit, Call] = {}
+        self._calls: dict[TimedWait, Call] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._coming_s: float | None = None
@@ -31,27 +30,29 @@ class InFlight:
         """Return how many calls run."""
         return len(self._calls)
 
-    def limit(self, call: Call) -> "CallLimit":
-        """Return what holds a call in the registry while it is entered, and ends it in time."""
-        return CallLimit(self, self._watchdog, call)
-
-    def enter(self, limit: "CallLimit", call: Call) -> None:
-        """Hold a call; its limit calls this."""
+    def enter(self, call: Call) -> TimedWait:
+        """Hold a call, and return what interrupts its task, the running one, when its time is over."""
+        limit = TimedWait(self._watchdog)
         self._calls[limit] = call
         self._watchdog.waits.add(limit)
         if len(self._calls) == 1:
             self._empty.clear()
+        due_s = call.finish_by.at_s
         if self._coming_s is not None:
             # By the timer: who ends without a wait must not meet the cancel in a later one.
             call.draining = True
-            limit.begin_until(asyncio.get_running_loop().time() + self._coming_s)
+            due_s = asyncio.get_running_loop().time() + self._coming_s
+        limit.begin_until(due_s)
+        return limit
 
-    def leave(self, limit: "CallLimit") -> None:
-        """Let it go."""
+    def leave(self, limit: TimedWait) -> bool:
+        """Let a call go. Return whether it ends because its time was over, or it was expired."""
+        limit.waits = False
         self._watchdog.waits.discard(limit)
         del self._calls[limit]
         if not self._calls:
             self._empty.set()
+        return limit.fired and limit.broke()
 
     async def empty(self) -> None:
         """Return when no call runs."""
@@ -75,40 +76,7 @@ class InFlight:
             _expire(call, limit)
 
 
-class CallLimit(TimedWait):
-    """Ends one call at its `finish_by`, as `asyncio.timeout_at` would."""
-
-    __slots__ = ("_call", "_in_flight")
-
-    def __init__(self, in_flight: InFlight, watchdog: Watchdog, call: Call) -> None:
-        """Belong to the task that runs the call."""
-        super().__init__(watchdog)
-        self._in_flight = in_flight
-        self._call = call
-
-    def __enter__(self) -> None:
-        """Begin."""
-        self.begin_until(self._call.finish_by.at_s)
-        self._in_flight.enter(self, self._call)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Turn the cancel that ended the call into what it means.
-
-        Raises:
-            TimeoutError: Its time was over, or it was expired.
-        """
-        self.waits = False
-        self._in_flight.leave(self)
-        if self.broke() and isinstance(error, asyncio.CancelledError):
-            raise TimeoutError from error
-
-
-def _expire(call: Call, limit: CallLimit) -> None:
+def _expire(call: Call, limit: TimedWait) -> None:
     # One that ran out of its own time is on its way out, and not told of a drain.
     if limit.interrupt():
         call.draining = True

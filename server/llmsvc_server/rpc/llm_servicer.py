@@ -1,5 +1,6 @@
 """Chat and ChatStream: read what is asked, call, convert."""
 
+from collections.abc import Awaitable
 from contextlib import nullcontext
 from typing import Self
 
@@ -8,7 +9,7 @@ from typing_extensions import override
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.parts import AnswerParts
-from llmsvc_server.chat.request import ChatRequest, Delivery
+from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Route
 from llmsvc_server.errors import Overloaded, StreamInterrupted
 from llmsvc_server.failures import InterruptCause
@@ -19,10 +20,10 @@ from llmsvc_server.rpc.callinfo import Call, current_call
 from llmsvc_server.rpc.deltas import encode_delta
 from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.headers import initial_metadata
-from llmsvc_server.rpc.parsing import parse_request
+from llmsvc_server.rpc.parsing import ParsedRequest, parse_request
 from llmsvc_server.rpc.progress import Progress, StreamWriter
 from llmsvc_server.rpc.timed_writer import TimedWriter
-from llmsvc_server.rpc.to_proto import ServerTimings, fill_route, response_to_proto
+from llmsvc_server.rpc.to_proto import fill_route, response_to_proto
 from llmsvc_server.rpc.unsent import Unsent
 from llmsvc_server.watchdog import Watchdog
 
@@ -67,9 +68,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
             answer = await self._router.answer(parsed.chat, call.finish_by, call.receipt)
             call.usage, call.messages_sent = answer.done.usage, 1
             response = response_to_proto(
-                answer.done, answer.route, call.request_id, answer.parts, _measure(call)
+                answer.done, answer.route, call.request_id, answer.parts, call.measure()
             )
-            call.is_complete, call.outcome = True, response
             self._unsent.deliver(call.caller, response.ByteSize(), slot)
         except BaseException:
             slot.leave()
@@ -77,46 +77,47 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         return response
 
     @override
-    async def ChatStream(  # type: ignore[override]  # a coroutine that writes, not a generator
+    def ChatStream(  # type: ignore[override]  # writes, and is no generator
         self, request: bytes, context: Context
-    ) -> None:
-        """Write one answer while it is produced."""
+    ) -> Awaitable[None]:
+        """Return the writing of one answer while it is produced."""
         call = current_call.get()
         parsed = parse_request(request, Delivery.STREAM, call.caller)
-        chat, interval_s = parsed.chat, parsed.progress_interval_s
+        if parsed.progress_interval_s is None:
+            return self._stream(parsed, call, context)
+        progress = Progress(context, call, parsed.progress_interval_s)
+        return progress.run_beside(self._stream(parsed, call, progress))
+
+    async def _stream(self, parsed: ParsedRequest, call: Call, writer: StreamWriter) -> None:
+        chat, caller = parsed.chat, call.caller
         keeping = (
-            _KeptAnswer(self._held, call.caller) if parsed.final_message_included else nullcontext()
+            _KeptAnswer(self._held, caller) if parsed.final_message_included else nullcontext()
         )
-        self._held.check(call.caller)
-        slot = self._admission.enter(call.caller, parsed.size_bytes)
+        self._held.check(caller)
+        slot = self._admission.enter(caller, parsed.size_bytes)
+        del parsed  # else a prompt stays here as long as its answer takes
         try:
-            with keeping as kept:
-                progress = None if interval_s is None else Progress(context, call, interval_s)
-                streaming = self._stream(chat, call, progress or context, kept)
-                del request, parsed, chat  # else a prompt stays here as long as its answer takes
-                await (streaming if progress is None else progress.run_beside(streaming))
+            with (
+                TimedWriter(self._writes, writer, call, timeout_s=self._write_timeout_s) as timed,
+                keeping as kept,
+            ):
+                write = timed.write
+                parts = AnswerParts() if kept is None else kept.parts
+                async with self._router.stream(chat, call.finish_by, call.receipt) as answer:
+                    del chat
+                    await _start(answer.route, call, timed)
+                    event, rest = answer.first, answer.rest
+                    while isinstance(event, Delta):
+                        text = event.text
+                        await write(encode_delta(text, parts.index))
+                        call.messages_sent += 1
+                        call.text_length += len(text)
+                        if kept is not None:
+                            kept.add(text)
+                        event = await anext(rest)
+                    await _complete(event, answer.route, call, timed, kept)
         finally:
             slot.leave()
-
-    async def _stream(
-        self, chat: ChatRequest, call: Call, writer: StreamWriter, kept: "_KeptAnswer | None"
-    ) -> None:
-        with TimedWriter(self._writes, writer, call, timeout_s=self._write_timeout_s) as timed:
-            write = timed.write
-            parts = AnswerParts() if kept is None else kept.parts
-            async with self._router.stream(chat, call.finish_by, call.receipt) as answer:
-                del chat
-                await _start(answer.route, call, timed)
-                event, rest = answer.first, answer.rest
-                while isinstance(event, Delta):
-                    text = event.text
-                    await write(encode_delta(text, parts.index))
-                    call.messages_sent += 1
-                    call.text_length += len(text)
-                    if kept is not None:
-                        kept.add(text)
-                    event = await anext(rest)
-                await _complete(event, answer.route, call, timed, kept)
 
 
 async def _start(route: Route, call: Call, writer: StreamWriter) -> None:
@@ -134,14 +135,10 @@ async def _complete(
 ) -> None:
     call.usage = done.usage
     parts = None if kept is None else kept.parts.fold()
-    response = response_to_proto(done, route, call.request_id, parts, _measure(call))
+    response = response_to_proto(done, route, call.request_id, parts, call.measure())
     await writer.write(llm_pb2.ChatStreamResponse(completed=response).SerializeToString())
     call.messages_sent += 1
     call.is_complete = True
-
-
-def _measure(call: Call) -> ServerTimings:
-    return ServerTimings(total_s=call.elapsed_s(), first_content_s=call.first_content_s)
 
 
 class _KeptAnswer:

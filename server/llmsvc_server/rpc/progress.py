@@ -110,7 +110,7 @@ class Progress:
 
     def _encode(self) -> bytes:
         progress = llm_pb2.StreamProgress()
-        fill_durations((progress.elapsed_duration, self._call.elapsed_s()))
+        fill_durations((progress.elapsed_duration, self._call.measure().total_s))
         receipt = self._call.receipt
         if receipt.route is not None:
             progress.phase = llm_pb2.StreamProgress.PHASE_GENERATING

@@ -1,7 +1,6 @@
 """Messages to a caller that may have stopped reading."""
 
 import asyncio
-from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
@@ -46,26 +45,37 @@ class TimedWriter(TimedWait):
         """Let it run no more."""
         self._watchdog.waits.discard(self)
 
-    def send_initial_metadata(self, initial_metadata: Metadata) -> Awaitable[None]:
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
         """Send the headers; raises as `write`."""
-        return self._send(self._writer.send_initial_metadata(initial_metadata))
+        self.begin_until(self._clock() + self._timeout_s)
+        try:
+            await self._writer.send_initial_metadata(initial_metadata)
+        except asyncio.CancelledError:
+            self._give_up(0)
+            raise
+        finally:
+            self.waits = False
 
-    def write(self, message: bytes) -> Awaitable[None]:
+    async def write(self, message: bytes) -> None:
         """Send one message, encoded.
 
         Raises:
             StreamInterrupted: The caller did not take it in time.
         """
-        return self._send(self._writer.write(message), len(message))
-
-    async def _send(self, sent: Awaitable[None], size_bytes: int = 0) -> None:
-        self.begin_until(self._clock() + self._timeout_s)
+        # As `begin_until`, in one step: it is asked for every token.
+        self.waits = True
+        self.due_s = due_s = self._clock() + self._timeout_s
+        if due_s < self._watchdog.armed_s:
+            self._watchdog.look_at(due_s)
         try:
-            await sent
+            await self._writer.write(message)
         except asyncio.CancelledError:
-            self._call.unsent_bytes = size_bytes
-            if self.broke():
-                raise StreamInterrupted(InterruptCause.SLOW_READER) from None
+            self._give_up(len(message))
             raise
         finally:
             self.waits = False
+
+    def _give_up(self, size_bytes: int) -> None:
+        self._call.unsent_bytes = size_bytes
+        if self.broke():
+            raise StreamInterrupted(InterruptCause.SLOW_READER) from None

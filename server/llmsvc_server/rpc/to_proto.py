@@ -9,7 +9,7 @@ from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.parts import Part
 from llmsvc_server.chat.route import Locality, Privacy, ProviderKind, Route, Trail
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.chat.value import value
+from llmsvc_server.rpc.callinfo import ServerTimings
 
 MAX_INT32 = 2**31 - 1
 MAX_DURATION_S = 1e9
@@ -48,17 +48,6 @@ ACTIONS = {
     Action.IGNORED: llm_pb2.Adjustment.ACTION_IGNORED,
     Action.CLAMPED: llm_pb2.Adjustment.ACTION_CLAMPED,
 }
-
-
-@value
-class ServerTimings:
-    """What the server itself measured of an answer, in seconds from the request's arrival.
-
-    `first_content_s` is None where there was none, or where nobody saw it come.
-    """
-
-    total_s: float
-    first_content_s: float | None
 
 
 def response_to_proto(

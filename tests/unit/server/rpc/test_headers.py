@@ -16,15 +16,14 @@ CLOUD = ProviderInfo(name="cloud", kind=ProviderKind.OPENAI, locality=Locality.R
 
 
 def call_of(*attempts: Attempt) -> Call:
-    call = Call(
+    return Call(
         method="/m",
         request_id="req-1",
         began_s=5.0,
         finish_by=Deadline(at_s=7.5, clock=lambda: 5.0),
         limit_s=None,
+        receipt=receipt_of(*attempts),
     )
-    call.receipt = receipt_of(*attempts)
-    return call
 
 
 def answered_by(model: str) -> Attempt:

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.inflight import InFlight
 from tests.fakes.eventually import eventually
@@ -10,27 +11,34 @@ from tests.fakes.requests import in_s
 
 
 def a_call(length_s: float = 60) -> Call:
-    return Call(method="/x/Y", request_id="r", began_s=0, finish_by=in_s(length_s), limit_s=None)
+    finish_by = in_s(length_s)
+    return Call(
+        method="/x/Y",
+        request_id="r",
+        began_s=0,
+        finish_by=finish_by,
+        limit_s=None,
+        receipt=Receipt(finish_by.clock),
+    )
 
 
 async def run(in_flight: InFlight, call: Call, closing: Gate | None = None) -> str:
     """Stay registered until ended; then, where there is such a gate, until it is open."""
+    limit = in_flight.enter(call)
     try:
-        with in_flight.limit(call):
-            try:
-                await asyncio.Event().wait()
-            finally:
-                if closing is not None:
-                    await closing.passed()
-    except TimeoutError:
-        return "expired"
-    return "left"
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        if closing is not None:
+            await closing.passed()
+    return "expired" if in_flight.leave(limit) else "left"
 
 
 async def test_calls_are_counted_while_they_run() -> None:
     in_flight = InFlight()
-    with in_flight.limit(a_call()), in_flight.limit(a_call()):
-        inside = len(in_flight)
+    limits = [in_flight.enter(a_call()) for _ in range(2)]
+    inside = len(in_flight)
+    for limit in limits:
+        assert not in_flight.leave(limit)
 
     assert (2, 0) == (inside, len(in_flight))
 
@@ -114,24 +122,20 @@ async def test_expiring_again_does_no_harm_to_calls_on_their_way_out() -> None:
 async def test_a_call_whose_own_time_ran_out_first_is_not_told_of_a_drain() -> None:
     in_flight, call = InFlight(), a_call(length_s=0)
 
-    async def run_out() -> None:
-        with in_flight.limit(call):
-            try:
-                await asyncio.Event().wait()
-            finally:
-                in_flight.expire()
+    limit = in_flight.enter(call)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    in_flight.expire()
 
-    with pytest.raises(TimeoutError):
-        await run_out()
-
+    assert in_flight.leave(limit)
     assert not call.draining
 
 
 async def test_a_late_call_that_ends_by_itself_meets_no_cancel_afterwards() -> None:
     in_flight, call, other = InFlight(), a_call(), asyncio.Event()
     in_flight.expire()
-    with pytest.raises(LookupError), in_flight.limit(call):
-        raise LookupError
+    was_over = in_flight.leave(in_flight.enter(call))
     asyncio.get_running_loop().call_later(0.01, other.set)
 
     assert await other.wait()
+    assert not was_over

@@ -10,6 +10,7 @@ import pytest
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.deadline import Clock, Deadline
 from llmsvc_server.chat.events import Phase
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.rpc.callinfo import Call
 from llmsvc_server.rpc.deltas import encode_delta
@@ -78,6 +79,7 @@ def call_by(clock: Clock) -> Call:
         began_s=clock(),
         finish_by=Deadline(at_s=clock() + 60, clock=clock),
         limit_s=None,
+        receipt=Receipt(clock),
     )
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from llmsvc_server.chat.deadline import Deadline
+from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.errors import StreamInterrupted
 from llmsvc_server.failures import InterruptCause
 from llmsvc_server.rpc.callinfo import Call
@@ -47,6 +48,7 @@ async def call() -> Call:
         began_s=clock(),
         finish_by=finish_by,
         limit_s=None,
+        receipt=Receipt(clock),
     )
 
 

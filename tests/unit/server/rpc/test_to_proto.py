@@ -12,13 +12,13 @@ from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import Done, Timings
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind, Route
 from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.rpc.callinfo import ServerTimings
 from llmsvc_server.rpc.to_proto import (
     ACTIONS,
     FINISH_REASONS,
     LOCALITIES,
     PRIVACY_MODES,
     PROVIDER_KINDS,
-    ServerTimings,
     fill_durations,
     fill_route,
     fill_usage,
