@@ -45,12 +45,14 @@ if TYPE_CHECKING:
         HealthStatus,
         Locality,
         Message,
+        Part,
         Phase,
         Privacy,
         ProviderKind,
         Role,
         Sampling,
         Target,
+        UnknownPart,
     )
 else:
     _HOMES = {
@@ -67,8 +69,8 @@ else:
         "options": "ChatOptions StreamOptions",
         "stream": "ChatStream",
         "types": (
-            "CountMethod FinishReason HealthStatus Locality Message Phase Privacy ProviderKind Role"
-            " Sampling Target"
+            "CountMethod FinishReason HealthStatus Locality Message Part Phase Privacy ProviderKind"
+            " Role Sampling Target UnknownPart"
         ),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -106,6 +108,7 @@ __all__ = [
     "Message",
     "NotFoundError",
     "OverloadedError",
+    "Part",
     "Phase",
     "Piece",
     "PreconditionError",
@@ -121,6 +124,7 @@ __all__ = [
     "Target",
     "Timings",
     "UnavailableError",
+    "UnknownPart",
     "Usage",
     "Violation",
     "assistant",

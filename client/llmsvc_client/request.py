@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from google.protobuf.message import DecodeError
+
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.errors import Code, Failure, InvalidRequestError, Violation
 from llmsvc_client.options import ChatOptions
-from llmsvc_client.types import Message, Privacy, Role, Sampling, Target
+from llmsvc_client.types import Message, Part, Privacy, Role, Sampling, Target, UnknownPart
 
 _ROLES = {
     Role.SYSTEM: llm_pb2.ROLE_SYSTEM,
@@ -19,6 +21,10 @@ _PRIVACY_MODES = {
     Privacy.CLOUD_ALLOWED: llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED,
 }
 _NANOSECONDS = 1e9
+_STREAMED = (
+    "A part of an answer that is newer than this client, and that a stream told in pieces: update"
+    " llmsvc-client, ask with chat(), or send Message(role, text) without it."
+)
 
 
 def to_request(
@@ -37,7 +43,8 @@ def to_request(
 
     Raises:
         InvalidRequestError: A value does not go into its field, such as a text that is not valid
-            Unicode. The field is named, the value is not.
+            Unicode. The field is named, the value is not. Or a part came in a stream that is newer
+            than this client.
         TypeError: The prompt holds something other than messages, or `targets` than targets.
     """
     sampling = options.get("sampling")
@@ -80,8 +87,18 @@ def _add_turn(request: llm_pb2.ChatRequest, turn: Message) -> None:
     with _naming(f"{path}.role"):
         message = request.messages.add(role=_ROLES.get(turn.role, llm_pb2.ROLE_UNSPECIFIED))
     for index, part in enumerate(turn.parts or ("",)):  # the contract wants one
-        with _naming(f"{path}.parts[{index}].text"):
-            message.parts.add().text = part
+        _add_part(message.parts.add(), part, f"{path}.parts[{index}]")
+
+
+def _add_part(added: llm_pb2.ContentPart, part: Part, path: str) -> None:
+    if not isinstance(part, UnknownPart):
+        with _naming(f"{path}.text"):
+            added.text = part
+    elif part.serialized is None:
+        raise request_error(path, "UNKNOWN", _STREAMED)
+    else:
+        with _naming(path):
+            added.MergeFromString(part.serialized)
 
 
 def _add_sampling(config: llm_pb2.GenerationConfig, sampling: Sampling) -> None:
@@ -126,7 +143,7 @@ def _naming(path: str) -> Generator[None]:
     """Turn what protobuf says of a bad value, and of the value itself, into the field's name."""
     try:
         yield
-    except (AttributeError, OverflowError, TypeError, ValueError):
+    except (AttributeError, DecodeError, OverflowError, TypeError, ValueError):
         raise request_error(path, "MALFORMED", "Not a value that this field can hold.") from None
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Role(StrEnum):
@@ -82,6 +83,24 @@ class HealthStatus(StrEnum):
     NOT_SERVING = "not_serving"
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownPart:
+    """A part of an answer that is newer than this client, in its kind or in what goes with its text.
+
+    Attributes:
+        text: Its text, as far as this client can read it. In no repr.
+        serialized: The contract's `ContentPart` as it came, in bytes, and as it is sent back. None
+            after a stream, which tells a part in pieces: such a part can't be sent. In no repr.
+    """
+
+    text: str = dataclasses.field(repr=False)
+    serialized: bytes | None = dataclasses.field(repr=False)
+
+
+Part: TypeAlias = str | UnknownPart
+"""What a turn is made of; a text is a `str`."""
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Message:
     """One turn of a conversation.
@@ -94,9 +113,9 @@ class Message:
     __match_args__ = ("role", "text")
 
     role: Role
-    parts: tuple[str, ...] = dataclasses.field(repr=False)
+    parts: tuple[Part, ...] = dataclasses.field(repr=False)
 
-    def __init__(self, role: Role, text: str = "", *, parts: Sequence[str] = ()) -> None:
+    def __init__(self, role: Role, text: str = "", *, parts: Sequence[Part] = ()) -> None:
         """Keep what is said: one text, or several parts.
 
         Raises:
@@ -111,7 +130,7 @@ class Message:
     @property
     def text(self) -> str:
         """The texts of its parts, joined."""
-        return "".join(self.parts)
+        return "".join(part if isinstance(part, str) else part.text for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

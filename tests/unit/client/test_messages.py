@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from llmsvc_client import Message, Role, assistant, system, user
+from llmsvc_client import Message, Part, Role, UnknownPart, assistant, system, user
 
 HELLO = Message(Role.ASSISTANT, parts=["Hel", "", "lo"])
 
@@ -20,6 +20,14 @@ def test_a_text_is_one_part() -> None:
 def test_parts_are_kept_in_order_and_their_texts_joined() -> None:
     assert (("Hel", "lo"), "Hello") == (HELLO.parts, HELLO.text)
     assert assistant("Hello") != HELLO
+
+
+def test_the_text_of_a_part_that_is_newer_than_the_client_counts() -> None:
+    newer: list[Part] = [UnknownPart("secret", b"bytes"), "lo", UnknownPart("", None)]
+
+    assert "secretlo" == Message(Role.ASSISTANT, parts=newer).text
+    assert "secret" not in repr(newer)
+    assert "bytes" not in repr(newer)
 
 
 @pytest.mark.parametrize("turn", [user(""), Message(Role.USER), Message(Role.USER, parts=["", ""])])
