@@ -5,7 +5,7 @@ behind any other takes the end back.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from typing_extensions import override
 
@@ -19,13 +19,14 @@ from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.figures import timings_in, usage_in
 from llmsvc_server.providers.ollama.refusals import read_error_line
 from llmsvc_server.providers.ollama.repeats import Repeats
-from llmsvc_server.providers.ollama.wire import Content, Line, decode_lines
+from llmsvc_server.providers.ollama.wire import Content, Line, decode_few, decode_lines
 from llmsvc_server.providers.shared.answer_reader import AnswerReader, Progress
 from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.lenient import Seam, read_several
 from llmsvc_server.providers.shared.lines import BOM, LineBuffer
 from llmsvc_server.providers.shared.parts import read_parts
 from llmsvc_server.providers.shared.tool_calls import reason_with_calls
+from llmsvc_server.providers.shared.untyped import SHORT_BYTES, UNREADABLE
 
 _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
 _WORDS = {"stop": FinishReason.STOP, "length": FinishReason.MAX_TOKENS}
@@ -36,11 +37,14 @@ _OF_LOADING = ("load", "unload")
 _NOTHING = frozenset({b"", b"null"})
 """Lines that say nothing: so many fit into one read that each must cost next to nothing."""
 
+_REFUSED = (ProviderError, *UNREADABLE)
+"""What the two ways to decode lines raise for those that they refuse."""
+
 
 class OllamaReader(AnswerReader):
     """Reads one answer, line by line."""
 
-    __slots__ = ("_buffer", "_is_framed", "_last", "_may_be_remote", "_repeats", "_window_tokens")
+    __slots__ = ("_buffer", "_last", "_may_be_remote", "_repeats", "_window_tokens")
 
     def __init__(
         self, window_tokens: int | None, tails: Tails, *, may_be_remote: bool = False
@@ -56,7 +60,6 @@ class OllamaReader(AnswerReader):
         self._may_be_remote = may_be_remote
         self._window_tokens = window_tokens
         self._buffer = LineBuffer(tails)
-        self._is_framed = False
         self._repeats = Repeats()
         self._last: Line | None = None
 
@@ -68,35 +71,43 @@ class OllamaReader(AnswerReader):
     def take(self, data: bytes) -> Progress:
         if not data:
             return self._finish()
-        if self._whole is not None:
-            self._gather(data)
-            return None
+        # The usual read ends with its line, and needs neither buffer nor count of values.
+        is_usual = self._buffer.tail is None and self._whole is None and data[-1:] == b"\n"
+        block = data if is_usual else self._feed(data)
         try:
-            block = self._buffer.feed(data)
-        except ProviderError as error:
-            if error.kind is not ErrorKind.PROTOCOL:
-                raise
-            self._fail(error)
-            return None
-        try:
-            lines = decode_lines(block)
-        except ProviderError:
+            lines = decode_few(block) if len(block) <= SHORT_BYTES else decode_lines(block)
+        except _REFUSED:
             return self._salvage(block)
+        texts, repeats = self._texts, self._repeats
+        for line in lines:
+            message = line.message
+            if (
+                message is None
+                or not isinstance(message.content, str)
+                or message.thinking
+                or message.tool_calls
+                or line.done is True
+                or line.done_reason
+                or line.error is not None
+                or line.remote_host
+                or line.remote_model
+                or self.ending.is_marked
+            ):
+                self._add(line)
+                if self.over:
+                    break
+            elif message.content:
+                texts.append(message.content)
         if (
-            len(lines) == 1
-            and not self.ending.is_marked
+            len(texts) == 1
+            and not self._lives
             and self._seam is None
-            and not _is_special(lines[0], self._may_be_remote)
+            and (trimmed := texts[0].strip()) != repeats.latest
         ):
-            # The usual read. What follows would come to the same at twice the price.
-            message = lines[0].message
-            text = message.content if message is not None and not message.tool_calls else None
-            repeats = self._repeats
-            if text and isinstance(text, str) and (trimmed := text.strip()) != repeats.latest:
-                repeats.latest, repeats.count = trimmed, 1
-                self._has_begun = self._has_text = True
-                return Delta(text)
-        self._add(lines)
+            # One token. What follows would come to the same at twice the price.
+            repeats.latest, repeats.count = trimmed, 1
+            self._has_begun = self._has_text = True
+            return Delta(texts.pop())
         return self._collect(len(lines), len(block))
 
     @override
@@ -126,13 +137,25 @@ class OllamaReader(AnswerReader):
             self._repeats.add(self._texts)
         return super()._collect(pieces, size_bytes)
 
+    def _feed(self, data: bytes) -> bytes:
+        """Return the whole lines that `data` completes, where they are not just `data`."""
+        if self._whole is not None:
+            self._gather(data)
+            return b""
+        try:
+            return self._buffer.feed(data)
+        except ProviderError as error:
+            if error.kind is not ErrorKind.PROTOCOL:
+                raise
+            self._fail(error)
+            return b""
+
     def _finish(self) -> Progress:
         """Return what the rest of the body adds, once it has ended: a last line, or all of it."""
-        self.over = True
         is_line = self._whole is None
         rest = self._buffer.rest() if self._whole is None else self._whole.whole()
         try:
-            self._add(self._lines_in(rest))
+            self._add_all(self._lines_in(rest))
         except ProviderError as error:
             if is_line and rest.startswith(b"{"):
                 # One of Ollama's lines, cut in the middle.
@@ -140,6 +163,7 @@ class OllamaReader(AnswerReader):
                     self.ending.take_back()
             elif not self.ending.is_marked:
                 self._fail(error)
+        self.over = True
         return self._collect(0, 0)
 
     def _lines_in(self, rest: bytes) -> Sequence[Line]:
@@ -169,20 +193,23 @@ class OllamaReader(AnswerReader):
 
     def _add_line(self, line: bytes) -> None:
         try:
-            self._add(self._lines_in(line))
+            self._add_all(self._lines_in(line))
         except ProviderError as error:
             if not self.ending.excuses(line):
                 self._fail(error)
 
-    def _add(self, lines: Sequence[Line]) -> None:
+    def _add_all(self, lines: Iterable[Line]) -> None:
         for line in lines:
-            lives = line.message is not None and self._add_content(line.message)
-            if lives and self.ending.is_marked:
-                self.ending.take_back()
-            if _is_special(line, self._may_be_remote):
-                self._settle(line, is_alone=not lives)
-            if self._failure is not None or self._is_framed:
+            self._add(line)
+            if self.over:
                 break
+
+    def _add(self, line: Line) -> None:
+        """Take a line of any kind."""
+        lives = line.message is not None and self._add_content(line.message)
+        if lives and self.ending.is_marked:
+            self.ending.take_back()
+        self._settle(line, is_alone=not lives)
 
     def _add_content(self, message: Content) -> bool:
         """Take what a line says; return whether that shows any life."""
@@ -201,7 +228,7 @@ class OllamaReader(AnswerReader):
         return lives or bool(text)
 
     def _settle(self, line: Line, *, is_alone: bool) -> None:
-        """Take a line that ends the answer, or its beginning."""
+        """Take what a line is besides a piece of an answer: its end, or no part of one."""
         if (line.remote_host or line.remote_model) and not self._may_be_remote:
             self._disown()
         elif line.error is not None:
@@ -215,16 +242,14 @@ class OllamaReader(AnswerReader):
             word = "" if line.done_reason is None else line.done_reason
             is_plain = self._mark(word, is_alone=is_alone)
             if line.done is True and is_plain:
-                self.over = self._is_framed = True
-        elif not self.ending.is_believed:
+                self.over = True
+        elif line.message is None and line.done is None and not self.ending.is_believed:
             self._fail(ProviderError(ErrorKind.TRANSIENT, row="O02"))
 
     def _finish_reason(self, word: object, usage: Usage) -> FinishReason:
-        if not is_reason(word):
-            return FinishReason.STOP
-        reason = (
-            _WORDS.get(word, FinishReason.OTHER) if isinstance(word, str) else FinishReason.OTHER
-        )
+        reason = _WORDS.get(word) if isinstance(word, str) else None
+        if reason is None:
+            return FinishReason.OTHER if is_reason(word) else FinishReason.STOP
         if reason is FinishReason.MAX_TOKENS and self._window_tokens is not None:
             used_tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
             if used_tokens >= self._window_tokens:
@@ -240,17 +265,6 @@ def check_content_type(content_type: str) -> None:
     """
     if content_type not in _ANSWERS:
         raise ProviderError(ErrorKind.PROTOCOL, row="C08", status=200)
-
-
-def _is_special(line: Line, may_be_remote: bool) -> bool:  # noqa: FBT001  the hot path's
-    """Return whether a line is more than a piece of an answer: its end, or no part of one."""
-    return bool(
-        line.done is True
-        or (line.done_reason and is_reason(line.done_reason))
-        or line.error is not None
-        or ((line.remote_host or line.remote_model) and not may_be_remote)
-        or (line.message is None and line.done is None)
-    )
 
 
 def _may_be_indented(line: bytes) -> bool:

@@ -5,6 +5,7 @@ Keys and types: docs/facts/ollama.md 2, 3 and 9.
 
 import msgspec
 
+from llmsvc_server.chat.parts import text_of
 from llmsvc_server.chat.request import ChatRequest, Sampling
 from llmsvc_server.providers.shared.decoder import Decoder
 
@@ -83,8 +84,12 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 _encoder = msgspec.json.Encoder()
-decode_lines = Decoder(Line).decode_lines
+_lines = Decoder(Line)
+decode_lines = _lines.decode_lines
 """Returns the objects of whole lines; blank lines hold none."""
+
+decode_few = _lines.decode_few
+"""The same of at most `SHORT_BYTES`, but raises `UNREADABLE`."""
 
 
 def encode_chat(
@@ -109,7 +114,7 @@ def encode_chat(
     """
     document = _Request(
         model=request.model,
-        messages=[_Message(one.role.value, one.text) for one in request.messages],
+        messages=[_Message(one.role, text_of(one.parts)) for one in request.messages],
         keep_alive=keep_alive_s,
         options=_options(request.sampling, num_ctx, num_predict, temperature),
     )

@@ -16,20 +16,23 @@ class LineBuffer:
 
     Whole lines come out as one block, not as a list: who decodes many objects at once has no use
     for a list, and a read that ends with its line, the usual one, is passed on without a copy.
+
+    Attributes:
+        tail: The unfinished line; None if there is none.
     """
 
-    __slots__ = ("_max_bytes", "_tail", "_tails")
+    __slots__ = ("_max_bytes", "_tails", "tail")
 
     def __init__(self, tails: Tails, max_bytes: int = MAX_LINE_BYTES) -> None:
         """Be empty, and count in `tails`; no line is longer than `max_bytes` without its newline."""
         self._max_bytes = max_bytes
         self._tails = tails
-        self._tail: Tail | None = None
+        self.tail: Tail | None = None
 
     @property
     def pending_bytes(self) -> int:
         """How much of an unfinished line is kept."""
-        return 0 if self._tail is None else self._tail.size_bytes
+        return 0 if self.tail is None else self.tail.size_bytes
 
     def feed(self, data: bytes) -> bytes:
         r"""Return the lines that `data` completes, blank ones included, each with its newline.
@@ -45,7 +48,7 @@ class LineBuffer:
             ProviderError: EXHAUSTED. Too much is unfinished.
         """
         end = data.rfind(b"\n") + 1
-        if end == len(data) and self._tail is None:
+        if end == len(data) and self.tail is None:
             block = data
         elif end:
             block = self._through(data[:end])
@@ -64,19 +67,19 @@ class LineBuffer:
 
     def _through(self, last: bytes) -> bytes:
         """Return what was kept, and what ends it."""
-        if self._tail is None:
+        if self.tail is None:
             return last
-        block = self._tail.whole(last)
-        self._tail.clear()
-        self._tail = None
+        block = self.tail.whole(last)
+        self.tail.clear()
+        self.tail = None
         return block
 
     def _keep(self, data: bytes) -> None:
         if self.pending_bytes + len(data) > self._max_bytes:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08", phase="stream")
-        if self._tail is None:
-            self._tail = Tail(self._tails)
-        self._tail.add(data)
+        if self.tail is None:
+            self.tail = Tail(self._tails)
+        self.tail.add(data)
 
     def _check(self, block: bytes) -> None:
         if max(map(len, block.split(b"\n"))) > self._max_bytes:

@@ -1,6 +1,6 @@
 """Values out of documents that may hold anything: each as what it is wanted for, or as nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -43,6 +43,15 @@ def text_of(value: object) -> str:
 
 def count_of(value: object, maximum: int = MAX_TOKENS) -> int | None:
     """Return a whole number from 0 to `maximum`; None where it is none."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum:
-        return value
-    return None
+    return counts_of((value,), maximum)[0]
+
+
+def counts_of(values: Iterable[object], maximum: int = MAX_TOKENS) -> list[int | None]:
+    """Return each of some values as `count_of` would."""
+    counts: list[int | None] = []
+    for value in values:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum:
+            counts.append(value)
+        else:
+            counts.append(None)
+    return counts
