@@ -75,6 +75,19 @@ async def test_an_end_with_every_piece_ends_nothing(protocol: Protocol) -> None:
     assert [("OK", " w0 w1 late w")] * 2 == [(one.code, one.text) for one in given]
 
 
+async def test_nothing_is_lost_of_much_that_comes_at_once_behind_an_end(
+    protocol: Protocol, way: Way
+) -> None:
+    words = [f" w{number}" for number in range(1_000)]
+    pieces = [piece(protocol, word, ends=True) for word in words]
+    at_once = b"".join(step.data for step in pieces if isinstance(step, Raw))
+    async with staged(protocol, alone=True) as stage:
+        stage.primary.always([Raw(at_once), frame(protocol), End()])
+        given = await stage.ask(way)
+
+    assert ("OK", "".join(words)) == (given.code, given.text)
+
+
 @pytest.mark.parametrize("fault", [Silence(), Cut()], ids=["silence", "cut"])
 async def test_a_part_that_said_it_was_all_is_no_answer(
     protocol: Protocol, way: Way, fault: Step

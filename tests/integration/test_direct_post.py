@@ -66,7 +66,7 @@ async def test_a_connection_with_a_request_in_it_serves_nobody_else() -> None:
         left.set()
 
     assert [b"too soon"] * 2 == texts
-    assert [True, True] == [answer.closed for answer in answers]
+    assert [True, True] == [answer.connection is None for answer in answers]
     assert 2 == connections
 
 
@@ -81,7 +81,7 @@ async def test_it_serves_others_once_its_answer_is_whole_and_not_before() -> Non
     async with RawUpstream(say) as upstream, aiohttp.TCPConnector() as connector:
         post = post_to(upstream.base_url, connector)
         first, second = await post.send(b"1"), await post.send(b"2")
-        assert [False, False] == [first.closed, second.closed]
+        assert [False, False] == [first.connection is None, second.connection is None]
         gate.set()
         assert [b"abc"] * 2 == [await first.content.read(), await second.content.read()]
         third = await post.send(b"3")
@@ -101,7 +101,7 @@ async def test_closing_gives_up_what_is_still_to_come() -> None:
         answer.close()
         answer.close()
 
-        assert answer.closed
+        assert answer.connection is None
         with pytest.raises(aiohttp.ClientConnectionError):
             await answer.content.read()
         await eventually(lambda: 0 == upstream.open_connections)

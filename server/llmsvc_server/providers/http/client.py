@@ -11,6 +11,7 @@ from typing import Self
 
 import aiohttp
 from aiohttp import hdrs, http_exceptions
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -186,8 +187,14 @@ class HttpClient:
     ) -> UpstreamResponse:
         token = current_attempt.set(attempt)
         try:
-            response = await self._response(method, path, body)
-            _check_framing(response)
+            response: aiohttp.ClientResponse | DirectResponse
+            if body is not None and len(body) <= LARGE_BODY_BYTES and self._is_direct:
+                post = self._direct_posts.get(path) or self._direct_post(path)
+                response = await post.send(body)
+            else:
+                response = await self._by_session(method, path, body)
+            if response.connection is not None:
+                _check_framing(response, response.connection)
             return UpstreamResponse(response)
         except BaseException:
             attempt.drop_unsent()
@@ -195,34 +202,25 @@ class HttpClient:
         finally:
             current_attempt.reset(token)
 
-    def _response(
-        self, method: str, path: str, body: bytes | None
-    ) -> Awaitable[aiohttp.ClientResponse | DirectResponse]:
-        if body is None:
-            return self._by_session(method, path, None, self._asking)
-        if len(body) > LARGE_BODY_BYTES:
-            return self._by_session(method, path, LargeBody(body), self._chatting)
-        if not self._is_direct:
-            return self._by_session(method, path, body, self._chatting)
-        return self._direct_post(path).send(body)
-
     def _direct_post(self, path: str) -> DirectPost:
-        post = self._direct_posts.get(path)
-        if post is None:
-            post = self._direct_posts[path] = DirectPost(
-                self._url(path),
-                self._chatting,
-                connector=self._connector,
-                timeout=self._timeout,
-                parsing=_PARSING,
-            )
+        post = self._direct_posts[path] = DirectPost(
+            self._url(path),
+            self._chatting,
+            connector=self._connector,
+            timeout=self._timeout,
+            parsing=_PARSING,
+        )
         return post
 
     def _by_session(
-        self, method: str, path: str, data: bytes | LargeBody | None, headers: CIMultiDict[str]
+        self, method: str, path: str, body: bytes | None
     ) -> Awaitable[aiohttp.ClientResponse]:
         return self._session.request(
-            method, self._url(path), data=data, headers=headers, allow_redirects=False
+            method,
+            self._url(path),
+            data=body if body is None or len(body) <= LARGE_BODY_BYTES else LargeBody(body),
+            headers=self._asking if body is None else self._chatting,
+            allow_redirects=False,
         )
 
     def _url(self, path: str) -> URL:
@@ -232,14 +230,15 @@ class HttpClient:
         return url
 
 
-def _check_framing(response: aiohttp.ClientResponse | DirectResponse) -> None:
+def _check_framing(
+    response: aiohttp.ClientResponse | DirectResponse, connection: Connection
+) -> None:
     """Return if the body can still come, or has come: what is behind its end is nobody's.
 
     Raises:
         HttpProcessingError: It broke off where the head came.
     """
-    protocol = response.connection.protocol if response.connection is not None else None
-    fault = protocol.exception() if protocol is not None else None
+    fault = connection.protocol.exception() if connection.protocol is not None else None
     if isinstance(fault, http_exceptions.HttpProcessingError) and not response.content.is_eof():
         response.close()
         raise fault

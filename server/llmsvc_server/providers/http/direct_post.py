@@ -75,11 +75,6 @@ class DirectResponse:
         self.content = content
         content.on_eof(self._give_back)
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more comes."""
-        return self.connection is None
-
     def close(self) -> None:
         """Close the connection, unless it serves others again."""
         if self.connection is not None:

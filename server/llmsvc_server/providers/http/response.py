@@ -23,11 +23,11 @@ SLICE_BYTES = 8 * 1024
 """Most that is read at once. Of the cheapest lines, so much takes 5 ms to understand, and 15 where
 each has to be read leniently."""
 
-_YIELDS_FROM_BYTES = 2 * 1024
+MUCH_BYTES = 2 * 1024
 """As much is no token: more may lie ready, and read on at once it would keep everybody waiting."""
 
 # Reading on after the parser gave up is a RuntimeError: it closes the connection, and no more.
-_BODY_FAULTS = (*FAULTS, RuntimeError)
+BODY_FAULTS = (*FAULTS, RuntimeError)
 
 
 class UpstreamResponse:
@@ -37,15 +37,18 @@ class UpstreamResponse:
         status: HTTP status.
         headers: Names in any case.
         requests: How many requests it took, one that was lost or refused before included.
+        readany: aiohttp's own `read`, for who has no time for a coroutine of ours: raises one of
+            `BODY_FAULTS`, of which `lost` makes an error, and leaves it to the caller to `share`.
+        rest: What was read, and is the next that `read` returns.
     """
 
-    __slots__ = ("_content", "_response", "_rest", "headers", "requests", "status")
+    __slots__ = ("_response", "headers", "readany", "requests", "rest", "status")
 
     def __init__(self, response: aiohttp.ClientResponse | DirectResponse) -> None:
         """Take over `response`; whoever holds the answer closes or releases it."""
         self._response = response
-        self._content = response.content
-        self._rest = b""
+        self.readany = response.content.readany
+        self.rest = b""
         self.status = response.status
         self.requests = 1
         self.headers: CIMultiDictProxy[str] = response.headers
@@ -58,7 +61,11 @@ class UpstreamResponse:
     def ends(self, turn: Turn | None) -> None:
         """End `turn`, if there is one, once the whole body has arrived, read or not."""
         if turn is not None:
-            self._content.on_eof(turn.over)
+            self._response.content.on_eof(turn.over)
+
+    def lost(self) -> ProviderError:
+        """Return what it means that the connection was lost before the body's end."""
+        return ProviderError(ErrorKind.TRANSIENT, row="C07", status=self.status)
 
     async def read(self) -> bytes:
         """Return what has arrived, waiting for something if need be; empty at the end.
@@ -68,15 +75,17 @@ class UpstreamResponse:
         Raises:
             ProviderError: TRANSIENT. The connection was lost before the body's end.
         """
+        data, self.rest = self.rest, b""
         try:
-            data = self._rest or await self._content.readany()
-        except _BODY_FAULTS:
-            raise ProviderError(ErrorKind.TRANSIENT, row="C07", status=self.status) from None
-        if len(data) < _YIELDS_FROM_BYTES:
-            self._rest = b""
-            return data
+            data = data or await self.readany()
+        except BODY_FAULTS:
+            raise self.lost() from None
+        return data if len(data) < MUCH_BYTES else await self.share(data)
+
+    async def share(self, data: bytes) -> bytes:
+        """Return the first `SLICE_BYTES` of what was read, after the others' turns."""
         await asyncio.sleep(0)
-        self._rest = data[SLICE_BYTES:]
+        self.rest = data[SLICE_BYTES:]
         return data[:SLICE_BYTES]
 
     async def read_all(self, max_bytes: int, tails: Tails) -> bytes:
@@ -116,10 +125,12 @@ class UpstreamResponse:
         """Read the body's end so that the connection serves others; close it if none comes.
 
         Args:
-            within_s: How long to wait for the end.
+            within_s: How long to wait for the end; 0 for not at all.
         """
+        if self._response.connection is None:
+            return  # All has come.
         try:
-            if not self._response.closed:
+            if within_s:
                 async with asyncio.timeout(within_s):
                     while await self.read():
                         pass

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.http.response import UpstreamResponse
@@ -20,7 +19,7 @@ MAX_TAIL_BYTES = 2 * MAX_LINE_BYTES
 
 
 class BodyTail:
-    """The body of one answer."""
+    """The body of one answer that has said its last word, or seemed to."""
 
     def __init__(self, answer: UpstreamResponse, ending: Ending) -> None:
         """Read from `answer`, which stays with whoever holds it, until `ending` is believed."""
@@ -29,7 +28,7 @@ class BodyTail:
         self._until_s = math.inf
         self._left_bytes = MAX_TAIL_BYTES
 
-    def read(self) -> Awaitable[bytes]:
+    async def read(self) -> bytes:
         """Return what has arrived; empty at the end of what matters.
 
         What follows a complete answer is waited for once, and not missed where the connection is
@@ -39,14 +38,9 @@ class BodyTail:
             ProviderError: TRANSIENT. The connection was lost before the answer was complete.
         """
         if not self._ending.is_believed:
-            self._until_s = math.inf
-            return self._answer.read()  # as it is: this is the way of every token
-        return self._read_tail()
-
-    async def _read_tail(self) -> bytes:
+            return await self._answer.read()
         if math.isinf(self._until_s):  # the first since the answer is complete
             self._until_s = asyncio.get_running_loop().time() + TAIL_WAIT_S
-            self._left_bytes = MAX_TAIL_BYTES
         try:
             async with asyncio.timeout_at(self._until_s):
                 data = await self._answer.read()

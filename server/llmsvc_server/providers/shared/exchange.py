@@ -8,7 +8,7 @@ from llmsvc_server.chat.events import ChatEvents, Delta, Done
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.http.client import HttpClient
-from llmsvc_server.providers.http.response import UpstreamResponse
+from llmsvc_server.providers.http.response import BODY_FAULTS, MUCH_BYTES, UpstreamResponse
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.shared.body_tail import BodyTail
 from llmsvc_server.providers.shared.dialect import Dialect, Terms
@@ -63,10 +63,19 @@ class Exchange(Generic[F]):
             try:
                 reader.begin(response.content_type, response.headers)
                 response.ends(limits.turn)
-                body = BodyTail(response, reader.ending)
+                ending = reader.ending
+                tail = BodyTail(response, ending)
                 length = Length(terms.max_tokens, max_bytes=self._max_answer_bytes)
                 while not (reader.over or length.is_over):
-                    event = reader.take(await body.read())
+                    if ending.is_marked or response.rest:
+                        data = await tail.read()
+                    else:
+                        try:
+                            data = await response.readany()  # Every token goes this way.
+                        except BODY_FAULTS:
+                            raise response.lost() from None
+                        data = data if len(data) < MUCH_BYTES else await response.share(data)
+                    event = reader.take(data)
                     if event is not None:
                         if isinstance(event, Delta):
                             length.add(event.text)
@@ -78,10 +87,7 @@ class Exchange(Generic[F]):
                 raise replace(error, requests=response.requests) from None
             finally:
                 # The place is free already; only this answer waits for its connection, `DRAIN_S` at most.
-                if done is None or not reader.over:
-                    response.close()
-                else:
-                    await response.release(DRAIN_S)
+                await response.release(DRAIN_S if done is not None and reader.over else 0)
         except ProviderError as error:
             raise error.in_answer(model, reader.phase) from None
         finally:
