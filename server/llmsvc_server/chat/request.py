@@ -2,6 +2,7 @@
 
 import dataclasses
 from enum import StrEnum
+from typing import overload
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.parts import Part, text_length, text_of
@@ -65,6 +66,12 @@ class Sampling:
     max_output_tokens: int | None = None
     stop_sequences: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
+    @overload
+    def limit(self, max_tokens: int) -> int: ...
+
+    @overload
+    def limit(self, max_tokens: int | None) -> int | None: ...
+
     def limit(self, max_tokens: int | None) -> int | None:
         """Return the output tokens to ask a model for: the caller's, but not more than `max_tokens`.
 
@@ -91,20 +98,6 @@ class Sampling:
             description=f"{how}, {why}",
         )
         return (clamped,)
-
-    def output_limit(self, max_tokens: int) -> tuple[int, tuple[Adjustment, ...]]:
-        """Return the output tokens to ask a model for, and what that changed.
-
-        Args:
-            max_tokens: The server's limit for the model, at least 1.
-
-        Returns:
-            The caller's limit brought down to `max_tokens`, or `max_tokens` if the caller set
-            none; and one adjustment if a larger value was brought down.
-        """
-        asked = self.max_output_tokens
-        tokens = max_tokens if asked is None else min(asked, max_tokens)
-        return tokens, self.report_limit(tokens)
 
 
 @value
@@ -147,4 +140,7 @@ class ChatRequest:
     @property
     def text_length(self) -> int:
         """Characters of all texts together."""
-        return sum([text_length(message.parts) for message in self.messages])
+        length = 0
+        for message in self.messages:
+            length += text_length(message.parts)
+        return length

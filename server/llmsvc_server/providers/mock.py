@@ -33,7 +33,8 @@ class MockProvider:
 
     async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:  # noqa: ARG002  it never waits
         """Answer one chat, word by word. Of the prompt only its size comes back."""
-        max_words, adjustments = request.sampling.output_limit(self._max_output_tokens)
+        max_words = request.sampling.limit(self._max_output_tokens)
+        adjustments = request.sampling.report_limit(max_words)
         text, stop_sequence = _stop_at(_answer(request), request.sampling.stop_sequences)
         words = _words(text)
         reason = FinishReason.STOP_SEQUENCE if stop_sequence else FinishReason.STOP

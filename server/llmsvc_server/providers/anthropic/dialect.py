@@ -78,4 +78,4 @@ class AnthropicDialect:
             self._rooms.learn(model, form.room)
 
     def _limit(self, request: ChatRequest) -> int:
-        return request.sampling.output_limit(self._max_output_tokens)[0]
+        return request.sampling.limit(self._max_output_tokens)

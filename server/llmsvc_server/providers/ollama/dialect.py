@@ -49,7 +49,7 @@ class OllamaDialect:
         # Asked again here: a look may have changed since the plan was made.
         if request.stays_local and self._models.leads_outside(request.model):
             raise ProviderError(ErrorKind.REMOTE_REFUSED, called=False)
-        return request.sampling.output_limit(self._max_output_tokens)[0]
+        return request.sampling.limit(self._max_output_tokens)
 
     def encode(self, request: ChatRequest, form: int) -> tuple[bytes, Terms]:
         """Return the body of a request; see `Dialect`."""

@@ -6,7 +6,7 @@ Keys and types: docs/facts/ollama.md 2, 3 and 9.
 import msgspec
 
 from llmsvc_server.chat.parts import text_of
-from llmsvc_server.chat.request import ChatRequest, Sampling
+from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.providers.shared.decoder import Decoder
 
 
@@ -112,11 +112,24 @@ def encode_chat(
         keep_alive_s: Seconds the model stays in memory afterwards; -1 for ever.
         temperature: For requests that set none; None leaves it to the model.
     """
+    sampling = request.sampling
     document = _Request(
         model=request.model,
         messages=[_Message(one.role, text_of(one.parts)) for one in request.messages],
         keep_alive=keep_alive_s,
-        options=_options(request.sampling, num_ctx, num_predict, temperature),
+        options=_Options(
+            num_ctx=num_ctx,
+            num_predict=num_predict,
+            temperature=temperature if sampling.temperature is None else sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            frequency_penalty=sampling.frequency_penalty,
+            presence_penalty=sampling.presence_penalty,
+            repeat_penalty=sampling.repeat_penalty,
+            seed=sampling.seed,
+            stop=sampling.stop_sequences,
+        ),
     )
     return _encoder.encode(document)
 
@@ -133,22 +146,4 @@ def encode_residency(model: str, *, num_ctx: int | None, keep_alive_s: int) -> b
     """
     return _encoder.encode(
         _Residency(model=model, keep_alive=keep_alive_s, options=_Runner(num_ctx=num_ctx))
-    )
-
-
-def _options(
-    sampling: Sampling, num_ctx: int | None, num_predict: int, temperature: float | None
-) -> _Options:
-    return _Options(
-        num_ctx=num_ctx,
-        num_predict=num_predict,
-        temperature=temperature if sampling.temperature is None else sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        min_p=sampling.min_p,
-        frequency_penalty=sampling.frequency_penalty,
-        presence_penalty=sampling.presence_penalty,
-        repeat_penalty=sampling.repeat_penalty,
-        seed=sampling.seed,
-        stop=sampling.stop_sequences,
     )

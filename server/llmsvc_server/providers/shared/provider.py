@@ -5,16 +5,18 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from llmsvc_server.chat.deadline import AttemptLimits
-from llmsvc_server.chat.events import ChatEvents
-from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.shared.exchange import Exchange
 
 
 class HttpProvider:
-    """A `ChatProvider`. Use as an async context manager."""
+    """A `ChatProvider`. Use as an async context manager.
+
+    Attributes:
+        info: Who this is.
+        stream_chat: Runs one chat; see `ChatProvider`.
+    """
 
     def __init__(
         self, info: ProviderInfo, exchange: Exchange[Any], clients: Sequence[HttpClient]
@@ -26,8 +28,8 @@ class HttpProvider:
             exchange: Runs its chats.
             clients: All the connections that are its own.
         """
-        self._info = info
-        self._exchange = exchange
+        self.info = info
+        self.stream_chat = exchange.stream_chat
         self._clients = clients
         self._open = AsyncExitStack()
 
@@ -45,16 +47,3 @@ class HttpProvider:
     ) -> None:
         """Close all connections."""
         await self._open.aclose()
-
-    @property
-    def info(self) -> ProviderInfo:
-        """Who this is."""
-        return self._info
-
-    def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
-        """Run one chat; see `ChatProvider`. `request.model` is the provider's spelling.
-
-        Raises:
-            ProviderError: While iterating: the provider did not answer, or not well.
-        """
-        return self._exchange.stream_chat(request, limits)

@@ -22,7 +22,9 @@ def request_about(text: str) -> ChatRequest:
 def test_a_limit_within_the_servers_is_used_as_it_is(
     asked: int | None, most: int, tokens: int
 ) -> None:
-    assert (tokens, ()) == Sampling(max_output_tokens=asked).output_limit(most)
+    sampling = Sampling(max_output_tokens=asked)
+
+    assert (tokens, ()) == (sampling.limit(most), sampling.report_limit(tokens))
 
 
 def test_a_larger_limit_is_brought_down_and_that_is_told() -> None:
@@ -32,7 +34,9 @@ def test_a_larger_limit_is_brought_down_and_that_is_told() -> None:
         description="Brought down to 100, the limit for the model.",
     )
 
-    assert (100, (clamped,)) == Sampling(max_output_tokens=101).output_limit(100)
+    sampling = Sampling(max_output_tokens=101)
+
+    assert (100, (clamped,)) == (sampling.limit(100), sampling.report_limit(100))
 
 
 def test_a_message_is_its_parts_in_order() -> None:

@@ -16,7 +16,7 @@ OTHER = ("claude-3-5-haiku-latest", "claude-opus-4-20250514", "glm-4.6", "")
 
 def made(model: str, configured: float | None = 0.7, **sampling: object) -> Settings:
     asked = Sampling(**sampling)  # type: ignore[arg-type]  # the fields of `Sampling`
-    return settings_for(model, asked, temperature=configured, max_tokens=asked.output_limit(100)[0])
+    return settings_for(model, asked, temperature=configured, max_tokens=asked.limit(100))
 
 
 def sent(settings: Settings) -> tuple[float | None, float | None, int | None]:

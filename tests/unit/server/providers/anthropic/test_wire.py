@@ -29,7 +29,7 @@ def encoded(
         model,
         request.sampling,
         temperature=temperature,
-        max_tokens=request.sampling.output_limit(8192)[0],
+        max_tokens=request.sampling.limit(8192),
     )
     decoded: dict[str, object] = json.loads(encode_chat(request, settings))
     return decoded
