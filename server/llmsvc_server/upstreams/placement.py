@@ -28,7 +28,7 @@ def find_usable(
 ) -> list[Endpoint] | ProviderError:
     """Return where calls for a model may go now, or may wait to go; or why nowhere.
 
-    Of several reasons that is the one which ends first.
+    Of several reasons that is the one which ends first. Who is down may have the model or not.
     """
     usable: list[Endpoint] = []
     refusals: list[ProviderError] = []
@@ -41,8 +41,11 @@ def find_usable(
                 refusals.append(refusal)
     if usable:
         return usable
-    unknown = ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
-    return min(refusals, key=_end_s, default=unknown)
+    if refusals:
+        return min(refusals, key=_end_s)
+    if all(endpoint.facts.has("") for endpoint in endpoints):
+        return ProviderError(ErrorKind.MODEL_MISSING, called=False)
+    return ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
 
 
 def place(

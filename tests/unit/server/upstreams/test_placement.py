@@ -19,6 +19,7 @@ class Site:
     """An address that is up, with the model in memory, idle and well, unless said otherwise."""
 
     up: bool = True
+    lacks: bool = False
     refused_s: float | None = None
     loaded: bool = True
     loading: bool = False
@@ -34,8 +35,7 @@ class Site:
         return self
 
     def has(self, model: str) -> bool:
-        assert model
-        return self.up
+        return self.up and not (model and self.lacks)
 
     def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         assert model
@@ -145,6 +145,22 @@ def test_where_nobody_is_up_it_cannot_be_reached() -> None:
     assert (ErrorKind.CONNECT, False) == (refusal.kind, refusal.called)
 
 
+@pytest.mark.parametrize(
+    ("sites", "kind"),
+    [
+        ([Site(lacks=True), Site(lacks=True)], ErrorKind.MODEL_MISSING),
+        ([Site(lacks=True), Site(up=False)], ErrorKind.CONNECT),
+    ],
+)
+def test_who_is_up_and_lacks_the_model_is_not_out_of_reach(
+    sites: Sequence[Site], kind: ErrorKind
+) -> None:
+    refusal = choose(*sites)
+
+    assert isinstance(refusal, ProviderError)
+    assert (kind, False) == (refusal.kind, refusal.called)
+
+
 def test_who_is_alone_is_asked_as_such() -> None:
     site = Site(refused_s=5)
 
@@ -159,3 +175,4 @@ def test_a_second_place_for_a_model_is_where_it_is_cold() -> None:
 
     assert cold is found
     assert find_cold(at(warm, down), "m", only_candidate=False) is None
+    assert find_cold(at(down), "m", only_candidate=False) is None

@@ -201,6 +201,23 @@ async def test_a_closed_pool_sends_waiters_away_and_lets_runners_finish() -> Non
     assert "answer" == running.result()
 
 
+async def test_who_waits_for_a_model_that_is_deleted_is_told_so() -> None:
+    bench = Bench(places=1)
+    gate = Gate()
+    bench.adapter.will(gate, done())
+    async with asyncio.TaskGroup() as group:
+        _ = group.create_task(bench.read())
+        await gate.reached()
+        waits = group.create_task(bench.outcome())
+        await eventually(lambda: bench.waiting() == 1)
+        bench.facts[0].known.discard(MODEL)
+        bench.upstream.take_poll("ollama", seen=True)
+        told = await waits
+        gate.open()
+
+    assert ErrorKind.MODEL_MISSING == told
+
+
 async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     bench = Bench(places=1, max_queued=3)
     bench.adapter.will(lambda: bench.clock.advance(4), done())
