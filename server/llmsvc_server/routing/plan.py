@@ -163,18 +163,23 @@ class _Draft:
         target = self._known[name.provider]
         info, model = target.info, name.model or self._model(target)
         if is_picked and self._forbids(info):
-            return self._forbidden(info, model)
+            return _forbidden(info, model, self._cause)
         # A provider that lists nothing is believed to have what it is configured for, and what it
         # was picked for: as the first, or by the caller.
         entry = self._found(target, model, is_picked=is_picked or target is self._primary)
         if isinstance(entry, ProviderError):
             return entry
         if self._forbids(entry.info):
-            return self._forbidden(entry.info, entry.model)
+            return _forbidden(entry.info, entry.model, self._cause)
         window = entry.window_tokens
         if window is not None and estimated_tokens(self._request.text_length) > window:
-            too_long = ProviderError(ErrorKind.CONTEXT, called=False, context_length=window)
-            return _fact(too_long, entry.info, entry.model)
+            return ProviderError(
+                ErrorKind.CONTEXT,
+                called=False,
+                context_length=window,
+                provider=entry.info,
+                model=entry.model,
+            )
         return entry
 
     def _passes_over(self, entry: Entry, *, is_picked: bool) -> bool:
@@ -190,8 +195,8 @@ class _Draft:
         info = error.provider
         assert info is not None  # noqa: S101  the configuration's entry
         if self._forbids(info):
-            return self._forbidden(info, model)
-        return _fact(error.unsent(None), info, model)
+            return _forbidden(info, model, self._cause)
+        return replace(error.unsent(None), provider=info, model=model)
 
     def _model(self, target: Target) -> str:
         """Return what a target runs where its own name of a model is not given."""
@@ -216,26 +221,23 @@ class _Draft:
         if target.is_listed:
             problem = inventory.unknown(info.name)
             if problem is not None:
-                return _fact(problem, info, model)
+                return replace(problem, provider=info, model=model)
             if inventory.runs_remotely(info.name, model):
                 info = replace(info, locality=Locality.REMOTE)
                 if not target.allows_remote:
-                    return _fact(
-                        ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause="operator"),
-                        info,
-                        model,
-                    )
+                    return _forbidden(info, model, "operator")
             spelling = inventory.spelling(info.name, model)
         elif not model or not (is_configured or is_picked):
             spelling = None
         if spelling is None or (target.configured_only and not is_configured):
-            missing = ProviderError(
+            return ProviderError(
                 ErrorKind.MODEL_MISSING,
                 called=False,
+                provider=info,
+                model=model,
                 pull_hint=pull_hint,
                 present=self._present(),
             )
-            return _fact(missing, info, model)
         return Candidate(
             info=info,
             upstream=target.upstream,
@@ -279,16 +281,13 @@ class _Draft:
     def _forbids(self, info: ProviderInfo) -> bool:
         return self._privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL
 
-    def _forbidden(self, info: ProviderInfo, model: str) -> ProviderError:
-        return _fact(
-            ProviderError(ErrorKind.REMOTE_REFUSED, called=False, cause=self._cause), info, model
-        )
-
 
 def _own(target: Target) -> tuple[str, ...]:
     """Return the models that the configuration names for a target."""
     return (target.default_model, *target.aliases.values())
 
 
-def _fact(error: ProviderError, info: ProviderInfo, model: str) -> ProviderError:
-    return replace(error, provider=info, model=model)
+def _forbidden(info: ProviderInfo, model: str, cause: str) -> ProviderError:
+    return ProviderError(
+        ErrorKind.REMOTE_REFUSED, called=False, cause=cause, provider=info, model=model
+    )

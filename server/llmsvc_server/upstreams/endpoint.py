@@ -139,7 +139,8 @@ class Endpoint:
 
     def lease(self, model: str, caller: str) -> Lease:
         """Return a place with the breakers' leave; there is room, and no `refusal`."""
-        connecting, answering = self._connecting.permit(), self.breaker_of(model).permit()
+        breaker = self._answering.get(model) or self.breaker_of(model)
+        connecting, answering = self._connecting.permit(), breaker.permit()
         block_probe = self._blocks.admit(self.name, model) if self._blocks.known else None
         is_probe = bool(connecting.serial or answering.serial or block_probe)
         began_s = self._clock()

@@ -89,9 +89,10 @@ class Pool:
             found = self._place(model, only_candidate=alone)
         if isinstance(found, ProviderError):
             raise found
-        is_first = not (self._queue.turns.callers_waiting and self._queue.waiting(model))
-        if isinstance(found, Endpoint) and is_first:
-            return self._lease(found, model, request.caller), limits
+        others_wait = self._queue.turns.callers_waiting and model in self._queue.models
+        if isinstance(found, Endpoint) and not others_wait:
+            self._queue.begin(model, request.caller, self._around.clock())
+            return found.lease(model, request.caller), limits
         lease = await self._wait(model, request.caller, limits, receipt)
         return lease, self._renew(limits, request)
 
@@ -170,8 +171,8 @@ class Pool:
                 return
             waiter = self._queue.next_of(free_at)
             if not waiter.lease.done():  # else it is leaving
-                lease = self._lease(free_at[waiter.model], waiter.model, waiter.caller)
-                waiter.lease.set_result(lease)
+                self._queue.begin(waiter.model, waiter.caller, self._around.clock())
+                waiter.lease.set_result(free_at[waiter.model].lease(waiter.model, waiter.caller))
             self._queue.leave(waiter)
 
     async def _load_first(
@@ -212,10 +213,6 @@ class Pool:
             raise
         lease.queued_s = self._around.clock() - came_s
         return lease
-
-    def _lease(self, endpoint: Endpoint, model: str, caller: str) -> Lease:
-        self._queue.begin(model, caller, self._around.clock())
-        return endpoint.lease(model, caller)
 
     def _renew(self, limits: AttemptLimits, request: ChatRequest) -> AttemptLimits:
         prompt_tokens = estimated_tokens(request.text_length)

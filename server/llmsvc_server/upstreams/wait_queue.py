@@ -106,11 +106,6 @@ class WaitQueue:
             return ()
         return [model for model, line in self._lines.items() if line.waiters]
 
-    def waiting(self, model: str) -> int:
-        """Return how many wait for a model."""
-        line = self._lines.get(model)
-        return 0 if line is None else line.waiting
-
     def wait_s(self, model: str) -> float:
         """Return how long a newcomer would wait, in seconds, by what is usual."""
         line = self._lines.get(model)

@@ -79,7 +79,7 @@ async def test_who_has_no_time_to_wait_does_not() -> None:
     with pytest.raises(ProviderError, match=ErrorKind.QUEUE_FULL):
         one.join("m", "a", limits_of(0.5))
 
-    assert 0 == one.waiting("m")
+    assert 0 == len(one.waiters("m"))
 
 
 async def test_who_is_sent_away_learns_why_and_leaving_again_does_nothing() -> None:
@@ -91,7 +91,7 @@ async def test_who_is_sent_away_learns_why_and_leaving_again_does_nothing() -> N
         await waiter.wait()
 
     assert waiter.unclaimed is None
-    assert 0 == one.waiting("m")
+    assert 0 == len(one.waiters("m"))
 
 
 async def test_a_wait_grows_with_the_queue_and_shrinks_with_what_runs() -> None:
