@@ -67,7 +67,8 @@ def _find_violations(
         yield from check_routing(request.routing_policy, unknown.inside)
     if request.stream_options.HasField("progress_interval"):
         yield from _check_progress_interval(request.stream_options.progress_interval)
-    yield from unknown.newer_violations()
+    if unknown.newer:
+        yield from unknown.newer_violations()
 
 
 def _check_messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:

@@ -1,5 +1,7 @@
 """From messages that passed the checks to our values."""
 
+from operator import attrgetter
+
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import (
     SAMPLING_SETTINGS,
@@ -24,6 +26,8 @@ PRIVACY = {
     llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED: Privacy.CLOUD_ALLOWED,
 }
 SCALARS = (*SAMPLING_SETTINGS, "max_output_tokens")
+NO_SAMPLING = Sampling()
+_text = attrgetter("text")
 
 
 def chat_from_proto(
@@ -34,34 +38,33 @@ def chat_from_proto(
         model=request.model,
         messages=tuple(
             [
-                Message(role=ROLES[one.role], parts=tuple([part.text for part in one.parts]))
+                Message(role=ROLES[one.role], parts=tuple(map(_text, one.parts)))
                 for one in request.messages
             ]
         ),
-        sampling=_sampling(request),
+        sampling=(
+            _sampling(request.generation_config)
+            if request.HasField("generation_config")
+            else NO_SAMPLING
+        ),
         delivery=delivery,
-        routing=_routing(request),
+        routing=(
+            _routing(request.routing_policy)
+            if request.HasField("routing_policy")
+            else SERVERS_ROUTING
+        ),
         caller=caller,
     )
 
 
-NO_SAMPLING = Sampling()
-
-
-def _sampling(request: llm_pb2.ChatRequest) -> Sampling:
-    if not request.HasField("generation_config"):
-        return NO_SAMPLING
-    config = request.generation_config
+def _sampling(config: llm_pb2.GenerationConfig) -> Sampling:
     return Sampling(
         **{name: getattr(config, name) for name in SCALARS if config.HasField(name)},  # type: ignore[arg-type]  # names of its fields
         stop_sequences=tuple(config.stop_sequences),
     )
 
 
-def _routing(request: llm_pb2.ChatRequest) -> Routing:
-    if not request.HasField("routing_policy"):
-        return SERVERS_ROUTING
-    policy = request.routing_policy
+def _routing(policy: llm_pb2.RoutingPolicy) -> Routing:
     return Routing(
         privacy=PRIVACY[policy.privacy_mode],
         targets=tuple(TargetName(provider=one.provider, model=one.model) for one in policy.targets),

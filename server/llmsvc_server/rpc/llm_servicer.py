@@ -70,7 +70,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
             response = response_to_proto(
                 answer.done, answer.route, call.request_id, answer.parts, call.measure()
             )
-            self._unsent.deliver(call.caller, response.ByteSize(), slot)
+            self._unsent.deliver(response.ByteSize(), slot)
         except BaseException:
             slot.leave()
             raise

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from functools import partial
 
 from typing_extensions import override
 
@@ -43,13 +42,12 @@ class Unsent:
         self._held.add(caller, size_bytes)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  gRPC runs each call in one
-        task.add_done_callback(partial(self._remove, caller, size_bytes))
+        task.add_done_callback(lambda _ended: self._held.add(caller, -size_bytes))
 
-    def deliver(self, caller: str, message_bytes: int, slot: Slot) -> None:
-        """Hold a whole answer, and its slot, until its caller has taken it.
+    def deliver(self, message_bytes: int, slot: Slot) -> None:
+        """Hold a whole answer of the running call, and its slot, until its caller has taken it.
 
         Args:
-            caller: Whose answer it is.
             message_bytes: Of the answer.
             slot: Is left then, or when the caller has had its time.
 
@@ -57,27 +55,24 @@ class Unsent:
             Overloaded: There is no room for it beside what is held already.
         """
         size_bytes = COPIES * message_bytes
-        self._held.check(caller, size_bytes)
-        self.hold(caller, size_bytes)
-        _Delivery(self._watchdog, slot).begin_within(self._timeout_s)
-
-    def _remove(self, caller: str, size_bytes: int, _ended: "asyncio.Task[object]") -> None:
-        self._held.add(caller, -size_bytes)
+        self._held.check(slot.caller, size_bytes)
+        delivery = _Delivery(self._watchdog, slot, self._held, size_bytes + CALL_BYTES)
+        self._watchdog.waits.add(delivery)
+        delivery.begin_until(asyncio.get_running_loop().time() + self._timeout_s)
 
 
 class _Delivery(TimedWait):
     """The last wait of a unary call, for its caller. Its answer is on its way, and stays on it."""
 
-    __slots__ = ("_slot",)
+    __slots__ = ("_held", "_size_bytes", "_slot")
 
-    def __init__(self, watchdog: Watchdog, slot: Slot) -> None:
+    def __init__(self, watchdog: Watchdog, slot: Slot, held: HeldAnswers, size_bytes: int) -> None:
         super().__init__(watchdog)
         self._slot = slot
+        self._held = held
+        self._size_bytes = size_bytes
+        held.add(slot.caller, size_bytes)
         self._task.add_done_callback(self._finish)
-
-    def begin_within(self, timeout_s: float) -> None:
-        self._watchdog.waits.add(self)
-        self.begin_until(asyncio.get_running_loop().time() + timeout_s)
 
     @override
     def interrupt(self) -> bool:
@@ -88,4 +83,5 @@ class _Delivery(TimedWait):
 
     def _finish(self, _ended: "asyncio.Task[object]") -> None:
         self._watchdog.waits.discard(self)
+        self._held.add(self._slot.caller, -self._size_bytes)
         self._slot.leave()

@@ -35,7 +35,7 @@ class Answers:
     async def _call(self, message_bytes: int, delivering: asyncio.Event) -> None:
         slot = self._admission.enter("a", 1)
         try:
-            self._unsent.deliver("a", message_bytes, slot)
+            self._unsent.deliver(message_bytes, slot)
         except Overloaded:
             slot.leave()
             raise
