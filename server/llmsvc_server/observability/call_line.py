@@ -10,7 +10,7 @@ class CallLine(msgspec.Struct, omit_defaults=True):
     """One struct, encoded once: a dict of the same facts costs three times as much.
 
     What is empty is left out. When, how loud, what and of which call it is, whoever writes it adds, as
-    to every line.
+    to every line. Lengths are told to a tenth of a millisecond.
     """
 
     timestamp: str = ""
@@ -41,12 +41,13 @@ def describe_call(report: RpcReport) -> CallLine:
         code=report.code,
         reason=report.reason,
         cause=report.cause,
-        duration_ms=to_milliseconds(report.duration_s),
-        first_content_ms=to_milliseconds(report.first_content_s),
+        duration_ms=round(report.duration_s * 1000, 1),
         messages_sent=report.messages_sent,
         attempts=report.attempts,
         defect=report.detail,
     )
+    if report.first_content_s is not None:
+        line.first_content_ms = round(report.first_content_s * 1000, 1)
     if report.route is not None:
         provider = report.route.provider
         line.provider = provider.name
@@ -58,8 +59,3 @@ def describe_call(report: RpcReport) -> CallLine:
         line.input_tokens = report.usage.input_tokens
         line.output_tokens = report.usage.output_tokens
     return line
-
-
-def to_milliseconds(length_s: float | None) -> float | None:
-    """Return a length in milliseconds, to a tenth of one; None for none."""
-    return None if length_s is None else round(length_s * 1000, 1)

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.observability.call_line import describe_call, to_milliseconds
+from llmsvc_server.observability.call_line import describe_call
 from llmsvc_server.observability.logging import Logger, request_id
 from llmsvc_server.reports import (
     AttemptReport,
@@ -111,7 +111,7 @@ class LogSink(Reporter):
             "cause": error.cause,
             "written_tokens": report.written_tokens or None,
             "retry_after_s": _round_s(error.retry_after_s),
-            "first_content_ms": to_milliseconds(report.first_content_s),
+            "first_content_ms": _round_ms(report.first_content_s),
         }
         violated = error.kind is ErrorKind.VIOLATION
         level = self._logger.critical if violated else self._logger.warning
@@ -121,7 +121,7 @@ class LogSink(Reporter):
             model=report.model,
             locality=report.provider.locality.value,
             error=error.kind.value,
-            duration_ms=to_milliseconds(report.duration_s),
+            duration_ms=_round_ms(report.duration_s),
             called=error.called,
             **{name: fact for name, fact in facts.items() if fact not in ("", None)},
         )
@@ -138,6 +138,10 @@ class LogSink(Reporter):
         level = self._logger.info if change.state in GOOD_STATES else self._logger.warning
         detail = {"detail": change.detail} if change.detail else {}
         level(f"{change.subject}.changed", name=change.name, state=change.state.value, **detail)
+
+
+def _round_ms(length_s: float | None) -> float | None:
+    return None if length_s is None else round(length_s * 1000, 1)
 
 
 def _round_s(length_s: float | None) -> float | None:

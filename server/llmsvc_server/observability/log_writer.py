@@ -71,7 +71,9 @@ class LogWriter:
         """Write what is left, unless that takes longer than `FLUSH_S`."""
         self._end.release()
         with self._lock:
-            self._wake()
+            if self._is_idle:
+                self._is_idle = False
+                self._work.release()
         for _look in range(FLUSH_LOOKS):
             self._thread.join(FLUSH_S / FLUSH_LOOKS)
 
@@ -87,12 +89,9 @@ class LogWriter:
                 self._bytes += len(line)
             else:
                 self._lost += 1  # from here on all, so that it is one gap
-            self._wake()
-
-    def _wake(self) -> None:
-        if self._is_idle:
-            self._is_idle = False
-            self._work.release()
+            if self._is_idle:
+                self._is_idle = False
+                self._work.release()
 
     def _run(self) -> None:
         is_over = False
