@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -118,8 +118,9 @@ class FailoverRouter:
             LlmsvcError: Before it is entered; as `answer`.
             StreamInterrupted: Who answers failed after content was delivered.
         """
-        schedule = await self._schedule(request, finish_by, receipt)
-        async with aclosing(_Attempts(receipt, self._inventory)) as attempts:
+        attempts = _Attempts(receipt, self._inventory)
+        try:
+            schedule = await self._schedule(request, finish_by, receipt)
             first, rest = await attempts.make(schedule, request, take_first)
             del schedule, request  # nobody else is asked
             try:
@@ -127,6 +128,8 @@ class FailoverRouter:
             except ProviderError as error:
                 cause = error.kind.rules.interrupts_as
                 raise StreamInterrupted(cause, phase=error.phase or "stream") from error
+        finally:
+            await attempts.aclose()
 
     async def _schedule(
         self, request: ChatRequest, finish_by: Deadline, receipt: Receipt

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from typing_extensions import override
@@ -128,9 +127,9 @@ class Upstream:
             try:
                 # A probe keeps its place until it is judged.
                 limits = limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
-                answer = lease.endpoint.adapter.stream_chat(request, limits)
+                events = lease.endpoint.adapter.stream_chat(request, limits)
                 del request
-                async with aclosing(answer) as events:
+                try:
                     async for event in events:
                         silence.waits = False
                         if isinstance(event, Delta):
@@ -143,6 +142,8 @@ class Upstream:
                         elif isinstance(event, Done):
                             done = self._take_end(event, lease, attempt, receipt, verdicts)
                         silence.await_next()
+                finally:
+                    await events.aclose()
             except (ProviderError, asyncio.CancelledError) as error:
                 # No name for what is raised: it would be a cycle, with the prompt in its frames.
                 raise self._take_failure(
