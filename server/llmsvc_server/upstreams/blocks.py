@@ -147,12 +147,6 @@ def _length_s(rule: Block, told_s: float | None, repeats: int) -> float:
 
 
 def _key(scope: Scope, endpoint: str, model: str) -> Key:
-    match scope:
-        case Scope.PROVIDER:
-            return "", ""
-        case Scope.PROVIDER_MODEL:
-            return "", model
-        case Scope.ENDPOINT:
-            return endpoint, ""
-        case _:  # Scope.ENDPOINT_MODEL
-            return endpoint, model
+    is_of_all = scope in {Scope.PROVIDER, Scope.PROVIDER_MODEL}
+    is_of_model = scope in {Scope.PROVIDER_MODEL, Scope.ENDPOINT_MODEL}
+    return "" if is_of_all else endpoint, model if is_of_model else ""

@@ -88,6 +88,7 @@ class CircuitBreaker:
         self.successes = 0
         self._epoch = 0
         self._streak = 0
+        self._bucket = _Bucket(float("-inf"))  # the one that counts now, over before it began
         self._buckets: deque[_Bucket] = deque(maxlen=BUCKETS)
         self._open_s = OPEN_AFTER_FAST_S
         self._until_s = 0.0
@@ -183,7 +184,9 @@ class CircuitBreaker:
         elif permit.epoch == self._epoch:
             self._streak = 0
             self.successes += 1
-            self._bucket().verdicts += 1
+            if self._clock() - self._bucket.began_s >= BUCKET_S:
+                self._begin_bucket()
+            self._bucket.verdicts += 1
 
     def take_failure(self, permit: Permit, kind: ErrorKind, *, is_stale: bool = False) -> bool:
         """Note a failure that counts; return whether the breaker opens by it.
@@ -200,9 +203,10 @@ class CircuitBreaker:
             return False
         if not permit.serial:
             self._streak += not is_stale
-            bucket = self._bucket()
-            bucket.verdicts += 1
-            bucket.failures += 1
+            if self._clock() - self._bucket.began_s >= BUCKET_S:
+                self._begin_bucket()
+            self._bucket.verdicts += 1
+            self._bucket.failures += 1
             if self._streak < STREAK and not self._mostly_fails():
                 return False
             self._left_closed_s = self._clock()
@@ -219,12 +223,9 @@ class CircuitBreaker:
         """Return whether a permit is of this epoch, and no probe's that has ended."""
         return permit.epoch == self._epoch and permit.serial == self._probe
 
-    def _bucket(self) -> _Bucket:
-        """Return where verdicts count now."""
-        now_s = self._clock()
-        if not self._buckets or now_s - self._buckets[-1].began_s >= BUCKET_S:
-            self._buckets.append(_Bucket(now_s))
-        return self._buckets[-1]
+    def _begin_bucket(self) -> None:
+        self._bucket = _Bucket(self._clock())
+        self._buckets.append(self._bucket)
 
     def _mostly_fails(self) -> bool:
         oldest_s = self._clock() - WINDOW_S
@@ -247,6 +248,7 @@ class CircuitBreaker:
         self.is_closed = state is BreakerState.CLOSED
         self._epoch += 1
         self._probe = self._probes_passed = self._streak = 0
+        self._bucket = _Bucket(float("-inf"))
         self._buckets.clear()
         if state is before:
             return False

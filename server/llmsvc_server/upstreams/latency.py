@@ -40,6 +40,9 @@ class _Model:
     doublings: int = 0
 
 
+_UNKNOWN = _Model()
+
+
 class LatencyStats:
     """The last answers of one provider's models."""
 
@@ -78,34 +81,28 @@ class LatencyStats:
 
     def reading_s(self, model: str, prompt_tokens: int) -> float:
         """Return the seconds that reading a prompt may take."""
-        known = self._models.get(model)
-        if known is None:
-            return prompt_tokens * SLOWEST_READING_S
+        known = self._models.get(model, _UNKNOWN)
         slowest_s = max((SLOWEST_READING_S, *known.readings_s))
         return prompt_tokens * slowest_s * (1 << known.doublings)
 
     def min_s(self, model: str, delivery: Delivery) -> float:
         """Return what an attempt needs at least to be of use, in seconds."""
-        known = self._models.get(model)
-        whole = delivery is Delivery.WHOLE
-        usual = () if known is None else known.answers_s if whole else known.firsts_s
-        return max(self._min_s, statistics.median(usual)) if usual else self._min_s
+        known = self._models.get(model, _UNKNOWN)
+        usual_s = known.answers_s if delivery is Delivery.WHOLE else known.firsts_s
+        return max(self._min_s, _median_s(usual_s))
 
     def first_s(self, model: str) -> float:
         """Return the usual seconds until the first content; 0 where nothing is known."""
-        known = self._models.get(model)
-        return statistics.median(known.firsts_s) if known and known.firsts_s else 0.0
+        return _median_s(self._models.get(model, _UNKNOWN).firsts_s)
 
     def answer_s(self, model: str) -> float:
         """Return the usual seconds until an answer's end, at least `MIN_ANSWER_S`."""
-        known = self._models.get(model)
-        usual_s = statistics.median(known.answers_s) if known and known.answers_s else 0.0
-        return max(MIN_ANSWER_S, usual_s)
+        return max(MIN_ANSWER_S, _median_s(self._models.get(model, _UNKNOWN).answers_s))
 
     def mean_answer_s(self, model: str) -> float:
         """Return what answers take on average, in seconds: what a queue moves by."""
-        known = self._models.get(model)
-        return statistics.fmean(known.answers_s) if known and known.answers_s else MIN_ANSWER_S
+        answers_s = self._models.get(model, _UNKNOWN).answers_s
+        return statistics.fmean(answers_s) if answers_s else MIN_ANSWER_S
 
     def _add(self, model: str) -> _Model:
         if len(self._models) >= MAX_MODELS:
@@ -156,3 +153,7 @@ class Timeouts:
             first_token_by=limits.latest_first.capped(limit_s),
             is_full_length=limits.latest_first.remaining_s() >= limit_s,
         )
+
+
+def _median_s(lengths_s: Sequence[float]) -> float:
+    return statistics.median(lengths_s) if lengths_s else 0.0
