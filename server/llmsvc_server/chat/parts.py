@@ -8,15 +8,7 @@ Part: TypeAlias = str
 
 def text_of(parts: tuple[Part, ...]) -> str:
     """Return the texts among parts as one, joined without a separator."""
-    return parts[0] if len(parts) == 1 else "".join(parts)
-
-
-def text_length(parts: tuple[Part, ...]) -> int:
-    """Return the characters of all texts among parts."""
-    length = 0
-    for part in parts:
-        length += len(part)
-    return length
+    return "".join(parts)
 
 
 class AnswerParts:

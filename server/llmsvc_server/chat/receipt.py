@@ -115,7 +115,7 @@ class Receipt:
             model=model,
             code="OK",
             reason="",
-            elapsed_s=self.elapsed_s,
+            elapsed_s=self._clock() - self._began_s,
             content_sent=True,
         )
         self.add(answers)

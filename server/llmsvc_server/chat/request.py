@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import overload
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.parts import Part, text_length, text_of
+from llmsvc_server.chat.parts import Part, text_of
 from llmsvc_server.chat.route import Privacy, TargetName
 from llmsvc_server.chat.value import value
 
@@ -142,5 +142,5 @@ class ChatRequest:
         """Characters of all texts together."""
         length = 0
         for message in self.messages:
-            length += text_length(message.parts)
+            length += sum(map(len, message.parts))
         return length

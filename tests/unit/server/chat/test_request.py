@@ -61,7 +61,9 @@ def test_another_model_changes_nothing_else() -> None:
 
 
 def test_the_length_of_a_request_is_that_of_all_its_texts() -> None:
-    assert 4 == request_about("hi").text_length
+    messages = (*request_about("hi").messages, Message(role=Role.USER, parts=("a", "", "bc")))
+
+    assert 7 == dataclasses.replace(request_about("hi"), messages=messages).text_length
 
 
 def test_no_request_shows_what_is_in_it() -> None:
