@@ -86,7 +86,7 @@ class LoopPump(Pump):
         self._requests: list[Callable[[], object]] = []
         self._ticking: asyncio.TimerHandle | None = None
         (self._epoll,) = new
-        self.loop.add_reader(self._epoll, self._wake)
+        self.loop.add_reader(self._epoll, self._look)
 
     @override
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class LoopPump(Pump):
 
     def begin_ticking(self) -> None:
         """Look now and then, too. Until then only what wakes the loop is worked off."""
-        self._tick_in(IDLE_TICK_S)
+        self._ticking = self.loop.call_later(IDLE_TICK_S, self._tick, context=self._context)
 
     def close(self) -> None:
         """Watch no more: others use gRPC now."""
@@ -129,7 +129,7 @@ class LoopPump(Pump):
     def look_soon(self) -> None:
         if not self._is_looking_soon:
             self._is_looking_soon = True
-            self.loop.call_soon(self._wake, context=self._context)
+            self.loop.call_soon(self._look, context=self._context)
 
     @override
     def ask(self, request: Callable[[], object]) -> None:
@@ -141,22 +141,17 @@ class LoopPump(Pump):
         else:
             request()
 
-    def _wake(self) -> None:
-        self._is_looking_soon = False
-        self._was_busy = True
-        self._work(MAX_EMPTY_ANSWERS)
-
     def _tick(self) -> None:
-        found = self._work(MAX_EMPTY_ANSWERS_AT_A_TICK if self._was_busy else 1)
-        pause_s = BUSY_TICK_S if found or self._was_busy else IDLE_TICK_S
+        was_busy = self._was_busy
+        found = self._look(MAX_EMPTY_ANSWERS_AT_A_TICK if was_busy else 1)
+        pause_s = BUSY_TICK_S if found or was_busy else IDLE_TICK_S
         self._was_busy = False
-        self._tick_in(pause_s)
-
-    def _tick_in(self, pause_s: float) -> None:
         self._ticking = self.loop.call_later(pause_s, self._tick, context=self._context)
 
-    def _work(self, empty_answers: int) -> int:
+    def _look(self, empty_answers: int = MAX_EMPTY_ANSWERS) -> int:
         """Work off events until so many times in a row there was none; return how many."""
+        self._is_looking_soon = False
+        self._was_busy = True
         while self._requests:
             self._requests.pop()()
         found = empty = 0
