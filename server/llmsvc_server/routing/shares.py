@@ -38,7 +38,9 @@ class Shares:
         before = self._held.get(caller, 0)
         after = before + amount
         self.given += amount
-        self._taken += min(after, self._max_of_one) - min(before, self._max_of_one)
+        if before > self._max_of_one or after > self._max_of_one:
+            amount = min(after, self._max_of_one) - min(before, self._max_of_one)
+        self._taken += amount
         if after:
             self._held[caller] = after
         else:
