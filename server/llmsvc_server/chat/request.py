@@ -135,6 +135,8 @@ class ChatRequest:
 
     def for_model(self, model: str, *, stays_local: bool) -> "ChatRequest":
         """Return the same request for `model`, in one provider's spelling, as it was planned."""
+        if model == self.model and stays_local == self.stays_local:
+            return self  # a copy of all fields takes 5 us
         return dataclasses.replace(self, model=model, stays_local=stays_local)
 
     @property

@@ -58,6 +58,7 @@ def test_another_model_changes_nothing_else() -> None:
 
     assert ("llama3.2:latest", False) == (other.model, other.stays_local)
     assert dataclasses.replace(request, model=other.model, stays_local=False) == other
+    assert other is other.for_model("llama3.2:latest", stays_local=False)
 
 
 def test_the_length_of_a_request_is_that_of_all_its_texts() -> None:
