@@ -6,14 +6,17 @@ go by its session.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from importlib import metadata
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
+from aiohttp.http import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import StreamReader
+from typing_extensions import override
 from yarl import URL
 
 from llmsvc_server.providers.http.direct_post import TESTED_AIOHTTP, Parsing
@@ -50,7 +53,7 @@ async def connector() -> AsyncIterator[aiohttp.TCPConnector]:
         yield connector
 
 
-async def connected(connector: aiohttp.TCPConnector, upstream: RawUpstream) -> Connection:
+async def connected(connector: aiohttp.BaseConnector, upstream: RawUpstream) -> Connection:
     return await connector.connect(request_to(upstream.base_url), [], NO_LIMIT)
 
 
@@ -224,3 +227,75 @@ async def test_a_connection_with_half_a_body_is_not_kept(
         connection.release()
 
         await eventually(lambda: 0 == upstream.open_connections)
+
+
+class Parser:
+    """Stands in front of a handler's own, and tells what that is asked."""
+
+    def __init__(self, behind: HttpResponseParser) -> None:
+        self.asked: list[str] = []
+        self._behind = behind
+
+    def feed_data(self, data: bytes) -> object:
+        self.asked.append("data")
+        return self._behind.feed_data(data)
+
+    def feed_eof(self) -> object:
+        self.asked.append("end")
+        return self._behind.feed_eof()
+
+    def pause_reading(self) -> None:
+        self.asked.append("pause")
+        self._behind.pause_reading()
+
+
+class Handler(ResponseHandler):
+    parser: Parser
+
+    @override
+    def set_response_params(self, **params: Any) -> None:
+        super().set_response_params(**params)
+        self.parser = Parser(cast("HttpResponseParser", self._parser))
+        self._parser = cast("HttpResponseParser", self.parser)
+
+    @property
+    def is_paused(self) -> bool:
+        return self._reading_paused
+
+
+class HandlersConnector(aiohttp.TCPConnector):
+    def __init__(self) -> None:
+        super().__init__(limit=0)
+        handlers = partial(Handler, asyncio.get_running_loop())
+        self._factory = cast("partial[ResponseHandler]", handlers)
+
+
+@pytest.mark.parametrize("end", ["", "cut"])
+async def test_a_connectors_handlers_ask_their_parser_for_all_that_comes(end: str) -> None:
+    async def say(_asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(ANSWER[:-1] if end else ANSWER)
+        writer.close()
+
+    async with HandlersConnector() as connector, RawUpstream(say) as upstream:
+        connection = await connected(connector, upstream)
+        handler, _, _ = await asked(connection)
+        await eventually(lambda: handler.transport is None)
+        connection.close()
+
+    assert isinstance(handler, Handler)
+    assert {"data", "end"} == set(handler.parser.asked)
+
+
+async def test_a_handler_whose_body_is_not_read_is_paused() -> None:
+    long = response(b"x" * 1_000_000)
+    async with HandlersConnector() as connector, RawUpstream(saying(long)) as upstream:
+        connection = await connected(connector, upstream)
+        handler, _, content = await asked(connection)
+        assert isinstance(handler, Handler)
+        await eventually(lambda: handler.is_paused)
+        body = await content.read()
+        is_paused = handler.is_paused
+        connection.close()
+
+    assert "pause" in handler.parser.asked
+    assert (1_000_000, False) == (len(body), is_paused)

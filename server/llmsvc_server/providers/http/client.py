@@ -19,7 +19,6 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.http.connector import (
     ConnectAttempt,
     Connector,
-    Dialler,
     current_attempt,
 )
 from llmsvc_server.providers.http.direct_post import (
@@ -100,7 +99,7 @@ class HttpClient:
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""
-        self._connector = Connector(limit=0, socket_factory=Dialler(self._networks))
+        self._connector = Connector(self._networks)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             timeout=self._timeout,

@@ -3,8 +3,11 @@
 import asyncio
 import socket
 from contextvars import ContextVar
+from functools import partial
+from typing import cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from typing_extensions import override
@@ -12,7 +15,7 @@ from typing_extensions import override
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.faults import SpokeFirstError, lack_in, translate
-from llmsvc_server.providers.http.head_guard import HeadGuard
+from llmsvc_server.providers.http.head_guard import GuardedHandler
 from llmsvc_server.providers.http.networks import Networks
 
 RECEIVE_BUFFER_BYTES = 64 * 1024
@@ -87,18 +90,25 @@ class Dialler:
 class Connector(aiohttp.TCPConnector):
     """Hands out connections with nothing unread, and tells the running attempt which one it got."""
 
+    def __init__(self, networks: Networks | None) -> None:
+        """Connect to what lies in `networks`; None for anything. On the running loop."""
+        super().__init__(limit=0, socket_factory=Dialler(networks))
+        handlers = partial(GuardedHandler, asyncio.get_running_loop())
+        self._factory = cast("partial[ResponseHandler]", handlers)
+
     @override
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        while not (guard := HeadGuard.of(connection)).is_quiet:
-            connection.close()
-            if not guard.has_served:
-                raise SpokeFirstError
+        while True:
             connection = await super().connect(req, traces, timeout)
-        connection.add_callback(guard.rest)
-        guard.expect()
+            handler = cast("GuardedHandler", connection.protocol)
+            if handler.is_quiet:
+                break
+            connection.close()
+            if not handler.has_served:
+                raise SpokeFirstError
+        connection.add_callback(handler.rest)
         attempt = current_attempt.get()
         if attempt is not None:
             attempt.transport = connection.transport

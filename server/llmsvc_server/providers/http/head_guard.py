@@ -1,20 +1,20 @@
 """What a connection may say outside of an answer's body: nothing while idle, then one head.
 
 aiohttp takes whatever came on a pooled connection for the answer to the next request (its issue
-13656), and reads interim answers without end. So while no body is read, a protocol of ours stands
-in front of aiohttp's. It steps aside where the answer's head ends and comes back when the
-connection is free again: it is in the way of no token (ADR-036).
+13656), and reads interim answers without end. So while no body is read, a guard of ours stands in
+front of the connection's parser. It steps aside where the answer's head ends and comes back when the
+connection is free again: it is in the way of no token (ADR-036, ADR-057).
 """
 
 import asyncio
 import re
 import select
 from enum import Enum, auto
-from typing import Self
+from typing import Any, cast
 
 from aiohttp import http_exceptions
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
+from aiohttp.http import HttpResponseParser
 from typing_extensions import override
 
 MAX_INTERIM = 16
@@ -30,6 +30,7 @@ default. aiohttp would take 128 lines of that; and so much is free for each answ
 
 _VERSION = b"HTTP/"
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)")
+_FINAL_STATUS = re.compile(rb"HTTP/\d\.\d [02-9]\d\d")
 _STATUS_LINE_BYTES = len("HTTP/1.1 200")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _BLANK_LINE_BYTES = len("\n\r\n")
@@ -56,42 +57,28 @@ class _Word(Enum):
     TLS = auto()
 
 
-class HeadGuard(asyncio.Protocol):
-    """Stands in front of one connection's protocol while no body is read from it."""
+_NO_MESSAGES: tuple[()] = ()
 
-    def __init__(self, transport: asyncio.Transport, behind: ResponseHandler) -> None:
-        """Stand in front of `behind`, whose connection is new.
 
-        Args:
-            transport: The connection.
-            behind: What aiohttp reads it with.
-        """
-        self._transport = transport
-        self._behind = behind
-        self._is_idle = True
-        self._has_served = False
-        self._seen = b""
-        self._interim = 0
-        self._early_bytes = 0
-        self._head_bytes = 0
-        self._head_edge = b""
+class GuardedHandler(ResponseHandler):
+    """aiohttp's protocol of one connection, with a guard in front of its parser.
+
+    Attributes:
+        has_served: Whether the connection was used before.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let nothing come."""
+        super().__init__(loop)
+        self.has_served = False
         self._arrivals = select.poll()
+        self._guard = _HeadGuard(self)
+        self._parser = cast("HttpResponseParser", self._guard)
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
         self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        transport.set_protocol(self)
-
-    @classmethod
-    def of(cls, connection: Connection) -> Self:
-        """Return who stands in front of a connection; a new one gets its guard here."""
-        transport, behind = connection.transport, connection.protocol
-        assert transport is not None  # noqa: S101  it was just got
-        assert behind is not None  # noqa: S101  the same
-        guard = transport.get_protocol()
-        return guard if isinstance(guard, cls) else cls(transport, behind)
-
-    @property
-    def has_served(self) -> bool:
-        """Whether the connection was used before."""
-        return self._has_served
 
     @property
     def is_quiet(self) -> bool:
@@ -99,62 +86,111 @@ class HeadGuard(asyncio.Protocol):
 
         What a new connection's kernel holds may be TLS's own, of which a used one has read all.
         """
-        return not self._behind.should_close and not (self._has_served and self._arrivals.poll(0))
+        return not self.should_close and not (self.has_served and self._arrivals.poll(0))
 
-    def expect(self) -> None:
-        """Let one answer come."""
-        self._is_idle, self._seen = False, b""
-        self._interim = self._early_bytes = self._head_bytes = 0
-        self._head_edge = b""
+    @override
+    def set_response_params(self, **params: Any) -> None:
+        """Let one answer come; see aiohttp's."""
+        super().set_response_params(**params)
+        self._guard.expect(cast("HttpResponseParser", self._parser))
+        self._parser = cast("HttpResponseParser", self._guard)
+
+    @override
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp asks for each piece that is read, and then has its parser go on with nothing.
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def rest(self) -> None:
         """Let nothing come: the answer is over."""
-        self._is_idle = self._has_served = True
-        if not self._transport.is_closing():
-            self._transport.set_protocol(self)
+        self.has_served = True
+        self._guard.rest()
+        self._parser = cast("HttpResponseParser", self._guard)
 
-    @override
-    def data_received(self, data: bytes) -> None:
-        """Pass on what may belong to the answer that is waited for; else close the connection."""
-        match self._word(data):
-            case _Word.WAIT:
-                self._behind.data_received(data)
+    def pass_on(self, parser: HttpResponseParser, data: bytes) -> None:
+        """Have what comes before the end of a head parsed."""
+        self._parser = parser
+        self.data_received(data)
+        self._parser = cast("HttpResponseParser", self._guard)
+
+    def step_aside(self, parser: HttpResponseParser, head: bytes, rest: bytes) -> None:
+        """Have `parser` take all that comes, the end of a head by itself.
+
+        Garbage behind a whole answer would cost all of it.
+        """
+        self._parser = parser
+        self.data_received(head)
+        if rest and self.transport is not None and not self.transport.is_closing():
+            self.data_received(rest)
+
+
+class _HeadGuard:
+    """Is asked in the parser's place, and hands on what may belong to the answer that is waited for."""
+
+    __slots__ = (
+        "_early_bytes",
+        "_handler",
+        "_head_bytes",
+        "_head_edge",
+        "_interim",
+        "_parser",
+        "_seen",
+    )
+
+    def __init__(self, handler: GuardedHandler) -> None:
+        """Let nothing come to `handler`."""
+        self._handler = handler
+        self._parser: HttpResponseParser | None = None
+        self._seen = b""
+        self._interim = 0
+        self._early_bytes = 0
+        self._head_bytes = 0
+        self._head_edge = b""
+
+    def expect(self, parser: HttpResponseParser) -> None:
+        """Let one answer come, for `parser`."""
+        self._parser = parser
+        self._seen = self._head_edge = b""
+        self._interim = self._early_bytes = self._head_bytes = 0
+
+    def rest(self) -> None:
+        """Let nothing come."""
+        self._parser = None
+
+    def feed_data(self, data: bytes) -> tuple[tuple[()], bool, bytes]:
+        """Take what came, and say no more of it than that it was taken; see aiohttp's parser."""
+        parser = self._parser
+        if parser is None:
+            self._abort()
+        elif self._early_bytes or self._head_bytes or not _FINAL_STATUS.match(data):
+            self._take(parser, data)
+        else:  # the usual answer, from its beginning
+            self._seen = data
+            self._take_head(parser, data)
+        return _NO_MESSAGES, self._handler.upgraded, b""
+
+    def feed_eof(self) -> object:
+        """Return what the parser has of an answer whose connection is lost."""
+        return None if self._parser is None else self._parser.feed_eof()
+
+    def pause_reading(self) -> None:
+        """Do nothing: what is read ahead is behind the end of an answer, and nobody's."""
+
+    def _take(self, parser: HttpResponseParser, data: bytes) -> None:
+        match _Word.HEAD if self._head_bytes else self._look(data):
             case _Word.HEAD:
-                self._pass_on(data)
+                self._take_head(parser, data)
+            case _Word.WAIT:
+                self._handler.pass_on(parser, data)
             case _Word.STRAY:
-                self._transport.abort()
+                self._abort()
             case _Word.WRONG:
                 self._refuse(NoAnswerError("no answer"))
             case _Word.TLS:
                 self._refuse(SpeaksTlsError("TLS"))
 
-    @override
-    def eof_received(self) -> None:
-        """Pass it on."""
-        self._behind.eof_received()
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Pass it on."""
-        self._behind.connection_lost(exc)
-
-    @override
-    def pause_writing(self) -> None:
-        """Pass it on."""
-        self._behind.pause_writing()
-
-    @override
-    def resume_writing(self) -> None:
-        """Pass it on."""
-        self._behind.resume_writing()
-
-    def _word(self, data: bytes) -> _Word:
-        if self._is_idle:
-            return _Word.STRAY
-        return _Word.HEAD if self._head_bytes else self._look(data)
-
-    def _pass_on(self, data: bytes) -> None:
-        """Pass on the head by itself: garbage behind a whole answer would cost all of it."""
+    def _take_head(self, parser: HttpResponseParser, data: bytes) -> None:
+        """Hand on the head of the answer that counts, and no more than it may have."""
         edge = self._head_edge
         begins = 0 if self._head_bytes else max(0, len(data) - len(self._seen))
         self._seen = b""
@@ -163,19 +199,20 @@ class HeadGuard(asyncio.Protocol):
         self._head_bytes += size - begins
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(NoAnswerError("a head that is too long"))
-            return
-        if end is None:
+        elif end is None:
             self._head_edge = (edge + data)[1 - _BLANK_LINE_BYTES :]
-            self._behind.data_received(data)
-            return
-        self._transport.set_protocol(self._behind)
-        self._behind.data_received(data[:size])
-        if size < len(data) and not self._transport.is_closing():
-            self._behind.data_received(data[size:])
+            self._handler.pass_on(parser, data)
+        else:
+            self._handler.step_aside(parser, data[:size], data[size:])
 
     def _refuse(self, error: NoAnswerError) -> None:
-        self._behind.set_exception(error)
-        self._transport.abort()
+        self._handler.set_exception(error)
+        self._abort()
+
+    def _abort(self) -> None:
+        self._handler.force_close()  # Nobody is given it while its end is still to be told.
+        if self._handler.transport is not None:
+            self._handler.transport.abort()
 
     def _look(self, data: bytes) -> _Word:
         """Return what comes with `data`, which goes on where the last one ended."""
@@ -198,7 +235,7 @@ class HeadGuard(asyncio.Protocol):
         is_short = len(self._seen) < _STATUS_LINE_BYTES
         if is_short and _VERSION.startswith(self._seen[: len(_VERSION)]):
             return self._wait(data)
-        if self._has_served:
+        if self._handler.has_served:
             return _Word.STRAY  # left over from the answer before: this one has not begun
         return _Word.TLS if self._seen.startswith(_TLS_ALERT) else _Word.WRONG
 
