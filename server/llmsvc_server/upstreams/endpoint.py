@@ -57,8 +57,8 @@ class Endpoint:
         self._is_local = self.adapter.info.locality is Locality.LOCAL
         self._leases: dict[str, set[Lease]] = {}
         self._troubled_s = float("-inf")
-        self._connecting = self._breaker("")
-        self._answering: dict[str, CircuitBreaker] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._connecting = self.breaker_of("")
 
     @override
     def __repr__(self) -> str:
@@ -66,8 +66,7 @@ class Endpoint:
         said = [f"{self.in_flight} of {self._max_in_flight} run"]
         said += ["troubled"] if self.is_troubled else []
         said += [f"{model} held back" for model in sorted(self.held_back)]
-        turned = (self._connecting, *self._answering.values())
-        said += [repr(one) for one in turned if not one.is_closed]
+        said += [repr(one) for one in self._breakers.values() if not one.is_closed]
         return f"<Endpoint {self.name}: {', '.join(said)}>"
 
     @property
@@ -93,7 +92,7 @@ class Endpoint:
             blocked = self._blocks.refusal(self.name, model)
             if blocked is not None:
                 return blocked
-        answering = self._answering.get(model) or self.breaker_of(model)
+        answering = self._breakers.get(model) or self.breaker_of(model)
         if self._connecting.is_closed and answering.is_closed and model not in self.held_back:
             return None
         turned = [
@@ -112,7 +111,7 @@ class Endpoint:
         Unlike `refusal` it makes no breaker: health asks about every model there is. A breaker
         counts once it has been open for `overlooked_s` seconds.
         """
-        breakers = (self._connecting, self._answering.get(model))
+        breakers = (self._connecting, self._breakers.get(model))
         is_open = any(one is not None and one.is_open(for_s=overlooked_s) for one in breakers)
         return not is_open and not self._blocks.stops_serving(self.name)
 
@@ -127,19 +126,24 @@ class Endpoint:
 
     def breaker_of(self, model: str) -> CircuitBreaker:
         """Return a model's breaker; of connections for ""."""
-        if not model:
-            return self._connecting
-        breaker = self._answering.get(model)
+        breaker = self._breakers.get(model)
         if breaker is None:
-            if len(self._answering) >= MAX_MODELS:
-                idle = (name for name, one in self._answering.items() if one.is_closed)
-                del self._answering[next(idle, next(iter(self._answering)))]
-            breaker = self._answering[model] = self._breaker(model)
+            if len(self._breakers) > MAX_MODELS:
+                _, *models = self._breakers  # the first one is that of connections
+                idle = (name for name in models if self._breakers[name].is_closed)
+                del self._breakers[next(idle, models[0])]
+            breaker = self._breakers[model] = CircuitBreaker(
+                self.name,
+                model,
+                closes_after=PROBES_TO_CLOSE[self.adapter.info.locality],
+                facts=self.facts,
+                around=self._around,
+            )
         return breaker
 
     def lease(self, model: str, caller: str) -> Lease:
         """Return a place with the breakers' leave; there is room, and no `refusal`."""
-        breaker = self._answering.get(model) or self.breaker_of(model)
+        breaker = self._breakers.get(model) or self.breaker_of(model)
         connecting, answering = self._connecting.permit(), breaker.permit()
         block_probe = self._blocks.admit(self.name, model) if self._blocks.known else None
         is_probe = bool(connecting.serial or answering.serial or block_probe)
@@ -203,13 +207,4 @@ class Endpoint:
     def _open(self, retry_after_s: float | None) -> ProviderError:
         return ProviderError(
             ErrorKind.OPEN, endpoint=self.name, called=False, retry_after_s=retry_after_s
-        )
-
-    def _breaker(self, model: str) -> CircuitBreaker:
-        return CircuitBreaker(
-            self.name,
-            model,
-            closes_after=PROBES_TO_CLOSE[self.adapter.info.locality],
-            facts=self.facts,
-            around=self._around,
         )

@@ -307,7 +307,7 @@ def test_callers_names_do_not_push_out_an_open_breaker() -> None:
         bench.refusal(name)
 
     assert State.OPEN is bench.answering.state
-    assert MAX_MODELS == len(bench.endpoint._answering)  # noqa: SLF001  memory is asked
+    assert 1 + MAX_MODELS == len(bench.endpoint._breakers)  # noqa: SLF001  memory is asked
 
 
 async def test_who_is_held_back_gets_no_place_and_a_call_that_has_one_does_not_go_out() -> None:
