@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from llmsvc_server.errors import Overloaded, ShuttingDown
-from llmsvc_server.routing.shares import Shares
+from llmsvc_server.routing.shares import KEPT_ONE_OF, Shares
 
 RETRY_AFTER_S = 1.0
 """A guess: a place frees as soon as any of the running chats ends."""
-
-_KEPT_ONE_OF = 8
 
 
 class Admission:
@@ -23,10 +21,10 @@ class Admission:
 
     def __init__(self, *, max_chats: int, max_request_bytes: int) -> None:
         """Start open and empty."""
-        kept = -(-max_chats // _KEPT_ONE_OF)
+        kept = -(-max_chats // KEPT_ONE_OF)
         self._places = Shares(max_chats + kept, kept=kept)
         self._max_request_bytes = max_request_bytes
-        self._bytes = Shares(max_request_bytes, kept=max_request_bytes // _KEPT_ONE_OF)
+        self._bytes = Shares(max_request_bytes, kept=max_request_bytes // KEPT_ONE_OF)
         self._closed = False
         self._empty = asyncio.Event()
         self._empty.set()

@@ -3,12 +3,10 @@
 from typing_extensions import override
 
 from llmsvc_server.errors import Overloaded
-from llmsvc_server.routing.shares import Shares
+from llmsvc_server.routing.shares import KEPT_ONE_OF, Shares
 
 RETRY_AFTER_S = 1.0
 """A guess: callers read on, or their connections end."""
-
-_KEPT_ONE_OF = 8
 
 
 class HeldAnswers(Shares):
@@ -20,7 +18,7 @@ class HeldAnswers(Shares):
 
     def __init__(self, *, max_each_bytes: int, max_bytes: int) -> None:
         """Hold texts of at most `max_each_bytes`, and `max_bytes` in all."""
-        super().__init__(max_bytes, kept=max_bytes // _KEPT_ONE_OF)
+        super().__init__(max_bytes, kept=max_bytes // KEPT_ONE_OF)
         self.max_each_bytes = max_each_bytes
 
     @override

@@ -206,7 +206,8 @@ class _Draft:
         for name, model in target.aliases.items():
             if name != ANY_MODEL and self._same(self._primary, name, asked):
                 return model
-        if self._has(target, asked):
+        is_listed = target.is_listed and self._has_listed(target, asked)
+        if is_listed or self._is_configured(target, asked):
             return asked
         if ANY_MODEL in target.aliases:
             return target.aliases[ANY_MODEL]
@@ -258,11 +259,6 @@ class _Draft:
             else:
                 names += [own for own in _own(target) if self._has_listed(target, own)]
         return names
-
-    def _has(self, target: Target, model: str) -> bool:
-        return self._is_configured(target, model) or (
-            target.is_listed and self._has_listed(target, model)
-        )
 
     def _has_listed(self, target: Target, model: str) -> bool:
         """Return whether a target has a model as far as it tells."""

@@ -2,6 +2,9 @@
 
 from typing_extensions import override
 
+KEPT_ONE_OF = 8
+"""The part that is kept for callers that have less, where nothing speaks for another."""
+
 
 class Shares:
     """Counts what each caller has of something.
