@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 KEPT_ONE_OF = 8
-"""The part that is kept for callers that have less, where nothing speaks for another."""
+"""Usual: one part in so many is kept for callers that have less."""
 
 
 class Shares:

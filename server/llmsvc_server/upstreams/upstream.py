@@ -121,12 +121,12 @@ class Upstream:
         with Attempt(self.info, request.model, receipt, self._reporter) as attempt:
             lease, limits = await self._pool.acquire(request, limits, receipt)
             receipt.wait(Phase.PROVIDER)
+            # A probe keeps its place until it is judged.
+            limits = limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
             silence = Silence(self._watchdog, limits, request.delivery, idle_s=self._idle_s)
             lease.silence = silence
             self._watchdog.waits.add(silence)
             try:
-                # A probe keeps its place until it is judged.
-                limits = limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
                 events = lease.endpoint.adapter.stream_chat(request, limits)
                 del request
                 try:
