@@ -74,7 +74,7 @@ def _deciding(failures: Sequence[ProviderError]) -> ProviderError | AllProviders
         return min(failures, key=_told_wait_s)
     waits_s = [wait_s for failure in failures if (wait_s := failure.advised_wait_s) is not None]
     return AllProvidersFailed(
-        next((failure for failure in failures if _may_pass(failure)), failures[0]),
+        next((one for one in failures if one.kind.rules.retry_after_s is not None), failures[0]),
         retry_after_s=min(waits_s, default=None),
         called=bool(called),
     )
@@ -82,7 +82,3 @@ def _deciding(failures: Sequence[ProviderError]) -> ProviderError | AllProviders
 
 def _told_wait_s(failure: ProviderError) -> float:
     return math.inf if failure.retry_after_s is None else failure.retry_after_s
-
-
-def _may_pass(failure: ProviderError) -> bool:
-    return failure.kind.rules.retry_after_s is not None

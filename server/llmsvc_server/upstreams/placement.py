@@ -3,6 +3,7 @@
 Docs: docs/failover.md 7 and 9.
 """
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def find_usable(
     if usable:
         return usable
     if refusals:
-        return min(refusals, key=_end_s)
+        return min(refusals, key=lambda one: one.retry_after_s or math.inf)
     if all(endpoint.facts.has("") for endpoint in endpoints):
         return ProviderError(ErrorKind.MODEL_MISSING, called=False)
     return ProviderError(ErrorKind.CONNECT, called=False, phase="connect")
@@ -106,7 +107,3 @@ def find_cold(
 def _to_load(cold: Sequence[Endpoint], model: str) -> Endpoint:
     """Return where a load runs already, else where trouble and business are least."""
     return min(cold, key=lambda one: (not one.loads.is_loading(model), one.is_troubled, one.load))
-
-
-def _end_s(refused: ProviderError) -> float:
-    return refused.retry_after_s or float("inf")
