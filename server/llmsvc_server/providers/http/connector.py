@@ -1,6 +1,7 @@
 """How connections to an upstream are made: to permitted addresses only, and handed out quiet."""
 
 import asyncio
+import select
 import socket
 from contextvars import ContextVar
 from functools import partial
@@ -93,7 +94,7 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, networks: Networks | None) -> None:
         """Connect to what lies in `networks`; None for anything. On the running loop."""
         super().__init__(limit=0, socket_factory=Dialler(networks))
-        handlers = partial(GuardedHandler, asyncio.get_running_loop())
+        handlers = partial(GuardedHandler, asyncio.get_running_loop(), select.poll())
         self._factory = cast("partial[ResponseHandler]", handlers)
 
     @override
@@ -103,7 +104,7 @@ class Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             handler = cast("GuardedHandler", connection.protocol)
-            if handler.is_quiet:
+            if handler.is_quiet():
                 break
             connection.close()
             if not handler.has_served:

@@ -64,10 +64,11 @@ class Exchange(Generic[F]):
                 reader.begin(response.content_type, response.headers)
                 response.ends(limits.turn)
                 ending = reader.ending
-                tail = BodyTail(response, ending)
+                tail: BodyTail | None = None
                 length = Length(terms.max_tokens, max_bytes=self._max_answer_bytes)
                 while not (reader.over or length.is_over):
                     if ending.is_marked or response.rest:
+                        tail = tail or BodyTail(response, ending)
                         data = await tail.read()
                     else:
                         try:
