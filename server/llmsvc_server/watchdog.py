@@ -6,7 +6,6 @@ What ends one comes as a failure of what is waited for, not as a cancel: see `Ti
 import asyncio
 import math
 from contextvars import Context
-from typing import cast
 
 from typing_extensions import override
 
@@ -84,7 +83,9 @@ class TimedWait:
 
     def __init__(self, watchdog: Watchdog) -> None:
         """Be of the running task, and `watchdog`'s once it is among its waits."""
-        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  who waits is a task
+        self._task: asyncio.Task[object] = task
         self._cancelling = self._task.cancelling()
         self._watchdog = watchdog
         self.waits = False

@@ -8,7 +8,6 @@ those the oldest are given up as soon as memory is short. A usual request is the
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from itertools import islice
-from typing import cast
 
 from llmsvc_server.chat.deadline import Clock
 from llmsvc_server.errors import InvalidRequest, Overloaded, Violation, ViolationReason
@@ -74,7 +73,7 @@ class Arrivals:
             self._check_in(GRACE_S)
         arrival.waits = True
         try:
-            raw = cast("object", await context.read())
+            raw: object = await context.read()
             if isinstance(raw, bytes) and len(raw) > LARGE_BYTES:
                 async with self._turn:
                     await asyncio.sleep(0)

@@ -54,19 +54,20 @@ def decode_plain(raw: bytes) -> llm_pb2.ChatRequest | None:
     except DecodeError:
         return None  # which the scan may have more to say of
     request.DiscardUnknownFields()
-    if request.SerializeToString() == raw and _has_short_lists(request, len(raw)):
-        return request
-    return None
-
-
-def _has_short_lists(request: llm_pb2.ChatRequest, size_bytes: int) -> bool:
-    messages = request.messages
-    if len(messages) > _MAX_MESSAGES:
-        return False
-    if size_bytes >= _FEW_BYTES and max(map(len, map(_parts, messages)), default=0) > _MAX_PARTS:
-        return False
-    stops = (
-        request.generation_config.stop_sequences if request.HasField("generation_config") else ()
+    is_plain = (
+        request.SerializeToString() == raw
+        and len(request.messages) <= _MAX_MESSAGES
+        and (
+            len(raw) < _FEW_BYTES
+            or max(map(len, map(_parts, request.messages)), default=0) <= _MAX_PARTS
+        )
+        and (
+            not request.HasField("generation_config")
+            or len(request.generation_config.stop_sequences) <= _MAX_STOPS
+        )
+        and (
+            not request.HasField("routing_policy")
+            or len(request.routing_policy.targets) <= _MAX_TARGETS
+        )
     )
-    targets = request.routing_policy.targets if request.HasField("routing_policy") else ()
-    return len(stops) <= _MAX_STOPS and len(targets) <= _MAX_TARGETS
+    return request if is_plain else None

@@ -45,7 +45,6 @@ from llmsvc_server.rpc.unsent import COPIES, Unsent
 
 Method = Callable[[Any, Context], Awaitable[object]]
 Decoder = Callable[[bytes], object]
-Encoder = Callable[[object], bytes]
 
 _MAKERS = {
     False: grpc.stream_unary_rpc_method_handler,
@@ -100,10 +99,10 @@ class Guard(grpc.aio.ServerInterceptor):
         rules = self._methods.get(name)
         if rules is None:
             return make(self._guard_probe(inner), None, inner.response_serializer)
-        return make(self._guard_method(name, inner, rules), None, None)  # it encodes by itself
+        return make(self._guard_method(name, inner, rules), None, None)  # it encodes its answers
 
     def _guard_method(self, name: str, inner: Handler, rules: MethodRules) -> Method:
-        method, encode = _method(inner), _encoder(inner)
+        method = _method(inner)
 
         async def guarded(_requests: object, context: Context) -> object:
             call = call_from(context, name, rules.limits, self._clock)
@@ -121,7 +120,6 @@ class Guard(grpc.aio.ServerInterceptor):
                     _take_end(call, error, in_time=not rules.registry.leave(limit))
                 else:
                     rules.registry.leave(limit)
-                response = encode(response)  # bytes alone wait for the caller
                 context.set_trailing_metadata(trailing_metadata(call))
             except asyncio.CancelledError:
                 self._report_cancel(call, rules.reporter)
@@ -216,16 +214,6 @@ class Guard(grpc.aio.ServerInterceptor):
 
 def _method(inner: Handler) -> Method:
     return cast("Method", inner.stream_stream or inner.unary_stream or inner.unary_unary)
-
-
-def _encoder(inner: Handler) -> Encoder:
-    return (
-        _encode_nothing if inner.response_streaming else cast("Encoder", inner.response_serializer)
-    )
-
-
-def _encode_nothing(_result: object) -> bytes:
-    return b""  # a stream has written all it gives
 
 
 class ForeignCancelError(Exception):

@@ -35,7 +35,7 @@ def initial_metadata(call: Call, route: Route | None) -> Metadata:
         *of_call,
         ("x-llmsvc-provider", _ascii(route.provider.name)),
         ("x-llmsvc-model", _ascii(route.model)),
-        ("x-llmsvc-locality", route.provider.locality.value),
+        ("x-llmsvc-locality", route.provider.locality),
         ("x-llmsvc-attempts", str(len(route.trail.attempts))),
     )
 

@@ -29,7 +29,7 @@ from llmsvc_server.watchdog import Watchdog
 
 
 class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
-    """The product's service. Expects the guard around it, which hands requests on as bytes."""
+    """The product's service. Expects the guard around it: requests and answers are bytes."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
         self._writes = Watchdog()
 
     @override
-    async def Chat(self, request: bytes, context: Context) -> llm_pb2.ChatResponse:  # type: ignore[override]  # see the class
-        """Return one whole answer."""
+    async def Chat(self, request: bytes, context: Context) -> bytes:  # type: ignore[override]  # see the class
+        """Return one whole answer, encoded: bytes alone wait for the caller."""
         call = current_call.get()
         parsed = parse_request(request, Delivery.WHOLE, call.caller)
         del request
@@ -70,11 +70,12 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
             response = response_to_proto(
                 answer.done, answer.route, call.request_id, answer.parts, call.measure()
             )
-            self._unsent.deliver(response.ByteSize(), slot)
+            encoded = response.SerializeToString()
+            self._unsent.deliver(len(encoded), slot)
         except BaseException:
             slot.leave()
             raise
-        return response
+        return encoded
 
     @override
     def ChatStream(  # type: ignore[override]  # writes, and is no generator
