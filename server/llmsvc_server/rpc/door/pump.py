@@ -115,9 +115,10 @@ class LoopPump(Pump):
             event = self.queue.poll(0)
             if event.completion_type == NO_EVENT:
                 break
-            event.tag(event)
-            if batch.success is not None:
+            if event.tag is batch:
+                batch.success = event.success  # as it would itself, in one step
                 break
+            event.tag(event)
         self._is_in_a_call = False
         if batch.success is not None:
             return True
