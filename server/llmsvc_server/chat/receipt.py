@@ -93,9 +93,10 @@ class Receipt:
         if phase is Phase.PROVIDER:
             self._sent_s = self._clock()
 
-    def hear(self) -> None:
-        """Note that its first content is here."""
-        self._heard_s = self._clock()
+    def hear(self) -> float:
+        """Note that its first content is here; return what `ran_s` is then."""
+        self._heard_s = heard_s = self._clock()
+        return heard_s - self._sent_s
 
     def add(self, attempt: Attempt) -> None:
         """Note how an attempt ended that is not the answer, or why a target was skipped."""

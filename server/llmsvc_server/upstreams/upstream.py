@@ -134,8 +134,7 @@ class Upstream:
                         silence.waits = False
                         if isinstance(event, Delta):
                             if attempt.first_content_s is None:
-                                receipt.hear()
-                                attempt.first_content_s = receipt.ran_s
+                                attempt.first_content_s = receipt.hear()
                                 self._pool.take_content(lease, verdicts)
                             attempt.length += len(event.text)
                             yield event

@@ -110,13 +110,14 @@ def test_the_answer_is_the_last_of_what_was_tried() -> None:
     bench.receipt.begin(CLOUD, "m")
     bench.receipt.wait(Phase.PROVIDER)
     bench.clock.advance(2)
-    bench.receipt.hear()
+    first_s = bench.receipt.hear()
     heard_s = bench.clock()
     bench.clock.advance(3)
     route = bench.receipt.commit()
     expected = trail_of(FAILED, outcome(CLOUD, "OK", "", 5))
 
     assert Route(provider=CLOUD, model="m", trail=expected) == route
+    assert 2.0 == first_s
     assert (route, heard_s, 2) == (
         bench.receipt.route,
         bench.receipt.content_at_s,
