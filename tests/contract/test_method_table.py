@@ -22,7 +22,7 @@ from tests.fakes.doors import door_here
 from tests.fakes.listening_reporter import ListeningReporter
 
 SERVICE = "test.Service"
-WORK, WAIT, PROBE = (f"/{SERVICE}/{name}" for name in ("Work", "Wait", "Probe"))
+WORK, WAIT, PROBE, DEFECT = (f"/{SERVICE}/{name}" for name in ("Work", "Wait", "Probe", "Defect"))
 
 
 def rules(limit_s: float) -> MethodRules:
@@ -55,7 +55,7 @@ class Served:
 
 @asynccontextmanager
 async def served() -> AsyncIterator[Served]:
-    """Serve `Work`, which says how many run; `Wait`, which takes for ever; and `Probe`."""
+    """Serve `Work`, which says how many run, `Wait`, which takes for ever, and two probes."""
     work, wait = rules(60.0), rules(0.05)
     clock = time.monotonic
     arrivals = Arrivals(max_arriving=8, is_memory_short=lambda: False, clock=clock)
@@ -71,11 +71,14 @@ async def served() -> AsyncIterator[Served]:
         is_known = current_call.get(None) is not None
         return request + f" {is_known} {here.running()}".encode()
 
+    async def gives_up(_request: bytes, _context: Context) -> bytes:
+        raise asyncio.CancelledError
+
     async def waits(_request: bytes, _context: Context) -> bytes:
         await asyncio.Event().wait()
         return b""
 
-    methods = {"Work": says, "Wait": waits, "Probe": says}
+    methods = {"Work": says, "Wait": waits, "Probe": says, "Defect": gives_up}
     server.add_registered_method_handlers(
         SERVICE,
         {
@@ -122,3 +125,11 @@ async def test_a_method_without_a_row_is_in_no_registry_and_not_reported() -> No
 
         assert said == b"hello False (0, 0)"
         assert ([], []) == (reported(here.work), reported(here.wait))
+
+
+async def test_a_probe_that_gives_up_by_itself_owes_its_caller_a_status_all_the_same() -> None:
+    async with served() as here:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await here.call(DEFECT)
+
+        assert raised.value.code() is grpc.StatusCode.INTERNAL

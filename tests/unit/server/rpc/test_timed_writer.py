@@ -87,10 +87,13 @@ async def test_headers_are_not_waited_for_either(outlet: GatedOutlet, call: Call
     assert 0 == call.unsent_bytes
 
 
-async def test_a_caller_that_leaves_meanwhile_has_left(outlet: GatedOutlet, call: Call) -> None:
+@pytest.mark.parametrize("message", [MESSAGE, None], ids=["a message", "headers"])
+async def test_a_caller_that_leaves_meanwhile_has_left(
+    outlet: GatedOutlet, call: Call, message: bytes | None
+) -> None:
     async def send() -> None:
         with TimedWriter(Watchdog(), outlet, call, timeout_s=60) as sending:
-            await sending.write(MESSAGE)
+            await (sending.send_initial_metadata(()) if message is None else sending.write(message))
 
     async with asyncio.TaskGroup() as group:
         leaving = group.create_task(send())
@@ -98,4 +101,4 @@ async def test_a_caller_that_leaves_meanwhile_has_left(outlet: GatedOutlet, call
         leaving.cancel()
 
     assert leaving.cancelled()
-    assert len(MESSAGE) == call.unsent_bytes
+    assert len(message or b"") == call.unsent_bytes

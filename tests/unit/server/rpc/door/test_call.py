@@ -26,10 +26,12 @@ class Core:
     failing: bool = False
     answer: int = OK
     batches: list[Any] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     was_cancelled: bool = False
 
-    def start_server_batch(self, _operations: object, tag: Any) -> int:  # noqa: ANN401  gRPC's own
+    def start_server_batch(self, operations: tuple[object, ...], tag: Any) -> int:  # noqa: ANN401  gRPC's own
         self.batches.append(tag)
+        self.sizes.append(len(operations))
         if self.answered:
             tag(SimpleNamespace(success=not self.failing))
         return self.answer
@@ -90,6 +92,18 @@ async def test_after_its_end_nothing_more_is_written() -> None:
             await more
 
     assert len(core.batches) == 1
+
+
+async def test_headers_go_with_the_first_message_and_never_again() -> None:
+    core = Core(answered=True)
+    call = call_of(core)
+    await call.send_initial_metadata((("a", "b"),))
+    await call.write(b"x")
+    await call.send_initial_metadata((("c", "d"),))
+    await call.write(b"y")
+    await call.end(grpc.StatusCode.OK)
+
+    assert [2, 1, 1] == core.sizes
 
 
 async def test_a_batch_that_core_refuses_is_a_failure() -> None:
