@@ -4,6 +4,7 @@ import asyncio
 import select
 import socket
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -24,17 +25,14 @@ RECEIVE_BUFFER_BYTES = 64 * 1024
 before anybody else has a turn; the kernel would keep megabytes for who sends fast."""
 
 
+@dataclass(slots=True)
 class ConnectAttempt:
     """What became of one request's connection."""
 
-    __slots__ = ("is_new", "lack", "leads_outside", "transport")
-
-    def __init__(self) -> None:
-        """Have no connection yet."""
-        self.is_new = False
-        self.leads_outside = False
-        self.lack = ""
-        self.transport: asyncio.Transport | None = None
+    is_new: bool = False
+    leads_outside: bool = False
+    lack: str = ""
+    transport: asyncio.Transport | None = None
 
     def translate(self, error: Exception) -> ProviderError:
         """Return what an error before the body means."""

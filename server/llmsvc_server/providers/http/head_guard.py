@@ -11,11 +11,11 @@ import re
 import select
 from collections import deque
 from enum import Enum, auto
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from aiohttp import http_exceptions
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import HttpResponseParser
+from aiohttp.http import HttpParser, HttpResponseParser
 from typing_extensions import override
 
 MAX_INTERIM = 16
@@ -59,6 +59,7 @@ class _Word(Enum):
 
 
 _NO_MESSAGES: tuple[()] = ()
+_Parser: TypeAlias = HttpParser[Any]
 
 
 class _Heads(list[object]):
@@ -82,8 +83,7 @@ class GuardedHandler(ResponseHandler):
         self._buffer = cast("deque[Any]", _Heads())
         self.has_served = False
         self._arrivals = arrivals
-        self._guard = _HeadGuard(self)
-        self._parser = cast("HttpResponseParser", self._guard)
+        self._parser = cast("HttpResponseParser", _HeadGuard(self, None))
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,8 +108,7 @@ class GuardedHandler(ResponseHandler):
     def set_response_params(self, **params: Any) -> None:
         """Let one answer come; see aiohttp's."""
         super().set_response_params(**params)
-        self._guard.expect(cast("HttpResponseParser", self._parser))
-        self._parser = cast("HttpResponseParser", self._guard)
+        self._parser = cast("HttpResponseParser", _HeadGuard(self, self._parser))
 
     @override
     def resume_reading(self, resume_parser: bool = True) -> None:
@@ -120,16 +119,18 @@ class GuardedHandler(ResponseHandler):
     def rest(self) -> None:
         """Let nothing come: the answer is over."""
         self.has_served = True
-        self._guard.rest()
-        self._parser = cast("HttpResponseParser", self._guard)
+        if (
+            self.transport is not None
+        ):  # else aiohttp has taken it apart, and no cycle is to be left
+            self._parser = cast("HttpResponseParser", _HeadGuard(self, None))
 
-    def pass_on(self, parser: HttpResponseParser, data: bytes) -> None:
-        """Have what comes before the end of a head parsed."""
-        self._parser = parser
+    def pass_on(self, parser: _Parser, data: bytes) -> None:
+        """Have `parser` take what comes before the end of a head."""
+        guard, self._parser = self._parser, parser
         self.data_received(data)
-        self._parser = cast("HttpResponseParser", self._guard)
+        self._parser = guard
 
-    def step_aside(self, parser: HttpResponseParser, head: bytes, rest: bytes) -> None:
+    def step_aside(self, parser: _Parser, head: bytes, rest: bytes) -> None:
         """Have `parser` take all that comes, the end of a head by itself.
 
         Garbage behind a whole answer would cost all of it.
@@ -141,7 +142,7 @@ class GuardedHandler(ResponseHandler):
 
 
 class _HeadGuard:
-    """Is asked in the parser's place, and hands on what may belong to the answer that is waited for."""
+    """Is asked in a parser's place, and hands on what may belong to the answer that is waited for."""
 
     __slots__ = (
         "_early_bytes",
@@ -153,36 +154,30 @@ class _HeadGuard:
         "_seen",
     )
 
-    def __init__(self, handler: GuardedHandler) -> None:
-        """Let nothing come to `handler`."""
+    def __init__(self, handler: GuardedHandler, parser: _Parser | None) -> None:
+        """Let one answer come to a handler's parser; nothing if that is None."""
         self._handler = handler
-        self._parser: HttpResponseParser | None = None
+        self._parser = parser
         self._seen = b""
         self._interim = 0
         self._early_bytes = 0
         self._head_bytes = 0
         self._head_edge = b""
 
-    def expect(self, parser: HttpResponseParser) -> None:
-        """Let one answer come, for `parser`."""
-        self._parser = parser
-        self._seen = self._head_edge = b""
-        self._interim = self._early_bytes = self._head_bytes = 0
-
-    def rest(self) -> None:
-        """Let nothing come."""
-        self._parser = None
-
     def feed_data(self, data: bytes) -> tuple[tuple[()], bool, bytes]:
         """Take what came, and say no more of it than that it was taken; see aiohttp's parser."""
         parser = self._parser
         if parser is None:
             self._abort()
-        elif self._early_bytes or self._head_bytes or not _FINAL_STATUS.match(data):
+        elif (
+            not (self._early_bytes or self._head_bytes)
+            and _FINAL_STATUS.match(data)
+            and (end := _BLANK_LINE.search(data))
+            and end.end() <= MAX_HEAD_BYTES
+        ):  # the usual answer: its whole head, and maybe more
+            self._handler.step_aside(parser, data[: end.end()], data[end.end() :])
+        else:
             self._take(parser, data)
-        else:  # the usual answer, from its beginning
-            self._seen = data
-            self._take_head(parser, data)
         return _NO_MESSAGES, self._handler.upgraded, b""
 
     def feed_eof(self) -> object:
@@ -192,7 +187,7 @@ class _HeadGuard:
     def pause_reading(self) -> None:
         """Do nothing: what is read ahead is behind the end of an answer, and nobody's."""
 
-    def _take(self, parser: HttpResponseParser, data: bytes) -> None:
+    def _take(self, parser: _Parser, data: bytes) -> None:
         match _Word.HEAD if self._head_bytes else self._look(data):
             case _Word.HEAD:
                 self._take_head(parser, data)
@@ -205,7 +200,7 @@ class _HeadGuard:
             case _Word.TLS:
                 self._refuse(SpeaksTlsError("TLS"))
 
-    def _take_head(self, parser: HttpResponseParser, data: bytes) -> None:
+    def _take_head(self, parser: _Parser, data: bytes) -> None:
         """Hand on the head of the answer that counts, and no more than it may have."""
         edge = self._head_edge
         begins = 0 if self._head_bytes else max(0, len(data) - len(self._seen))

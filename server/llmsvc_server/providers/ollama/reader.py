@@ -205,11 +205,26 @@ class OllamaReader(AnswerReader):
                 break
 
     def _add(self, line: Line) -> None:
-        """Take a line of any kind."""
+        """Take a line of any kind: a piece of an answer, its end, or no part of one."""
         lives = line.message is not None and self._add_content(line.message)
         if lives and self.ending.is_marked:
             self.ending.take_back()
-        self._settle(line, is_alone=not lives)
+        if (line.remote_host or line.remote_model) and not self._may_be_remote:
+            self._disown()
+        elif line.error is not None:
+            of_cloud = line.cloud_status is not None
+            signal = read_error_line(line.error, of_cloud=of_cloud)
+            self._fail(classify(signal, window_tokens=self._window_tokens))
+        elif line.done_reason in _OF_LOADING:
+            self._fail(ProviderError(ErrorKind.PROTOCOL, row="O03"))
+        elif line.done is True or is_reason(line.done_reason):
+            self._last = line
+            word = "" if line.done_reason is None else line.done_reason
+            is_plain = self._mark(word, is_alone=not lives)
+            if line.done is True and is_plain:
+                self.over = True
+        elif line.message is None and line.done is None and not self.ending.is_believed:
+            self._fail(ProviderError(ErrorKind.TRANSIENT, row="O02"))
 
     def _add_content(self, message: Content) -> bool:
         """Take what a line says; return whether that shows any life."""
@@ -226,25 +241,6 @@ class OllamaReader(AnswerReader):
         if text:
             self._texts.append(text)
         return lives or bool(text)
-
-    def _settle(self, line: Line, *, is_alone: bool) -> None:
-        """Take what a line is besides a piece of an answer: its end, or no part of one."""
-        if (line.remote_host or line.remote_model) and not self._may_be_remote:
-            self._disown()
-        elif line.error is not None:
-            of_cloud = line.cloud_status is not None
-            signal = read_error_line(line.error, of_cloud=of_cloud)
-            self._fail(classify(signal, window_tokens=self._window_tokens))
-        elif line.done_reason in _OF_LOADING:
-            self._fail(ProviderError(ErrorKind.PROTOCOL, row="O03"))
-        elif line.done is True or is_reason(line.done_reason):
-            self._last = line
-            word = "" if line.done_reason is None else line.done_reason
-            is_plain = self._mark(word, is_alone=is_alone)
-            if line.done is True and is_plain:
-                self.over = True
-        elif line.message is None and line.done is None and not self.ending.is_believed:
-            self._fail(ProviderError(ErrorKind.TRANSIENT, row="O02"))
 
     def _finish_reason(self, word: object, usage: Usage) -> FinishReason:
         reason = _WORDS.get(word) if isinstance(word, str) else None

@@ -1,11 +1,13 @@
 """Equal tokens in a row: Ollama ends an answer for them, and does not say so."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 MAX_REPEATS = 30
 """Ollama stops a model, without saying so, after 31 equal tokens; blanks count as equal."""
 
 
+@dataclass(slots=True)
 class Repeats:
     """Counts them. Whoever reads a token at a time writes `latest` and `count` itself.
 
@@ -14,12 +16,8 @@ class Repeats:
         count: How many of the last texts are equal to it.
     """
 
-    __slots__ = ("count", "latest")
-
-    def __init__(self) -> None:
-        """Have seen none."""
-        self.latest = ""
-        self.count = 0
+    latest: str = ""
+    count: int = 0
 
     @property
     def ended_it(self) -> bool:
