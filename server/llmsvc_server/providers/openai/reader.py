@@ -162,7 +162,8 @@ class OpenaiReader(EventReader):
 
     def _note(self, chunk: Chunk) -> None:
         """Keep what a chunk says about the answer; the last word counts."""
-        self.identify(chunk.id)
+        if chunk.id != self._id:
+            self.identify(chunk.id)
         if chunk.usage or chunk.x_groq:
             self._usage = usage_in(chunk) or self._usage
         if chunk.timings:

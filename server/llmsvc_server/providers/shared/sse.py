@@ -89,7 +89,9 @@ class EventBuffer:
         """
         if b"\r" in data or self._ended_in_cr:
             data = self._with_plain_ends(data)
-        block = self._lines.feed(data)
+        # The usual read ends with its line.
+        is_usual = self._lines.tail is None and data[-1:] == b"\n" and len(data) <= self._few_bytes
+        block = data if is_usual else self._lines.feed(data)
         return self._events(block[:-1].split(b"\n")) if block else []
 
     def rest(self) -> list[ServerEvent]:
