@@ -1,4 +1,4 @@
-"""The seam: what every upstream, and every wrapper around one, looks like."""
+"""The seam: what every adapter looks like from above."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from llmsvc_server.chat.route import ProviderInfo
 
 
 class ChatProvider(Protocol):
-    """Answers chats. Adapters and the wrappers around them are all one."""
+    """Answers chats, one request on the wire each."""
 
     @property
     def info(self) -> ProviderInfo:
@@ -22,13 +22,13 @@ class ChatProvider(Protocol):
         The events end with exactly one `Done`, or the iteration raises a `ProviderError`; an end
         without the provider's terminal marker is such an error. One network read gives at most one
         `Delta`. `aclose()` closes the upstream's connection before it returns, so every caller
-        holds the events in `contextlib.aclosing`.
+        ends with it.
 
         Args:
             request: What to run. `model` is the provider's own name of the model, never empty,
                 below the router.
-            limits: The time there is. Adapters read only whether they may repeat a request:
-                wrappers above them wait.
+            limits: The time there is. Adapters read only whether they may repeat a request: the
+                upstream above them waits.
 
         Raises:
             ProviderError: While iterating, never from the call itself.
