@@ -1,11 +1,13 @@
 """What is told where a provider and this server can't agree on TLS: never to start the provider."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 
 import grpc
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
 from llmsvc_server.chat.tls import TlsTrouble
@@ -15,6 +17,7 @@ from tests.contract.told import told
 from tests.fakes.certificates import ISSUER, Certificate, tls_with
 from tests.fakes.eventually import eventually
 from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.held_memory import uncollected
 from tests.fakes.raw_answers import DIALECTS, MODEL, Dialect, answered, response, tags
 from tests.fakes.raw_upstream import Asked, RawUpstream
 from tests.fakes.requests import chat_message
@@ -38,6 +41,23 @@ async def test_an_untrusted_certificate_is_told_by_every_adapter(dialect: Dialec
     error = caught.value
     assert (ErrorKind.CONNECT, TlsTrouble.UNTRUSTED) == (error.kind, error.cause)
     assert ("C03", "connect", False) == (error.row, error.phase, error.called)
+
+
+def kept() -> int:
+    """Return how many connections are remembered."""
+    return sum(isinstance(one, ResponseHandler) for one in gc.get_objects())
+
+
+async def test_a_handshake_that_fails_leaves_nothing_to_a_garbage_collector() -> None:
+    async with (
+        RawUpstream(say, tls=tls_with(Certificate.GOOD)) as upstream,
+        DIALECTS["ollama"].adapter(upstream.base_url) as provider,
+    ):
+        with uncollected():
+            for _ in range(3):
+                with pytest.raises(ProviderError):
+                    await answered(provider)
+            await eventually(lambda: 0 == kept(), within_s=1.0)
 
 
 async def say_hello_in_tls(_asked: Asked, writer: asyncio.StreamWriter) -> None:

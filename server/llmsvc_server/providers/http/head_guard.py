@@ -83,12 +83,13 @@ class GuardedHandler(ResponseHandler):
         self._buffer = cast("deque[Any]", _Heads())
         self.has_served = False
         self._arrivals = arrivals
-        self._parser = cast("HttpResponseParser", _HeadGuard(self, None))
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._fd = transport.get_extra_info("socket").fileno()
+        # No sooner: what takes the two apart again is the loss of a connection that was made.
+        self._parser = cast("HttpResponseParser", _HeadGuard(self, None))
 
     def is_quiet(self) -> bool:
         """Return whether nothing came that nobody asked for; not even to this machine's kernel.
