@@ -22,6 +22,7 @@ class Watchdog:
     """The timed waits of many tasks. Its timer is set again when it fires, or for an earlier end.
 
     Attributes:
+        loop: Whose tasks wait. Asked of it, for to find the running one is a system call each time.
         waits: Those that it watches.
         armed_s: When it looks next, on the loop's clock; infinite where nobody waits.
 
@@ -30,7 +31,8 @@ class Watchdog:
     """
 
     def __init__(self) -> None:
-        """Watch nobody."""
+        """Watch nobody of the running loop."""
+        self.loop = asyncio.get_running_loop()
         self.waits: set[TimedWait] = set()
         # Else the timer holds what the call that set it holds, long after that call.
         self._context = Context()
@@ -47,12 +49,11 @@ class Watchdog:
         if self._timer is not None:
             self._timer.cancel()
         self.armed_s = due_s
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(due_s, self._fire, context=self._context)
+        self._timer = self.loop.call_at(due_s, self._fire, context=self._context)
 
     def _fire(self) -> None:
         self._timer, self.armed_s = None, math.inf
-        now_s = asyncio.get_running_loop().time()
+        now_s = self.loop.time()
         next_s = min((one.due_s for one in self.waits if one.due_s > now_s), default=math.inf)
         if next_s < math.inf:
             self.look_at(max(next_s, now_s + TICK_S))
@@ -62,8 +63,7 @@ class Watchdog:
         """Interrupt who was due at `now_s` and is still, so many turns of the loop later."""
         due = [one for one in self.waits if one.due_s <= now_s]
         if due and looks:
-            loop = asyncio.get_running_loop()
-            loop.call_later(TICK_S, self._look_again, now_s, looks - 1, context=self._context)
+            self.loop.call_later(TICK_S, self._look_again, now_s, looks - 1, context=self._context)
             return
         for one in due:
             one.interrupt()
@@ -83,7 +83,7 @@ class TimedWait:
 
     def __init__(self, watchdog: Watchdog) -> None:
         """Be of the running task, and `watchdog`'s once it is among its waits."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(watchdog.loop)
         assert task is not None  # noqa: S101  who waits is a task
         self._task: asyncio.Task[object] = task
         self._cancelling = self._task.cancelling()

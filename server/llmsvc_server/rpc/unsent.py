@@ -58,7 +58,7 @@ class Unsent:
         self._held.check(slot.caller, size_bytes)
         delivery = _Delivery(self._watchdog, slot, self._held, size_bytes + CALL_BYTES)
         self._watchdog.waits.add(delivery)
-        delivery.begin_until(asyncio.get_running_loop().time() + self._timeout_s)
+        delivery.begin_until(self._watchdog.loop.time() + self._timeout_s)
 
 
 class _Delivery(TimedWait):

@@ -4,7 +4,6 @@ When a model's engine dies, Ollama 0.10.1 tells one of its calls; the others hea
 keep a new engine from starting until they leave. So they are given a moment, and then end too.
 """
 
-import asyncio
 import math
 from enum import Enum, auto
 
@@ -52,7 +51,7 @@ class Silence(TimedWait):
             idle_s: Longest gap, in seconds.
         """
         super().__init__(watchdog)
-        self._clock = asyncio.get_running_loop().time
+        self._clock = watchdog.loop.time
         self._limits = limits
         self._idle_s = self._gap_s = idle_s
         self._makes_room = limits.fallback_follows and delivery is Delivery.WHOLE

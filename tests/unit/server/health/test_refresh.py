@@ -112,7 +112,7 @@ async def test_one_missed_look_changes_nothing() -> None:
     assert (True, True, True) == watched.seen()
 
 
-def test_a_cloud_is_called_until_something_speaks_against_it() -> None:
+async def test_a_cloud_is_called_until_something_speaks_against_it() -> None:
     assert (True, True, True) == cloud().seen()
 
 
@@ -140,14 +140,14 @@ async def test_an_open_breaker_of_another_model_takes_that_one_away_only() -> No
     assert {"phi3": True, "llama3": False} == watched.collect_facts().models
 
 
-def test_an_open_breaker_of_connections_takes_the_whole_provider_away() -> None:
+async def test_an_open_breaker_of_connections_takes_the_whole_provider_away() -> None:
     watched = cloud()
     watched.trip("")
 
     assert (False, False, True) == watched.seen()
 
 
-def test_a_breaker_that_tries_again_counts_as_serving() -> None:
+async def test_a_breaker_that_tries_again_counts_as_serving() -> None:
     watched = cloud()
     watched.trip("gpt-4o-mini")
     watched.clock.advance(OVERLOOKED_S)
@@ -156,7 +156,7 @@ def test_a_breaker_that_tries_again_counts_as_serving() -> None:
 
 
 @pytest.mark.parametrize("error", [ProviderError(ErrorKind.CREDENTIAL)])
-def test_a_block_takes_it_away_at_once(error: ProviderError) -> None:
+async def test_a_block_takes_it_away_at_once(error: ProviderError) -> None:
     watched = cloud()
     watched.endpoint.take_failure(error, "gpt-4o-mini", is_trouble=False)
 

@@ -44,7 +44,7 @@ def test_an_address_that_is_taken_at_the_last_moment_is_refused() -> None:
         bind(cast("grpc.aio.Server", LateToBind()), "127.0.0.1:0")
 
 
-def test_both_calls_are_limited_each_by_its_own_default() -> None:
+async def test_both_calls_are_limited_each_by_its_own_default() -> None:
     expected = {
         "/llmsvc.v1.LLMService/Chat": TimeLimits(default_s=1, cap_s=3),
         "/llmsvc.v1.LLMService/ChatStream": TimeLimits(default_s=2, cap_s=3),

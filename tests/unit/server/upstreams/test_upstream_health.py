@@ -278,7 +278,7 @@ async def test_what_a_local_endpoint_lacks_its_polls_tell() -> None:
     assert ErrorKind.MODEL_MISSING.value == str(cloud.refusal())
 
 
-def test_a_failed_load_is_one_verdict() -> None:
+async def test_a_failed_load_is_one_verdict() -> None:
     bench = Bench()
     failed = ProviderError(ErrorKind.LOAD_FAILED, called=False)
     for _ in range(STREAK + 1):  # once it is open there is nothing more to say
@@ -289,7 +289,7 @@ def test_a_failed_load_is_one_verdict() -> None:
     assert ErrorKind.CREDENTIAL.value == str(bench.refusal())
 
 
-def test_a_load_that_cannot_connect_counts_against_connections() -> None:
+async def test_a_load_that_cannot_connect_counts_against_connections() -> None:
     bench = Bench()
     for _ in range(STREAK):
         bench.endpoint.take_failed_load(unreachable(), MODEL)
@@ -297,7 +297,7 @@ def test_a_load_that_cannot_connect_counts_against_connections() -> None:
     assert (State.OPEN, State.CLOSED) == (bench.connecting.state, bench.answering.state)
 
 
-def test_callers_names_do_not_push_out_an_open_breaker() -> None:
+async def test_callers_names_do_not_push_out_an_open_breaker() -> None:
     bench = Bench()
     for _ in range(STREAK):
         bench.endpoint.take_failed_load(ProviderError(ErrorKind.LOAD_FAILED, called=False), MODEL)
@@ -336,7 +336,7 @@ async def test_who_is_held_back_gets_no_place_and_a_call_that_has_one_does_not_g
     assert bench.refusal() is None
 
 
-def test_an_endpoint_says_what_runs_and_which_breakers_are_open() -> None:
+async def test_an_endpoint_says_what_runs_and_which_breakers_are_open() -> None:
     bench = Bench()
     for _ in range(STREAK):
         bench.endpoint.take_failed_load(unreachable(), MODEL)
