@@ -30,18 +30,21 @@ def first_token(lab: Lab) -> list[Row]:
     """Return the rows of the first token on an idle machine, one call after the other.
 
     Every start of a server gives the same number of calls, its first one included; the direct
-    calls are made in between, from a fresh process each time, whose own first one is left out.
+    calls are made in between, from a fresh process each time, whose own first one is left out. A
+    compiled relay has its turn too, for comparison: milliseconds belong to their machine.
     """
-    aiohttp, go = _Runs(), _Runs()
+    aiohttp, go, relay = _Runs(), _Runs(), _Runs()
     ours = {door: _Runs() for door in lab.switches.doors}
     for _ in range(lab.effort.starts):
         if lab.switches.with_floors:
             aiohttp.ms.append(_direct_aiohttp(lab)[1:])
             go.ms.append(_calls(lab, direct=lab.upstream_url)[1:])
+            with lab.go_relay() as subject:
+                relay.ms.append(_calls(lab, target=subject.target))
         for door, runs in ours.items():
             if not runs.failure:
                 _add(lab, door, runs)
-    return [row for door, runs in ours.items() for row in _rows(door, runs, aiohttp, go)]
+    return [row for door, runs in ours.items() for row in _rows(door, runs, aiohttp, go, relay)]
 
 
 def _add(lab: Lab, door: Door, runs: _Runs) -> None:
@@ -52,7 +55,7 @@ def _add(lab: Lab, door: Door, runs: _Runs) -> None:
         runs.failure = str(error)
 
 
-def _rows(door: Door, runs: _Runs, aiohttp: _Runs, go: _Runs) -> list[Row]:
+def _rows(door: Door, runs: _Runs, aiohttp: _Runs, go: _Runs, relay: _Runs) -> list[Row]:
     firsts = f"first calls after a start: {', '.join(f'{calls[0]:.1f}' for calls in runs.ms)} ms"
     return [
         Row(
@@ -67,6 +70,7 @@ def _rows(door: Door, runs: _Runs, aiohttp: _Runs, go: _Runs) -> list[Row]:
             notes=(
                 *more,
                 *(f"direct from the load client: {ms:.2f} ms" for ms in go.quantile(share)),
+                *(f"by the Go relay: {ms:.2f} ms" for ms in relay.quantile(share)),
             ),
             failure=runs.failure,
         )
