@@ -1,7 +1,7 @@
 """The process gate: counts chats, of each caller and in all, and their bytes, and never waits."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from typing_extensions import override
 
@@ -89,7 +89,7 @@ class Slot:
     """One chat's place, until it is left."""
 
     gate: Admission
-    caller: str
+    caller: str = field(repr=False)
     request_bytes: int
     is_left: bool = False
 

@@ -29,6 +29,12 @@ class House:
         return True
 
 
+def test_a_place_does_not_tell_whose_it_is() -> None:
+    slot = Admission(max_chats=1, max_request_bytes=2_000).enter("192.0.2.7", 1)
+
+    assert "192.0.2.7" not in repr(slot)
+
+
 def test_it_counts_and_refuses_at_once_when_full() -> None:
     gate = Admission(max_chats=1, max_request_bytes=2_000)
     slot = gate.enter("a", 1)
