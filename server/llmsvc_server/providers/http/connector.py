@@ -16,8 +16,10 @@ from typing_extensions import override
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.http.direct_post import reason_for_sessions
 from llmsvc_server.providers.http.faults import SpokeFirstError, lack_in, translate
-from llmsvc_server.providers.http.head_guard import GuardedHandler
+from llmsvc_server.providers.http.front_guard import FrontGuard
+from llmsvc_server.providers.http.guarded_handler import GuardedHandler
 from llmsvc_server.providers.http.networks import Networks
 
 RECEIVE_BUFFER_BYTES = 64 * 1024
@@ -92,8 +94,9 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, networks: Networks | None) -> None:
         """Connect to what lies in `networks`; None for anything. On the running loop."""
         super().__init__(limit=0, socket_factory=Dialler(networks))
-        handlers = partial(GuardedHandler, asyncio.get_running_loop(), select.poll())
-        self._factory = cast("partial[ResponseHandler]", handlers)
+        if not reason_for_sessions():
+            handlers = partial(GuardedHandler, asyncio.get_running_loop(), select.poll())
+            self._factory = cast("partial[ResponseHandler]", handlers)
 
     @override
     async def connect(
@@ -101,13 +104,18 @@ class Connector(aiohttp.TCPConnector):
     ) -> Connection:
         while True:
             connection = await super().connect(req, traces, timeout)
-            handler = cast("GuardedHandler", connection.protocol)
-            if handler.is_quiet():
+            protocol = connection.protocol
+            guarded = (
+                protocol if isinstance(protocol, GuardedHandler) else FrontGuard.of(connection)
+            )
+            if guarded.is_quiet():
                 break
             connection.close()
-            if not handler.has_served:
+            if not guarded.has_served:
                 raise SpokeFirstError
-        connection.add_callback(handler.rest)
+        connection.add_callback(guarded.rest)
+        if isinstance(guarded, FrontGuard):
+            guarded.expect()
         attempt = current_attempt.get()
         if attempt is not None:
             attempt.transport = connection.transport

@@ -8,15 +8,12 @@ connection is free again: it is in the way of no token (ADR-036, ADR-057).
 
 import asyncio
 import re
-import select
-from collections import deque
 from enum import Enum, auto
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 
 from aiohttp import http_exceptions
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import HttpParser, HttpResponseParser
-from typing_extensions import override
+from aiohttp.http import HttpParser
 
 MAX_INTERIM = 16
 """Answers like `100 Continue` and `103 Early Hints` before the one that counts."""
@@ -59,90 +56,50 @@ class _Word(Enum):
 
 
 _NO_MESSAGES: tuple[()] = ()
-_Parser: TypeAlias = HttpParser[Any]
+
+Reader: TypeAlias = HttpParser[Any] | ResponseHandler
+"""What reads answers of a connection: aiohttp's parser, or its whole protocol."""
 
 
-class _Heads(list[object]):
-    """A queue of one head or two, for aiohttp, in a tenth of the room that the smallest deque takes."""
+class Guarded(Protocol):
+    """A connection with a guard in front of what reads it."""
 
-    def popleft(self) -> object:
-        """Take the first one out."""
-        return self.pop(0)
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The connection; None once it is lost."""
+        ...
 
+    @property
+    def has_served(self) -> bool:
+        """Whether the connection was used before."""
+        ...
 
-class GuardedHandler(ResponseHandler):
-    """aiohttp's protocol of one connection, with a guard in front of its parser.
+    @property
+    def upgraded(self) -> bool:
+        """Whether it speaks another protocol than HTTP by now."""
+        ...
 
-    Attributes:
-        has_served: Whether the connection was used before.
-    """
+    def pass_on(self, reader: Reader, data: bytes) -> None:
+        """Have `reader` take what comes before the end of a head."""
+        ...
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, arrivals: select.poll) -> None:
-        """Let nothing come, and ask by `arrivals` whether something did."""
-        super().__init__(loop)
-        self._buffer = cast("deque[Any]", _Heads())
-        self.has_served = False
-        self._arrivals = arrivals
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._fd = transport.get_extra_info("socket").fileno()
-        # No sooner: what takes the two apart again is the loss of a connection that was made.
-        self._parser = cast("HttpResponseParser", _HeadGuard(self, None))
-
-    def is_quiet(self) -> bool:
-        """Return whether nothing came that nobody asked for; not even to this machine's kernel.
-
-        What a new connection's kernel holds may be TLS's own, of which a used one has read all.
-        """
-        if self.should_close:
-            return False
-        if not self.has_served:
-            return True
-        self._arrivals.register(self._fd, select.POLLIN)
-        has_come = self._arrivals.poll(0)
-        self._arrivals.unregister(self._fd)
-        return not has_come
-
-    @override
-    def set_response_params(self, **params: Any) -> None:
-        """Let one answer come; see aiohttp's."""
-        super().set_response_params(**params)
-        self._parser = cast("HttpResponseParser", _HeadGuard(self, self._parser))
-
-    @override
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        # aiohttp asks for each piece that is read, and then has its parser go on with nothing.
-        if self._reading_paused:
-            super().resume_reading(resume_parser)
-
-    def rest(self) -> None:
-        """Let nothing come: the answer is over."""
-        self.has_served = True
-        if (
-            self.transport is not None
-        ):  # else aiohttp has taken it apart, and no cycle is to be left
-            self._parser = cast("HttpResponseParser", _HeadGuard(self, None))
-
-    def pass_on(self, parser: _Parser, data: bytes) -> None:
-        """Have `parser` take what comes before the end of a head."""
-        guard, self._parser = self._parser, parser
-        self.data_received(data)
-        self._parser = guard
-
-    def step_aside(self, parser: _Parser, head: bytes, rest: bytes) -> None:
-        """Have `parser` take all that comes, the end of a head by itself.
+    def step_aside(self, reader: Reader, head: bytes, rest: bytes) -> None:
+        """Have `reader` take all that comes, the end of a head by itself.
 
         Garbage behind a whole answer would cost all of it.
         """
-        self._parser = parser
-        self.data_received(head)
-        if rest and self.transport is not None and not self.transport.is_closing():
-            self.data_received(rest)
+        ...
+
+    def set_exception(self, exc: BaseException) -> None:
+        """Tell who waits for the answer."""
+        ...
+
+    def force_close(self) -> None:
+        """Give the connection to nobody again."""
+        ...
 
 
-class _HeadGuard:
+class HeadGuard:
     """Is asked in a parser's place, and hands on what may belong to the answer that is waited for."""
 
     __slots__ = (
@@ -151,14 +108,14 @@ class _HeadGuard:
         "_head_bytes",
         "_head_edge",
         "_interim",
-        "_parser",
+        "_reader",
         "_seen",
     )
 
-    def __init__(self, handler: GuardedHandler, parser: _Parser | None) -> None:
-        """Let one answer come to a handler's parser; nothing if that is None."""
+    def __init__(self, handler: Guarded, reader: Reader | None) -> None:
+        """Let one answer come to who reads it; nothing if that is None."""
         self._handler = handler
-        self._parser = parser
+        self._reader = reader
         self._seen = b""
         self._interim = 0
         self._early_bytes = 0
@@ -167,8 +124,8 @@ class _HeadGuard:
 
     def feed_data(self, data: bytes) -> tuple[tuple[()], bool, bytes]:
         """Take what came, and say no more of it than that it was taken; see aiohttp's parser."""
-        parser = self._parser
-        if parser is None:
+        reader = self._reader
+        if reader is None:
             self._abort()
         elif (
             not (self._early_bytes or self._head_bytes)
@@ -176,24 +133,24 @@ class _HeadGuard:
             and (end := _BLANK_LINE.search(data))
             and end.end() <= MAX_HEAD_BYTES
         ):  # the usual answer: its whole head, and maybe more
-            self._handler.step_aside(parser, data[: end.end()], data[end.end() :])
+            self._handler.step_aside(reader, data[: end.end()], data[end.end() :])
         else:
-            self._take(parser, data)
+            self._take(reader, data)
         return _NO_MESSAGES, self._handler.upgraded, b""
 
     def feed_eof(self) -> object:
-        """Return what the parser has of an answer whose connection is lost."""
-        return None if self._parser is None else self._parser.feed_eof()
+        """Return what the reader has of an answer whose connection is lost."""
+        return None if self._reader is None else self._reader.feed_eof()
 
     def pause_reading(self) -> None:
         """Do nothing: what is read ahead is behind the end of an answer, and nobody's."""
 
-    def _take(self, parser: _Parser, data: bytes) -> None:
+    def _take(self, reader: Reader, data: bytes) -> None:
         match _Word.HEAD if self._head_bytes else self._look(data):
             case _Word.HEAD:
-                self._take_head(parser, data)
+                self._take_head(reader, data)
             case _Word.WAIT:
-                self._handler.pass_on(parser, data)
+                self._handler.pass_on(reader, data)
             case _Word.STRAY:
                 self._abort()
             case _Word.WRONG:
@@ -201,7 +158,7 @@ class _HeadGuard:
             case _Word.TLS:
                 self._refuse(SpeaksTlsError("TLS"))
 
-    def _take_head(self, parser: _Parser, data: bytes) -> None:
+    def _take_head(self, reader: Reader, data: bytes) -> None:
         """Hand on the head of the answer that counts, and no more than it may have."""
         edge = self._head_edge
         begins = 0 if self._head_bytes else max(0, len(data) - len(self._seen))
@@ -213,9 +170,9 @@ class _HeadGuard:
             self._refuse(NoAnswerError("a head that is too long"))
         elif end is None:
             self._head_edge = (edge + data)[1 - _BLANK_LINE_BYTES :]
-            self._handler.pass_on(parser, data)
+            self._handler.pass_on(reader, data)
         else:
-            self._handler.step_aside(parser, data[:size], data[size:])
+            self._handler.step_aside(reader, data[:size], data[size:])
 
     def _refuse(self, error: NoAnswerError) -> None:
         self._handler.set_exception(error)
