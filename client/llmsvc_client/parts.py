@@ -27,10 +27,13 @@ class StreamedMessage:
         self._parts: list[_BegunPart] = []
 
     def add(self, delta: llm_pb2.PartDelta) -> None:
-        """Add a piece to its part: the last one, or one that begins."""
+        """Add a piece to its part: the last one, or one that begins. One of nothing is kept nowhere."""
+        is_newer = _is_newer(delta)
+        if not delta.text and not is_newer:
+            return
         if not self._parts or self._parts[-1].index != delta.part_index:
             self._parts.append(_BegunPart(delta.part_index))
-        self._parts[-1].add(delta)
+        self._parts[-1].add(delta.text, is_newer=is_newer)
 
     def so_far(self) -> Message:
         """Return what was said up to now, part for part."""
@@ -43,10 +46,10 @@ class _BegunPart:
     _texts: list[str] = field(default_factory=list)
     _known: bool = True
 
-    def add(self, delta: llm_pb2.PartDelta) -> None:
-        self._texts.append(delta.text)
-        if _is_newer(delta):
-            self._known = False
+    def add(self, text: str, *, is_newer: bool) -> None:
+        if text:
+            self._texts.append(text)
+        self._known &= not is_newer
 
     def so_far(self) -> Part:
         text = "".join(self._texts)
