@@ -25,7 +25,10 @@ SLOTS = 4
 WORDS = 20
 SEVERAL = 12
 LIMIT_S = 30.0
-ENGINE_BACK_S = 45.0  # calls that Ollama leaves hanging are silence: a pause of 30 s, and a tenth
+SILENCE_S = 5.0  # callers outwait it, also one that had to wait for its turn
+# Calls that Ollama leaves hanging are silence: SILENCE_S, a pause of 30 s and a tenth, and then the
+# model's weights once more, beside everything else that this machine does.
+ENGINE_BACK_S = 60.0
 BACK_WITHIN_S = 15.0
 TEXTS = {
     "ollama": "".join(ENDLESS.script.words[:WORDS]).strip(),
@@ -56,6 +59,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
                 "base_url": subject.base_url,
                 "model": subject.talker,
                 "max_in_flight_per_model": SLOTS,
+                "timeout": SILENCE_S,
             },
             cloud={
                 "kind": "openai",
