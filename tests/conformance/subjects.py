@@ -10,6 +10,7 @@ from typing import cast
 from llmsvc_server.app.tasks import Background
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.providers.base import ChatProvider
@@ -78,6 +79,7 @@ class OneUpstream:
 
     def __init__(self, adapter: OllamaProvider, tasks: Background, *, is_loaded: bool) -> None:
         """Wait far longer than a test takes; without `is_loaded`, load the model first."""
+        self._adapter = adapter
         facts = FakeFacts()
         facts.known, facts.in_memory = {"", MODEL}, is_loaded
         self._upstream = Upstream(
@@ -91,6 +93,10 @@ class OneUpstream:
     def info(self) -> ProviderInfo:
         """The adapter's."""
         return self._upstream.info
+
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
+        """Return what the adapter says."""
+        return self._adapter.missing(model, needs)
 
     def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Run one attempt."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvent, ChatEvents, Delta, Done, Phase, SignOfLife
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
@@ -96,6 +97,7 @@ class ScriptedProvider:
         models: Sequence[str] = (),
         loaded: Sequence[str] | None = None,
         version: str = "",
+        lacks: frozenset[Capability] = frozenset(),
     ) -> None:
         """Answer every call with `steps`; without any: "hello" and an ordinary end.
 
@@ -105,8 +107,10 @@ class ScriptedProvider:
             models: Names for `catalogue`.
             loaded: Names of those in memory; None where the provider does not say.
             version: For `catalogue`.
+            lacks: What its models can't do.
         """
         self._info = info
+        self._lacks = lacks
         self._usual: tuple[Step, ...] = steps or (Delta("hello"), done())
         self._next: list[tuple[Step, ...]] = []
         self.calls: list[Call] = []
@@ -129,6 +133,10 @@ class ScriptedProvider:
     def usually(self, *steps: Step) -> None:
         """Answer every call from now on with `steps`, if it has no script of its own."""
         self._usual = steps
+
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:  # noqa: ARG002  of no model
+        """Return what it was made to lack."""
+        return needs & self._lacks
 
     def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Start one scripted answer."""

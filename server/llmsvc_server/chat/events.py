@@ -1,10 +1,12 @@
 """What comes up from a provider while it answers."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from llmsvc_server.chat.adjustment import Adjustment
+from llmsvc_server.chat.output_check import OutputCheck
+from llmsvc_server.chat.parts import Piece, written_in
 from llmsvc_server.chat.usage import FinishReason, Usage
 
 
@@ -21,6 +23,22 @@ class Delta:
     """More text, and some: what is none is a sign of life."""
 
     text: str
+
+
+@dataclass(slots=True)
+class Pieces(Delta):
+    """More that is not text alone: `pieces` in order, all of one network read.
+
+    `text` is all that was written in them: what is counted and measured.
+    """
+
+    pieces: tuple[Piece, ...]
+
+
+def pieces_of(pieces: Iterable[Piece]) -> Pieces:
+    """Return one event for what came together, at least one piece."""
+    every = tuple(pieces)
+    return Pieces("".join(map(written_in, every)), every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,7 @@ class Done:
     """The end, with the provider's terminal marker seen.
 
     `provider_response_id` is the provider's own id of the answer, for its support; may be empty.
+    `output_checks` are made above the adapters.
     """
 
     finish_reason: FinishReason
@@ -59,6 +78,7 @@ class Done:
     usage: Usage
     timings: Timings = field(default_factory=Timings)
     adjustments: tuple[Adjustment, ...] = ()
+    output_checks: tuple[OutputCheck, ...] = ()
     provider_response_id: str = ""
 
 

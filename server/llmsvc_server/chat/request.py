@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import overload
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.parts import Part, text_of
+from llmsvc_server.chat.features import NO_FEATURES, Features
+from llmsvc_server.chat.parts import Part, text_of, written_in
 from llmsvc_server.chat.route import Privacy, TargetName
 from llmsvc_server.chat.value import value
 
@@ -16,6 +17,7 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 class Delivery(StrEnum):
@@ -121,8 +123,10 @@ SERVERS_ROUTING = Routing()
 class ChatRequest:
     """One completion to run. `model` is empty where the caller named none.
 
-    `caller` is who asks, as far as that is known; turns go round callers. `stays_local` is the
-    plan's word to a local provider: its model is not to be run elsewhere.
+    `features` are what it asks for beyond text; `is_plain` says that there is nothing of that, and
+    that all parts of all messages are texts. `caller` is who asks, as far as that is known; turns go
+    round callers. `stays_local` is the plan's word to a local provider: its model is not to be run
+    elsewhere.
     """
 
     model: str
@@ -130,6 +134,8 @@ class ChatRequest:
     sampling: Sampling
     delivery: Delivery
     routing: Routing = SERVERS_ROUTING
+    features: Features = NO_FEATURES
+    is_plain: bool = True
     caller: str = dataclasses.field(default="", repr=False)
     stays_local: bool = True
 
@@ -141,8 +147,12 @@ class ChatRequest:
 
     @property
     def text_length(self) -> int:
-        """Characters of all texts together."""
+        """Characters of all that is read: texts, calls, results, and what declares tools and format."""
         length = 0
+        if self.is_plain:
+            for message in self.messages:
+                length += sum(map(len, message.parts))  # type: ignore[arg-type]  # texts, all of them
+            return length
         for message in self.messages:
-            length += sum(map(len, message.parts))
-        return length
+            length += sum(map(len, map(written_in, message.parts)))
+        return length + self.features.text_length

@@ -13,6 +13,7 @@ class FinishReason(StrEnum):
     STOP = "stop"
     STOP_SEQUENCE = "stop_sequence"
     MAX_TOKENS = "max_tokens"
+    TOOL_CALLS = "tool_calls"
     CONTEXT_LENGTH = "context_length"
     CONTENT_FILTER = "content_filter"
     REFUSAL = "refusal"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.request import SAMPLING_SETTINGS, ChatRequest, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
@@ -30,6 +31,10 @@ class MockProvider:
     def info(self) -> ProviderInfo:
         """Who this is."""
         return self._info
+
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:  # noqa: ARG002  of no model
+        """Return `needs`: it writes texts only."""
+        return needs
 
     async def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:  # noqa: ARG002  it never waits
         """Answer one chat, word by word. Of the prompt only its size comes back."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Deadline
-from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase, Pieces
 from llmsvc_server.chat.parts import AnswerParts, Part
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest
@@ -230,12 +230,18 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
     if share.bytes:
         share.clear()
     parts, done = AnswerParts(), None
+    add: Callable[[str], object] = parts.add_text
     async for event in events:
         if isinstance(event, Done):
             done = event
             continue
         share.add(event.text)
-        parts.add_text(event.text)
+        if isinstance(event, Pieces):
+            for piece in event.pieces:
+                parts.add(piece)
+            add = parts.add
+        else:
+            add(event.text)
         if share.bytes > share.max_bytes:
             # As if it came from there, so that who runs the attempt sees it too.
             await events.athrow(ProviderError(ErrorKind.PROTOCOL, phase="stream"))

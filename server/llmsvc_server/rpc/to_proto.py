@@ -90,7 +90,8 @@ def response_to_proto(
         message = response.message
         message.role = llm_pb2.ROLE_ASSISTANT
         for part in parts:
-            message.parts.add().text = part
+            if isinstance(part, str):
+                message.parts.add().text = part
     if done.adjustments:
         response.adjustments.extend(_adjustment_to_proto(one) for one in done.adjustments)
     return response

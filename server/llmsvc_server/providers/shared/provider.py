@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.shared.exchange import Exchange
@@ -32,6 +33,10 @@ class HttpProvider:
         self.stream_chat = exchange.stream_chat
         self._clients = clients
         self._open = AsyncExitStack()
+
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:  # noqa: ARG002  of no model
+        """Return `needs`: it sends texts only."""
+        return needs
 
     async def __aenter__(self) -> Self:
         """Be ready for requests."""

@@ -54,7 +54,11 @@ async def ask(
     given = given or Given()
     if request.delivery is Delivery.WHOLE:
         whole = await router.answer(request, finish_by, receipt)
-        given.route, given.pieces, given.done = whole.route, list(whole.parts), whole.done
+        given.route, given.pieces, given.done = (
+            whole.route,
+            [one for one in whole.parts if isinstance(one, str)],
+            whole.done,
+        )
         return given
     async with router.stream(request, finish_by, receipt) as streamed:
         given.route, event = streamed.route, streamed.first

@@ -1,0 +1,64 @@
+"""Pieces of an answer become parts: numbered, folded, whatever comes between what."""
+
+import pytest
+
+from llmsvc_server.chat.events import pieces_of
+from llmsvc_server.chat.parts import AnswerParts, CallPiece, Part, Piece, ToolCall, text_of
+
+
+def folded(*pieces: Piece) -> tuple[list[int], tuple[Part, ...]]:
+    parts = AnswerParts()
+    return [parts.add(piece) for piece in pieces], parts.fold()
+
+
+def test_text_in_pieces_is_one_part() -> None:
+    assert ([0, 0], ("hello",)) == folded("hel", "lo")
+
+
+def test_a_call_in_pieces_is_one_part_with_its_arguments_as_they_were_written() -> None:
+    numbers, parts = folded(
+        CallPiece(id="1", name="f", arguments_json='{"a"'), CallPiece(arguments_json=": 1}")
+    )
+
+    assert [0, 0] == numbers
+    assert (ToolCall(id="1", name="f", arguments_json='{"a": 1}'),) == parts
+
+
+def test_each_call_and_each_change_of_kind_begins_a_part() -> None:
+    numbers, parts = folded("a", CallPiece(id="1", name="f"), CallPiece(id="2", name="f"), "b", "c")
+
+    assert [0, 1, 2, 3, 3] == numbers
+    assert ["a", "1", "2", "bc"] == [one if isinstance(one, str) else named(one) for one in parts]
+
+
+def named(part: Part) -> str:
+    assert isinstance(part, ToolCall)
+    return part.id
+
+
+def test_pieces_follow_text_that_was_taken_the_short_way() -> None:
+    parts = AnswerParts()
+    parts.add_text("a")
+    parts.add_text("b")
+
+    assert 1 == parts.add(CallPiece(id="1", name="f"))
+    assert "ab" == text_of(parts.fold())
+
+
+def test_an_empty_answer_has_an_empty_text() -> None:
+    assert ("",) == AnswerParts().fold()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        CallPiece(id="1", name="f", arguments_json="SECRET"),
+        ToolCall(id="1", name="f", arguments_json="SECRET"),
+    ],
+)
+def test_arguments_are_kept_out_of_repr(value: object) -> None:
+    assert "SECRET" not in repr(value)
+
+
+def test_what_was_written_in_pieces_is_their_text() -> None:
+    assert "af{}" == pieces_of(["a", CallPiece(id="1", name="f", arguments_json="{}")]).text
