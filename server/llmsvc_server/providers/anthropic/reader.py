@@ -39,7 +39,6 @@ from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.event_reader import EventReader
 from llmsvc_server.providers.shared.lenient import Seam
 from llmsvc_server.providers.shared.sse import ServerEvent
-from llmsvc_server.providers.shared.tool_calls import reason_with_calls
 from llmsvc_server.providers.shared.untyped import text_of
 
 _TEXT = "text"
@@ -78,9 +77,9 @@ class AnthropicReader(EventReader):
     def _done(self, adjustments: tuple[Adjustment, ...]) -> Done:
         reason = _REASONS.get(self._word, FinishReason.OTHER)
         return Done(
-            finish_reason=reason_with_calls(reason) if self._calls else reason,
+            finish_reason=self._reason(reason),
             provider_finish_reason=self._plain_word,
-            stop_sequence="" if self._calls else self._sequence,
+            stop_sequence="" if self._has_left_out else self._sequence,
             usage=self._counts.usage,
             adjustments=adjustments,
             provider_response_id=self._id,
@@ -151,7 +150,7 @@ class AnthropicReader(EventReader):
         elif kind in _THINKING:
             self._live()
         elif kind in _CALLS:
-            self._calls = True
+            self._has_left_out = True
             self._live()
 
     def _go_on(self, piece: Piece) -> None:

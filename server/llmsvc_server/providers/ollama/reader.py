@@ -25,7 +25,6 @@ from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.lenient import Seam, read_several
 from llmsvc_server.providers.shared.lines import BOM, LineBuffer
 from llmsvc_server.providers.shared.parts import read_parts
-from llmsvc_server.providers.shared.tool_calls import reason_with_calls
 from llmsvc_server.providers.shared.untyped import SHORT_BYTES, UNREADABLE
 
 _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
@@ -106,7 +105,7 @@ class OllamaReader(AnswerReader):
         ):
             # One token. What follows would come to the same at twice the price.
             repeats.latest, repeats.count = trimmed, 1
-            self._has_begun = self._has_text = True
+            self._has_begun = self._has_content = True
             return Delta(texts.pop())
         return self._collect(len(lines), len(block))
 
@@ -116,7 +115,7 @@ class OllamaReader(AnswerReader):
         usage = usage_in(last)
         reason = self._finish_reason(last.done_reason, usage)
         return Done(
-            finish_reason=reason_with_calls(reason) if self._calls else reason,
+            finish_reason=self._reason(reason),
             provider_finish_reason=self._word if _PLAIN_WORD.fullmatch(self._word) else "",
             usage=usage,
             timings=timings_in(last),
@@ -236,7 +235,7 @@ class OllamaReader(AnswerReader):
             return False
         calls = bool(message.tool_calls)
         lives = bool(thinks or message.thinking or calls)
-        self._calls = self._calls or calls
+        self._has_left_out = self._has_left_out or calls
         self._lives = self._lives or lives
         if text:
             self._texts.append(text)

@@ -23,7 +23,6 @@ from llmsvc_server.providers.shared.event_reader import EventReader
 from llmsvc_server.providers.shared.lenient import Seam
 from llmsvc_server.providers.shared.parts import read_parts
 from llmsvc_server.providers.shared.sse import ServerEvent
-from llmsvc_server.providers.shared.tool_calls import reason_with_calls
 
 _ERROR_EVENT = b"error"
 _OBJECT = b"{"
@@ -154,7 +153,7 @@ class OpenaiReader(EventReader):
             text += content.refusal
             self._refuses = True
         if content.tool_calls or content.function_call:
-            lives = self._calls = True
+            lives = self._has_left_out = True
         if text:
             self._texts.append(text)
         self._lives = self._lives or lives
@@ -173,7 +172,7 @@ class OpenaiReader(EventReader):
         if self._refuses:
             return FinishReason.REFUSAL
         reason = _REASONS.get(self._word, FinishReason.OTHER)
-        if self._calls:
-            return reason_with_calls(reason)
+        if self._has_left_out:
+            return self._reason(reason)
         is_ours = isinstance(self._stop, str) and self._stop in self._stops
         return FinishReason.STOP_SEQUENCE if is_ours and self._word == "stop" else reason

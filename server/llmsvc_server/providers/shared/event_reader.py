@@ -11,6 +11,7 @@ from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.shared.answer_reader import AnswerReader, Progress
 from llmsvc_server.providers.shared.sse import EventBuffer, ServerEvent
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 
 STREAM = "text/event-stream"
 _WHOLE = "application/json"
@@ -24,9 +25,9 @@ class EventReader(AnswerReader):
 
     __slots__ = ("_buffer", "_id", "_read_bytes")
 
-    def __init__(self, tails: Tails) -> None:
+    def __init__(self, tails: Tails, calls: ToolCalls | None = None) -> None:
         """Have read nothing; see `AnswerReader`."""
-        super().__init__(tails)
+        super().__init__(tails, calls)
         self._buffer = EventBuffer(tails)
         self._id = ""
         self._read_bytes = 0
