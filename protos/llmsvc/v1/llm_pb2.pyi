@@ -37,6 +37,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _UnsupportedFeatureAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnsupportedFeatureActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnsupportedFeatureAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNSUPPORTED_FEATURE_ACTION_UNSPECIFIED: _UnsupportedFeatureAction.ValueType  # 0
+    """Same as UNSUPPORTED_FEATURE_ACTION_FAIL."""
+    UNSUPPORTED_FEATURE_ACTION_FAIL: _UnsupportedFeatureAction.ValueType  # 1
+    """The target counts as failed: the next one is tried, if there is one."""
+    UNSUPPORTED_FEATURE_ACTION_EMULATE: _UnsupportedFeatureAction.ValueType  # 2
+    """Imitate the feature where the server can, else the target counts as failed."""
+    UNSUPPORTED_FEATURE_ACTION_DEGRADE: _UnsupportedFeatureAction.ValueType  # 3
+    """Imitate it where the server can, else leave it out. Both are listed in
+    adjustments.
+    """
+
+class UnsupportedFeatureAction(_UnsupportedFeatureAction, metaclass=_UnsupportedFeatureActionEnumTypeWrapper):
+    """What to do when a target lacks a requested feature."""
+
+UNSUPPORTED_FEATURE_ACTION_UNSPECIFIED: UnsupportedFeatureAction.ValueType  # 0
+"""Same as UNSUPPORTED_FEATURE_ACTION_FAIL."""
+UNSUPPORTED_FEATURE_ACTION_FAIL: UnsupportedFeatureAction.ValueType  # 1
+"""The target counts as failed: the next one is tried, if there is one."""
+UNSUPPORTED_FEATURE_ACTION_EMULATE: UnsupportedFeatureAction.ValueType  # 2
+"""Imitate the feature where the server can, else the target counts as failed."""
+UNSUPPORTED_FEATURE_ACTION_DEGRADE: UnsupportedFeatureAction.ValueType  # 3
+"""Imitate it where the server can, else leave it out. Both are listed in
+adjustments.
+"""
+Global___UnsupportedFeatureAction: _TypeAlias = UnsupportedFeatureAction  # noqa: Y015
+
 class _Role:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -51,6 +83,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """The caller's user."""
     ROLE_ASSISTANT: _Role.ValueType  # 3
     """The model."""
+    ROLE_TOOL: _Role.ValueType  # 4
+    """The caller's tools."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Who produced a message."""
@@ -63,6 +97,8 @@ ROLE_USER: Role.ValueType  # 2
 """The caller's user."""
 ROLE_ASSISTANT: Role.ValueType  # 3
 """The model."""
+ROLE_TOOL: Role.ValueType  # 4
+"""The caller's tools."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _FinishReason:
@@ -83,6 +119,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """max_output_tokens was reached."""
     FINISH_REASON_CONTEXT_LENGTH: _FinishReason.ValueType  # 4
     """The context window is full."""
+    FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 5
+    """The model asks for tools."""
     FINISH_REASON_CONTENT_FILTER: _FinishReason.ValueType  # 6
     """The provider blocked content."""
     FINISH_REASON_REFUSAL: _FinishReason.ValueType  # 7
@@ -105,6 +143,8 @@ FINISH_REASON_MAX_TOKENS: FinishReason.ValueType  # 3
 """max_output_tokens was reached."""
 FINISH_REASON_CONTEXT_LENGTH: FinishReason.ValueType  # 4
 """The context window is full."""
+FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 5
+"""The model asks for tools."""
 FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 6
 """The provider blocked content."""
 FINISH_REASON_REFUSAL: FinishReason.ValueType  # 7
@@ -384,14 +424,23 @@ class ChatRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    TOOL_CHOICE_FIELD_NUMBER: _builtins.int
+    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
     ROUTING_POLICY_FIELD_NUMBER: _builtins.int
+    UNSUPPORTED_FEATURE_ACTION_FIELD_NUMBER: _builtins.int
     STREAM_OPTIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model or alias to run. Empty selects the server's default model."""
+    unsupported_feature_action: Global___UnsupportedFeatureAction.ValueType
+    """What to do when a target lacks tools, forced tool choice or the response
+    format. Sampling settings that a provider lacks are left out and listed in
+    adjustments whatever is said here.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Conversation so far, oldest first: system messages, then the others, ending
-        with a user message. At most 1000.
+        with a user or tool message. At most 1000.
         """
 
     @_builtins.property
@@ -399,6 +448,18 @@ class ChatRequest(_message.Message):
         """Sampling and length. Unset means the server's settings for the model, else
         the model's own.
         """
+
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
+        """Functions that the model may ask the caller to run. At most 128."""
+
+    @_builtins.property
+    def tool_choice(self) -> Global___ToolChoice:
+        """Whether and which tools may be called. Unset means MODE_AUTO."""
+
+    @_builtins.property
+    def response_format(self) -> Global___ResponseFormat:
+        """Shape of the answer. Unset means free text."""
 
     @_builtins.property
     def routing_policy(self) -> Global___RoutingPolicy:
@@ -416,12 +477,16 @@ class ChatRequest(_message.Message):
         model: _builtins.str = ...,
         messages: _abc.Iterable[Global___Message] | None = ...,
         generation_config: Global___GenerationConfig | None = ...,
+        tools: _abc.Iterable[Global___Tool] | None = ...,
+        tool_choice: Global___ToolChoice | None = ...,
+        response_format: Global___ResponseFormat | None = ...,
         routing_policy: Global___RoutingPolicy | None = ...,
+        unsupported_feature_action: Global___UnsupportedFeatureAction.ValueType = ...,
         stream_options: Global___StreamOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "routing_policy", b"routing_policy", "stream_options", b"stream_options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "response_format", b"response_format", "routing_policy", b"routing_policy", "stream_options", b"stream_options", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "messages", b"messages", "model", b"model", "routing_policy", b"routing_policy", "stream_options", b"stream_options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "messages", b"messages", "model", b"model", "response_format", b"response_format", "routing_policy", b"routing_policy", "stream_options", b"stream_options", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_feature_action", b"unsupported_feature_action"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,22 +529,221 @@ class ContentPart(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
+    TOOL_RESULT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Plain text."""
+    @_builtins.property
+    def tool_call(self) -> Global___ToolCall:
+        """Call that the model asked for."""
+
+    @_builtins.property
+    def tool_result(self) -> Global___ToolResult:
+        """Outcome of a call."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        tool_call: Global___ToolCall | None = ...,
+        tool_result: Global___ToolResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___ContentPart: _TypeAlias = ContentPart  # noqa: Y015
+
+@_typing.final
+class Tool(_message.Message):
+    """Tool that the model may use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNCTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def function(self) -> Global___FunctionTool:
+        """Function run by the caller."""
+
+    def __init__(
+        self,
+        *,
+        function: Global___FunctionTool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["function", b"function", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["function", b"function", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["function"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class FunctionTool(_message.Message):
+    """Function that the caller can run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    CONFORMANCE_REQUIRED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, [a-zA-Z0-9_-]{1,64}, unique in the request."""
+    description: _builtins.str
+    """What it does and when to use it, for the model."""
+    parameters_json_schema: _builtins.str
+    """JSON Schema of the arguments object, as JSON text so that key order and
+    number forms survive. Empty means no arguments.
+    """
+    conformance_required: _builtins.bool
+    """Fail with MODEL_OUTPUT_INVALID rather than return a call whose arguments do
+    not conform to the schema. In a stream the failure comes after the call.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        parameters_json_schema: _builtins.str = ...,
+        conformance_required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conformance_required", b"conformance_required", "description", b"description", "name", b"name", "parameters_json_schema", b"parameters_json_schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunctionTool: _TypeAlias = FunctionTool  # noqa: Y015
+
+@_typing.final
+class ToolCall(_message.Message):
+    """Call that the model asks the caller to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id to repeat in the result. The server makes one if the provider did not."""
+    name: _builtins.str
+    """Function to run."""
+    arguments_json: _builtins.str
+    """Arguments as the text of a JSON object. Written by a model: validate first."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "id", b"id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
+
+@_typing.final
+class ToolResult(_message.Message):
+    """Outcome of a tool call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """Id of a call in the assistant message before."""
+    content: _builtins.str
+    """Result, as text or JSON text."""
+    failed: _builtins.bool
+    """True when the tool failed and content says why."""
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        content: _builtins.str = ...,
+        failed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failed", b"failed", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolResult: _TypeAlias = ToolResult  # noqa: Y015
+
+@_typing.final
+class ToolChoice(_message.Message):
+    """Rules for tool use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Mode:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ToolChoice._Mode.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MODE_UNSPECIFIED: ToolChoice._Mode.ValueType  # 0
+        """Same as MODE_AUTO."""
+        MODE_AUTO: ToolChoice._Mode.ValueType  # 1
+        """The model decides."""
+        MODE_NONE: ToolChoice._Mode.ValueType  # 2
+        """No calls."""
+        MODE_REQUIRED: ToolChoice._Mode.ValueType  # 3
+        """At least one call."""
+
+    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
+        """How free the model is."""
+
+    MODE_UNSPECIFIED: ToolChoice.Mode.ValueType  # 0
+    """Same as MODE_AUTO."""
+    MODE_AUTO: ToolChoice.Mode.ValueType  # 1
+    """The model decides."""
+    MODE_NONE: ToolChoice.Mode.ValueType  # 2
+    """No calls."""
+    MODE_REQUIRED: ToolChoice.Mode.ValueType  # 3
+    """At least one call."""
+
+    MODE_FIELD_NUMBER: _builtins.int
+    ALLOWED_FUNCTION_NAMES_FIELD_NUMBER: _builtins.int
+    SINGLE_CALL_FIELD_NUMBER: _builtins.int
+    mode: Global___ToolChoice.Mode.ValueType
+    """How free the model is."""
+    single_call: _builtins.bool
+    """At most one call per turn. Further calls are dropped and listed in
+    adjustments.
+    """
+    @_builtins.property
+    def allowed_function_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these functions may be called. Empty means all. One name together with
+        MODE_REQUIRED forces that function.
+        """
+
+    def __init__(
+        self,
+        *,
+        mode: Global___ToolChoice.Mode.ValueType = ...,
+        allowed_function_names: _abc.Iterable[_builtins.str] | None = ...,
+        single_call: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_function_names", b"allowed_function_names", "mode", b"mode", "single_call", b"single_call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolChoice: _TypeAlias = ToolChoice  # noqa: Y015
 
 @_typing.final
 class GenerationConfig(_message.Message):
@@ -580,6 +844,89 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
 
 Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
+
+@_typing.final
+class ResponseFormat(_message.Message):
+    """Shape of the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JSON_OBJECT_FIELD_NUMBER: _builtins.int
+    JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def json_object(self) -> Global___JsonObjectFormat:
+        """Any JSON object."""
+
+    @_builtins.property
+    def json_schema(self) -> Global___JsonSchemaFormat:
+        """JSON that conforms to a schema."""
+
+    def __init__(
+        self,
+        *,
+        json_object: Global___JsonObjectFormat | None = ...,
+        json_schema: Global___JsonSchemaFormat | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "json_object", b"json_object", "json_schema", b"json_schema"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "json_object", b"json_object", "json_schema", b"json_schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_format: _TypeAlias = _typing.Literal["json_object", "json_schema"]  # noqa: Y015
+    _WhichOneofArgType_format: _TypeAlias = _typing.Literal["format", b"format"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_format) -> _WhichOneofReturnType_format | None: ...
+
+Global___ResponseFormat: _TypeAlias = ResponseFormat  # noqa: Y015
+
+@_typing.final
+class JsonObjectFormat(_message.Message):
+    """Any JSON object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JsonObjectFormat: _TypeAlias = JsonObjectFormat  # noqa: Y015
+
+@_typing.final
+class JsonSchemaFormat(_message.Message):
+    """JSON that conforms to a schema."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SCHEMA_JSON_FIELD_NUMBER: _builtins.int
+    CONFORMANCE_REQUIRED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the schema, [a-zA-Z0-9_-]{1,64}. Empty means "response"."""
+    schema_json: _builtins.str
+    """JSON Schema, draft 2020-12, as JSON text. Required. References stay inside
+    it.
+    """
+    conformance_required: _builtins.bool
+    """Fail with MODEL_OUTPUT_INVALID rather than return an answer that does not
+    conform. In a stream the failure comes after the text.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        schema_json: _builtins.str = ...,
+        conformance_required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conformance_required", b"conformance_required", "name", b"name", "schema_json", b"schema_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JsonSchemaFormat: _TypeAlias = JsonSchemaFormat  # noqa: Y015
 
 @_typing.final
 class RoutingPolicy(_message.Message):
@@ -696,6 +1043,7 @@ class ChatResponse(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     ADJUSTMENTS_FIELD_NUMBER: _builtins.int
+    OUTPUT_CHECKS_FIELD_NUMBER: _builtins.int
     PROVIDER_FINISH_REASON_FIELD_NUMBER: _builtins.int
     PROVIDER_RESPONSE_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
@@ -730,6 +1078,13 @@ class ChatResponse(_message.Message):
     def adjustments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Adjustment]:
         """Ways in which the call was not run exactly as asked. Empty means none."""
 
+    @_builtins.property
+    def output_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputCheck]:
+        """Checks of what the model wrote against the schemas of the request: one for
+        the response format unless the answer is tool calls, one for each call of a
+        function that has a schema.
+        """
+
     def __init__(
         self,
         *,
@@ -741,12 +1096,13 @@ class ChatResponse(_message.Message):
         route: Global___RouteInfo | None = ...,
         timings: Global___Timings | None = ...,
         adjustments: _abc.Iterable[Global___Adjustment] | None = ...,
+        output_checks: _abc.Iterable[Global___OutputCheck] | None = ...,
         provider_finish_reason: _builtins.str = ...,
         provider_response_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "route", b"route", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustments", b"adjustments", "finish_reason", b"finish_reason", "message", b"message", "provider_finish_reason", b"provider_finish_reason", "provider_response_id", b"provider_response_id", "request_id", b"request_id", "route", b"route", "stop_sequence", b"stop_sequence", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustments", b"adjustments", "finish_reason", b"finish_reason", "message", b"message", "output_checks", b"output_checks", "provider_finish_reason", b"provider_finish_reason", "provider_response_id", b"provider_response_id", "request_id", b"request_id", "route", b"route", "stop_sequence", b"stop_sequence", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -826,7 +1182,7 @@ class StreamProgress(_message.Message):
         prompt.
         """
         PHASE_GENERATING: StreamProgress._Phase.ValueType  # 4
-        """More content."""
+        """More content. Usual while a model writes a tool call."""
 
     class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
         """What the server waits for."""
@@ -842,7 +1198,7 @@ class StreamProgress(_message.Message):
     prompt.
     """
     PHASE_GENERATING: StreamProgress.Phase.ValueType  # 4
-    """More content."""
+    """More content. Usual while a model writes a tool call."""
 
     PHASE_FIELD_NUMBER: _builtins.int
     ELAPSED_DURATION_FIELD_NUMBER: _builtins.int
@@ -913,27 +1269,63 @@ class PartDelta(_message.Message):
 
     PART_INDEX_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
     part_index: _builtins.int
     """Index of the part, from 0. Parts come one after another: a higher index
     ends the part before. All deltas of a part are of one kind.
     """
     text: _builtins.str
     """Text."""
+    @_builtins.property
+    def tool_call(self) -> Global___ToolCallDelta:
+        """Piece of a tool call."""
+
     def __init__(
         self,
         *,
         part_index: _builtins.int = ...,
         text: _builtins.str = ...,
+        tool_call: Global___ToolCallDelta | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "part_index", b"part_index", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "part_index", b"part_index", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_delta: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofReturnType_delta: _TypeAlias = _typing.Literal["text", "tool_call"]  # noqa: Y015
     _WhichOneofArgType_delta: _TypeAlias = _typing.Literal["delta", b"delta"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_delta) -> _WhichOneofReturnType_delta | None: ...
 
 Global___PartDelta: _TypeAlias = PartDelta  # noqa: Y015
+
+@_typing.final
+class ToolCallDelta(_message.Message):
+    """Piece of a tool call. Providers that write calls at once send one piece."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id of the call, on the first piece."""
+    name: _builtins.str
+    """Function to run, on the first piece."""
+    arguments_json: _builtins.str
+    """More of the JSON text. Only the whole is valid JSON."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "id", b"id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallDelta: _TypeAlias = ToolCallDelta  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
@@ -1172,6 +1564,8 @@ class Adjustment(_message.Message):
         """Not said."""
         ACTION_IGNORED: Adjustment._Action.ValueType  # 1
         """The setting was left out."""
+        ACTION_EMULATED: Adjustment._Action.ValueType  # 2
+        """The feature was imitated by prompting or by constrained output."""
         ACTION_CLAMPED: Adjustment._Action.ValueType  # 3
         """The value was brought into the model's range."""
 
@@ -1182,6 +1576,8 @@ class Adjustment(_message.Message):
     """Not said."""
     ACTION_IGNORED: Adjustment.Action.ValueType  # 1
     """The setting was left out."""
+    ACTION_EMULATED: Adjustment.Action.ValueType  # 2
+    """The feature was imitated by prompting or by constrained output."""
     ACTION_CLAMPED: Adjustment.Action.ValueType  # 3
     """The value was brought into the model's range."""
 
@@ -1210,3 +1606,65 @@ class Adjustment(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Adjustment: _TypeAlias = Adjustment  # noqa: Y015
+
+@_typing.final
+class OutputCheck(_message.Message):
+    """Check of something that the model wrote against a schema of the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    CONFORMING_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """Id of the tool call whose arguments were checked. Empty means the text of
+    the answer.
+    """
+    conforming: _builtins.bool
+    """True when it conforms."""
+    @_builtins.property
+    def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemaViolation]:
+        """What does not conform. At most 10."""
+
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        conforming: _builtins.bool = ...,
+        violations: _abc.Iterable[Global___SchemaViolation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conforming", b"conforming", "tool_call_id", b"tool_call_id", "violations", b"violations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutputCheck: _TypeAlias = OutputCheck  # noqa: Y015
+
+@_typing.final
+class SchemaViolation(_message.Message):
+    """One place that does not conform to a schema."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTER_FIELD_NUMBER: _builtins.int
+    KEYWORD_FIELD_NUMBER: _builtins.int
+    pointer: _builtins.str
+    """JSON Pointer to the place in what the model wrote. Empty means all of it."""
+    keyword: _builtins.str
+    """Keyword of the schema that is violated, such as "required"; "json" where
+    the text is no JSON, "truncated" where it was cut.
+    """
+    def __init__(
+        self,
+        *,
+        pointer: _builtins.str = ...,
+        keyword: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keyword", b"keyword", "pointer", b"pointer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SchemaViolation: _TypeAlias = SchemaViolation  # noqa: Y015

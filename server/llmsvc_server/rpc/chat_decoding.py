@@ -21,6 +21,7 @@ _ELEMENT_BYTES = 2
 _MAX_MESSAGES = LIST_BOUNDS["messages"]
 _MAX_PARTS = LIST_BOUNDS["messages[{}].parts"]
 _MAX_STOPS = LIST_BOUNDS["generation_config.stop_sequences"]
+_MAX_TOOLS = LIST_BOUNDS["tools"]
 _MAX_TARGETS = LIST_BOUNDS["routing_policy.targets"]
 _FEW_BYTES = _ELEMENT_BYTES * (_MAX_PARTS + 1)
 """Of a request that is shorter no message can have too many parts."""
@@ -57,6 +58,8 @@ def decode_plain(raw: bytes) -> llm_pb2.ChatRequest | None:
     is_plain = (
         request.SerializeToString() == raw
         and len(request.messages) <= _MAX_MESSAGES
+        and len(request.tools) <= _MAX_TOOLS
+        and not request.HasField("tool_choice")
         and (
             len(raw) < _FEW_BYTES
             or max(map(len, map(_parts, request.messages)), default=0) <= _MAX_PARTS

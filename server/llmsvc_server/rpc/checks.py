@@ -12,7 +12,7 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import InvalidRequest, Violation
 from llmsvc_server.errors import ViolationReason as Why
 from llmsvc_server.rpc.routing_checks import MAX_MODEL_BYTES, check_routing
-from llmsvc_server.rpc.wire_scan import Unknown
+from llmsvc_server.rpc.wire_scan import TOO_OLD, Unknown
 
 MAX_VIOLATIONS = 16
 MAX_TEXT_BYTES = 4 * 1024 * 1024
@@ -67,8 +67,15 @@ def _find_violations(
         yield from check_routing(request.routing_policy, unknown.inside)
     if request.stream_options.HasField("progress_interval"):
         yield from _check_progress_interval(request.stream_options.progress_interval)
+    yield from _refuse_unread(request)
     if unknown.newer:
         yield from unknown.newer_violations()
+
+
+def _refuse_unread(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
+    for name in ("tools", "tool_choice", "response_format", "unsupported_feature_action"):
+        if name in {field.name for field, _ in request.ListFields()}:
+            yield Violation(name, Why.UNKNOWN, TOO_OLD)
 
 
 def _check_messages(request: llm_pb2.ChatRequest) -> Iterator[Violation]:
@@ -110,7 +117,7 @@ def _check_parts(path: str, message: llm_pb2.Message) -> Iterator[Violation]:
     if not message.parts:
         yield Violation(f"{path}.parts", Why.MISSING, "send at least one part")
     for index, part in enumerate(message.parts):
-        if part.WhichOneof("part") is None:
+        if part.WhichOneof("part") != "text":
             yield Violation(
                 f"{path}.parts[{index}]", Why.MISSING, "set a kind that this server knows: text"
             )

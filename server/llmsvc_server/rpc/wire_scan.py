@@ -19,6 +19,8 @@ LIST_BOUNDS = {
     "messages": 1000,
     "messages[{}].parts": 64,
     "generation_config.stop_sequences": 4,
+    "tools": 128,
+    "tool_choice.allowed_function_names": 128,
     "routing_policy.targets": 8,
 }
 """Path of a list -> how many elements it may have."""
@@ -35,16 +37,21 @@ Each costs 3 us until the request is a value, and all that happens in one step.
 MAX_OTHER_FIELDS_IN_ALL = 8192
 """Other fields in the elements of lists, together: a role a message, a text a part, and some more."""
 
-CLOSED = frozenset(("routing_policy", "routing_policy.targets[{}]"))
+CLOSED = frozenset(
+    (
+        "routing_policy",
+        "routing_policy.targets[{}]",
+        "response_format",
+        "response_format.json_object",
+        "response_format.json_schema",
+        "tool_choice",
+        "tools[{}]",
+        "tools[{}].function",
+    )
+)
 """Paths of messages in which what is not known is refused: it may be a restriction."""
 
-NEWER_FIELDS = {
-    4: "tools",
-    5: "tool_choice",
-    6: "response_format",
-    7: "thinking_config",
-    9: "unsupported_feature_action",
-}
+NEWER_FIELDS = {7: "thinking_config"}
 """Fields of later versions that restrict or shape the answer, so that they must not be lost."""
 
 TOO_OLD = "this server is too old for it; leave it out"

@@ -71,7 +71,7 @@ def test_no_violation_quotes_what_was_sent() -> None:
         messages=[message(9, "secret"), message(USER, *["secret"] * 65), message(ASSISTANT)],
         generation_config=llm_pb2.GenerationConfig(stop_sequences=["secret" * 50], top_p=77),
     )
-    request.MergeFromString(b"\x22\x06secret")
+    request.MergeFromString(b"\x3a\x06secret")
     words = " ".join(f"{one.field} {one.description}" for one in told(request))
 
     assert "secret" not in words
