@@ -8,6 +8,7 @@ class Action(StrEnum):
     """What was done with a request field."""
 
     IGNORED = "ignored"
+    EMULATED = "emulated"
     CLAMPED = "clamped"
 
 

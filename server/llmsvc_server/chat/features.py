@@ -58,6 +58,7 @@ class UnsupportedAction(StrEnum):
     """What to do where a target lacks something that the request needs."""
 
     FAIL = "fail"
+    EMULATE = "emulate"
     DEGRADE = "degrade"
 
 

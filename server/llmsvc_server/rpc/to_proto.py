@@ -46,6 +46,7 @@ CODES = dict(code_pb2.Code.items())
 REASONS = dict(llm_pb2.ErrorReason.items())
 ACTIONS = {
     Action.IGNORED: llm_pb2.Adjustment.ACTION_IGNORED,
+    Action.EMULATED: llm_pb2.Adjustment.ACTION_EMULATED,
     Action.CLAMPED: llm_pb2.Adjustment.ACTION_CLAMPED,
 }
 
