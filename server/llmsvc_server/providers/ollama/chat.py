@@ -1,5 +1,8 @@
 """Adapter: one Ollama, its chats and its models."""
 
+from typing_extensions import override
+
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -19,6 +22,9 @@ from llmsvc_server.providers.shared.model_names import looks_remote
 from llmsvc_server.providers.shared.provider import HttpProvider
 from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
+
+_ALONE = frozenset({Capability.FORCED_CHOICE})
+_WITH_TOOLS = _ALONE | {Capability.JSON_OBJECT, Capability.JSON_SCHEMA}
 
 
 class OllamaProvider(HttpProvider):
@@ -84,6 +90,14 @@ class OllamaProvider(HttpProvider):
         self._unfinished = unfinished
         self._num_ctx = num_ctx
         self._keep_alive_s = keep_alive_s
+
+    @override
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
+        """Return what does not work here: there is no forced choice, and a format forbids calls.
+
+        See `ChatProvider`. Measured on 0.10.1 and 0.24.0 (docs/facts/ollama.md 11).
+        """
+        return needs & (_WITH_TOOLS if Capability.TOOLS in needs else _ALONE)
 
     async def catalogue(self) -> Catalogue:
         """Return which models the server has now, and which are in memory.

@@ -5,11 +5,13 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.ollama.errors import classify
+from llmsvc_server.providers.ollama.features import NO_EXTRAS, extras_of
 from llmsvc_server.providers.ollama.models import OllamaModels
 from llmsvc_server.providers.ollama.reader import OllamaReader
 from llmsvc_server.providers.ollama.refusals import read_refusal
 from llmsvc_server.providers.ollama.wire import encode_chat
 from llmsvc_server.providers.shared.dialect import Terms
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 
 CHAT = "/api/chat"
 
@@ -53,18 +55,23 @@ class OllamaDialect:
 
     def encode(self, request: ChatRequest, form: int) -> tuple[bytes, Terms]:
         """Return the body of a request; see `Dialect`."""
+        extras = NO_EXTRAS if request.is_plain else extras_of(request.features)
         body = encode_chat(
             request,
             num_ctx=self._num_ctx,
             num_predict=form,
             keep_alive_s=self._keep_alive_s,
             temperature=self._temperature,
+            extras=extras,
         )
-        return body, Terms(max_tokens=form, adjustments=request.sampling.report_limit(form))
+        adjustments = request.sampling.report_limit(form) + extras.adjustments
+        return body, Terms(max_tokens=form, adjustments=adjustments)
 
     def reader(self, request: ChatRequest, tails: Tails) -> OllamaReader:
         """Return what reads the answer; see `Dialect`."""
-        return OllamaReader(self._num_ctx, tails, may_be_remote=not request.stays_local)
+        may_be_remote = not request.stays_local
+        calls = ToolCalls.of(request)
+        return OllamaReader(self._num_ctx, tails, may_be_remote=may_be_remote, calls=calls)
 
     def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
         """Return what a refusal means; see `Dialect`."""

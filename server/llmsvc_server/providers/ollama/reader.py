@@ -19,12 +19,14 @@ from llmsvc_server.providers.ollama.errors import classify
 from llmsvc_server.providers.ollama.figures import timings_in, usage_in
 from llmsvc_server.providers.ollama.refusals import read_error_line
 from llmsvc_server.providers.ollama.repeats import Repeats
+from llmsvc_server.providers.ollama.tool_calls import has_calls, read_calls
 from llmsvc_server.providers.ollama.wire import Content, Line, decode_few, decode_lines
 from llmsvc_server.providers.shared.answer_reader import AnswerReader, Progress
 from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.lenient import Seam, read_several
 from llmsvc_server.providers.shared.lines import BOM, LineBuffer
 from llmsvc_server.providers.shared.parts import read_parts
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from llmsvc_server.providers.shared.untyped import SHORT_BYTES, UNREADABLE
 
 _ANSWERS = frozenset({"application/x-ndjson", "application/ndjson", "application/json"})
@@ -46,7 +48,12 @@ class OllamaReader(AnswerReader):
     __slots__ = ("_buffer", "_last", "_may_be_remote", "_repeats", "_window_tokens")
 
     def __init__(
-        self, window_tokens: int | None, tails: Tails, *, may_be_remote: bool = False
+        self,
+        window_tokens: int | None,
+        tails: Tails,
+        *,
+        may_be_remote: bool = False,
+        calls: ToolCalls | None = None,
     ) -> None:
         """Have read nothing.
 
@@ -54,8 +61,9 @@ class OllamaReader(AnswerReader):
             window_tokens: The context window; None if unknown.
             tails: Counts what has no end yet; whoever made it clears it.
             may_be_remote: Whether the answer may come from elsewhere: on a remote route.
+            calls: Takes the answer's tool calls; None where the request offers no tools.
         """
-        super().__init__(tails)
+        super().__init__(tails, calls)
         self._may_be_remote = may_be_remote
         self._window_tokens = window_tokens
         self._buffer = LineBuffer(tails)
@@ -230,16 +238,25 @@ class OllamaReader(AnswerReader):
         said = message.content or ""
         try:
             text, thinks = (said, False) if isinstance(said, str) else read_parts(said)
+            if text:
+                self._texts.append(text)
+            calls = has_calls(message.tool_calls) and self._add_calls(message.tool_calls)
         except ProviderError as error:
             self._fail(error)
             return False
-        calls = bool(message.tool_calls)
         lives = bool(thinks or message.thinking or calls)
-        self._has_left_out = self._has_left_out or calls
         self._lives = self._lives or lives
-        if text:
-            self._texts.append(text)
         return lives or bool(text)
+
+    def _add_calls(self, value: object) -> bool:
+        """Take what a line has of calls; return whether that shows any life, as it does."""
+        self._repeats.latest, self._repeats.count = "", 0
+        if self._calls is None:
+            self._has_left_out = True  # without a look at them: they may be of any shape
+            return True
+        for call in read_calls(value):
+            self._begin_call(call.id, call.name, call.arguments_json)
+        return True
 
     def _finish_reason(self, word: object, usage: Usage) -> FinishReason:
         reason = _WORDS.get(word) if isinstance(word, str) else None

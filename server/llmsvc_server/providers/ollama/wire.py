@@ -3,16 +3,16 @@
 Keys and types: docs/facts/ollama.md 2, 3 and 9.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from llmsvc_server.chat.parts import text_of
 from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.providers.ollama.features import NO_EXTRAS, Extras, Format
+from llmsvc_server.providers.ollama.messages import Text, Turn, turns
+from llmsvc_server.providers.ollama.tool_calls import Tool
 from llmsvc_server.providers.shared.decoder import Decoder
-
-
-class _Message(msgspec.Struct, frozen=True, gc=False):
-    role: str
-    content: str
 
 
 class _Options(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
@@ -31,13 +31,15 @@ class _Options(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc
 
 class _Request(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     model: str
-    messages: list[_Message]
+    messages: Sequence[Turn]
     stream: bool = True
     think: bool = False
     truncate: bool = False
     shift: bool = False
     keep_alive: int
     options: _Options
+    tools: Sequence[Tool] | msgspec.UnsetType = msgspec.UNSET
+    format: Format | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Runner(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
@@ -54,7 +56,10 @@ class _Residency(msgspec.Struct, kw_only=True, frozen=True, gc=False):
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """What the model wrote. Absent and null are empty. Content is a text; of a proxy maybe parts."""
+    """What the model wrote. Absent and null are empty. Content is a text; of a proxy maybe parts.
+
+    Calls are `msgspec.Raw`, so that their bytes are kept; values where it was read leniently.
+    """
 
     content: object = None
     thinking: object = None
@@ -83,8 +88,16 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     remote_model: object = None
 
 
+class _RawContent(Content, frozen=True, gc=False):
+    tool_calls: msgspec.Raw = msgspec.Raw()
+
+
+class _RawLine(Line, frozen=True, gc=False):
+    message: _RawContent | None = None
+
+
 _encoder = msgspec.json.Encoder()
-_lines = Decoder(Line)
+_lines = Decoder(_RawLine)
 decode_lines = _lines.decode_lines
 """Returns the objects of whole lines; blank lines hold none."""
 
@@ -92,13 +105,14 @@ decode_few = _lines.decode_few
 """The same of at most `SHORT_BYTES`, but raises `UNREADABLE`."""
 
 
-def encode_chat(
+def encode_chat(  # noqa: PLR0913  what the server is set to, by keyword
     request: ChatRequest,
     *,
     num_ctx: int | None,
     num_predict: int,
     keep_alive_s: int,
     temperature: float | None,
+    extras: Extras = NO_EXTRAS,
 ) -> bytes:
     """Return the body that asks for a streamed answer.
 
@@ -111,11 +125,17 @@ def encode_chat(
         num_predict: Most tokens of the answer, at least 1.
         keep_alive_s: Seconds the model stays in memory afterwards; -1 for ever.
         temperature: For requests that set none; None leaves it to the model.
+        extras: Tools and format, where the request has any.
     """
     sampling = request.sampling
+    messages: list[Turn]
+    if request.is_plain:
+        messages = [Text(one.role, text_of(one.parts)) for one in request.messages]
+    else:
+        messages = turns(request.messages)
     document = _Request(
         model=request.model,
-        messages=[_Message(one.role, text_of(one.parts)) for one in request.messages],
+        messages=messages,
         keep_alive=keep_alive_s,
         options=_Options(
             num_ctx=num_ctx,
@@ -130,6 +150,8 @@ def encode_chat(
             seed=sampling.seed,
             stop=sampling.stop_sequences,
         ),
+        tools=extras.tools,
+        format=extras.format,
     )
     return _encoder.encode(document)
 

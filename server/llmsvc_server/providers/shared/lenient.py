@@ -84,6 +84,19 @@ def read_several(data: bytes, kind: type[T]) -> list[T]:
         raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
 
 
+def write_strictly(document: object) -> bytes:
+    """Return what was read so as JSON for a strict decoder: half characters are U+FFFD.
+
+    Raises:
+        ProviderError: PROTOCOL. It holds numbers that JSON has no form for.
+    """
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        raise ProviderError(ErrorKind.PROTOCOL, row="C08") from None
+    return _HALF.sub("\ufffd", text).encode()
+
+
 def _check_size(data: bytes) -> None:
     if len(data) > MAX_BYTES or is_overgrown(data):
         raise ProviderError(ErrorKind.PROTOCOL, row="C08")
