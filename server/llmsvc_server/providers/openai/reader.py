@@ -14,10 +14,10 @@ from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
+from llmsvc_server.providers.openai.chunks import Choice, Chunk, chunks
 from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, read_error
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
-from llmsvc_server.providers.openai.wire import Choice, Chunk, chunks
 from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.event_reader import EventReader
 from llmsvc_server.providers.shared.lenient import Seam

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from llmsvc_server.chat.events import Timings
 from llmsvc_server.chat.usage import Usage
-from llmsvc_server.providers.openai.wire import Chunk
+from llmsvc_server.providers.openai.chunks import Chunk
 from llmsvc_server.providers.shared.untyped import count_of, fields_of
 
 _MAX_MS = 1e9
