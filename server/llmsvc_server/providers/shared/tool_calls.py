@@ -11,6 +11,7 @@ from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.shared.lenient import Seam
+from llmsvc_server.providers.shared.untyped import text_of
 
 MAX_CALLS = 128
 """How many calls one answer may have: as many as a request may declare tools."""
@@ -98,12 +99,13 @@ class ToolCalls:
         if self._drops:
             self._has_dropped = True
             return None
-        if name not in self._names or self.delivered == MAX_CALLS:
+        function = text_of(name)
+        if function not in self._names or self.delivered == MAX_CALLS:
             raise unusable()
         self.delivered += 1
         self._bytes, self._seam = 0, None
         return CallPiece(
-            id=self._unique(call_id), name=str(name), arguments_json=self._measure(arguments)
+            id=self._unique(call_id), name=function, arguments_json=self._measure(arguments)
         )
 
     def go_on(self, arguments: str) -> CallPiece | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.ollama.reader import OllamaReader
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from tests.fakes.unfinished import tails
 
 
@@ -20,14 +21,17 @@ class Outcome:
 
 
 def events_of(
-    pieces: Iterable[bytes], *, window_tokens: int | None = None
+    pieces: Iterable[bytes],
+    *,
+    window_tokens: int | None = None,
+    calls: ToolCalls | None = None,
 ) -> Iterator[Delta | SignOfLife | Done]:
     """Yield the events of an answer that comes in these reads.
 
     Raises:
         ProviderError: As the reader.
     """
-    reader = OllamaReader(window_tokens, tails())
+    reader = OllamaReader(window_tokens, tails(), calls=calls)
     for piece in (*filter(None, pieces), b""):
         if not reader.over and (delta := reader.take(piece)) is not None:
             yield delta

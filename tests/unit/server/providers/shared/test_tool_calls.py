@@ -68,7 +68,7 @@ def test_an_id_of_an_earlier_turn_is_made() -> None:
     assert MADE.fullmatch(begun(calls(None, *history), "c1").id)
 
 
-@pytest.mark.parametrize("name", ["", None, 7, "get_news"])
+@pytest.mark.parametrize("name", ["", None, 7, "get_news", ["get_time"], {}])
 def test_a_function_that_is_not_offered_is_bad_output(name: object) -> None:
     with pytest.raises(ProviderError) as raised:
         calls().begin("c1", name)
