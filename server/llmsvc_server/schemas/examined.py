@@ -1,0 +1,192 @@
+"""A schema that was looked through before anything else is done with it."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import jsonschema_rs
+
+from llmsvc_server.chat.value import value
+from llmsvc_server.errors import ViolationReason
+from llmsvc_server.schemas.document import (
+    DRAFT_07,
+    DRAFT_2020_12,
+    MAX_DEPTH,
+    NotJson,
+    Schema,
+    TooDeep,
+    draft_of,
+    read_json,
+)
+from llmsvc_server.schemas.graph import Graph, Unsound, patterns_of
+from llmsvc_server.schemas.remembered import Remembered
+
+MAX_PATHS: Final = 10_000
+MAX_PATTERNS: Final = 128
+MAX_BACKTRACKING_PATTERNS: Final = 16
+_LINEAR: Final = jsonschema_rs.RegexOptions(size_limit=1 << 18, dfa_size_limit=1 << 17)
+_BACKTRACKING: Final = jsonschema_rs.FancyRegexOptions(
+    backtrack_limit=10_000, size_limit=1 << 19, dfa_size_limit=1 << 17
+)
+_VALIDATORS: Final = {
+    DRAFT_07: jsonschema_rs.Draft7Validator,
+    DRAFT_2020_12: jsonschema_rs.Draft202012Validator,
+}
+_COMPARED: Final = ("const", "dependentRequired", "enum", "required")
+_PATTERN_WORK: Final = 8  # a match takes so many times what another keyword does
+_UNIQUE_WORK: Final = 40
+_COMPARISONS_PER_WORK: Final = 8
+
+
+@value
+class Problem:
+    """Why a schema is refused, and the remedy. Nothing of the schema is in it."""
+
+    reason: ViolationReason
+    description: str
+
+
+@value
+class Examined:
+    """A schema without problems.
+
+    `work` is what one value of a document may cost, in keywords that look at it, on all paths.
+    `backtracking` is the same in characters of regular expressions that match in no linear time.
+    """
+
+    validator: jsonschema_rs.Validator
+    draft: str
+    work: int
+    backtracking: int
+
+
+def _problem(description: str, reason: ViolationReason = ViolationReason.MALFORMED) -> Problem:
+    return Problem(reason=reason, description=description)
+
+
+def _examine(text: str) -> Examined | Problem:
+    try:
+        schema = read_json(text)
+    except TooDeep:
+        return _problem(
+            f"Must not nest deeper than {MAX_DEPTH} levels: move inner schemas below `$defs`.",
+            ViolationReason.OUT_OF_RANGE,
+        )
+    except NotJson:
+        return _problem("Must be JSON text, with each member named once and without NaN.")
+    if not isinstance(schema, dict | bool):
+        return _problem("Must be a JSON Schema: an object, or true or false.")
+    draft = draft_of(schema)
+    if draft is None:
+        return _problem(
+            f"Must be a schema of draft 2020-12 or draft-07: leave out `$schema`, or say"
+            f" `{DRAFT_2020_12}` or `{DRAFT_07}#`."
+        )
+    try:
+        return _examine_schema(text, schema, draft)
+    except Unsound as unsound:
+        return _problem(str(unsound))
+
+
+def _examine_schema(text: str, schema: Schema, draft: str) -> Examined | Problem:
+    graph = Graph(schema if isinstance(schema, dict) else {}, draft)
+    if graph.weigh(lambda _: 1) > MAX_PATHS:
+        return _problem(
+            f"Must not come to more than {MAX_PATHS} schemas when each `$ref` is replaced by what"
+            " it points to: refer to the same schema fewer times.",
+            ViolationReason.OUT_OF_RANGE,
+        )
+    if len(graph.patterns) > MAX_PATTERNS:
+        return _problem(
+            f"Must not have more than {MAX_PATTERNS} different regular expressions.",
+            ViolationReason.TOO_MANY,
+        )
+    backtracking = _backtracking(graph.patterns)
+    if len(backtracking) > MAX_BACKTRACKING_PATTERNS:
+        return _problem(
+            f"Must not have more than {MAX_BACKTRACKING_PATTERNS} different regular expressions"
+            " that look around, refer back, or are too large to be matched in linear time.",
+            ViolationReason.TOO_MANY,
+        )
+    if not all(compiles({"pattern": one}, _BACKTRACKING) for one in backtracking):
+        return _problem("Must not have a `pattern` that is no regular expression, or a huge one.")
+    try:
+        validator = compile_schema(text, draft)
+    except ValueError:
+        return _problem(
+            "Must be a valid JSON Schema of its draft, 2020-12 where `$schema` names none."
+        )
+    return Examined(
+        validator=validator,
+        draft=draft,
+        work=graph.weigh(_work),
+        backtracking=graph.weigh(_backtracking_weight(backtracking)) if backtracking else 0,
+    )
+
+
+examine = Remembered(_examine)
+"""Looks a text through: what it found is remembered, within bounds."""
+
+
+def compile_schema(
+    schema: Schema | str, draft: str, registry: jsonschema_rs.Registry | None = None
+) -> jsonschema_rs.Validator:
+    """Return what checks documents against a schema: it fetches and opens nothing.
+
+    `format` is a comment in both drafts: what it asks for differs from checker to checker.
+
+    Raises:
+        ValueError: The schema is none.
+    """
+    return _VALIDATORS[draft](
+        schema,
+        offline=True,
+        pattern_options=_BACKTRACKING,
+        registry=registry,
+        validate_formats=False,
+    )
+
+
+def compiles(
+    schema: Schema, options: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+) -> bool:
+    """Say whether a schema is one, under these limits on regular expressions."""
+    try:
+        jsonschema_rs.Draft202012Validator(schema, offline=True, pattern_options=options)
+    except ValueError:
+        return False
+    return True
+
+
+def _backtracking(patterns: set[str]) -> set[str]:
+    """Return which of them need an engine that can take more than linear time."""
+    if compiles({"anyOf": [{"pattern": one} for one in patterns] or [True]}, _LINEAR):
+        return set()
+    return {one for one in patterns if not compiles({"pattern": one}, _LINEAR)}
+
+
+def _work(schema: dict[str, Any]) -> int:
+    work = 1 + _PATTERN_WORK * len(patterns_of(schema))
+    if schema.get("uniqueItems") is True:
+        work += _UNIQUE_WORK
+    for keyword in _COMPARED:
+        if keyword in schema:
+            work += _count_values(schema[keyword]) // _COMPARISONS_PER_WORK
+    return work
+
+
+def _count_values(document: object) -> int:
+    count = 0
+    level = [document]
+    while level:
+        count += len(level)
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return count
+
+
+def _backtracking_weight(patterns: set[str]) -> Callable[[dict[str, Any]], int]:
+    return lambda schema: sum(len(one) for one in patterns_of(schema) if one in patterns)
