@@ -229,7 +229,7 @@ def test_a_refused_enum_names_its_values(grpc_stub: llm_pb2_grpc.LLMServiceStub)
         for one in failure.detail(error_details_pb2.BadRequest).field_violations
     }
 
-    roles = "ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT"
+    roles = "ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT or ROLE_TOOL"
     assert f"set it to {roles}" == said["messages[0].role"]
     assert f"use {roles}" == said["messages[1].role"]
     modes = "PRIVACY_MODE_LOCAL_ONLY or PRIVACY_MODE_CLOUD_ALLOWED"

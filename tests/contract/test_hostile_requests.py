@@ -139,13 +139,13 @@ def test_messages_below_it_are_checked_by_us(grpc_stub: llm_pb2_grpc.LLMServiceS
 
 
 def test_fields_of_later_versions_that_restrict_are_refused(grpc_channel: grpc.Channel) -> None:
-    later = b"\x42\x02\x20\x01" + b"\x22\x00"  # routing_policy {4: 1}, and tools
+    later = b"\x42\x02\x20\x01" + b"\x3a\x00"  # routing_policy {4: 1}, and thinking_config
     request = chat_message().SerializeToString() + later
     outcome = sent(grpc_channel, CHAT_STREAM, request)
     assert outcome is not None
     violations = outcome.detail(error_details_pb2.BadRequest).field_violations
 
-    assert [("routing_policy", "UNKNOWN"), ("tools", "UNKNOWN")] == [
+    assert [("routing_policy", "UNKNOWN"), ("thinking_config", "UNKNOWN")] == [
         (one.field, one.reason) for one in violations
     ]
 

@@ -56,6 +56,28 @@ def written_in(part: Part | Piece) -> str:
     return part.name + part.arguments_json
 
 
+class PartNumbers:
+    """Numbers the parts of one answer piece by piece, and keeps none but the last.
+
+    Attributes:
+        index: Number of the part that grows, from 0.
+    """
+
+    __slots__ = ("_last", "index")
+
+    def __init__(self) -> None:
+        """Have had no piece."""
+        self._last: Piece | None = None
+        self.index = 0
+
+    def take(self, piece: Piece) -> int:
+        """Return the number of the part that the next piece belongs to."""
+        if self._last is not None and not _continues(self._last, piece):
+            self.index += 1
+        self._last = piece
+        return self.index
+
+
 class AnswerParts:
     """Numbers the parts of one answer, and folds the pieces of each.
 

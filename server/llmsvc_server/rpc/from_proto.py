@@ -3,6 +3,16 @@
 from operator import attrgetter
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.features import (
+    NO_FEATURES,
+    ChoiceMode,
+    Features,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    UnsupportedAction,
+)
+from llmsvc_server.chat.parts import Part, ToolCall, ToolResult
 from llmsvc_server.chat.request import (
     SAMPLING_SETTINGS,
     SERVERS_ROUTING,
@@ -19,21 +29,38 @@ ROLES = {
     llm_pb2.ROLE_SYSTEM: Role.SYSTEM,
     llm_pb2.ROLE_USER: Role.USER,
     llm_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+    llm_pb2.ROLE_TOOL: Role.TOOL,
 }
 PRIVACY = {
     llm_pb2.PRIVACY_MODE_UNSPECIFIED: None,
     llm_pb2.PRIVACY_MODE_LOCAL_ONLY: Privacy.LOCAL_ONLY,
     llm_pb2.PRIVACY_MODE_CLOUD_ALLOWED: Privacy.CLOUD_ALLOWED,
 }
+MODES = {
+    llm_pb2.ToolChoice.MODE_UNSPECIFIED: ChoiceMode.AUTO,
+    llm_pb2.ToolChoice.MODE_AUTO: ChoiceMode.AUTO,
+    llm_pb2.ToolChoice.MODE_NONE: ChoiceMode.NONE,
+    llm_pb2.ToolChoice.MODE_REQUIRED: ChoiceMode.REQUIRED,
+}
+ACTIONS = {
+    llm_pb2.UNSUPPORTED_FEATURE_ACTION_UNSPECIFIED: UnsupportedAction.FAIL,
+    llm_pb2.UNSUPPORTED_FEATURE_ACTION_FAIL: UnsupportedAction.FAIL,
+    llm_pb2.UNSUPPORTED_FEATURE_ACTION_EMULATE: UnsupportedAction.EMULATE,
+    llm_pb2.UNSUPPORTED_FEATURE_ACTION_DEGRADE: UnsupportedAction.DEGRADE,
+}
 SCALARS = (*SAMPLING_SETTINGS, "max_output_tokens")
 NO_SAMPLING = Sampling()
 _text = attrgetter("text")
+_role = attrgetter("role")
 
 
 def chat_from_proto(
     request: llm_pb2.ChatRequest, delivery: Delivery, caller: str = ""
 ) -> ChatRequest:
     """Return the request of `caller` as a value. It must have passed `check_chat`."""
+    asks_more = bool(request.tools) or request.HasField("response_format")
+    # Each call has a result, in a tool message (docs/contract.md 3): where none is, all is text.
+    is_text = llm_pb2.ROLE_TOOL not in map(_role, request.messages)
     return ChatRequest(
         model=request.model,
         messages=tuple(
@@ -41,6 +68,8 @@ def chat_from_proto(
                 Message(role=ROLES[one.role], parts=tuple(map(_text, one.parts)))
                 for one in request.messages
             ]
+            if is_text
+            else map(_message, request.messages)
         ),
         sampling=(
             _sampling(request.generation_config)
@@ -53,7 +82,59 @@ def chat_from_proto(
             if request.HasField("routing_policy")
             else SERVERS_ROUTING
         ),
+        features=_features(request) if asks_more else NO_FEATURES,
+        is_plain=is_text and not asks_more,
         caller=caller,
+    )
+
+
+def _message(message: llm_pb2.Message) -> Message:
+    return Message(role=ROLES[message.role], parts=tuple(map(_part, message.parts)))
+
+
+def _part(part: llm_pb2.ContentPart) -> Part:
+    if part.HasField("tool_call"):
+        call = part.tool_call
+        return ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+    if part.HasField("tool_result"):
+        result = part.tool_result
+        return ToolResult(call_id=result.tool_call_id, content=result.content, failed=result.failed)
+    return part.text
+
+
+def _features(request: llm_pb2.ChatRequest) -> Features:
+    choice = request.tool_choice
+    return Features(
+        tools=tuple(_tool(one.function) for one in request.tools),
+        choice=ToolChoice(
+            mode=MODES[choice.mode],
+            allowed=tuple(choice.allowed_function_names),
+            single_call=choice.single_call,
+        ),
+        response_format=(
+            _format(request.response_format) if request.HasField("response_format") else None
+        ),
+        unsupported=ACTIONS[request.unsupported_feature_action],
+    )
+
+
+def _tool(function: llm_pb2.FunctionTool) -> Tool:
+    return Tool(
+        name=function.name,
+        description=function.description,
+        parameters_json_schema=function.parameters_json_schema,
+        conformance_required=function.conformance_required,
+    )
+
+
+def _format(shape: llm_pb2.ResponseFormat) -> ResponseFormat:
+    if shape.HasField("json_object"):
+        return ResponseFormat()
+    schema = shape.json_schema
+    return ResponseFormat(
+        name=schema.name or ResponseFormat().name,
+        json_schema=schema.schema_json,
+        conformance_required=schema.conformance_required,
     )
 
 

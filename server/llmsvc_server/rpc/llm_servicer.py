@@ -1,14 +1,14 @@
 """Chat and ChatStream: read what is asked, call, convert."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Self
 
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import Delta, Done
-from llmsvc_server.chat.parts import AnswerParts
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Pieces
+from llmsvc_server.chat.parts import AnswerParts, PartNumbers, Piece, written_in
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Route
 from llmsvc_server.errors import Overloaded, StreamInterrupted
@@ -17,7 +17,7 @@ from llmsvc_server.routing.admission import Admission
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.router import FailoverRouter
 from llmsvc_server.rpc.callinfo import Call, current_call
-from llmsvc_server.rpc.deltas import encode_delta
+from llmsvc_server.rpc.deltas import encode_delta, encode_piece
 from llmsvc_server.rpc.door.interface import Context
 from llmsvc_server.rpc.headers import initial_metadata
 from llmsvc_server.rpc.parsing import ParsedRequest, parse_request
@@ -91,6 +91,7 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
 
     async def _stream(self, parsed: ParsedRequest, call: Call, writer: StreamWriter) -> None:
         chat, caller = parsed.chat, call.caller
+        is_plain = chat.is_plain
         keeping = (
             _KeptAnswer(self._held, caller) if parsed.final_message_included else nullcontext()
         )
@@ -108,6 +109,8 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     del chat
                     await _start(answer.route, call, timed)
                     event, rest = answer.first, answer.rest
+                    if not is_plain:
+                        event = await _relay_pieces(event, rest, call, write, kept)
                     while isinstance(event, Delta):
                         text = event.text
                         await write(encode_delta(text, parts.index))
@@ -119,6 +122,26 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                     await _complete(event, answer.route, call, timed, kept)
         finally:
             slot.leave()
+
+
+async def _relay_pieces(
+    event: Delta | Done,
+    rest: AnswerEvents,
+    call: Call,
+    write: Callable[[bytes], Awaitable[None]],
+    kept: "_KeptAnswer | None",
+) -> Done:
+    """Write an answer that may have parts of several kinds; return its end."""
+    numbers = PartNumbers()
+    while isinstance(event, Delta):
+        for piece in event.pieces if isinstance(event, Pieces) else (event.text,):
+            await write(encode_piece(piece, numbers.take(piece)))
+            call.messages_sent += 1
+            if kept is not None:
+                kept.add_piece(piece)
+        call.text_length += len(event.text)
+        event = await anext(rest)
+    return event
 
 
 async def _start(route: Route, call: Call, writer: StreamWriter) -> None:
@@ -156,10 +179,17 @@ class _KeptAnswer:
         self._share.clear()
 
     def add(self, text: str) -> None:
+        self._count(text)
+        self.parts.add_text(text)
+
+    def add_piece(self, piece: Piece) -> None:
+        self._count(written_in(piece))
+        self.parts.add(piece)
+
+    def _count(self, text: str) -> None:
         try:
             self._share.add(text)
         except Overloaded:
             raise StreamInterrupted(InterruptCause.OVERLOAD) from None
         if self._share.bytes > self._share.max_bytes:
             raise StreamInterrupted(InterruptCause.PROVIDER, phase="stream")
-        self.parts.add_text(text)

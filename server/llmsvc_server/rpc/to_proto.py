@@ -6,7 +6,8 @@ from google.rpc import code_pb2
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import Done
-from llmsvc_server.chat.parts import Part
+from llmsvc_server.chat.output_check import OutputCheck
+from llmsvc_server.chat.parts import Part, ToolCall
 from llmsvc_server.chat.route import Locality, Privacy, ProviderKind, Route, Trail
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.rpc.callinfo import ServerTimings
@@ -24,6 +25,7 @@ FINISH_REASONS = {
     FinishReason.STOP_SEQUENCE: llm_pb2.FINISH_REASON_STOP_SEQUENCE,
     FinishReason.MAX_TOKENS: llm_pb2.FINISH_REASON_MAX_TOKENS,
     FinishReason.CONTEXT_LENGTH: llm_pb2.FINISH_REASON_CONTEXT_LENGTH,
+    FinishReason.TOOL_CALLS: llm_pb2.FINISH_REASON_TOOL_CALLS,
     FinishReason.CONTENT_FILTER: llm_pb2.FINISH_REASON_CONTENT_FILTER,
     FinishReason.REFUSAL: llm_pb2.FINISH_REASON_REFUSAL,
     FinishReason.OTHER: llm_pb2.FINISH_REASON_OTHER,
@@ -93,6 +95,10 @@ def response_to_proto(
         for part in parts:
             if isinstance(part, str):
                 message.parts.add().text = part
+            else:
+                _fill_call(message.parts.add().tool_call, part)
+    for check in done.output_checks:
+        _fill_check(response.output_checks.add(), check)
     if done.adjustments:
         response.adjustments.extend(_adjustment_to_proto(one) for one in done.adjustments)
     return response
@@ -158,6 +164,18 @@ def fill_durations(*lengths: tuple[duration_pb2.Duration, float | None]) -> None
         if length_s is not None and 0 <= length_s <= MAX_DURATION_S:
             duration.seconds, micros = divmod(round(length_s * MICROS), MICROS)
             duration.nanos = micros * 1000
+
+
+def _fill_call(message: llm_pb2.ToolCall, part: Part) -> None:
+    assert isinstance(part, ToolCall)  # noqa: S101  of an answer, whose parts are texts and calls
+    message.id, message.name, message.arguments_json = part.id, part.name, part.arguments_json
+
+
+def _fill_check(message: llm_pb2.OutputCheck, check: OutputCheck) -> None:
+    message.tool_call_id = check.tool_call_id
+    message.conforming = not check.violations
+    for one in check.violations:
+        message.violations.add(pointer=one.pointer, keyword=one.keyword)
 
 
 def _adjustment_to_proto(adjustment: Adjustment) -> llm_pb2.Adjustment:

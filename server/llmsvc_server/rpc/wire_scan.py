@@ -99,7 +99,7 @@ class _Shape:
 
     `path` has a place for the index where it is an element of a list. What has no bound of its own
     is one of the `others`; what is in `inside` is looked into, unless it has at most
-    `harmless_bytes`, too few for any bound.
+    `harmless_bytes`, too few for any bound: it `is_simple`, without lists and nowhere closed.
     """
 
     path: str
@@ -109,6 +109,7 @@ class _Shape:
     known: frozenset[int]
     is_closed: bool
     newer: Mapping[int, str]
+    is_simple: bool
     harmless_bytes: int
 
 
@@ -262,7 +263,7 @@ def _shape_of(message: Descriptor, path: str = "") -> _Shape:
             inner += "[{}]"
         if one.message_type is not None:
             inside[_tag(one)] = _shape_of(one.message_type, inner)
-    is_harmless = path.endswith("]") and not (bounds or inside or path in CLOSED)
+    is_simple = not bounds and path not in CLOSED and all(one.is_simple for one in inside.values())
     return _Shape(
         path=path,
         bounds=bounds,
@@ -271,7 +272,8 @@ def _shape_of(message: Descriptor, path: str = "") -> _Shape:
         known=frozenset(_tag(one) for one in message.fields),
         is_closed=path in CLOSED,
         newer={} if path else _newer_tags(),
-        harmless_bytes=_FIELD_BYTES * others.limit if is_harmless else -1,
+        is_simple=is_simple,
+        harmless_bytes=_FIELD_BYTES * others.limit if is_simple and path.endswith("]") else -1,
     )
 
 

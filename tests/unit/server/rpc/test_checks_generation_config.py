@@ -4,7 +4,7 @@ import pytest
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.errors import Violation, ViolationReason
-from llmsvc_server.rpc.checks import AT_LEAST_ONE, RANGES
+from llmsvc_server.rpc.generation_checks import AT_LEAST_ONE, RANGES
 from tests.unit.server.rpc.refusals import fields_refused, message, told
 
 LEAST = math.ulp(0.0)

@@ -15,7 +15,7 @@ from tests.unit.server.rpc.refusals import (
 
 MIB = 1024 * 1024
 INTERVAL = ("stream_options.progress_interval", "OUT_OF_RANGE", "use 1 s to 60 s")
-UNKNOWN_ROLE = "use ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT"
+UNKNOWN_ROLE = "use ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT or ROLE_TOOL"
 
 
 def progressing(seconds: int, nanos: int = 0) -> llm_pb2.ChatRequest:
@@ -58,9 +58,9 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             of(message(0), message()),
             "messages[0].role",
             "MISSING",
-            "set it to ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT",
+            "set it to ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT or ROLE_TOOL",
         ),
-        (of(message(4), message()), "messages[0].role", "UNKNOWN", UNKNOWN_ROLE),
+        (of(message(5), message()), "messages[0].role", "UNKNOWN", UNKNOWN_ROLE),
         (of(message(-1), message()), "messages[0].role", "UNKNOWN", UNKNOWN_ROLE),
         (of(message(), message(2**31 - 1)), "messages[1].role", "UNKNOWN", UNKNOWN_ROLE),
         (
@@ -73,13 +73,13 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             of(message(), message(ASSISTANT)),
             "messages[1].role",
             "NOT_ALLOWED",
-            "end the conversation with a user message",
+            "end the conversation with a user or tool message",
         ),
         (
             of(message(SYSTEM)),
             "messages[0].role",
             "NOT_ALLOWED",
-            "end the conversation with a user message",
+            "end the conversation with a user or tool message",
         ),
         (
             of(message(), llm_pb2.Message(role=USER)),
@@ -92,7 +92,7 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             of(llm_pb2.Message(role=USER, parts=[llm_pb2.ContentPart()])),
             "messages[0].parts[0]",
             "MISSING",
-            "set a kind that this server knows: text",
+            "set a kind that this server knows: text, tool_call or tool_result",
         ),
         (
             llm_pb2.ChatRequest(model="m" * 257, messages=[message()]),

@@ -42,7 +42,7 @@ def test_all_violations_are_told_in_the_order_of_the_fields() -> None:
         messages=[message(0), message(SYSTEM), llm_pb2.Message(role=ASSISTANT)],
         generation_config=llm_pb2.GenerationConfig(temperature=3, top_k=0, stop_sequences=[""]),
     )
-    request.MergeFromString(b"\x48\x02\x22\x00")  # fields 9 and 4, the later one first
+    request.MergeFromString(b"\x48\x09\x22\x00\x3a\x00")  # fields 9, 4 and 7
     expected = [
         "model",
         "messages[0].role",
@@ -52,8 +52,9 @@ def test_all_violations_are_told_in_the_order_of_the_fields() -> None:
         "generation_config.temperature",
         "generation_config.top_k",
         "generation_config.stop_sequences[0]",
-        "tools",
+        "tools[0]",
         "unsupported_feature_action",
+        "thinking_config",
     ]
 
     assert expected == fields_refused(request)

@@ -11,8 +11,8 @@ from llmsvc_server.chat.request import (
     Sampling,
 )
 from llmsvc_server.chat.route import Privacy, TargetName
-from llmsvc_server.rpc.checks import KNOWN_ROLES
 from llmsvc_server.rpc.from_proto import PRIVACY, ROLES, chat_from_proto
+from llmsvc_server.rpc.message_checks import KNOWN_ROLES
 from tests.unit.server.rpc.refusals import ASSISTANT, SYSTEM, USER, message, of
 
 
