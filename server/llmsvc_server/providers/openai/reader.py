@@ -4,25 +4,29 @@ Two markers end an answer (docs/failover.md 3.3): a finish reason makes it compl
 that nothing follows. Content that comes all the same takes both back.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from typing_extensions import override
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Done, Timings
+from llmsvc_server.chat.parts import Piece
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
-from llmsvc_server.providers.openai.chunks import Choice, Chunk, chunks
+from llmsvc_server.providers.openai.call_order import CallOrder
+from llmsvc_server.providers.openai.chunks import Choice, Chunk, Content, chunks
 from llmsvc_server.providers.openai.errors import classify
 from llmsvc_server.providers.openai.refusals import has_error, read_error
+from llmsvc_server.providers.openai.tool_calls import read_calls
 from llmsvc_server.providers.openai.usage import timings_in, usage_in
 from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.event_reader import EventReader
 from llmsvc_server.providers.shared.lenient import Seam
 from llmsvc_server.providers.shared.parts import read_parts
 from llmsvc_server.providers.shared.sse import ServerEvent
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 
 _ERROR_EVENT = b"error"
 _OBJECT = b"{"
@@ -34,15 +38,21 @@ _REASONS: Mapping[str, FinishReason] = {
     "length": FinishReason.MAX_TOKENS,
     "content_filter": FinishReason.CONTENT_FILTER,
 }
+_CUT = frozenset({FinishReason.MAX_TOKENS, FinishReason.CONTENT_FILTER})
 
 
 class OpenaiReader(EventReader):
     """Reads one answer, chunk by chunk."""
 
-    __slots__ = ("_is_local", "_refuses", "_stop", "_stops", "_timings", "_usage")
+    __slots__ = ("_is_local", "_order", "_refuses", "_stop", "_stops", "_timings", "_usage")
 
     def __init__(
-        self, tails: Tails, *, is_local: bool, stop_sequences: Collection[str] = ()
+        self,
+        tails: Tails,
+        *,
+        is_local: bool,
+        stop_sequences: Collection[str] = (),
+        calls: ToolCalls | None = None,
     ) -> None:
         """Have read nothing.
 
@@ -50,8 +60,10 @@ class OpenaiReader(EventReader):
             tails: Counts what has no end yet; whoever made it clears it.
             is_local: Whether nothing may come from outside the operator's network.
             stop_sequences: What the request wants generation to stop at.
+            calls: Takes the answer's tool calls; None where the request offers no tools.
         """
-        super().__init__(tails)
+        super().__init__(tails, calls)
+        self._order = None if calls is None else CallOrder(tails)
         self._is_local = is_local
         self._stops = stop_sequences
         self._refuses = False
@@ -95,6 +107,11 @@ class OpenaiReader(EventReader):
     def _can_read(self, data: bytes) -> bool:
         return chunks.can_read(data)
 
+    @override
+    def _finish(self) -> None:
+        if self._order is not None and self.ending.is_marked and self._failure is None:
+            self._pass_on(self._order.finish(is_cut=_REASONS.get(self._word) in _CUT))
+
     def _add_chunk(self, data: bytes, *, is_error: bool = False) -> None:
         try:
             chunk = chunks.decode(data)
@@ -107,7 +124,7 @@ class OpenaiReader(EventReader):
             self._disown()
             return
         choice = chunk.choice
-        has_content = choice is not None and self._add_choice(choice)
+        has_content = choice is not None and self._add_choice(choice, data)
         if has_content and self.ending.is_marked:
             self.ending.take_back()
         self._note(chunk)
@@ -141,8 +158,8 @@ class OpenaiReader(EventReader):
         self._seam = self._seam or Seam()
         return chunk
 
-    def _add_choice(self, choice: Choice) -> bool:
-        """Take a choice's content; return whether it has any."""
+    def _add_choice(self, choice: Choice, data: bytes) -> bool:
+        """Take a choice's content, which stands in `data`; return whether it has any."""
         content = choice.delta or choice.message
         if content is None:
             return False
@@ -152,12 +169,34 @@ class OpenaiReader(EventReader):
         if isinstance(content.refusal, str) and content.refusal:
             text += content.refusal
             self._refuses = True
-        if content.tool_calls or content.function_call:
-            lives = self._has_left_out = True
         if text:
-            self._texts.append(text)
+            self._add_text(text)
+        if content.tool_calls or content.function_call:
+            lives = True
+            self._add_calls(content, data, is_whole=choice.delta is None)
         self._lives = self._lives or lives
         return lives or bool(text)
+
+    def _add_text(self, text: str) -> None:
+        if self._order is None or not self._order.is_open:
+            self._texts.append(text)
+        else:
+            self._pass_on(self._order.add_text(text))
+
+    def _add_calls(self, content: Content, data: bytes, *, is_whole: bool) -> None:
+        if self._order is None:
+            self._begin_call(None, None)
+        else:
+            self._pass_on(self._order.add_calls(read_calls(content, data), is_whole=is_whole))
+
+    def _pass_on(self, pieces: Iterable[Piece]) -> None:
+        for piece in pieces:
+            if isinstance(piece, str):
+                self._texts.append(piece)
+            elif piece.name:
+                self._begin_call(piece.id, piece.name, piece.arguments_json)
+            else:
+                self._go_on_with_call(piece.arguments_json)
 
     def _note(self, chunk: Chunk) -> None:
         """Keep what a chunk says about the answer; the last word counts."""
@@ -172,7 +211,7 @@ class OpenaiReader(EventReader):
         if self._refuses:
             return FinishReason.REFUSAL
         reason = _REASONS.get(self._word, FinishReason.OTHER)
-        if self._has_left_out:
-            return self._reason(reason)
         is_ours = isinstance(self._stop, str) and self._stop in self._stops
-        return FinishReason.STOP_SEQUENCE if is_ours and self._word == "stop" else reason
+        if is_ours and self._word == "stop":
+            reason = FinishReason.STOP_SEQUENCE
+        return self._reason(reason)

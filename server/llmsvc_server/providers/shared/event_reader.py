@@ -59,6 +59,8 @@ class EventReader(AnswerReader):
                 self._add_event(event)
                 if self.over:
                     break
+            if self.over or not data:
+                self._finish()
         except ProviderError as error:
             if error.kind is not ErrorKind.PROTOCOL:
                 raise
@@ -78,6 +80,9 @@ class EventReader(AnswerReader):
     def _add_whole(self, body: bytes) -> None:
         """Take a whole body; raises as `_add_event`."""
 
+    def _finish(self) -> None:
+        """Take the end of the body, or the marker of one; raises as `_add_event`."""
+
     @abstractmethod
     def _can_read(self, data: bytes) -> bool:
         """Return whether an event's data are whole."""
@@ -93,6 +98,7 @@ class EventReader(AnswerReader):
             self.over = True
             try:
                 self._add_whole(self._whole.whole())
+                self._finish()
             except ProviderError as error:
                 self._fail(error)
         return self._collect(0, 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llmsvc_server.chat.events import Delta, Done, SignOfLife
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.openai.reader import OpenaiReader
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from tests.fakes.unfinished import tails
 
 
@@ -25,13 +26,14 @@ def events_of(
     is_local: bool = False,
     is_whole: bool = False,
     stops: Collection[str] = (),
+    calls: ToolCalls | None = None,
 ) -> Iterator[Delta | SignOfLife | Done]:
     """Yield the events of an answer that comes in these reads.
 
     Raises:
         ProviderError: As the reader.
     """
-    reader = OpenaiReader(tails(), is_local=is_local, stop_sequences=stops)
+    reader = OpenaiReader(tails(), is_local=is_local, stop_sequences=stops, calls=calls)
     if is_whole:
         reader.expect_whole()
     for piece in (*filter(None, pieces), b""):
