@@ -6,8 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 
+from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from tests.conformance.features import Asked, Calls, FeatureSubject, Says
+from tests.conformance.openai_features import over_openai
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.ollama_checks import Generation
@@ -115,4 +117,7 @@ def over_ollama(generation: Generation) -> Factory:
 FEATURED: Mapping[str, Factory] = {
     "ollama 0.10.1": over_ollama(Generation.OLDEST),
     "ollama 0.24.0": over_ollama(Generation.OLD),
+    "openai, an engine": over_openai(Locality.LOCAL),
+    "openai, a service": over_openai(Locality.REMOTE),
+    "openai, the vendor": over_openai(Locality.REMOTE, is_openai=True),
 }

@@ -19,7 +19,7 @@ def openai_at(  # noqa: PLR0913  the adapter's own settings
     window_tokens: int | None = None,
     token_limit_field: str = "max_tokens",  # noqa: S107  tokens of text
     stream_options: bool = True,
-    sends_store: bool = False,
+    is_openai: bool = False,
     connect_timeout_s: float = 2.0,
     configured_models: Collection[str] = (),
 ) -> OpenaiProvider:
@@ -37,7 +37,7 @@ def openai_at(  # noqa: PLR0913  the adapter's own settings
         window_tokens=window_tokens,
         token_limit_field=token_limit_field,
         stream_options=stream_options,
-        sends_store=sends_store,
+        is_openai=is_openai,
         connect_timeout_s=connect_timeout_s,
         user_agent="llmsvc/test",
         configured_models=configured_models,

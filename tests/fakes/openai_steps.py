@@ -55,6 +55,23 @@ def tokens(what: str | int) -> tuple[Step, ...]:
     return tuple(token(part) for part in pieces_of(text))
 
 
+def tool_call(
+    name: str,
+    arguments: str = "{}",
+    *,
+    call_id: str = "",
+    index: int = 0,
+    size: int = 8,
+) -> tuple[Step, ...]:
+    """Send one call: its head, then its arguments, so many characters a chunk."""
+    known = {"id": call_id} if call_id else {}
+    function = {"name": name, "arguments": ""}
+    head: Json = {"index": index, **known, "type": "function", "function": function}
+    cut = (arguments[at : at + size] for at in range(0, len(arguments), size))
+    more = ({"index": index, "function": {"arguments": one}} for one in cut)
+    return tuple(piece({"tool_calls": [one]}) for one in (head, *more))
+
+
 def finish(reason: str = "stop", *, extra: Json | None = None, **choice: object) -> Step:
     """Send the chunk that says why the answer ended."""
     ending: Json = {"delta": {}, "finish_reason": reason, **choice}

@@ -95,7 +95,7 @@ async def test_says_what_it_left_out_or_brought_down() -> None:
     async with (
         FakeOpenai(models=(MODEL,)) as fake,
         openai_at(
-            fake.base_url, locality=Locality.REMOTE, max_output_tokens=20, sends_store=True
+            fake.base_url, locality=Locality.REMOTE, max_output_tokens=20, is_openai=True
         ) as provider,
     ):
         _, last = told(await run(provider, request))

@@ -88,7 +88,7 @@ async def ours(fake: FakeOpenai) -> AsyncIterator[OpenaiProvider]:
         api_key=KEY,
         locality=Locality.REMOTE,
         token_limit_field="max_completion_tokens",  # noqa: S106  tokens of text
-        sends_store=True,
+        is_openai=True,
     ) as provider:
         yield provider
 

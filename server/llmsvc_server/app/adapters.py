@@ -118,7 +118,7 @@ def _openai(
         window_tokens=entry.context_length,
         token_limit_field=entry.token_limit_field,
         stream_options=entry.stream_options,
-        sends_store=entry.sends_store,
+        is_openai=entry.is_openai,
         configured_models=entry.named_models,
         bound=bound,
     )

@@ -132,8 +132,8 @@ class OpenaiSettings(KeyedSettings):
         return not self.local
 
     @property
-    def sends_store(self) -> bool:
-        """Whether the vendor is to be told to keep no answer (docs/facts/providers.md 1.1)."""
+    def is_openai(self) -> bool:
+        """Whether it is OpenAI's own service, at home or at Azure (docs/facts/providers.md 1.1)."""
         return _is_openai_or_azure(self.base_url)
 
     @override

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
+from typing_extensions import override
 from yarl import URL
 
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -15,6 +17,8 @@ from llmsvc_server.providers.openai.dialect import OpenaiDialect
 from llmsvc_server.providers.openai.engine import wait_until_loaded
 from llmsvc_server.providers.openai.forms import RequestForms
 from llmsvc_server.providers.openai.models import OpenaiModels
+from llmsvc_server.providers.openai.profiles import missing_at
+from llmsvc_server.providers.openai.spelling import Spelling
 from llmsvc_server.providers.shared.event_reader import STREAM
 from llmsvc_server.providers.shared.exchange import Exchange
 from llmsvc_server.providers.shared.provider import HttpProvider
@@ -41,7 +45,7 @@ class OpenaiProvider(HttpProvider):
         window_tokens: int | None,
         token_limit_field: str,
         stream_options: bool,
-        sends_store: bool,
+        is_openai: bool,
         connect_timeout_s: float,
         user_agent: str,
         configured_models: Collection[str] = (),
@@ -62,7 +66,7 @@ class OpenaiProvider(HttpProvider):
             window_tokens: Context window of its models; None if unknown.
             token_limit_field: "max_completion_tokens" or "max_tokens", as the server knows it.
             stream_options: Whether to ask for an answer's usage by that name.
-            sends_store: Whether to ask the vendor not to keep answers.
+            is_openai: Whether it is OpenAI's own service, at home or at Azure.
             connect_timeout_s: Longest wait for a connection.
             user_agent: What we call ourselves.
             configured_models: What it is asked for although it lists nothing.
@@ -92,10 +96,11 @@ class OpenaiProvider(HttpProvider):
                 limit_field=token_limit_field,
                 has_usage=stream_options,
                 window_tokens=window_tokens,
+                spelling=Spelling(names_choice=not is_local, limits_calls=is_openai),
             ),
             temperature=temperature,
             max_output_tokens=max_output_tokens,
-            sends_store=sends_store,
+            is_openai=is_openai,
             is_local=is_local,
         )
         exchange = Exchange(
@@ -103,6 +108,7 @@ class OpenaiProvider(HttpProvider):
         )
         info = ProviderInfo(name=name, kind=ProviderKind.OPENAI, locality=locality)
         super().__init__(info, exchange, [client, *self._roots])
+        self._host = URL(base_url).host or ""
 
     async def catalogue(self) -> Catalogue:
         """Return which models the provider lists now.
@@ -111,6 +117,10 @@ class OpenaiProvider(HttpProvider):
             ProviderError: It cannot be reached in time, or it is no such provider.
         """
         return await self._models.catalogue()
+
+    @override
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
+        return needs & missing_at(self._host, model)
 
     def identity(self, name: str) -> str | None:
         """Return what two names of one model have in common; None if it names none."""

@@ -5,11 +5,13 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.openai.errors import classify_refusal
+from llmsvc_server.providers.openai.features import NO_EXTRAS, extras_of
 from llmsvc_server.providers.openai.forms import RequestForm, RequestForms, correct
 from llmsvc_server.providers.openai.models import OpenaiModels
 from llmsvc_server.providers.openai.reader import OpenaiReader
 from llmsvc_server.providers.openai.wire import encode_chat, find_left_out
 from llmsvc_server.providers.shared.dialect import Terms
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 
 
 class OpenaiDialect:
@@ -24,7 +26,7 @@ class OpenaiDialect:
         *,
         temperature: float | None,
         max_output_tokens: int | None,
-        sends_store: bool,
+        is_openai: bool,
         is_local: bool,
     ) -> None:
         """Speak to one server.
@@ -34,14 +36,14 @@ class OpenaiDialect:
             forms: Knows how the server wants to be asked.
             temperature: For requests that set none; None leaves it to the model.
             max_output_tokens: Most tokens of one answer, at least 1; None for no limit of ours.
-            sends_store: Whether to ask the vendor not to keep answers.
+            is_openai: Whether it is OpenAI's own service, at home or at Azure.
             is_local: Whether it is in the operator's network.
         """
         self._models = models
         self._forms = forms
         self._temperature = temperature
         self._max_output_tokens = max_output_tokens
-        self._sends_store = sends_store
+        self._is_openai = is_openai
         self.resends_lost = self._is_local = is_local
 
     def form(self, request: ChatRequest) -> RequestForm:
@@ -52,26 +54,34 @@ class OpenaiDialect:
 
     def encode(self, request: ChatRequest, form: RequestForm) -> tuple[bytes, Terms]:
         """Return the body of a request; see `Dialect`."""
+        extras = NO_EXTRAS
+        if not request.is_plain:
+            extras = extras_of(
+                request, form.spelling, is_local=self._is_local, is_openai=self._is_openai
+            )
         body = encode_chat(
             request,
             max_tokens=form.max_tokens,
             token_limit_field=form.limit_field,
             has_usage=form.has_usage,
             temperature=self._temperature,
-            sends_store=self._sends_store,
+            is_openai=self._is_openai,
             is_local=self._is_local,
+            has_short_ids=form.spelling.has_short_ids,
+            extras=extras,
         )
         sampling = request.sampling
         left = find_left_out(sampling, is_local=self._is_local)
         return body, Terms(
             max_tokens=sampling.limit(self._max_output_tokens),
-            adjustments=(*sampling.report_limit(form.max_tokens), *left),
+            adjustments=(*sampling.report_limit(form.max_tokens), *left, *extras.adjustments),
         )
 
     def reader(self, request: ChatRequest, tails: Tails) -> OpenaiReader:
         """Return what reads the answer; see `Dialect`."""
         stops = request.sampling.stop_sequences
-        return OpenaiReader(tails, is_local=self._is_local, stop_sequences=stops)
+        calls = ToolCalls.of(request)
+        return OpenaiReader(tails, is_local=self._is_local, stop_sequences=stops, calls=calls)
 
     def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
         """Return what a refusal means; see `Dialect`."""

@@ -11,6 +11,7 @@ import re
 
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
+from llmsvc_server.providers.openai.spelling import Spelling, respell
 from llmsvc_server.providers.openai.wire import NEW_LIMIT_FIELD, OLD_LIMIT_FIELD
 from llmsvc_server.providers.shared.room import REMEMBERED_MODELS, Room, Rooms, room_in, words_of
 
@@ -77,24 +78,30 @@ class RequestForm:
         max_tokens: Limit on the answer's tokens; None for none.
         limit_field: The limit's key.
         has_usage: Whether usage is asked for, by `stream_options`.
+        spelling: How what goes beyond text is put.
         room: What the refusal of the try before said of tokens; None if nothing.
     """
 
     max_tokens: int | None
     limit_field: str
     has_usage: bool
+    spelling: Spelling
     room: Room | None = None
 
 
 class RequestForms:
     """How one server wants to be asked, and each of its models."""
 
-    def __init__(self, *, limit_field: str, has_usage: bool, window_tokens: int | None) -> None:
+    def __init__(
+        self, *, limit_field: str, has_usage: bool, window_tokens: int | None, spelling: Spelling
+    ) -> None:
         """Know what the configuration says; see `RequestForm`."""
         self._limit_field = limit_field
         self._has_usage = has_usage
         self._rooms = Rooms(window_tokens)
         self._limit_fields: dict[str, str] = {}
+        self._spelling = spelling
+        self._spellings: dict[str, Spelling] = {}
 
     def form(self, request: ChatRequest, max_tokens: int | None) -> RequestForm:
         """Return how to put a request.
@@ -105,7 +112,12 @@ class RequestForms:
         """
         limit = None if max_tokens is None else self._rooms.fit(request, max_tokens)
         field = self._limit_fields.get(request.model, self._limit_field)
-        return RequestForm(max_tokens=limit, limit_field=field, has_usage=self._has_usage)
+        return RequestForm(
+            max_tokens=limit,
+            limit_field=field,
+            has_usage=self._has_usage,
+            spelling=self._spellings.get(request.model, self._spelling),
+        )
 
     def learn(self, model: str, form: RequestForm) -> None:
         """Remember how a second try was put that was answered."""
@@ -114,6 +126,8 @@ class RequestForms:
             self._rooms.learn(model, form.room)
         if form.limit_field != self._limit_field and len(self._limit_fields) < REMEMBERED_MODELS:
             self._limit_fields[model] = form.limit_field
+        if form.spelling != self._spelling and len(self._spellings) < REMEMBERED_MODELS:
+            self._spellings[model] = form.spelling
 
 
 def correct(form: RequestForm, body: bytes) -> RequestForm | None:
@@ -126,6 +140,8 @@ def correct(form: RequestForm, body: bytes) -> RequestForm | None:
     text = words_of(body, only_json=False)
     if form.has_usage and _NO_USAGE.search(text):
         return dataclasses.replace(form, has_usage=False)
+    if (spelling := respell(form.spelling, text)) is not None:
+        return dataclasses.replace(form, spelling=spelling)
     limit = form.max_tokens
     if limit is None:
         return None

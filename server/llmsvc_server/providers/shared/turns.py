@@ -15,8 +15,12 @@ def select_turns(messages: Sequence[Message]) -> list[Message]:
     return [
         one
         for one in messages
-        if one.role is not Role.SYSTEM and (one is last or not is_blank(one.text))
+        if one.role is not Role.SYSTEM and (one is last or not _says_nothing(one))
     ]
+
+
+def _says_nothing(message: Message) -> bool:
+    return all(isinstance(part, str) for part in message.parts) and is_blank(message.text)
 
 
 def merge_turns(messages: Sequence[Message]) -> Iterator[tuple[Role, str]]:

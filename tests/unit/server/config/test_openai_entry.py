@@ -94,7 +94,7 @@ def test_the_new_name_of_the_token_limit_is_for_openai_and_azure(tmp_path: Path,
     entry = openai(tmp_path, base_url=url)
 
     assert LIMIT_FIELDS[url] == entry.token_limit_field
-    assert entry.sends_store is LIMIT_FIELDS[url].startswith("max_completion")
+    assert entry.is_openai is LIMIT_FIELDS[url].startswith("max_completion")
 
 
 def test_the_name_of_the_token_limit_can_be_set(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def sent(
     sampling: Sampling | None = None,
     token_limit_field: str = "max_tokens",  # noqa: S107  tokens of text
     temperature: float | None = None,
-    sends_store: bool = False,
+    is_openai: bool = False,
     is_local: bool = False,
 ) -> Json:
     """Return the body that goes out."""
@@ -32,7 +32,7 @@ def sent(
         token_limit_field=token_limit_field,
         has_usage=True,
         temperature=temperature,
-        sends_store=sends_store,
+        is_openai=is_openai,
         is_local=is_local,
     )
     return cast("Json", json.loads(body))
@@ -86,7 +86,7 @@ def test_has_one_field_for_the_length() -> None:
 
 
 def test_asks_not_to_keep_the_answer_where_that_is_understood() -> None:
-    assert sent(ASKED, sends_store=True)["store"] is False
+    assert sent(ASKED, is_openai=True)["store"] is False
 
 
 def test_sends_the_configured_temperature_for_requests_without_one() -> None:
