@@ -1,6 +1,7 @@
 """The text of a schema as Python values, and where in it other schemas stand."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
@@ -53,12 +54,14 @@ def read_json(text: str, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 
     """Return the values of a JSON text.
 
     Raises:
-        NotJson: It is none, names a member twice, or has what JSON lacks: NaN, halves of
-            characters.
+        NotJson: It is none, names a member twice, or has what not every parser takes: NaN,
+            halves of characters, numbers of more than 308 digits.
         TooDeep: It nests deeper than `max_depth`.
     """
     try:
-        document = json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
+        document = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object
+        )
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode()  # refuses half a character
     except RecursionError:
@@ -72,6 +75,13 @@ def read_json(text: str, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 
 
 def _refuse(_constant: str) -> None:
     raise NotJson
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise NotJson  # parsers differ in what becomes of it
+    return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -72,7 +72,10 @@ def _examine(text: str) -> Examined | Problem:
             ViolationReason.OUT_OF_RANGE,
         )
     except NotJson:
-        return _problem("Must be JSON text, with each member named once and without NaN.")
+        return _problem(
+            "Must be JSON text that all parsers read alike: each member named once, no NaN, no"
+            " halves of characters, no numbers beyond those of 64-bit floating point."
+        )
     if not isinstance(schema, dict | bool):
         return _problem("Must be a JSON Schema: an object, or true or false.")
     draft = draft_of(schema)

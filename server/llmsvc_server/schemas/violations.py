@@ -10,7 +10,7 @@ from llmsvc_server.chat.output_check import SchemaViolation
 from llmsvc_server.schemas.applied import applied
 from llmsvc_server.schemas.document import DRAFT_07, Schema
 from llmsvc_server.schemas.examined import Examined
-from llmsvc_server.schemas.verdicts import OutOfWork, Verdicts
+from llmsvc_server.schemas.verdicts import Verdicts
 
 MAX_VIOLATIONS: Final = 10
 MAX_POINTER: Final = 256
@@ -65,7 +65,7 @@ def find_violations(
     found: dict[tuple[str, str], None] = {}
     try:
         _search(verdicts, (verdicts.root, document, ""), found)
-    except OutOfWork:
+    except ValueError:  # out of work, as a rule
         found.setdefault(("", UNCHECKED))
     return tuple(
         SchemaViolation(pointer=_bounded(pointer), keyword=keyword)

@@ -18,6 +18,7 @@ from llmsvc_server.schemas.bounds import (
     types_of,
 )
 from llmsvc_server.schemas.document import DRAFT_07, Schema, draft_of, read_json
+from llmsvc_server.schemas.examined import Problem, examine
 from llmsvc_server.schemas.fence_objects import fence_object
 from llmsvc_server.schemas.graph import Graph
 from llmsvc_server.schemas.remembered import Remembered
@@ -97,6 +98,8 @@ class Fenced:
 
 
 def _fence(schema_text: str) -> Fenced:
+    if isinstance(examine(schema_text), Problem):
+        return Fenced(schema=anything(), is_whole=False)
     schema = read_json(schema_text)
     fence = Fence(schema, draft_of(schema) or "")
     built = fence.build(schema, 1)
@@ -107,7 +110,7 @@ _fences = Remembered(_fence)
 
 
 def fenced(schema_text: str) -> Fenced:
-    """Return what an engine may be given of a schema in which no problem was found."""
+    """Return what an engine may be given of a schema: nothing of one in which a problem was found."""
     return _fences(schema_text)
 
 

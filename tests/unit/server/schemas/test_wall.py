@@ -198,6 +198,10 @@ def test_a_tree_is_told_as_far_as_it_does_not_repeat() -> None:
             {"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}]},
         ),
         (
+            {"type": "string", "anyOf": [{"enum": ["a"]}, True]},
+            {"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "string"}]},
+        ),
+        (
             {"type": "integer", "exclusiveMinimum": 0, "maximum": 9.5, "exclusiveMaximum": 9},
             {"type": "integer", "minimum": 1, "maximum": 8},
         ),
@@ -302,3 +306,8 @@ def test_descriptions_are_told_while_they_are_few() -> None:
     long = {"type": "null", "description": "a" * 20_000}
     schema = {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}], "$defs": {"a": long}}
     assert fence(schema).schema == {"anyOf": [long, {"type": "null"}]}
+
+
+def test_nothing_is_told_of_a_schema_that_is_refused() -> None:
+    refused = fenced('{"$ref": "https://example.com/"}')
+    assert refused == Fenced(schema=ANYTHING, is_whole=False)
