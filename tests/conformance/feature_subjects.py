@@ -8,6 +8,7 @@ import msgspec
 
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.ollama.chat import OllamaProvider
+from tests.conformance.anthropic_features import over_anthropic
 from tests.conformance.features import Asked, Calls, FeatureSubject, Says
 from tests.conformance.openai_features import over_openai
 from tests.conformance.subjects import MODEL, ollama_at
@@ -119,5 +120,6 @@ FEATURED: Mapping[str, Factory] = {
     "ollama 0.24.0": over_ollama(Generation.OLD),
     "openai, an engine": over_openai(Locality.LOCAL),
     "openai, a service": over_openai(Locality.REMOTE),
+    "anthropic": over_anthropic,
     "openai, the vendor": over_openai(Locality.REMOTE, is_openai=True),
 }

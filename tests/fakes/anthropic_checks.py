@@ -7,6 +7,7 @@ vendor's client 2.14, which sends it, and its page of versions.
 from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
 
+from tests.fakes.anthropic_blocks import block_faults
 from tests.fakes.anthropic_stage import error_of
 from tests.fakes.ollama_record import Json
 
@@ -15,7 +16,17 @@ NEWER_VERSION = "2026-10-21"
 """Has no sampling parameters for any model."""
 
 _SAMPLING = {"temperature", "top_p", "top_k"}
-_FIELDS = {"model", "messages", "max_tokens", "system", "stream", "stop_sequences", *_SAMPLING}
+_FEATURES = {"tools", "tool_choice", "output_config"}
+_FIELDS = {
+    "model",
+    "messages",
+    "max_tokens",
+    "system",
+    "stream",
+    "stop_sequences",
+    *_SAMPLING,
+    *_FEATURES,
+}
 _NO_SAMPLING = ("claude-opus-4-7", "claude-opus-4-8", "claude-opus-5", "claude-fable")
 _ONE_SAMPLING = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")
 
@@ -58,11 +69,10 @@ def _faults(asked: Json, fields: Collection[str]) -> Iterator[str]:
     if not isinstance(messages, list) or not messages:
         yield "messages: at least one message is required"
         return
-    for place, message in enumerate(messages):
+    for message in messages:
         if message["role"] not in {"user", "assistant"}:
             yield f'messages: Unexpected role "{message["role"]}"'
-        if not message["content"].strip():
-            yield f"messages.{place}: text content blocks must contain non-whitespace text"
+    yield from block_faults(asked)
     stop = asked.get("stop_sequences")
     if isinstance(stop, list) and not all(one.strip() for one in stop):
         yield "stop_sequences: each stop sequence must contain non-whitespace"

@@ -95,6 +95,19 @@ def thought(text: str) -> Script:
     )
 
 
+def tool_use(name: str, *pieces: str, call_id: str = "toolu_1", index: int = 1) -> Script:
+    """Send a whole block of a call, its arguments in pieces; the first is empty, as usual."""
+    deltas = [
+        block_delta({"type": "input_json_delta", "partial_json": piece}, index)
+        for piece in ("", *pieces)
+    ]
+    return (
+        block_start("tool_use", index, id=call_id, name=name, input={}),
+        *deltas,
+        block_stop(index),
+    )
+
+
 def ping() -> Step:
     """Send what keeps connections open."""
     return event("ping")

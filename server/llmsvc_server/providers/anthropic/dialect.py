@@ -12,6 +12,7 @@ from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.shared.dialect import Terms
 from llmsvc_server.providers.shared.room import Room, Rooms
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 
 
 @value
@@ -59,7 +60,7 @@ class AnthropicDialect:
 
     def reader(self, request: ChatRequest, tails: Tails) -> AnthropicReader:
         """Return what reads the answer; see `Dialect`."""
-        return AnthropicReader(tails, request.sampling.stop_sequences)
+        return AnthropicReader(tails, request.sampling.stop_sequences, ToolCalls.of(request))
 
     def classify(self, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
         """Return what a refusal means; see `Dialect`."""

@@ -33,9 +33,25 @@ _FAMILIES: tuple[tuple[str, Steering], ...] = (
     ("claude-mythos-", Steering.NONE),
 )
 
+_BEFORE_FORMATS = (
+    "claude-2",
+    "claude-3",
+    "claude-instant",
+    "claude-opus-4-0",
+    "claude-opus-4-20",
+    "claude-sonnet-4-0",
+    "claude-sonnet-4-20",
+)
+"""Models from before `output_config.format`, as they are called: the first that take it are 4.1 and 4.5."""
+
 
 def steering_of(model: str) -> Steering:
     """Return what a model takes; one of no family here is believed to take all."""
     return next(
         (steering for prefix, steering in _FAMILIES if model.startswith(prefix)), Steering.ALL
     )
+
+
+def has_formats(model: str) -> bool:
+    """Return whether a model can be held to a schema; one that is not known to be older can."""
+    return not model.startswith(_BEFORE_FORMATS)

@@ -5,7 +5,8 @@ says that nothing follows, and nothing behind it is looked at. Content behind a 
 that back.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from typing_extensions import override
 
@@ -16,6 +17,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.errors import classify
 from llmsvc_server.providers.anthropic.refusals import read_error
+from llmsvc_server.providers.anthropic.tool_calls import written_at_start, written_in_whole
 from llmsvc_server.providers.anthropic.usage import Counts
 from llmsvc_server.providers.anthropic.wire import (
     Block,
@@ -39,13 +41,17 @@ from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.event_reader import EventReader
 from llmsvc_server.providers.shared.lenient import Seam
 from llmsvc_server.providers.shared.sse import ServerEvent
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from llmsvc_server.providers.shared.untyped import text_of
 
 _TEXT = "text"
 _TEXT_DELTA = "text_delta"
 _THINKING = frozenset({"thinking", "redacted_thinking"})
-_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
-_SIGNS = frozenset({"thinking_delta", "input_json_delta"})
+_CALL = "tool_use"
+_CALLS_OF_SERVERS = frozenset({"server_tool_use", "mcp_tool_use"})
+_CALL_DELTA = "input_json_delta"
+_THINKING_DELTA = "thinking_delta"
+_NO_ARGUMENTS = "{}"
 
 _REASONS: Mapping[str, FinishReason] = {
     "end_turn": FinishReason.STOP,
@@ -59,16 +65,20 @@ _REASONS: Mapping[str, FinishReason] = {
 class AnthropicReader(EventReader):
     """Reads one answer, event by event."""
 
-    __slots__ = ("_counts", "_sequence", "_stop_sequences")
+    __slots__ = ("_call_is_bare", "_counts", "_in_call", "_sequence", "_stop_sequences")
 
-    def __init__(self, tails: Tails, stop_sequences: Collection[str] = ()) -> None:
+    def __init__(
+        self, tails: Tails, stop_sequences: Collection[str] = (), calls: ToolCalls | None = None
+    ) -> None:
         """Have read nothing.
 
         Args:
             tails: Counts what has no end yet; whoever made it clears it.
             stop_sequences: What the request wants generation to stop at.
+            calls: Takes the answer's tool calls; None where the request offers no tools.
         """
-        super().__init__(tails)
+        super().__init__(tails, calls)
+        self._in_call = self._call_is_bare = False
         self._stop_sequences = stop_sequences
         self._sequence = ""
         self._counts = Counts()
@@ -95,8 +105,8 @@ class AnthropicReader(EventReader):
         if message.type == "error" or message.error:
             self._fail(classify(read_error(body)))
             return
-        for block in message.content or ():
-            self._open(block)
+        for number, block in enumerate(message.content or ()):
+            self._open(block, partial(written_in_whole, body, number))
         self.identify(message.id)
         self._counts.go_on(message.usage)
         self._close(Stop(message.stop_reason, message.stop_sequence))
@@ -111,7 +121,7 @@ class AnthropicReader(EventReader):
             case BlockDelta(piece):
                 self._go_on(piece)
             case BlockStart(block):
-                self._open(block)
+                self._open(block, partial(written_at_start, event.data))
             case MessageStart(message):
                 opening = message or Opening()
                 self.identify(opening.id)
@@ -143,13 +153,20 @@ class AnthropicReader(EventReader):
         self._seam = self._seam or Seam()
         return reread
 
-    def _open(self, block: Block) -> None:
+    def _open(self, block: Block, written: Callable[[], str]) -> None:
+        """Take a block's beginning; `written` tells its arguments as they stand there."""
+        self._end_call()
         kind = text_of(block.type)
         if kind == _TEXT:
             self._say(block.text)
         elif kind in _THINKING:
             self._live()
-        elif kind in _CALLS:
+        elif kind == _CALL:
+            arguments = written() if block.input else ""
+            self._in_call, self._call_is_bare = True, not arguments
+            self._begin_call(block.id, block.name, arguments)
+            self._live()
+        elif kind in _CALLS_OF_SERVERS:
             self._has_left_out = True
             self._live()
 
@@ -157,8 +174,20 @@ class AnthropicReader(EventReader):
         kind = text_of(piece.type)
         if kind == _TEXT_DELTA:
             self._say(piece.text)
-        elif kind in _SIGNS:
+        elif kind == _CALL_DELTA:
+            arguments = text_of(piece.partial_json)
+            if self._in_call and arguments:
+                self._call_is_bare = False
+                self._go_on_with_call(arguments)
             self._live()
+        elif kind == _THINKING_DELTA:
+            self._live()
+
+    def _end_call(self) -> None:
+        """Give a call without arguments those that it has: none."""
+        if self._in_call and self._call_is_bare:
+            self._go_on_with_call(_NO_ARGUMENTS)
+        self._in_call = self._call_is_bare = False
 
     def _say(self, text: object) -> None:
         if not text:
@@ -178,6 +207,7 @@ class AnthropicReader(EventReader):
         """Take why the answer ended, if it has."""
         if not is_reason(stop.stop_reason):
             return
+        self._end_call()
         self._mark(stop.stop_reason, is_alone=True)
         sequence = stop.stop_sequence
         is_ours = isinstance(sequence, str) and sequence in self._stop_sequences

@@ -4,7 +4,7 @@ Fields and types: docs/facts/providers.md 2.1 to 2.4. What the answer needs is t
 more about it is taken as it comes and looked at later, so that no odd extra breaks an answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -12,27 +12,33 @@ import msgspec
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.anthropic.features import (
+    NO_EXTRAS,
+    Choice,
+    Declaration,
+    OutputConfig,
+    extras_of,
+)
+from llmsvc_server.providers.anthropic.messages import Turn, turns_of, turns_of_any_parts
 from llmsvc_server.providers.anthropic.settings import Settings
 from llmsvc_server.providers.shared.decoder import Decoder
 from llmsvc_server.providers.shared.sse import ServerEvent
-from llmsvc_server.providers.shared.turns import is_blank, merge_turns, select_turns, system_text
-
-
-class _Message(msgspec.Struct, frozen=True, gc=False):
-    role: str
-    content: str
+from llmsvc_server.providers.shared.turns import is_blank, system_text
 
 
 class _Request(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
     model: str
     max_tokens: int
-    messages: list[_Message]
+    messages: list[Turn]
     stream: bool
     system: str = ""
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
     stop_sequences: tuple[str, ...] = ()
+    tools: Sequence[Declaration] = ()
+    tool_choice: Choice | None = None
+    output_config: OutputConfig | None = None
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -40,6 +46,9 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
     type: object = None
     text: object = None
+    id: object = None
+    name: object = None
+    input: object = None
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +56,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
 
     type: object = None
     text: object = None
+    partial_json: object = None
 
 
 class Stop(msgspec.Struct, frozen=True, gc=False):
@@ -145,10 +155,11 @@ def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
     Raises:
         ProviderError: CALLER. The last turn says nothing.
     """
-    turns = [
-        _Message(role.value, text) for role, text in merge_turns(select_turns(request.messages))
-    ]
-    if is_blank(turns[-1].content):
+    plain = request.is_plain
+    turns = turns_of(request.messages) if plain else turns_of_any_parts(request.messages)
+    extras = NO_EXTRAS if plain else extras_of(request)
+    last = turns[-1].content
+    if not last or (isinstance(last, str) and is_blank(last)):
         raise ProviderError(ErrorKind.CALLER, param="messages", called=False)
     document = _Request(
         model=request.model,
@@ -160,6 +171,9 @@ def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
         top_p=settings.top_p,
         top_k=settings.top_k,
         stop_sequences=settings.stop_sequences,
+        tools=extras.tools,
+        tool_choice=extras.tool_choice,
+        output_config=extras.output_config,
     )
     return _encoder.encode(document)
 
