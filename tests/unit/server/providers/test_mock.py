@@ -1,12 +1,24 @@
+import json
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from llmsvc_server.chat.adjustment import Action
-from llmsvc_server.chat.events import Delta, Done
+from llmsvc_server.chat.events import Delta, Done, Pieces
+from llmsvc_server.chat.features import (
+    Capability,
+    ChoiceMode,
+    Features,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+)
+from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.chat.route import Locality, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
+from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.mock import MockProvider
 from tests.fakes.requests import limits_of
 
@@ -126,3 +138,110 @@ def test_is_a_local_mock_by_its_configured_name() -> None:
     info = MockProvider("demo", model="mock", max_output_tokens=1).info
 
     assert ("demo", ProviderKind.MOCK, Locality.LOCAL) == (info.name, info.kind, info.locality)
+
+
+WEATHER = Tool(
+    name="get_weather",
+    parameters_json_schema=(
+        '{"type":"object","properties":{"city":{"type":"string","minLength":3}},"required":["city"]}'
+    ),
+)
+CLOCK = Tool(name="now")
+
+
+async def featured(
+    *parts: tuple[Role, Part],
+    max_output_tokens: int = 1_000,
+    **features: Any,  # noqa: ANN401  fields of Features
+) -> tuple[tuple[Part, ...], Done]:
+    """Return the parts of an answer to a request for more than text, and its end."""
+    request = ChatRequest(
+        model="mock",
+        messages=tuple(
+            Message(role=role, parts=(part,)) for role, part in parts or ((Role.USER, "hi"),)
+        ),
+        sampling=Sampling(),
+        delivery=Delivery.STREAM,
+        features=Features(**features),
+        is_plain=False,
+    )
+    provider = MockProvider("mock", model="mock", max_output_tokens=max_output_tokens)
+    answer, done = AnswerParts(), None
+    async with aclosing(provider.stream_chat(request, limits_of())) as events:
+        async for event in events:
+            if isinstance(event, Delta):
+                for piece in event.pieces if isinstance(event, Pieces) else (event.text,):
+                    answer.add(piece)
+            elif isinstance(event, Done):
+                done = event
+    assert done is not None
+    return answer.fold(), done
+
+
+async def test_calls_the_first_tool_with_the_smallest_arguments() -> None:
+    (call,), done = await featured(tools=(WEATHER, CLOCK))
+
+    assert isinstance(call, ToolCall)
+    assert ("call_canned_1", "get_weather") == (call.id, call.name)
+    assert 3 == len(json.loads(call.arguments_json)["city"])
+    assert FinishReason.TOOL_CALLS is done.finish_reason
+
+
+async def test_calls_only_what_may_be_called() -> None:
+    (call,), _ = await featured(tools=(WEATHER, CLOCK), choice=ToolChoice(allowed=("now",)))
+
+    assert ToolCall(id="call_canned_1", name="now", arguments_json="{}") == call
+
+
+async def test_calls_nothing_where_it_must_not() -> None:
+    (text,), done = await featured(tools=(CLOCK,), choice=ToolChoice(mode=ChoiceMode.NONE))
+
+    assert isinstance(text, str)
+    assert text.startswith("CANNED ANSWER")
+    assert FinishReason.STOP is done.finish_reason
+
+
+async def test_talks_about_a_result_and_tells_nothing_of_it() -> None:
+    (text,), _ = await featured(
+        (Role.USER, "hi"),
+        (Role.ASSISTANT, ToolCall(id="1", name="now", arguments_json="{}")),
+        (Role.TOOL, ToolResult(call_id="1", content="my secret")),
+        tools=(CLOCK,),
+    )
+
+    assert isinstance(text, str)
+    assert "1 result of a tool" in text
+    assert "secret" not in text
+
+
+async def test_fills_a_format() -> None:
+    (document,), _ = await featured(
+        response_format=ResponseFormat(json_schema='{"type":"array","minItems":2}')
+    )
+
+    assert isinstance(document, str)
+    assert 2 == len(json.loads(document))
+    assert (("{}",), FinishReason.STOP) == (
+        (await featured(response_format=ResponseFormat()))[0],
+        (await featured(response_format=ResponseFormat()))[1].finish_reason,
+    )
+
+
+async def test_fails_where_nothing_can_conform() -> None:
+    with pytest.raises(ProviderError) as failed:
+        await featured(response_format=ResponseFormat(json_schema="false"))
+
+    assert "responseFormat" == failed.value.cause
+
+
+async def test_arguments_have_a_limit_too() -> None:
+    (call,), done = await featured(tools=(WEATHER,), max_output_tokens=1)
+
+    assert isinstance(call, ToolCall)
+    assert FinishReason.MAX_TOKENS is done.finish_reason
+
+
+def test_lacks_nothing() -> None:
+    provider = MockProvider("mock", model="mock", max_output_tokens=1)
+
+    assert not provider.missing("mock", frozenset(Capability))
