@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -53,15 +54,24 @@ class OllamaApi:
                 last = (await answer.text()).strip().splitlines()[-1]
         assert '"success"' in last, last
 
-    async def chat(self, model: str, text: str, *, most_tokens: int = 100) -> Reply:
-        """Return the likeliest answer to one message."""
-        body = {
+    async def chat(
+        self,
+        model: str,
+        text: str,
+        *,
+        most_tokens: int = 100,
+        schema: Mapping[str, object] | None = None,
+    ) -> Reply:
+        """Return the likeliest answer to one message, of the shape that a schema tells."""
+        body: dict[str, object] = {
             "model": model,
             "messages": [{"role": "user", "content": text}],
             "stream": False,
             "think": False,  # as the service asks; some think all the same
             "options": {"num_predict": most_tokens, "temperature": 0},
         }
+        if schema is not None:
+            body["format"] = schema
         async with self._session() as session, session.post("/api/chat", json=body) as answer:
             answer.raise_for_status()
             whole = await answer.json()

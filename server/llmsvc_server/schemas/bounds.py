@@ -8,9 +8,11 @@ TYPES: Final = ("object", "array", "string", "number", "boolean", "null")
 """All types of JSON values: a number is one whether it is whole or not."""
 
 MAX_ITEMS: Final = 256
+MAX_INTEGER: Final = 10**9  # engines count to 2^31, and mistake what is beyond
 MAX_NUMBER: Final = 2**53
 MAX_NAME: Final = 128
 MAX_VALUE: Final = 1024
+_ESCAPED: Final = frozenset('"\\')
 _RANGE: Final = (
     ("minimum", "exclusiveMinimum", 1),
     ("maximum", "exclusiveMaximum", -1),
@@ -48,20 +50,20 @@ def type_of(found: object) -> str:
 def is_safe_value(found: object) -> bool:
     """Say whether a constant can be told to an engine: a scalar that every parser reads alike."""
     if isinstance(found, str):
-        return len(found) <= MAX_VALUE
+        return len(found) <= MAX_VALUE and _is_safe_text(found)
     if isinstance(found, int | float):
-        return is_safe_number(found)
+        return abs(found) <= MAX_NUMBER
     return found is None
 
 
 def is_safe_name(name: str) -> bool:
     """Say whether an engine can be told of a property of that name."""
-    return len(name) <= MAX_NAME and name.isprintable()
+    return 0 < len(name) <= MAX_NAME and _is_safe_text(name)
 
 
-def is_safe_number(found: object) -> bool:
-    """Say whether a number is one in every parser, and exact."""
-    return isinstance(found, int | float) and abs(found) <= MAX_NUMBER
+def _is_safe_text(text: str) -> bool:
+    """Say whether a text stands in JSON as it is: engines write escapes wrong, or die of them."""
+    return text.isprintable() and _ESCAPED.isdisjoint(text)
 
 
 def range_of(schema: dict[str, Any], kind: str) -> tuple[dict[str, float], bool]:
@@ -73,9 +75,10 @@ def range_of(schema: dict[str, Any], kind: str) -> tuple[dict[str, float], bool]
     """
     limits: dict[str, float] = {}
     is_whole = True
+    most = MAX_INTEGER if kind == "integer" else MAX_NUMBER
     for keyword, excluding, sign in _RANGE:
         given = [one for one in (keyword, excluding) if one in schema]
-        safe = [one for one in given if is_safe_number(schema[one])]
+        safe = [one for one in given if abs(schema[one]) <= most]
         if len(safe) < len(given) or (kind == "number" and excluding in given):
             is_whole = False
         told = [

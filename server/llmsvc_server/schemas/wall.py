@@ -20,16 +20,17 @@ from llmsvc_server.schemas.bounds import (
 from llmsvc_server.schemas.document import DRAFT_07, Schema, draft_of, read_json
 from llmsvc_server.schemas.examined import Problem, examine
 from llmsvc_server.schemas.fence_objects import fence_object
+from llmsvc_server.schemas.grammar import MAX_GRAMMAR, grammar_length
 from llmsvc_server.schemas.graph import Graph
 from llmsvc_server.schemas.remembered import Remembered
 
-MAX_DEPTH: Final = 31  # and a list of values in it
+DEPTHS: Final = (31, 9, 7, 5, 3, 1)
+"""How deep what an engine gets may nest, lists of values besides; less where that is too much."""
 MAX_SCHEMAS: Final = 512
 MAX_PROPERTIES: Final = 256
 MAX_VALUES: Final = 512
 MAX_PREFIX: Final = 32
 MAX_CHARACTERS: Final = 32 * 1024
-
 _PARTS: Final = frozenset(
     {"additionalProperties", "items", "patternProperties", "prefixItems", "properties", "required"}
 )
@@ -101,9 +102,13 @@ def _fence(schema_text: str) -> Fenced:
     if isinstance(examine(schema_text), Problem):
         return Fenced(schema=anything(), is_whole=False)
     schema = read_json(schema_text)
-    fence = Fence(schema, draft_of(schema) or "")
-    built = fence.build(schema, 1)
-    return Fenced(schema=built, is_whole=fence.is_whole)
+    draft = draft_of(schema) or ""
+    for depth in DEPTHS:
+        fence = Fence(schema, draft, depth)
+        built = fence.build(schema, 1)
+        if grammar_length(built) <= MAX_GRAMMAR:
+            return Fenced(schema=built, is_whole=fence.is_whole)
+    return Fenced(schema=Fence(schema, draft, 0).build(schema, 1), is_whole=False)
 
 
 _fences = Remembered(_fence)
@@ -128,8 +133,9 @@ class Fence:
         properties_left: How many more properties there may be.
     """
 
-    def __init__(self, root: Schema, draft: str) -> None:
+    def __init__(self, root: Schema, draft: str, max_depth: int) -> None:
         """Begin with nothing built."""
+        self._max_depth = max_depth
         self._graph = Graph(root if isinstance(root, dict) else {}, draft)
         self._inside = {id(root)}
         self._schemas_left = MAX_SCHEMAS
@@ -150,7 +156,7 @@ class Fence:
             self.is_whole = self.is_whole and schema
             return anything()
         self._schemas_left -= 1
-        if depth > MAX_DEPTH or self._schemas_left < 0:
+        if depth > self._max_depth or self._schemas_left < 0:
             self.is_whole = False
             return self._bare(schema)
         built = self._build_object(schema, depth)

@@ -99,7 +99,12 @@ def test_a_thousand_properties_are_told_as_an_object() -> None:
 
 
 def test_properties_are_counted_in_all_objects_together() -> None:
-    half = {"type": "object", "properties": {f"p{one}": {"type": "null"} for one in range(120)}}
+    names = [f"p{one}" for one in range(120)]
+    half = {
+        "type": "object",
+        "properties": {key: {"type": "null"} for key in names},
+        "required": names,
+    }
     told = fence({"type": "array", "prefixItems": [half, half, half]})
     assert told.schema["prefixItems"] == [half, half, {"type": "object"}]
 
@@ -296,10 +301,44 @@ def test_what_an_engine_takes_is_told_whole(schema: object, told: dict[str, Any]
         ({"properties": {"a-b": {}}, "additionalProperties": True}, ANYTHING),
         ({"type": "object", "properties": {"a" * 200: {}}}, {"type": "object"}),
         ({"type": "object", "properties": {"a\u0000": {}}}, {"type": "object"}),
+        ({"type": "object", "properties": {'a"': {}}}, {"type": "object"}),
+        ({"type": "object", "properties": {"a\\": {}}}, {"type": "object"}),
+        ({"type": "object", "properties": {"": {}}}, {"type": "object"}),
+        ({"enum": ["\u0000"]}, {"type": ["string"]}),
+        ({"enum": ["a", "b\n"]}, {"type": ["string"]}),
+        ({"const": 'a"'}, {"type": ["string"]}),
+        ({"const": "a\\"}, {"type": ["string"]}),
+        ({"type": "integer", "minimum": 2**31 - 1}, {"type": "integer"}),
     ],
 )
 def test_what_an_engine_might_die_of_is_left_out(schema: object, told: dict[str, Any]) -> None:
     assert fence(schema) == Fenced(schema=told, is_whole=False)
+
+
+def test_what_makes_a_long_grammar_nests_less_deep() -> None:
+    names = [f"a property with a long name {number}" for number in range(120)]
+    wide = {"type": "object", "properties": {key: {"type": "null"} for key in names}}
+    assert fence(wide) == Fenced(schema={"type": "object"}, is_whole=False)
+    inner = {"type": "array", "items": wide}
+    told = fence({"type": "object", "properties": {"a": inner, "b": {"enum": ["c"]}}})
+    assert told.schema == {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"type": "object"}}, "b": {"enum": ["c"]}},
+    }
+    assert not told.is_whole
+
+
+def test_all_forms_count_towards_the_grammar() -> None:
+    words = [f"a rather long value, one of many, number {number}" for number in range(300)]
+    lists = {"type": "array", "prefixItems": [{"enum": words}, {"const": words[0]}]}
+    others = {"type": "object", "additionalProperties": {"enum": words}}
+    both = {"anyOf": [lists, others, {"type": "integer", "minimum": 1}]}
+    assert fence(lists).is_whole
+    assert fence(others).is_whole
+    assert not fence(both).is_whole
+    named = {f"property_{number}": {"type": "string"} for number in range(120)}
+    assert fence({"type": "object", "properties": named}).is_whole
+    assert not fence({"properties": named, "additionalProperties": {"type": "null"}}).is_whole
 
 
 def test_descriptions_are_told_while_they_are_few() -> None:
