@@ -9,6 +9,7 @@ from typing_extensions import override
 from tests.fakes.fake_server import FakeServer
 from tests.fakes.ollama_record import Exchange, Json
 from tests.fakes.ollama_stage import pieces_of
+from tests.fakes.openai_checks import refusal_of
 from tests.fakes.openai_stage import Stage
 from tests.fakes.openai_steps import (
     USAGE,
@@ -20,6 +21,7 @@ from tests.fakes.openai_steps import (
     refuse,
     role,
     token,
+    tool_call,
     usage,
 )
 
@@ -42,6 +44,8 @@ class FakeOpenai(FakeServer):
 
     Attributes:
         answer: What is answered where nothing is scripted.
+        arguments: With which the first tool is called, where some are offered and the last turn
+            is no result; None for no call.
         documents: Path -> what is answered there, such as an Ollama's own routes.
     """
 
@@ -55,6 +59,7 @@ class FakeOpenai(FakeServer):
         api_key: str = "",
         documents: Mapping[str, Json] | None = None,
         window: int | None = None,
+        is_openai: bool = False,
     ) -> None:
         """Describe a server; it runs inside `async with`.
 
@@ -64,10 +69,13 @@ class FakeOpenai(FakeServer):
             documents: Path -> what is answered there.
             window: Tokens that a prompt, of which each has 30, and the answer's limit may have
                 together; a larger limit is refused in the words of vLLM 0.11. None: any number.
+            is_openai: Whether it wants the word JSON beside the mode of that name.
         """
         super().__init__()
         self.answer = "An answer in several pieces."
+        self.arguments: str | None = None
         self.documents = dict(documents or {})
+        self._is_openai = is_openai
         self._models = models
         self._api_key = api_key
         self._window = window
@@ -137,14 +145,27 @@ class FakeOpenai(FakeServer):
             )
             await too_large(stage)
             return
+        refused = refusal_of(asked, is_openai=self._is_openai)
+        if refused is not None:
+            await refused(stage)
+            return
         if not asked.get("stream"):
             message = {"role": "assistant", "content": self.answer}
             whole = stage.document({"message": message, "finish_reason": "stop"}, usage=USAGE)
             await stage.whole({**whole, "object": "chat.completion"})
             return
-        told: list[Step] = [role(), *map(token, pieces_of(self.answer)), finish()]
+        told: list[Step] = [role(), *self._said(asked)]
         options = asked.get("stream_options")
         if isinstance(options, dict) and options.get("include_usage"):
             told.append(usage())
         for step in (*told, done()):
             await step(stage)
+
+    def _said(self, asked: Json) -> Sequence[Step]:
+        tools, messages = asked.get("tools"), asked.get("messages")
+        may_call = isinstance(messages, list) and messages[-1]["role"] != "tool"
+        if self.arguments is not None and isinstance(tools, list) and may_call:
+            name = tools[0]["function"]["name"]
+            call = tool_call(name, self.arguments, call_id="call_of_the_fake")
+            return [*call, finish("tool_calls")]
+        return [*map(token, pieces_of(self.answer)), finish()]

@@ -96,7 +96,9 @@ class OpenaiProvider(HttpProvider):
                 limit_field=token_limit_field,
                 has_usage=stream_options,
                 window_tokens=window_tokens,
-                spelling=Spelling(names_choice=not is_local, limits_calls=is_openai),
+                spelling=Spelling(
+                    names_choice=not is_local, limits_calls=is_openai, is_strict=is_openai
+                ),
             ),
             temperature=temperature,
             max_output_tokens=max_output_tokens,

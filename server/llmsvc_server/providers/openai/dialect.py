@@ -56,9 +56,7 @@ class OpenaiDialect:
         """Return the body of a request; see `Dialect`."""
         extras = NO_EXTRAS
         if not request.is_plain:
-            extras = extras_of(
-                request, form.spelling, is_local=self._is_local, is_openai=self._is_openai
-            )
+            extras = extras_of(request, form.spelling, is_local=self._is_local)
         body = encode_chat(
             request,
             max_tokens=form.max_tokens,

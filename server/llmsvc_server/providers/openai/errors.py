@@ -72,6 +72,13 @@ _BY_WORDS: tuple[Row, ...] = (
         traits={Trait.OVERFLOW},
         statuses={400, 413, 422, *_BROKEN, None},
     ),
+    # llama.cpp says it as 500, OpenRouter as 404.
+    Row(
+        name="P07",
+        error=ErrorKind.CAPABILITY,
+        traits={OpenaiTrait.LACKS},
+        statuses={400, 404, 422, *_BROKEN, None},
+    ),
     Row(name="P11", error=ErrorKind.TRANSIENT, codes={"server_error", "server_is_overloaded"}),
     Row(
         name="P11",

@@ -73,22 +73,17 @@ class Extras(NamedTuple):
 NO_EXTRAS = Extras()
 
 
-def extras_of(
-    request: ChatRequest, spelling: Spelling, *, is_local: bool, is_openai: bool
-) -> Extras:
+def extras_of(request: ChatRequest, spelling: Spelling, *, is_local: bool) -> Extras:
     """Return what a request's features come to.
 
     Args:
         request: Has features.
         spelling: How the server wants them.
         is_local: Whether it is an engine, which gets no schema of a caller's as it is.
-        is_openai: Whether it is OpenAI's own service: the one that is known to take all keys.
     """
     features = request.features
-    tools, of_tools = _declare(features, is_local=is_local, is_openai=is_openai)
-    wanted, of_format = _format(
-        features.response_format, spelling, is_local=is_local, is_openai=is_openai
-    )
+    tools, of_tools = _declare(features, spelling, is_local=is_local)
+    wanted, of_format = _format(features.response_format, spelling, is_local=is_local)
     is_single = bool(tools) and features.choice.single_call and spelling.limits_calls
     needs_word = wanted is not None and wanted.json_schema is None and not is_local
     return Extras(
@@ -102,7 +97,7 @@ def extras_of(
 
 
 def _declare(
-    features: Features, *, is_local: bool, is_openai: bool
+    features: Features, spelling: Spelling, *, is_local: bool
 ) -> tuple[Sequence[Declaration], tuple[Adjustment, ...]]:
     """Return the tools that may be called, and what of their schemas is left out.
 
@@ -114,16 +109,16 @@ def _declare(
             Declaration(_Function(tool.name, tool.description, parameters))
             for tool, parameters in fenced
         ], adjustments
-    return [_declared(tool, is_openai=is_openai) for tool in features.offered], ()
+    return [_declared(tool, spelling) for tool in features.offered], ()
 
 
-def _declared(tool: Tool, *, is_openai: bool) -> Declaration:
+def _declared(tool: Tool, spelling: Spelling) -> Declaration:
     text = tool.parameters_json_schema
     function = _Function(
         tool.name,
         tool.description,
         parameters=msgspec.Raw(text) if text else None,
-        strict=_strict(text, is_openai=is_openai),
+        strict=_strict(text, spelling),
     )
     return Declaration(function)
 
@@ -137,7 +132,7 @@ def _choice(features: Features, spelling: Spelling) -> str | Choice | None:
 
 
 def _format(
-    shape: ResponseFormat | None, spelling: Spelling, *, is_local: bool, is_openai: bool
+    shape: ResponseFormat | None, spelling: Spelling, *, is_local: bool
 ) -> tuple[Format | None, tuple[Adjustment, ...]]:
     if shape is None:
         return None, ()
@@ -148,12 +143,12 @@ def _format(
     adjustments: tuple[Adjustment, ...] = ()
     if text and is_local:
         schema, adjustments = fence_format(text)
-    strict = _strict(text, is_openai=is_openai)
+    strict = _strict(text, spelling)
     return Format("json_schema", _Schema(shape.name, schema, strict)), adjustments
 
 
-def _strict(schema_text: str, *, is_openai: bool) -> bool | None:
-    return True if is_openai and schema_text and fits_openai_strict(schema_text) else None
+def _strict(schema_text: str, spelling: Spelling) -> bool | None:
+    return True if spelling.is_strict and schema_text and fits_openai_strict(schema_text) else None
 
 
 def _has_word(request: ChatRequest) -> bool:

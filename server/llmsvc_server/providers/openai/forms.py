@@ -126,8 +126,10 @@ class RequestForms:
             self._rooms.learn(model, form.room)
         if form.limit_field != self._limit_field and len(self._limit_fields) < REMEMBERED_MODELS:
             self._limit_fields[model] = form.limit_field
-        if form.spelling != self._spelling and len(self._spellings) < REMEMBERED_MODELS:
-            self._spellings[model] = form.spelling
+        # Whether a schema could be kept to says nothing of the next one.
+        spelling = dataclasses.replace(form.spelling, is_strict=self._spelling.is_strict)
+        if spelling != self._spelling and len(self._spellings) < REMEMBERED_MODELS:
+            self._spellings[model] = spelling
 
 
 def correct(form: RequestForm, body: bytes) -> RequestForm | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from llmsvc_server.providers.openai import google
+from llmsvc_server.providers.openai.lacks import lacking_in
 from llmsvc_server.providers.shared.error_signal import ErrorSignal, Trait, read_signal
 from llmsvc_server.providers.shared.lenient import read_anything
 from llmsvc_server.providers.shared.statuses import status_in
@@ -15,10 +16,17 @@ from llmsvc_server.providers.shared.untyped import fields_of, text_of
 
 _FIELDS = (
     "model|messages|stream|stream_options|max_completion_tokens|max_tokens|store|temperature|top_p|"
-    "frequency_penalty|presence_penalty|seed|stop|top_k|min_p|repeat_penalty|repetition_penalty"
+    "frequency_penalty|presence_penalty|seed|stop|top_k|min_p|repeat_penalty|repetition_penalty|"
+    "tools|tool_choice|parallel_tool_calls|response_format"
 )
-_PARAM = re.compile(rf"(?:{_FIELDS})(?:\.(?:role|content|include_usage)|\.?\[?\d{{1,6}}\]?)*")
+_WITHIN = (
+    "role|content|include_usage|tool_calls|tool_call_id|id|type|function|name|description|"
+    "parameters|arguments|strict|json_schema|schema"
+)
+_PARAM = re.compile(rf"(?:{_FIELDS})(?:\.(?:{_WITHIN})|\.?\[?\d{{1,6}}\]?)*")
 """A field that we send, or a part of one. In anything else a provider could quote the prompt."""
+
+_MAX_DETAILS = 20
 
 
 class OpenaiTrait(StrEnum):
@@ -28,6 +36,8 @@ class OpenaiTrait(StrEnum):
     """It comes from an engine in the operator's network."""
     REASONS = "reasons"
     """It tells why it refuses the content (OpenRouter's moderation)."""
+    LACKS = "lacks"
+    """It says that there are no tools, or no such format."""
 
 
 def read_refusal(
@@ -78,13 +88,17 @@ def _read(
         traits.add(OpenaiTrait.LOCAL)
     if fields_of(fields.get("metadata")).get("reasons"):
         traits.add(OpenaiTrait.REASONS)
+    texts = list(_texts(document))
+    lacking = lacking_in(texts)
+    if lacking:
+        traits.add(OpenaiTrait.LACKS)
     param = text_of(fields.get("param"))
     return read_signal(
         status,
         fields,
-        _texts(document),
+        texts,
         codes=_codes(fields),
-        param=param if _PARAM.fullmatch(param) else "",
+        param=param if _PARAM.fullmatch(param) else lacking,
         traits=traits,
         retry_after_s=google.retry_delay_s(error) if retry_after_s is None else retry_after_s,
     )
@@ -118,6 +132,16 @@ def _texts(document: object) -> Iterator[str]:
     for text in (raw, document):
         if isinstance(text, str):
             yield text.lower()
+    yield from _details(outer.get("detail"))
+
+
+def _details(detail: object) -> Iterator[str]:
+    """Yield what FastAPI says of fields: where they stand, and what is wrong with them."""
+    for one in detail[:_MAX_DETAILS] if isinstance(detail, list) else ():
+        fields = fields_of(one)
+        place = fields.get("loc")
+        if isinstance(place, list):
+            yield f"{'.'.join(map(str, place))} {text_of(fields.get('msg'))}".lower()
 
 
 def _decode(data: bytes) -> object:

@@ -19,12 +19,14 @@ class Spelling:
         names_choice: Whether the one function to be called is named; else it is the only one
             declared, and any call is required.
         limits_calls: Whether a single call is asked for. It is held by us in any case.
+        is_strict: Whether the server is asked to keep to schemas that it can keep to.
         has_object_mode: Whether any JSON object is asked for by that word, else by a schema.
         has_short_ids: Whether ids of calls have nine letters and digits.
     """
 
     names_choice: bool
     limits_calls: bool
+    is_strict: bool = False
     has_object_mode: bool = True
     has_short_ids: bool = False
 
@@ -47,6 +49,8 @@ _CORRECTIONS = (
     ),
     # vLLM before 0.8.
     (re.compile(r"only named tools are supported"), {"names_choice": True}),
+    # OpenAI, of schemas that it takes all the same where it need not keep to them.
+    (re.compile(r"invalid schema for (?:response_format|function)"), {"is_strict": False}),
     # OpenAI's models that reason.
     (
         re.compile(rf"parallel_tool_calls.{{0,60}}{_NO}|{_NO}.{{0,60}}parallel_tool_calls"),

@@ -30,6 +30,42 @@ def verdict(
 
 KEEPS = "The number of tokens to keep from the initial prompt is greater than the context length"
 
+VLLM = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+EXTRA = "Extra inputs are not permitted"
+LACKS = [
+    (
+        "tool_choice",
+        400,
+        json.dumps({"object": "error", "message": VLLM, "code": 400}).encode(),
+    ),
+    ("tools", 500, body("tools param requires --jinja flag", code=500, type="server_error")),
+    ("tools", 400, body("registry.ollama.ai/library/phi3:mini does not support tools")),
+    ("tools", 400, body("`tool calling` is not supported with this model", code=None)),
+    ("tools", 404, body("No endpoints found that support tool use.", code=404)),
+    ("tools", 400, body("Function calling is not enabled for models/gemma-3", code=400)),
+    ("tools", 400, body("'tools' is not supported with this model.", type="invalid_request_error")),
+    (
+        "tools",
+        422,
+        json.dumps({"detail": [{"loc": ["body", "tools"], "msg": EXTRA}]}).encode(),
+    ),
+    (
+        "response_format",
+        400,
+        body("This response_format type is unavailable now", type="invalid_request_error"),
+    ),
+    (
+        "response_format",
+        400,
+        body(
+            "Invalid parameter: 'response_format' of type 'json_schema' is not supported with it."
+        ),
+    ),
+    ("response_format", 400, body("JSON mode is not enabled for models/gemma-3", code=400)),
+    ("tool_choice", 400, body("x", code="unsupported_value", param="tool_choice")),
+]
+"""Refusals of what a server or its model has not, and the field that each is about."""
+
 CASES = [
     ("C04", ErrorKind.MISCONFIGURED, 301, PAGE),
     ("C04", ErrorKind.MISCONFIGURED, 307, body(code="insufficient_quota")),
@@ -105,6 +141,7 @@ CASES = [
     ("P07", ErrorKind.CAPABILITY, 501, body(code=501, type="not_supported_error")),
     ("P07", ErrorKind.CAPABILITY, 400, body(type="not_supported_error")),
     ("P07", ErrorKind.CAPABILITY, 501, b""),
+    *(("P07", ErrorKind.CAPABILITY, status, refusal) for _, status, refusal in LACKS),
     ("P08", ErrorKind.MODEL_OUTPUT, 400, body(code="tool_use_failed", failed_generation=CANARY)),
     ("P09", ErrorKind.RATE_LIMIT, 429, body(code="rate_limit_exceeded", type="requests")),
     ("P09", ErrorKind.RATE_LIMIT, 429, b""),
@@ -119,6 +156,12 @@ CASES = [
     ("P11", ErrorKind.TRANSIENT, 400, body(type="InternalServerError")),
     ("P12", ErrorKind.CALLER, 400, body(type="BadRequestError", code=400)),
     ("P12", ErrorKind.CALLER, 400, b"{"),
+    (
+        "P12",
+        ErrorKind.CALLER,
+        400,
+        body("Invalid schema for response_format 'r': 'uniqueItems' is not permitted."),
+    ),
     ("P12", ErrorKind.CALLER, 415, b""),
     ("P12", ErrorKind.CALLER, 422, b'{"detail":[{"msg":"field required"}]}'),
     ("", ErrorKind.PROTOCOL, 424, body()),
@@ -134,6 +177,11 @@ def test_takes_a_refusal_for_what_it_says(
     failure = verdict(status, refusal)
 
     assert (row, expected, status) == (failure.row, failure.kind, failure.status)
+
+
+@pytest.mark.parametrize(("field", "status", "refusal"), LACKS)
+def test_names_the_field_that_is_not_known(field: str, status: int, refusal: bytes) -> None:
+    assert field == verdict(status, refusal).param
 
 
 def test_tells_a_loading_engine_from_an_outage_at_home_only() -> None:

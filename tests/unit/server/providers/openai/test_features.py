@@ -20,7 +20,6 @@ from llmsvc_server.providers.openai.features import extras_of
 from llmsvc_server.providers.openai.profiles import missing_at
 from llmsvc_server.providers.openai.spelling import Spelling
 from llmsvc_server.providers.openai.wire import encode_chat
-from llmsvc_server.schemas.strict import fits_openai_strict
 from tests.fakes.requests import chat_request
 
 Json = dict[str, object]
@@ -54,7 +53,9 @@ def body_of(
     is_openai: bool = False,
     spelling: Spelling | None = None,
 ) -> bytes:
-    spelling = spelling or Spelling(names_choice=not is_local, limits_calls=is_openai)
+    spelling = spelling or Spelling(
+        names_choice=not is_local, limits_calls=is_openai, is_strict=is_openai
+    )
     return encode_chat(
         request,
         max_tokens=None,
@@ -64,7 +65,7 @@ def body_of(
         is_openai=is_openai,
         is_local=is_local,
         has_short_ids=spelling.has_short_ids,
-        extras=extras_of(request, spelling, is_local=is_local, is_openai=is_openai),
+        extras=extras_of(request, spelling, is_local=is_local),
     )
 
 
@@ -86,7 +87,7 @@ def turns(*messages: Message, is_local: bool = False, has_short_ids: bool = Fals
 
 def adjusted(request: ChatRequest, *, is_local: bool) -> list[str]:
     spelling = Spelling(names_choice=False, limits_calls=False)
-    extras = extras_of(request, spelling, is_local=is_local, is_openai=False)
+    extras = extras_of(request, spelling, is_local=is_local)
     return [one.field for one in extras.adjustments]
 
 
@@ -111,7 +112,7 @@ def test_the_vendor_is_asked_to_be_strict_where_a_schema_allows_it() -> None:
     declared = sent(asked(Features(tools=TOOLS)), is_openai=True)["tools"]
 
     strict = [tool["function"].get("strict") for tool in cast("list[dict[str, Json]]", declared)]
-    assert [None, None, fits_openai_strict(STRICT) or None] == strict
+    assert [None, None, True] == strict
 
 
 def test_no_engine_gets_a_schema_of_a_callers_as_it_is() -> None:
@@ -178,8 +179,7 @@ def test_the_vendor_is_asked_for_a_strict_format() -> None:
     shape = ResponseFormat(json_schema=STRICT)
     wanted = sent(asked(Features(response_format=shape)), is_openai=True)["response_format"]
 
-    schema: Json = {"name": "response", "schema": json.loads(STRICT)}
-    schema |= {"strict": True} if fits_openai_strict(STRICT) else {}
+    schema = {"name": "response", "schema": json.loads(STRICT), "strict": True}
     assert {"type": "json_schema", "json_schema": schema} == wanted
 
 
