@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from typing_extensions import override
 
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.chat.usage import Usage
 from llmsvc_server.chat.value import exception
@@ -110,6 +111,8 @@ class ProviderError(LlmsvcError):
             left out, one if it was called.
         is_cut_short: Whether it was ended for the sake of others, which speaks of nobody's health.
         engine_died: Whether the engine behind the model stopped: it is in memory no more.
+        lacks: Of a CAPABILITY failure: what is known to be missing. Nothing where an upstream refused
+            without saying what.
         pull_hint: Of a missing model: a configured model's name. May be empty.
         present: Of a missing model: what permitted targets have.
         failover_blocked: What kept further targets away, "privacy" or "request". May be empty.
@@ -132,6 +135,7 @@ class ProviderError(LlmsvcError):
     requests: int = _AS_CALLED
     is_cut_short: bool = False
     engine_died: bool = False
+    lacks: frozenset[Capability] = frozenset()
     pull_hint: str = ""
     present: Sequence[str] = ()
     failover_blocked: str = ""

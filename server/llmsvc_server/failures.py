@@ -17,7 +17,10 @@ class Next(StrEnum):
     NEVER = "never"
     # The first attempt's word on the request counts, a later one's is a fact about its provider.
     UNLESS_FIRST = "unless_first"
+    # Whoever writes the second answer of no use ends it.
     ONCE = "once"
+    # What ended one engine would end the next one of its kind.
+    OTHER_KIND = "other_kind"
     # Only a candidate whose window is known to hold the prompt.
     IF_IT_FITS = "if_it_fits"
 
@@ -95,7 +98,8 @@ class Rules:
         is_busy: Whether the provider is well, and only has no room or no model in memory yet.
         is_cold: Whether the model is not in memory then.
         fails_load: Whether a load that meets it has failed, whatever else it may mean.
-        interrupts_as: What broke an answer, where it ends one that had begun.
+        interrupts_as: What broke an answer, where it ends one that had begun; None where the caller
+            is told of the failure itself all the same.
         has_progress: Whether it is told how far the answer had come.
         is_about_a_chat: Whether only a chat can fail so: what refuses to list its models like that
             is no such provider.
@@ -119,7 +123,7 @@ class Rules:
     is_busy: bool = False
     is_cold: bool = False
     fails_load: bool = False
-    interrupts_as: InterruptCause = InterruptCause.PROVIDER
+    interrupts_as: InterruptCause | None = InterruptCause.PROVIDER
     has_progress: bool = False
     is_about_a_chat: bool = False
     skip_counts: bool = True
@@ -332,6 +336,17 @@ class ErrorKind(StrEnum):
         next=Next.UNLESS_FIRST,
         is_about_a_chat=True,
     )
+    # A local engine ended while it ran a request with a schema: that is the schema's doing.
+    FATAL_SCHEMA = Rules(
+        name="fatal_schema",
+        code="INVALID_ARGUMENT",
+        reason="REQUEST_REJECTED_UPSTREAM",
+        sentence="Provider {provider} stopped while it ran {model} with the request's schema;"
+        " make that simpler.",
+        next=Next.OTHER_KIND,
+        is_about_a_chat=True,
+        skip_counts=False,
+    )
     # The model lacks a requested feature.
     CAPABILITY = Rules(
         name="capability",
@@ -340,6 +355,7 @@ class ErrorKind(StrEnum):
         sentence="{model} of provider {provider} lacks a feature that was asked for.",
         precondition="CAPABILITY",
         is_about_a_chat=True,
+        skip_counts=False,
     )
     # The model wrote what its provider cannot use, or repeated itself without end.
     MODEL_OUTPUT = Rules(
@@ -349,6 +365,16 @@ class ErrorKind(StrEnum):
         sentence="{model} of provider {provider} wrote an answer that is of no use.",
         next=Next.ONCE,
         has_progress=True,
+    )
+    # All of an answer is here, and it is not what the request requires of it. The caller needs to
+    # know that of a stream as well, whose text it has.
+    NONCONFORMING = Rules(
+        name="nonconforming",
+        code="ABORTED",
+        reason="MODEL_OUTPUT_INVALID",
+        sentence="{model} of provider {provider} wrote an answer that the request does not allow.",
+        next=Next.ONCE,
+        interrupts_as=None,
     )
     # The upstream's answer cannot be understood.
     PROTOCOL = Rules(

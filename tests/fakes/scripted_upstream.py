@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
@@ -53,6 +54,11 @@ class ScriptedUpstream(Upstream):
     def refusal(self, model: str, *, only_candidate: bool) -> ProviderError | None:
         """Return the reason, as a fresh failure."""
         return None if self.refuses is None else self.refuses.unsent(self.refuses.retry_after_s)
+
+    @override
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
+        """Return what the provider says."""
+        return self.provider.missing(model, needs)
 
     @override
     async def run(

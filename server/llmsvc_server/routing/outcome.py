@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
-from llmsvc_server.failures import ErrorKind
+from llmsvc_server.failures import ErrorKind, Next
 
 _POLICIES = frozenset(("request", "operator"))
 _INACTIVE = "inactive"
@@ -43,8 +43,9 @@ def choose_failure(
     """
     counted = [failure for failure in failures if counts(failure)]
     gated = [failure for failure in failures if _is_gated(failure)]
-    if not counted:  # who has the model, and not the room, says more than who lacks it
-        counted = [failure for failure in failures if failure.kind is ErrorKind.CONTEXT]
+    if not counted:  # who has the model, and not the room or the skill, says more than who lacks it
+        unfit = (ErrorKind.CONTEXT, ErrorKind.CAPABILITY)
+        counted = [failure for failure in failures if failure.kind in unfit][:1]
     if not counted:
         # A model that was asked for by name, and that only a forbidden target has, is forbidden.
         told = gated if gated and (names_target or len(gated) == len(failures)) else failures
@@ -72,6 +73,8 @@ def _deciding(failures: Sequence[ProviderError]) -> ProviderError | AllProviders
         return (called or failures)[-1]
     if not tried and len({failure.kind for failure in failures}) == 1:
         return min(failures, key=_told_wait_s)
+    if all(failure.kind.rules.next is Next.ONCE for failure in failures):
+        return failures[0]  # who was asked besides is no reason to look for another fault
     waits_s = [wait_s for failure in failures if (wait_s := failure.advised_wait_s) is not None]
     return AllProvidersFailed(
         next((one for one in failures if one.kind.rules.retry_after_s is not None), failures[0]),

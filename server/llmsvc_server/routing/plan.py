@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing_extensions import override
 
 from llmsvc_server.catalog.inventory import Inventory
+from llmsvc_server.chat.features import NO_FEATURES, Capability, UnsupportedAction
 from llmsvc_server.chat.request import ChatRequest, Routing
 from llmsvc_server.chat.route import (
     Locality,
@@ -22,6 +23,7 @@ from llmsvc_server.chat.route import (
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.errors import ProviderError, ProviderNotFound
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.routing.fit import NOTHING, needs_of
 from llmsvc_server.routing.targets import Candidate, Target, Targets
 
 ANY_MODEL = "*"
@@ -30,6 +32,9 @@ MAX_REMEMBERED = 256
 
 Entry = Candidate | ProviderError
 """What the plan says of one target: ask it, or why not."""
+
+Wish = tuple[frozenset[Capability], UnsupportedAction]
+"""What a request needs, and what to do where that is missing."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +65,8 @@ class Planner:
 
     What is configured and known rarely changes from call to call. Only plans without refusals are
     remembered: each of those is an error of its own call. A plan that the request cuts short is not
-    either: nobody asks then whether the others' windows fit.
+    either: nobody asks then whether the others' windows fit. What models lack is asked anew each
+    time, of requests that need anything: it turns out while they run.
     """
 
     def __init__(self, targets: Targets, inventory: Inventory) -> None:
@@ -68,7 +74,7 @@ class Planner:
         self._targets = targets
         self._inventory = inventory
         self._age = inventory.age
-        self._known: dict[tuple[str, Routing], Plan] = {}
+        self._known: dict[tuple[str, Routing, Wish | None], Plan] = {}
 
     @override
     def __repr__(self) -> str:
@@ -88,9 +94,11 @@ class Planner:
         if self._age != self._inventory.age or len(self._known) >= MAX_REMEMBERED:
             self._age = self._inventory.age
             self._known.clear()
-        key = request.model, request.routing
+        features = request.features
+        wish = None if features is NO_FEATURES else (needs_of(features), features.unsupported)
+        key = request.model, request.routing, wish
         known = self._known.get(key)
-        if known is not None:
+        if known is not None and (wish is None or _still_fits(known, wish[0])):
             window = known.window_tokens
             if window is None or estimated_tokens(request.text_length) <= window:
                 return known
@@ -112,6 +120,7 @@ class _Draft:
         self._primary = targets.sequence[0]
         self._cause = "operator" if targets.privacy is Privacy.LOCAL_ONLY else "request"
         self._privacy = strictest((targets.privacy, request.routing.privacy))
+        self._needs = needs_of(request.features)
         # Whether the request leaves the model open, or names the primary's own.
         self._is_open = not request.model or self._same(
             self._primary, request.model, self._primary.default_model
@@ -171,6 +180,19 @@ class _Draft:
             return entry
         if self._forbids(entry.info):
             return _forbidden(entry.info, entry.model, self._cause)
+        return self._fit(entry)
+
+    def _fit(self, entry: Candidate) -> Entry:
+        """Return a candidate with what it lacks, or why it can't run the request at all."""
+        missing = _missing(entry, self._needs)
+        if missing and self._request.features.unsupported is UnsupportedAction.FAIL:
+            return ProviderError(
+                ErrorKind.CAPABILITY,
+                called=False,
+                lacks=missing,
+                provider=entry.info,
+                model=entry.model,
+            )
         window = entry.window_tokens
         if window is not None and estimated_tokens(self._request.text_length) > window:
             return ProviderError(
@@ -180,7 +202,7 @@ class _Draft:
                 provider=entry.info,
                 model=entry.model,
             )
-        return entry
+        return replace(entry, missing=missing) if missing else entry
 
     def _passes_over(self, entry: Entry, *, is_picked: bool) -> bool:
         """Return whether a request for one target only means a later one than this."""
@@ -276,6 +298,15 @@ class _Draft:
 
     def _forbids(self, info: ProviderInfo) -> bool:
         return self._privacy is Privacy.LOCAL_ONLY and info.locality is not Locality.LOCAL
+
+
+def _missing(candidate: Candidate, needs: frozenset[Capability]) -> frozenset[Capability]:
+    return candidate.upstream.missing(candidate.model, needs) if needs else NOTHING
+
+
+def _still_fits(known: Plan, needs: frozenset[Capability]) -> bool:
+    """Return whether a plan's candidates lack what they did when it was made."""
+    return all(_missing(one, needs) == one.missing for one in known.candidates)
 
 
 def _own(target: Target) -> tuple[str, ...]:

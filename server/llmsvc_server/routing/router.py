@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,12 +11,14 @@ from typing import TypeVar
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.chat.deadline import Deadline
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase, Pieces
-from llmsvc_server.chat.parts import AnswerParts, Part
+from llmsvc_server.chat.features import NO_FEATURES
+from llmsvc_server.chat.parts import AnswerParts, Part, Piece
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Attempt, Route
 from llmsvc_server.errors import ProviderError, StreamInterrupted, let_go
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.routing.conformance import Conformance, follow, hold, settle
 from llmsvc_server.routing.held import HeldAnswers, Share
 from llmsvc_server.routing.plan import Planner
 from llmsvc_server.routing.schedule import Schedule
@@ -116,18 +118,27 @@ class FailoverRouter:
 
         Raises:
             LlmsvcError: Before it is entered; as `answer`.
+            ProviderError: All was delivered, and the request does not allow such an answer.
             StreamInterrupted: Who answers failed after content was delivered.
         """
         attempts = _Attempts(receipt, self._inventory)
         try:
             schedule = await self._schedule(request, finish_by, receipt)
-            first, rest = await attempts.make(schedule, request, take_first)
+            take = take_first
+            if request.features is not NO_FEATURES:
+                take = partial(take_first, share=Share(self._held, request.caller))
+            first, rest = await attempts.make(schedule, request, take)
             del schedule, request  # nobody else is asked
+            route = receipt.commit()
             try:
-                yield StreamedAnswer(receipt.commit(), first, rest)
+                yield StreamedAnswer(route, first, rest)
             except ProviderError as error:
                 cause = error.kind.rules.interrupts_as
+                if cause is None:
+                    raise replace(error, provider=route.provider, model=route.model) from None
                 raise StreamInterrupted(cause, phase=error.phase or "stream") from error
+            finally:
+                await rest.aclose()
         finally:
             await attempts.aclose()
 
@@ -159,7 +170,7 @@ class _Attempts:
         self,
         schedule: Schedule,
         request: ChatRequest,
-        take: Callable[[AnswerEvents], Awaitable[T]],
+        take: Callable[[AnswerEvents, Conformance | None], Awaitable[T]],
     ) -> T:
         """Return what `take` has of the first attempt of which it has it without a failure."""
         receipt = self._receipt
@@ -170,6 +181,9 @@ class _Attempts:
             candidate = step.candidate
             self._upstream, self._verdicts = candidate.upstream, {}
             asked = request.for_model(candidate.model, stays_local=candidate.is_local)
+            conformance = None
+            if request.features is not NO_FEATURES:
+                asked, conformance = hold(asked, candidate)
             while step is not None:
                 if step.pause_s:
                     receipt.begin(candidate.info, candidate.model, Phase.QUEUED)
@@ -177,7 +191,7 @@ class _Attempts:
                 receipt.begin(candidate.info, candidate.model)
                 self._events = self._upstream.run(asked, step.limits, receipt, self._verdicts)
                 try:
-                    return await take(self._events)
+                    return await take(self._events, conformance)
                 except ProviderError as error:
                     failure = _complete(error, candidate)
                     let_go(error)
@@ -202,29 +216,44 @@ class _Attempts:
             self._inventory.forget(error.provider.name, error.endpoint, error.model)
 
 
-async def take_first(events: AnswerEvents) -> tuple[Delta | Done, AnswerEvents]:
+async def take_first(
+    events: AnswerEvents, conformance: Conformance | None = None, share: Share | None = None
+) -> tuple[Delta | Done, AnswerEvents]:
     """Return the first content, which commits a stream, and what follows it.
 
     Of an empty answer that is its end.
 
+    Args:
+        events: Of one attempt.
+        conformance: What the answer is held to; None for nothing.
+        share: Counts what has to be gathered for that.
+
     Raises:
-        ProviderError: The attempt failed, or ended without an end.
+        ProviderError: The attempt failed, or ended without an end or with one that is not allowed.
     """
     event = await anext(events, None)
     if event is None:
         raise ProviderError(ErrorKind.PROTOCOL, phase="first_token")
-    return event, events
+    if conformance is None or share is None:
+        return event, events
+    if isinstance(event, Done):
+        return await settle(events, conformance, (), event), events
+    return event, follow(event, events, conformance, share)
 
 
-async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...], Done]:
+async def take_all(
+    events: AnswerEvents, conformance: Conformance | None = None, *, share: Share
+) -> tuple[tuple[Part, ...], Done]:
     """Return all parts of an answer, and its end, which commits a call that wants them whole.
 
     Args:
         events: Of one attempt.
+        conformance: What the answer is held to; None for nothing.
         share: Counts what is gathered; what an attempt before has left there is let go.
 
     Raises:
-        ProviderError: The attempt failed before its end, or its answer has none, or none in sight.
+        ProviderError: The attempt failed before its end, or its answer has none, or none in sight,
+            or is not allowed.
         Overloaded: All answers that are held take too much.
     """
     if share.bytes:
@@ -234,11 +263,12 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
     async for event in events:
         if isinstance(event, Done):
             done = event
+            if conformance is not None:
+                done = await settle(events, conformance, parts.fold(), event)
             continue
         share.add(event.text)
         if isinstance(event, Pieces):
-            for piece in event.pieces:
-                parts.add(piece)
+            _add_all(parts, event.pieces)
             add = parts.add
         else:
             add(event.text)
@@ -248,6 +278,11 @@ async def take_all(events: AnswerEvents, share: Share) -> tuple[tuple[Part, ...]
     if done is None:
         raise ProviderError(ErrorKind.PROTOCOL, phase="stream" if share.bytes else "first_token")
     return parts.fold(), done
+
+
+def _add_all(parts: AnswerParts, pieces: Iterable[Piece]) -> None:
+    for piece in pieces:
+        parts.add(piece)
 
 
 def _complete(error: ProviderError, candidate: Candidate) -> ProviderError:

@@ -12,12 +12,13 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits, Deadline
 from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind, Next, Retry
 from llmsvc_server.routing.outcome import choose_failure, counts
-from llmsvc_server.routing.plan import Plan
+from llmsvc_server.routing.plan import Entry, Plan
 from llmsvc_server.routing.targets import Candidate
 
 MAX_REQUESTS = 4
@@ -66,6 +67,7 @@ class Schedule:
             rng: Spreads pauses.
         """
         self._plan = plan
+        self._entries = plan.entries
         self._finish_by = finish_by
         self._remote_when_busy = remote_when_busy
         self._rng = rng
@@ -82,14 +84,14 @@ class Schedule:
     @override
     def __repr__(self) -> str:
         """Return how far it has come; nothing of the request."""
-        entries, requests = len(self._plan.entries), self._requests
+        entries, requests = len(self._entries), self._requests
         ended = ", ended" if self._ended else ""
         return f"<Schedule: {self._position} of {entries} looked at, {requests} requests{ended}>"
 
     def next(self) -> Step | ProviderError | None:
         """Return the next target's attempt, or why it is skipped; None when there is no more."""
-        while not self._ended and self._position < len(self._plan.entries):
-            entry = self._plan.entries[self._position]
+        while not self._ended and self._position < len(self._entries):
+            entry = self._entries[self._position]
             self._position += 1
             step = entry if isinstance(entry, ProviderError) else self._consider(entry)
             if isinstance(step, ProviderError):
@@ -120,7 +122,9 @@ class Schedule:
             case Next.UNLESS_FIRST:
                 self._ended = not seen
             case Next.ONCE:
-                self._ended = error.kind in seen
+                self._ended = any(kind.rules.next is Next.ONCE for kind in seen)
+            case Next.OTHER_KIND:
+                self._entries = [_barred(one, step.candidate.info) for one in self._entries]
             case Next.IF_IT_FITS:
                 self._needs_tokens = max(
                     self._needs_tokens,
@@ -156,7 +160,7 @@ class Schedule:
         else:
             only = self._only_candidate
             refusal = candidate.upstream.refusal(candidate.model, only_candidate=only)
-        later = self._later() if self._position < len(self._plan.entries) else ()
+        later = self._later() if self._position < len(self._entries) else ()
         if refusal is None:
             step = self._make_step(candidate, later)
             if not later or _has_time(step):
@@ -269,12 +273,25 @@ class Schedule:
         """Return the candidates after this one that could be asked now."""
         return [
             one
-            for one in self._plan.entries[self._position :]
+            for one in self._entries[self._position :]
             if isinstance(one, Candidate)
             and not (self._local_only and not one.is_local)
             and self._needs_tokens <= (one.window_tokens or 0)
             and one.upstream.refusal(one.model, only_candidate=False) is None
         ]
+
+
+def _barred(entry: Entry, fatal: ProviderInfo) -> Entry:
+    """Return an entry, or why it is not asked after a schema has ended an engine of its sort.
+
+    Vendors get schemas as they are, local engines what is left of them: those are two sorts.
+    """
+    if isinstance(entry, ProviderError):
+        return entry
+    info = entry.info
+    if (info.kind, info.locality) != (fatal.kind, fatal.locality):
+        return entry
+    return ProviderError(ErrorKind.FATAL_SCHEMA, called=False, provider=info, model=entry.model)
 
 
 def _has_time(step: Step) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import ProviderError
@@ -64,7 +65,8 @@ class Candidate:
     """One provider with one model, in the provider's own spelling.
 
     `info` is the provider's, with the locality of this model. `pull_hint` is the model as
-    configured, should it turn out to be missing; else empty.
+    configured, should it turn out to be missing; else empty. `missing` is what the request has to do
+    without there, since it would rather be asked so than not at all.
     """
 
     info: ProviderInfo
@@ -72,6 +74,7 @@ class Candidate:
     model: str
     window_tokens: int | None
     pull_hint: str = ""
+    missing: frozenset[Capability] = frozenset()
 
     @property
     def is_local(self) -> bool:

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo
@@ -79,6 +80,17 @@ class Upstream:
         """Return why no call for a model may go to any endpoint now; None if one may, or may wait."""
         found = find_usable(self.endpoints, model, only_candidate=only_candidate)
         return found if isinstance(found, ProviderError) else None
+
+    def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
+        """Return what of `needs` a model is known not to do here.
+
+        A chat may go to any endpoint that has the model: what one of them lacks is missing.
+        """
+        lacks: frozenset[Capability] = frozenset()
+        for endpoint in self.endpoints:
+            if endpoint.facts.has(model):
+                lacks |= endpoint.adapter.missing(model, needs)
+        return lacks
 
     def count(self, verdicts: Verdicts) -> None:
         """Let a call's last words on this provider count: the call has left it, or is over."""

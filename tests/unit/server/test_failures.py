@@ -25,8 +25,10 @@ model_missing   ELSEWHERE      ALWAYS        -      ENDPOINT_MODEL  NOT_FOUND   
 context         NEVER          IF_IT_FITS    -      -               INVALID_ARGUMENT     CONTEXT_LENGTH_EXCEEDED         -
 content         NEVER          NEVER         -      -               INVALID_ARGUMENT     CONTENT_REJECTED                -
 caller          NEVER          UNLESS_FIRST  -      -               INVALID_ARGUMENT     REQUEST_REJECTED_UPSTREAM       -
+fatal_schema    NEVER          OTHER_KIND    -      -               INVALID_ARGUMENT     REQUEST_REJECTED_UPSTREAM       -
 capability      NEVER          ALWAYS        -      -               FAILED_PRECONDITION  CAPABILITY_UNSUPPORTED          -
 model_output    NEVER          ONCE          -      -               ABORTED              MODEL_OUTPUT_INVALID            -
+nonconforming   NEVER          ONCE          -      -               ABORTED              MODEL_OUTPUT_INVALID            -
 protocol        NEVER          ALWAYS        count  -               INTERNAL             PROVIDER_PROTOCOL               -
 open            NEVER          ALWAYS        -      -               UNAVAILABLE          BREAKER_OPEN                   10
 no_time         NEVER          ALWAYS        -      -               DEADLINE_EXCEEDED    TIME_LIMIT_EXCEEDED             -

@@ -29,7 +29,7 @@ async def test_content_commits_and_so_does_the_end(first: Delta | Done) -> None:
 
 
 async def test_without_content_and_without_an_end_there_is_no_answer() -> None:
-    for take in (take_first(_events()), take_all(_events(), a_share())):
+    for take in (take_first(_events()), take_all(_events(), share=a_share())):
         with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as failed:
             await take
 
@@ -37,13 +37,15 @@ async def test_without_content_and_without_an_end_there_is_no_answer() -> None:
 
 
 async def test_a_whole_answer_is_all_of_its_pieces_and_its_end() -> None:
-    assert (("ab",), done()) == await take_all(_events(Delta("a"), Delta("b"), done()), a_share())
-    assert (("",), done()) == await take_all(_events(done()), a_share())
+    assert (("ab",), done()) == await take_all(
+        _events(Delta("a"), Delta("b"), done()), share=a_share()
+    )
+    assert (("",), done()) == await take_all(_events(done()), share=a_share())
 
 
 async def test_a_part_of_an_answer_is_never_passed_off_as_whole() -> None:
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL) as failed:
-        await take_all(_events(Delta("a")), a_share())
+        await take_all(_events(Delta("a")), share=a_share())
 
     assert "stream" == failed.value.phase
 
@@ -52,7 +54,7 @@ HALF = "é" * (MAX_ANSWER_BYTES // 4)
 
 
 async def test_an_answer_may_be_as_long_as_the_limit() -> None:
-    _, end = await take_all(_events(Delta(HALF), Delta(HALF), done()), a_share())
+    _, end = await take_all(_events(Delta(HALF), Delta(HALF), done()), share=a_share())
 
     assert done() == end
 
@@ -60,12 +62,12 @@ async def test_an_answer_may_be_as_long_as_the_limit() -> None:
 async def test_its_bytes_are_counted_and_not_its_letters() -> None:
     share = a_share()
     with pytest.raises(ProviderError, match=ErrorKind.PROTOCOL):
-        await take_all(_events(Delta(HALF), Delta(HALF + "a"), done()), share)
+        await take_all(_events(Delta(HALF), Delta(HALF + "a"), done()), share=share)
 
 
 async def test_what_an_attempt_before_has_left_takes_no_room() -> None:
     share = a_share()
     share.add(HALF)
-    await take_all(_events(Delta("ab"), done()), share)
+    await take_all(_events(Delta("ab"), done()), share=share)
 
     assert 2 == share.bytes

@@ -1,0 +1,79 @@
+"""What a request needs of a model besides text, and what is left of it where that is not there.
+
+Pure. Rules: docs/failover.md 1.
+"""
+
+import dataclasses
+from collections.abc import Collection
+
+from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.features import (
+    FREE_CHOICE,
+    NO_FEATURES,
+    Capability,
+    ChoiceMode,
+    Features,
+)
+from llmsvc_server.chat.request import ChatRequest
+
+NOTHING: frozenset[Capability] = frozenset()
+
+_FIELDS = {
+    Capability.TOOLS: "tools",
+    Capability.FORCED_CHOICE: "tool_choice",
+    Capability.JSON_OBJECT: "response_format",
+    Capability.JSON_SCHEMA: "response_format",
+}
+_LEFT_OUT = {
+    "tools": "The model can't call tools; it was asked without them.",
+    "tool_choice": "The model can't be made to call a tool; it was left to it.",
+    "response_format": "The model can't be held to a format; its answer is only checked.",
+}
+
+
+def needs_of(features: Features) -> frozenset[Capability]:
+    """Return what a model must be able to do for all of `features`.
+
+    Calls in the history need nothing of their own, and tools that may not be called neither.
+    """
+    needs: list[Capability] = []
+    if features.offered:
+        needs.append(Capability.TOOLS)
+        if features.choice.mode is ChoiceMode.REQUIRED:
+            needs.append(Capability.FORCED_CHOICE)
+    if (shape := features.response_format) is not None:
+        needs.append(Capability.JSON_SCHEMA if shape.json_schema else Capability.JSON_OBJECT)
+    return frozenset(needs)
+
+
+def fields_of(missing: Collection[Capability]) -> list[str]:
+    """Return the request's fields that ask for what is missing, each once, in a fixed order."""
+    return list(dict.fromkeys(name for one, name in _FIELDS.items() if one in missing))
+
+
+def degrade(
+    request: ChatRequest, missing: Collection[Capability]
+) -> tuple[ChatRequest, tuple[Adjustment, ...]]:
+    """Return a request without what is missing, and what was left out of it.
+
+    Without tools nobody asks how they are chosen: that is one adjustment.
+    """
+    fields = fields_of(missing)
+    features = request.features
+    if "tools" in fields:
+        features = dataclasses.replace(features, tools=(), choice=FREE_CHOICE)
+        fields = [one for one in fields if one != "tool_choice"]
+    elif "tool_choice" in fields:
+        choice = dataclasses.replace(features.choice, mode=ChoiceMode.AUTO)
+        features = dataclasses.replace(features, choice=choice)
+    if "response_format" in fields:
+        features = dataclasses.replace(features, response_format=None)
+    if not features.tools and features.response_format is None:
+        features = NO_FEATURES
+    is_plain = features is NO_FEATURES and all(
+        isinstance(part, str) for message in request.messages for part in message.parts
+    )
+    left = dataclasses.replace(request, features=features, is_plain=is_plain)
+    return left, tuple(
+        Adjustment(field=one, action=Action.IGNORED, description=_LEFT_OUT[one]) for one in fields
+    )
