@@ -48,11 +48,11 @@ class _UnsupportedFeatureActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapp
     UNSUPPORTED_FEATURE_ACTION_FAIL: _UnsupportedFeatureAction.ValueType  # 1
     """The target counts as failed: the next one is tried, if there is one."""
     UNSUPPORTED_FEATURE_ACTION_EMULATE: _UnsupportedFeatureAction.ValueType  # 2
-    """Imitate the feature where the server can, else the target counts as failed."""
-    UNSUPPORTED_FEATURE_ACTION_DEGRADE: _UnsupportedFeatureAction.ValueType  # 3
-    """Imitate it where the server can, else leave it out. Both are listed in
+    """Imitate the feature by prompting or by constrained output. Listed in
     adjustments.
     """
+    UNSUPPORTED_FEATURE_ACTION_DEGRADE: _UnsupportedFeatureAction.ValueType  # 3
+    """Leave it out. Listed in adjustments."""
 
 class UnsupportedFeatureAction(_UnsupportedFeatureAction, metaclass=_UnsupportedFeatureActionEnumTypeWrapper):
     """What to do when a target lacks a requested feature."""
@@ -62,11 +62,11 @@ UNSUPPORTED_FEATURE_ACTION_UNSPECIFIED: UnsupportedFeatureAction.ValueType  # 0
 UNSUPPORTED_FEATURE_ACTION_FAIL: UnsupportedFeatureAction.ValueType  # 1
 """The target counts as failed: the next one is tried, if there is one."""
 UNSUPPORTED_FEATURE_ACTION_EMULATE: UnsupportedFeatureAction.ValueType  # 2
-"""Imitate the feature where the server can, else the target counts as failed."""
-UNSUPPORTED_FEATURE_ACTION_DEGRADE: UnsupportedFeatureAction.ValueType  # 3
-"""Imitate it where the server can, else leave it out. Both are listed in
+"""Imitate the feature by prompting or by constrained output. Listed in
 adjustments.
 """
+UNSUPPORTED_FEATURE_ACTION_DEGRADE: UnsupportedFeatureAction.ValueType  # 3
+"""Leave it out. Listed in adjustments."""
 Global___UnsupportedFeatureAction: _TypeAlias = UnsupportedFeatureAction  # noqa: Y015
 
 class _Role:

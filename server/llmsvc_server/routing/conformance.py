@@ -9,7 +9,7 @@ from typing import cast
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Pieces
-from llmsvc_server.chat.features import ChoiceMode, Features
+from llmsvc_server.chat.features import ChoiceMode, Features, UnsupportedAction
 from llmsvc_server.chat.output_check import OutputCheck
 from llmsvc_server.chat.parts import AnswerParts, Part, Piece, ToolCall, written_in
 from llmsvc_server.chat.request import ChatRequest
@@ -17,6 +17,8 @@ from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import Overloaded, ProviderError, StreamInterrupted
 from llmsvc_server.failures import ErrorKind, InterruptCause
+from llmsvc_server.routing.emulate import FORMATS, emulate
+from llmsvc_server.routing.emulated_answer import read_emulated
 from llmsvc_server.routing.fit import degrade
 from llmsvc_server.routing.held import Share
 from llmsvc_server.routing.targets import Candidate
@@ -35,12 +37,24 @@ class Conformance:
     """What one candidate's answer is held to.
 
     `wanted` is what the caller asks for, `asked` what is left of it for this candidate, and
-    `adjustments` say the difference.
+    `adjustments` say the difference. `is_emulated` says that the model was told of tools in its
+    prompt: see `read`.
     """
 
     wanted: Features
     asked: Features
     adjustments: tuple[Adjustment, ...]
+    is_emulated: bool = False
+
+    def read(self, events: AnswerEvents) -> AnswerEvents:
+        """Return what an attempt writes as the answer that it is held to."""
+        if not self.is_emulated:
+            return events
+        return read_emulated(
+            events,
+            is_text=self.wanted.response_format is None,
+            single_call=self.wanted.choice.single_call,
+        )
 
     def judge(self, parts: tuple[Part, ...], done: Done) -> Done:
         """Return the end of an answer with what was found in it.
@@ -81,12 +95,18 @@ class Conformance:
 
 def hold(request: ChatRequest, candidate: Candidate) -> tuple[ChatRequest, Conformance]:
     """Return what a candidate is asked of a request with features, and what its answer is held to."""
-    asked, adjustments = request, tuple[Adjustment, ...]()
-    if candidate.missing:
-        asked, adjustments = degrade(request, candidate.missing)
-    return asked, Conformance(
-        wanted=request.features, asked=asked.features, adjustments=adjustments
-    )
+    missing, wanted = candidate.missing, request.features
+    if missing and wanted.unsupported is UnsupportedAction.EMULATE:
+        lacks = candidate.upstream.missing(candidate.model, FORMATS)
+        made = emulate(request, missing, lacks)
+        return made.request, Conformance(
+            wanted=wanted,
+            asked=wanted,
+            adjustments=made.adjustments,
+            is_emulated=made.reads_tools,
+        )
+    asked, adjustments = degrade(request, missing) if missing else (request, ())
+    return asked, Conformance(wanted=wanted, asked=asked.features, adjustments=adjustments)
 
 
 async def settle(

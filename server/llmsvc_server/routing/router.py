@@ -190,6 +190,8 @@ class _Attempts:
                     await asyncio.sleep(step.pause_s)
                 receipt.begin(candidate.info, candidate.model)
                 self._events = self._upstream.run(asked, step.limits, receipt, self._verdicts)
+                if conformance is not None:
+                    self._events = conformance.read(self._events)
                 try:
                     return await take(self._events, conformance)
                 except ProviderError as error:
