@@ -17,9 +17,8 @@ class Next(StrEnum):
     NEVER = "never"
     # The first attempt's word on the request counts, a later one's is a fact about its provider.
     UNLESS_FIRST = "unless_first"
-    # Whoever writes the second answer of no use ends it.
     ONCE = "once"
-    # What ended one engine would end the next one of its kind.
+    # What ended one engine would end the next.
     OTHER_KIND = "other_kind"
     # Only a candidate whose window is known to hold the prompt.
     IF_IT_FITS = "if_it_fits"
@@ -64,8 +63,7 @@ class Block:
     Attributes:
         scope: From what.
         lengths_s: Seconds of the first block and of each that follows it without a success between.
-        told_s: Least and most seconds where the provider itself says how long; None where it is
-            not asked.
+        told_s: Least and most seconds where the provider itself says how long; None if unasked.
         has_trial: Whether the first request after it goes alone.
     """
 
@@ -98,8 +96,7 @@ class Rules:
         is_busy: Whether the provider is well, and only has no room or no model in memory yet.
         is_cold: Whether the model is not in memory then.
         fails_load: Whether a load that meets it has failed, whatever else it may mean.
-        interrupts_as: What broke an answer, where it ends one that had begun; None where the caller
-            is told of the failure itself all the same.
+        interrupts_as: What broke an answer that had begun; None where it is told itself then too.
         has_progress: Whether it is told how far the answer had come.
         is_about_a_chat: Whether only a chat can fail so: what refuses to list its models like that
             is no such provider.
@@ -336,13 +333,12 @@ class ErrorKind(StrEnum):
         next=Next.UNLESS_FIRST,
         is_about_a_chat=True,
     )
-    # A local engine ended while it ran a request with a schema: that is the schema's doing.
+    # A local engine ended while it ran a request with a schema.
     FATAL_SCHEMA = Rules(
         name="fatal_schema",
         code="INVALID_ARGUMENT",
         reason="REQUEST_REJECTED_UPSTREAM",
-        sentence="Provider {provider} stopped while it ran {model} with the request's schema;"
-        " make that simpler.",
+        sentence="Provider {provider} stopped at the request's schema for {model}; simplify it.",
         next=Next.OTHER_KIND,
         is_about_a_chat=True,
         skip_counts=False,
@@ -366,8 +362,7 @@ class ErrorKind(StrEnum):
         next=Next.ONCE,
         has_progress=True,
     )
-    # All of an answer is here, and it is not what the request requires of it. The caller needs to
-    # know that of a stream as well, whose text it has.
+    # The answer is not what the request allows: a caller needs to know that of a stream too.
     NONCONFORMING = Rules(
         name="nonconforming",
         code="ABORTED",

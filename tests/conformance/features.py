@@ -80,7 +80,7 @@ class Case:
     Attributes:
         parts: The answer's, with `MADE` for ids that are made; empty parts are not compared.
         adjusted: The fields of the answer's adjustments.
-        cause: Of the failure MODEL_OUTPUT, where it fails.
+        cause: Of the failure NONCONFORMING, where it fails.
         sent: What of the request must have reached the upstream; None for whatever.
     """
 

@@ -74,7 +74,7 @@ async def test_a_feature_comes_to_the_same_everywhere(subject: FeatureSubject, c
     if case.cause:
         with pytest.raises(ProviderError) as raised:
             await answer(subject, case)
-        assert (ErrorKind.MODEL_OUTPUT, case.cause) == (raised.value.kind, raised.value.cause)
+        assert (ErrorKind.NONCONFORMING, case.cause) == (raised.value.kind, raised.value.cause)
         return
     parts, done = await answer(subject, case)
 

@@ -145,7 +145,7 @@ async def follow(
         async for event in events:
             if isinstance(event, Done):
                 yield await settle(events, conformance, parts.fold(), event)
-                return
+                continue
             _gather(event, parts, share, takes_text=takes_text)
             if share.bytes > share.max_bytes:
                 await events.athrow(ProviderError(ErrorKind.PROTOCOL, phase="stream"))

@@ -98,6 +98,7 @@ def _details(
                 error_details_pb2.PreconditionFailure.Violation(
                     type=failure.precondition,
                     subject=_cut(failure.metadata.get("provider", "")),
+                    description=_cut(failure.unmet),
                 )
             ]
         )

@@ -24,6 +24,7 @@ from llmsvc_server.errors import (
     Violation,
 )
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.routing.fit import fields_of
 from llmsvc_server.rpc.open_streams import StreamLimitReached
 
 MIN_PUSHBACK_MS = 100
@@ -33,6 +34,11 @@ NO_RETRY = -1
 MAX_RETRY_S = 86_400.0
 """Longest advice, whatever an upstream asked for: a day. Far longer ones fit no message."""
 
+LACKS = (
+    "Nobody who may be asked can do what {fields} asks for: leave it out, have"
+    " unsupported_feature_action EMULATE or DEGRADE it, or name another target than {model} of"
+    " provider {provider}."
+)
 DRAIN_RETRY_S = 0.1
 STREAM_RETRY_S = 1.0
 
@@ -43,7 +49,7 @@ class RpcFailure:
 
     `code` is a gRPC status code's name, `reason` an ErrorReason without its prefix.
     `pushback_ms` steers gRPC's own retries, None where it is not sent. `missing` is the type and
-    the name of a resource, `quota_of` who limits our account. `trail` is what was tried, `route`
+    the name of a resource, `unmet` what a `precondition` is about, `quota_of` who limits our account. `trail` is what was tried, `route`
     who had begun to answer, `usage` what the delivered part of an answer took.
     """
 
@@ -56,6 +62,7 @@ class RpcFailure:
     violations: tuple[Violation, ...] = ()
     missing: tuple[str, str] | None = None
     precondition: str | None = None
+    unmet: str = ""
     quota_of: str | None = None
     trail: Trail | None = None
     route: Route | None = None
@@ -170,6 +177,7 @@ def _from_provider_error(error: ProviderError) -> RpcFailure:
         pushback_ms=_pushback_ms(rules.code, wait_s, called=error.called),
         missing=("model", error.model) if error.kind is ErrorKind.MODEL_MISSING else None,
         precondition=rules.precondition,
+        unmet=", ".join(fields_of(error.lacks)),
         quota_of=_name_of(error) if error.kind is ErrorKind.QUOTA else None,
     )
 
@@ -219,8 +227,9 @@ def _from_expired(error: DeadlineExpired) -> RpcFailure:
 def _sentence(error: ProviderError) -> str:
     if error.kind is ErrorKind.MODEL_MISSING:
         return _say_model_is_missing(error)
+    fields = " and ".join(fields_of(error.lacks))
     return _template(error).format(
-        provider=_name_of(error) or "unknown", model=error.model or "the model"
+        fields=fields, provider=_name_of(error) or "unknown", model=error.model or "the model"
     )
 
 
@@ -228,6 +237,8 @@ def _template(error: ProviderError) -> str:
     rules = error.kind.rules
     if isinstance(error.cause, TlsTrouble):
         return error.cause.sentence
+    if error.lacks:
+        return LACKS
     return rules.policy_sentence if rules.policy_sentence and error.cause else rules.sentence
 
 
@@ -261,7 +272,7 @@ def _metadata(error: ProviderError) -> dict[str, str]:
         "provider": _name_of(error),
         "phase": error.phase,
         "cause": error.cause or error.kind.rules.cause,
-        "param": error.param,
+        "param": error.param or next(iter(fields_of(error.lacks)), ""),
     }
     if error.kind is ErrorKind.CONTEXT:
         facts = {

@@ -26,7 +26,7 @@ def written_at_start(data: bytes) -> str:
     """Return the arguments in the event that begins a block.
 
     Raises:
-        ProviderError: MODEL_OUTPUT. It can't be told what they are.
+        ProviderError: NONCONFORMING. It can't be told what they are.
     """
     try:
         return bytes(_start.decode(data).content_block.input).decode()
@@ -38,7 +38,7 @@ def written_in_whole(body: bytes, number: int) -> str:
     """Return the arguments in the block of that number of an answer that came in one body.
 
     Raises:
-        ProviderError: MODEL_OUTPUT. It can't be told what they are.
+        ProviderError: NONCONFORMING. It can't be told what they are.
     """
     try:
         return bytes(_whole.decode(body).content[number].input).decode()

@@ -105,7 +105,7 @@ class CallOrder:
             is_whole: Whether each is a call of its own, as in an answer that comes whole.
 
         Raises:
-            ProviderError: MODEL_OUTPUT. Nobody can run them. EXHAUSTED. Too much waits.
+            ProviderError: NONCONFORMING. Nobody can run them. EXHAUSTED. Too much waits.
         """
         for entry in entries:
             yield from self._add(self._call(entry, is_apart=is_whole), entry.arguments)
@@ -117,7 +117,7 @@ class CallOrder:
             is_cut: Whether the last call may lack something. Else none without arguments does.
 
         Raises:
-            ProviderError: MODEL_OUTPUT. A call has no name.
+            ProviderError: NONCONFORMING. A call has no name.
         """
         while self._queue:
             first = self._queue[0]

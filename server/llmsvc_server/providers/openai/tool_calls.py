@@ -59,7 +59,7 @@ def read_calls(content: Content, data: bytes) -> Iterator[Entry]:
         data: The JSON that it stands in.
 
     Raises:
-        ProviderError: MODEL_OUTPUT. It can't be told what arguments there are.
+        ProviderError: NONCONFORMING. It can't be told what arguments there are.
     """
     for number, entry in enumerate(_entries(content)):
         function = fields_of(entry.get("function"))
@@ -88,7 +88,7 @@ def _written(data: bytes, number: int) -> str:
     """Return arguments that are no text as they were written: some servers send the object itself.
 
     Raises:
-        ProviderError: MODEL_OUTPUT. It can't be told what they are.
+        ProviderError: NONCONFORMING. It can't be told what they are.
     """
     try:
         chunk = _raw_chunks.decode(data)

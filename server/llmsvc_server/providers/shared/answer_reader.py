@@ -173,7 +173,7 @@ class AnswerReader(ABC):
         """Take a tool call, whole or its beginning; see `ToolCalls.begin`.
 
         Raises:
-            ProviderError: MODEL_OUTPUT. Nobody can run it.
+            ProviderError: NONCONFORMING. Nobody can run it.
         """
         self._lives = True
         if self._calls is None:

@@ -93,7 +93,7 @@ class ToolCalls:
             arguments: As much of them as is there, as the model wrote it.
 
         Raises:
-            ProviderError: MODEL_OUTPUT. No such function may be called, or there is too much of it.
+            ProviderError: NONCONFORMING. No such function may be called, or there is too much of it.
         """
         self._drops = self._single and self.delivered > 0
         if self._drops:
@@ -112,7 +112,7 @@ class ToolCalls:
         """Take more of the last call's arguments; return what to pass on, None if that is nothing.
 
         Raises:
-            ProviderError: MODEL_OUTPUT. There is too much of it.
+            ProviderError: NONCONFORMING. There is too much of it.
         """
         if self._drops or not arguments:
             return None
@@ -144,7 +144,7 @@ class ToolCalls:
 
 def unusable() -> ProviderError:
     """Return the failure of a call that nobody can run."""
-    return ProviderError(ErrorKind.MODEL_OUTPUT, row="C09", cause="toolCall")
+    return ProviderError(ErrorKind.NONCONFORMING, row="C09", cause="toolCall")
 
 
 def reason_without_calls(reason: FinishReason) -> FinishReason:

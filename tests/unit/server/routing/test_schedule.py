@@ -137,6 +137,44 @@ def test_an_unusable_answer_is_tried_once_elsewhere() -> None:
     assert ["a", "b"] == schedule.fail(*[ProviderError(ErrorKind.MODEL_OUTPUT) for _ in range(3)])
 
 
+@pytest.mark.parametrize("first", [ErrorKind.MODEL_OUTPUT, ErrorKind.NONCONFORMING])
+def test_who_wrote_what_of_no_use_is_told_first(first: ErrorKind) -> None:
+    schedule = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
+    schedule.fail(ProviderError(first), ProviderError(ErrorKind.NONCONFORMING))
+
+    told = schedule.schedule.failure()
+    assert isinstance(told, ProviderError)
+    assert told.provider is not None
+    assert (first, "a") == (told.kind, told.provider.name)
+
+
+def test_a_schema_that_ended_an_engine_goes_to_no_other_of_its_kind() -> None:
+    schedule = walk(
+        ProviderError(ErrorKind.MODEL_MISSING, called=False),
+        Asked(name="a", locality=Locality.LOCAL),
+        Asked(name="b", locality=Locality.LOCAL),
+        Asked(name="vendor"),
+    )
+    asked = schedule.fail(
+        ProviderError(ErrorKind.FATAL_SCHEMA), ProviderError(ErrorKind.FATAL_SCHEMA)
+    )
+
+    assert ["a", "vendor"] == asked
+    assert [ErrorKind.MODEL_MISSING, ErrorKind.FATAL_SCHEMA] == [
+        one.kind for one in schedule.skipped
+    ]
+
+
+def test_a_schema_that_ended_the_only_engine_is_told_itself() -> None:
+    schedule = walk(*[Asked(name=name, locality=Locality.LOCAL) for name in "ab"])
+
+    assert ["a"] == schedule.fail(*[ProviderError(ErrorKind.FATAL_SCHEMA) for _ in range(2)])
+    assert schedule.step() is None
+    told = schedule.schedule.failure()
+    assert isinstance(told, ProviderError)
+    assert (ErrorKind.FATAL_SCHEMA, True) == (told.kind, told.called)
+
+
 def test_a_later_refusal_of_the_request_is_a_fact_about_its_provider() -> None:
     schedule = walk(Asked(name="a"), Asked(name="b"), Asked(name="c"))
 

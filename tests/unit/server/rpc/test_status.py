@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import Attempt
 from llmsvc_server.chat.tls import TlsTrouble
 from llmsvc_server.chat.usage import Usage
@@ -19,6 +20,7 @@ from llmsvc_server.errors import (
     ViolationReason,
 )
 from llmsvc_server.failures import ErrorKind, InterruptCause
+from llmsvc_server.rpc.details import MAX_MESSAGE_BYTES
 from llmsvc_server.rpc.status import to_failure
 from tests.fakes.receipts import receipt_of
 from tests.fakes.scripted_provider import LOCAL_OLLAMA
@@ -63,6 +65,8 @@ ROWS: list[tuple[ErrorKind, str, str, tuple[str, ...]]] = [
     (ErrorKind.CONTEXT, "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED", CONTEXT_FACTS),
     (ErrorKind.CONTENT, "INVALID_ARGUMENT", "CONTENT_REJECTED", OTHERS),
     (ErrorKind.CALLER, "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM", OTHERS),
+    (ErrorKind.FATAL_SCHEMA, "INVALID_ARGUMENT", "REQUEST_REJECTED_UPSTREAM", OTHERS),
+    (ErrorKind.NONCONFORMING, "ABORTED", "MODEL_OUTPUT_INVALID", OTHERS),
     (ErrorKind.CAPABILITY, "FAILED_PRECONDITION", "CAPABILITY_UNSUPPORTED", OTHERS),
     (ErrorKind.MODEL_OUTPUT, "ABORTED", "MODEL_OUTPUT_INVALID", OTHERS),
     (ErrorKind.PROTOCOL, "INTERNAL", "PROVIDER_PROTOCOL", OTHERS),
@@ -97,6 +101,21 @@ def test_trouble_with_tls_is_said_of_the_provider(trouble: TlsTrouble) -> None:
     assert trouble == failure.metadata["cause"]
     assert "rovider ollama" in failure.message
     assert ("certificate" in failure.message) == trouble.startswith("certificate")
+
+
+def test_what_is_missing_is_told_by_field_with_the_remedy() -> None:
+    lacks = frozenset({Capability.TOOLS, Capability.JSON_SCHEMA})
+    failure = to_failure(
+        ProviderError(
+            ErrorKind.CAPABILITY, provider=LOCAL_OLLAMA, model="phi3", called=False, lacks=lacks
+        )
+    )
+
+    assert "tools and response_format" in failure.message
+    assert "unsupported_feature_action" in failure.message
+    assert len(failure.message) <= MAX_MESSAGE_BYTES
+    assert ("CAPABILITY", "tools, response_format") == (failure.precondition, failure.unmet)
+    assert {"provider": "ollama", "param": "tools"} == failure.metadata
 
 
 def test_facts_that_are_unknown_are_left_out() -> None:

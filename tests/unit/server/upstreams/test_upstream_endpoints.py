@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.events import Delta
+from llmsvc_server.chat.features import Capability
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.reports import BreakerState as State
@@ -228,3 +229,15 @@ async def test_who_comes_finds_a_place_that_time_alone_has_freed_for_who_waits()
 
     assert ["answer", "answer"] == [waits.result(), comes.result()]
     assert [STREAK + 2, 1] == bench.calls
+
+
+async def test_what_one_machine_lacks_the_pool_lacks() -> None:
+    bench = Bench(endpoints=3)
+    first, second, third = bench.adapters
+    first.lacks, third.lacks = frozenset({Capability.TOOLS}), frozenset({Capability.JSON_OBJECT})
+    bench.facts[2].known.discard(MODEL)
+    needs = frozenset(Capability)
+
+    assert {Capability.TOOLS} == bench.upstream.missing(MODEL, needs)
+    second.lacks = frozenset({Capability.JSON_SCHEMA})
+    assert {Capability.TOOLS, Capability.JSON_SCHEMA} == bench.upstream.missing(MODEL, needs)

@@ -231,4 +231,4 @@ def test_a_call_of_something_else_is_no_answer() -> None:
     with pytest.raises(ProviderError) as failed:
         answered(begin(), use("h"), CLOSED, END)
 
-    assert (ErrorKind.MODEL_OUTPUT, "toolCall") == (failed.value.kind, failed.value.cause)
+    assert (ErrorKind.NONCONFORMING, "toolCall") == (failed.value.kind, failed.value.cause)

@@ -285,13 +285,13 @@ def test_calls_of_another_shape_are_no_answer(calls: object) -> None:
 def test_a_call_of_nothing_is_bad_output(calls: object) -> None:
     error = failure([line(message={"tool_calls": calls}), last()])
 
-    assert (ErrorKind.MODEL_OUTPUT, "C09") == (error.kind, error.row)
+    assert (ErrorKind.NONCONFORMING, "C09") == (error.kind, error.row)
 
 
 def test_arguments_that_could_not_be_sent_back_are_bad_output() -> None:
     error = failure([called("x" * (MAX_ARGUMENTS_BYTES + 1)), last()])
 
-    assert (ErrorKind.MODEL_OUTPUT, "toolCall") == (error.kind, error.cause)
+    assert (ErrorKind.NONCONFORMING, "toolCall") == (error.kind, error.cause)
 
 
 def test_what_came_before_a_bad_call_is_passed_on_before_the_failure() -> None:

@@ -208,7 +208,7 @@ def test_keeps_arguments_of_an_object_as_they_were_written() -> None:
 def test_an_object_in_data_that_only_a_lenient_reader_takes_is_no_call() -> None:
     head = b'data: {"n":NaN,"choices":[{"delta":{"tool_calls":[{"id":"a","function":'
 
-    with pytest.raises(ProviderError, match=ErrorKind.MODEL_OUTPUT):
+    with pytest.raises(ProviderError, match=ErrorKind.NONCONFORMING):
         parts_of(head + b'{"name":"f","arguments":{"x":1}}}]}}]}\n\n', END)
 
 
@@ -347,7 +347,7 @@ def test_a_call_that_nobody_can_run_fails(answer: bytes) -> None:
     with pytest.raises(ProviderError) as caught:
         parts_of(answer, END)
 
-    assert (ErrorKind.MODEL_OUTPUT, "toolCall") == (caught.value.kind, caught.value.cause)
+    assert (ErrorKind.NONCONFORMING, "toolCall") == (caught.value.kind, caught.value.cause)
 
 
 def test_what_waits_is_counted_and_let_go() -> None:

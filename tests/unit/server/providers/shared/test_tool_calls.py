@@ -73,7 +73,7 @@ def test_a_function_that_is_not_offered_is_bad_output(name: object) -> None:
     with pytest.raises(ProviderError) as raised:
         calls().begin("c1", name)
 
-    assert (ErrorKind.MODEL_OUTPUT, "toolCall") == (raised.value.kind, raised.value.cause)
+    assert (ErrorKind.NONCONFORMING, "toolCall") == (raised.value.kind, raised.value.cause)
 
 
 def test_a_function_that_is_not_allowed_is_bad_output() -> None:
@@ -97,7 +97,7 @@ def test_arguments_may_be_as_long_as_they_could_be_sent_back() -> None:
     with pytest.raises(ProviderError) as raised:
         taker.go_on("c")
 
-    assert ErrorKind.MODEL_OUTPUT is raised.value.kind
+    assert ErrorKind.NONCONFORMING is raised.value.kind
 
 
 def test_arguments_that_are_too_long_at_once_are_bad_output() -> None:
