@@ -20,7 +20,9 @@ _NAMES = {
 """The field that it is about -> what servers call that."""
 
 _PATTERNS = {
-    field: re.compile(rf"(?:{name}).{{0,80}}{_NOT_THERE}|{_NOT_THERE}.{{0,60}}(?:{name})")
+    field: re.compile(
+        rf"(?:{name}).{{0,80}}{_NOT_THERE}|{_NOT_THERE}.{{0,60}}(?:{name})", re.DOTALL
+    )
     for field, name in _NAMES.items()
 }
 _BAD_SCHEMA = "invalid schema"

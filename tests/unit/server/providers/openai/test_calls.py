@@ -248,6 +248,10 @@ def test_text_inside_a_call_comes_behind_it() -> None:
     )
 
 
+def test_blanks_behind_a_call_are_none_of_the_next() -> None:
+    assert (A, B) == parts_of(FORMS["in pieces"] + calls(entry(0, arguments="\n")), END)
+
+
 def test_a_call_that_never_becomes_whole_holds_nothing_back_for_ever() -> None:
     broken = replace(A, arguments_json='{"x":')
 

@@ -38,6 +38,7 @@ LACKS = [
         400,
         json.dumps({"object": "error", "message": VLLM, "code": 400}).encode(),
     ),
+    ("tools", 400, body("1 validation error for Request\ntools\n  Extra inputs are not permitted")),
     ("tools", 500, body("tools param requires --jinja flag", code=500, type="server_error")),
     ("tools", 400, body("registry.ollama.ai/library/phi3:mini does not support tools")),
     ("tools", 400, body("`tool calling` is not supported with this model", code=None)),
