@@ -11,40 +11,62 @@ from collections.abc import Iterable, Iterator
 
 from llmsvc_server.chat.parts import CallPiece, Piece
 from llmsvc_server.providers.http.unfinished import Tails
+from llmsvc_server.providers.openai.chunks import Content
 from llmsvc_server.providers.openai.tool_calls import Entry
 from llmsvc_server.providers.shared.tool_calls import MAX_ARGUMENTS_BYTES, MAX_CALLS, unusable
+from llmsvc_server.providers.shared.untyped import text_of
 
 _MARKS = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
 
 _PIECE_BYTES = 128
 """About what each piece that waits takes besides."""
 
+_SHORT_LETTERS = 1_024
+_FEW_PIECES = 64
+"""How much of a call's arguments is looked at in one go, which is quicker than piece by piece."""
+
 
 class _Extent:
-    """Tells when a JSON object or array that comes in pieces is whole."""
+    """Tells when a JSON object or array that comes in pieces is whole. Looks when it is asked."""
 
-    __slots__ = ("_depth", "_half", "_in_text", "has_begun", "is_blank")
+    __slots__ = ("_depth", "_half", "_has_begun", "_in_text", "_is_blank", "_pieces")
 
     def __init__(self) -> None:
-        self.is_blank = True
-        self.has_begun = False
+        self._pieces: list[str] = []
+        self._is_blank = True
+        self._has_begun = False
         self._depth = 0
         self._in_text = False
         self._half = ""
 
     @property
+    def is_blank(self) -> bool:
+        self._look()
+        return self._is_blank
+
+    @property
     def is_whole(self) -> bool:
-        return self.has_begun and self._depth <= 0
+        self._look()
+        return self._has_begun and self._depth <= 0
 
     def add(self, text: str) -> None:
-        self.is_blank = self.is_blank and not text.strip()
+        self._pieces.append(text)
+        if len(text) > _SHORT_LETTERS or len(self._pieces) > _FEW_PIECES:
+            self._look()
+
+    def _look(self) -> None:
+        text = "".join(self._pieces)
+        if not text:
+            return
+        self._pieces.clear()
+        self._is_blank = self._is_blank and text.isspace()
         marks = _MARKS.findall(self._half + text)
         for mark in marks:
             if mark == '"':
                 self._in_text = not self._in_text
             elif mark[0] != "\\" and not self._in_text:
                 self._depth += 1 if mark in "{[" else -1
-                self.has_begun = True
+                self._has_begun = True
         self._half = "\\" if marks and marks[-1] == "\\" else ""
 
 
@@ -85,6 +107,25 @@ class CallOrder:
     def is_open(self) -> bool:
         """Whether a call has begun that text must not come into."""
         return bool(self._queue)
+
+    def add_more(self, content: Content) -> str:
+        """Take what is the usual next piece of the call that is open; return its arguments.
+
+        "" stands for anything else: it is for `add_calls`, then.
+        """
+        calls, call = content.tool_calls, self._last
+        if call is None or len(self._queue) != 1 or not call.has_begun or call.is_over:
+            return ""
+        if not (isinstance(calls, list) and len(calls) == 1 and isinstance(calls[0], dict)):
+            return ""
+        place, function = calls[0].get("index"), calls[0].get("function")
+        if content.function_call or not isinstance(function, dict) or function.get("name"):
+            return ""
+        if not isinstance(place, int) or self._by_index.get(place) is not call:
+            return ""
+        arguments = text_of(function.get("arguments"))
+        call.extent.add(arguments)
+        return arguments
 
     def add_text(self, text: str) -> Iterator[Piece]:
         """Yield what may be passed on now that a text came.

@@ -186,6 +186,8 @@ class OpenaiReader(EventReader):
     def _add_calls(self, content: Content, data: bytes, *, is_whole: bool) -> None:
         if self._order is None:
             self._begin_call(None, None)
+        elif more := self._order.add_more(content):
+            self._go_on_with_call(more)
         else:
             self._pass_on(self._order.add_calls(read_calls(content, data), is_whole=is_whole))
 
