@@ -20,6 +20,7 @@ from tests.bench.measures import (
     memory,
     outage,
     processor,
+    schemas,
     soak,
     start,
     works,
@@ -45,6 +46,7 @@ QUIET: dict[str, Measure] = {
     "greedy": greedy.greedy,
     "frames": frames.frames,
     "lines": lines.lines,
+    "schemas": schemas.schemas,
     "worst-mix": worst_mix.worst_mix,
 }
 """Measures that judge a time or a size: one after the other, on a machine that does nothing else."""

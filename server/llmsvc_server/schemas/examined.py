@@ -32,6 +32,7 @@ _VALIDATORS: Final = {
     DRAFT_2020_12: jsonschema_rs.Draft202012Validator,
 }
 _COMPARED: Final = ("const", "dependentRequired", "enum", "required")
+_COSTLY: Final = {"pattern", "patternProperties", "uniqueItems", *_COMPARED}
 _PATTERN_WORK: Final = 8  # a match takes so many times what another keyword does
 _UNIQUE_WORK: Final = 40
 _COMPARISONS_PER_WORK: Final = 8
@@ -168,6 +169,8 @@ def _backtracking(patterns: set[str]) -> set[str]:
 
 
 def _work(schema: dict[str, Any]) -> int:
+    if _COSTLY.isdisjoint(schema):
+        return 1
     work = 1 + _PATTERN_WORK * len(patterns_of(schema))
     if schema.get("uniqueItems") is True:
         work += _UNIQUE_WORK

@@ -14,6 +14,7 @@ from llmsvc_server.schemas.document import (
 )
 
 _ANCHORS: Final = ("$anchor", "$dynamicAnchor")
+_LOOKED_AT: Final = {"$id", "$schema", "pattern", "patternProperties", *_ANCHORS, *REFERENCES}
 
 
 class Unsound(ValueError):
@@ -53,6 +54,8 @@ class Graph:
                 if isinstance(target, dict):
                     self._applied[number].append(target)
                     self._add(target, unquote(reference.removeprefix("#")))
+        self._inner = [[self._numbers[id(one)] for one in applied] for applied in self._applied]
+        self._order = self._sort()
 
     def target_of(self, reference: str) -> Any:  # noqa: ANN401  # an object or a boolean
         """Return the schema that a reference of this document points to."""
@@ -63,21 +66,28 @@ class Graph:
 
         What a schema leads back to itself by counts once.
         """
-        weights: list[int | None] = [None] * len(self.schemas)
-        entered = [False] * len(self.schemas)
+        weights = [0] * len(self.schemas)
+        for number in self._order:
+            inner = self._inner[number]
+            weights[number] = own(self.schemas[number]) + sum([weights[one] or 1 for one in inner])
+        return weights[0]
+
+    def _sort(self) -> list[int]:
+        """Return the numbers of the schemas that the root leads to, each after what it applies."""
+        order: list[int] = []
+        is_entered, is_sorted = [False] * len(self.schemas), [False] * len(self.schemas)
         stack = [0]
         while stack:
             number = stack[-1]
-            if not entered[number]:
-                entered[number] = True
-                inner = [self._numbers[id(one)] for one in self._applied[number]]
-                stack += [one for one in inner if not entered[one]]
-                continue
-            stack.pop()
-            if weights[number] is None:
-                applied = [weights[self._numbers[id(one)]] for one in self._applied[number]]
-                weights[number] = own(self.schemas[number]) + sum(one or 1 for one in applied)
-        return weights[0] or 0
+            if is_entered[number]:
+                stack.pop()
+                if not is_sorted[number]:
+                    is_sorted[number] = True
+                    order.append(number)
+            else:
+                is_entered[number] = True
+                stack += [one for one in self._inner[number] if not is_entered[one]]
+        return order
 
     def pointer_of(self, schema: dict[str, Any]) -> str:
         """Return where a schema of this document stands in it."""
@@ -102,11 +112,12 @@ class Graph:
             number = self._numbers[id(schema)] = len(self.schemas)
             self.schemas.append(schema)
             self.pointers.append(pointer)
-            self._name(schema)
-            self.patterns.update(patterns_of(schema))
+            if not _LOOKED_AT.isdisjoint(schema):
+                self._name(schema)
+                self._refer(number, schema)
+                self.patterns.update(patterns_of(schema))
             inner = [one for one in subschemas(schema) if isinstance(one[2], dict)]
             waiting += [(f"{pointer}/{keyword}{path}", one) for keyword, path, one in inner]
-            self._refer(number, schema)
             only_refers = self._draft == DRAFT_07 and "$ref" in schema
             applied = [one for keyword, _, one in inner if keyword not in DEFINITIONS]
             self._applied.append([] if only_refers else applied)
