@@ -1653,7 +1653,8 @@ class SchemaViolation(_message.Message):
     """JSON Pointer to the place in what the model wrote. Empty means all of it."""
     keyword: _builtins.str
     """Keyword of the schema that is violated, such as "required"; "json" where
-    the text is no JSON, "truncated" where it was cut.
+    the text is no JSON, "truncated" where it was cut, "unchecked" where it is
+    too large to be checked against that schema, or to say where it fails.
     """
     def __init__(
         self,

@@ -8,7 +8,8 @@ class SchemaViolation:
     """One place that does not conform.
 
     `pointer` is a JSON Pointer into what the model wrote, "" for all of it. `keyword` is the schema's,
-    "json" where the text is no JSON, "truncated" where it was cut.
+    "json" where the text is no JSON, "truncated" where it was cut, "unchecked" where it is too large to
+    be checked, or to say where.
     """
 
     pointer: str

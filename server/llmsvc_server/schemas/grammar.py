@@ -1,6 +1,6 @@
 """How long the grammar gets that an engine makes of a schema.
 
-Ollama 0.10.1 and 0.24.0 cut it at 32,768 characters (`SchemaToGrammar` of its `llama.go`), and end
+Ollama 0.10.1 and 0.24.0 cut it at 32,768 characters (its `SchemaToGrammar`), and end
 the request because of what is left. A rule's name is all names on the way to it. What is counted
 here was held against real engines (ADR-060).
 """

@@ -1,6 +1,6 @@
 """What an engine is given of a caller's schema: built anew, keyword by keyword.
 
-Some schemas end an engine, for everybody (docs/facts/ollama.md 17). So only forms pass that engines
+Some schemas end an engine, for everybody (docs/facts/ollama.md 12). So only forms pass that engines
 are known to take, and what stands in them is bounded. References are replaced by what they point to.
 """
 
