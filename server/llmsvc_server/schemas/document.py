@@ -21,6 +21,7 @@ _ONE: Final = frozenset(
         "additionalItems",
         "additionalProperties",
         "contains",
+        "contentSchema",
         "else",
         "if",
         "items",
@@ -33,8 +34,11 @@ _ONE: Final = frozenset(
 )
 _INDEX_DIGITS: Final = 9
 _MANY: Final = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
-DEFINITIONS: Final = frozenset({"$defs", "definitions"})
-_NAMED: Final = DEFINITIONS | {
+NOT_APPLIED: Final = frozenset({"$defs", "contentSchema", "definitions"})
+"""Where schemas stand of which nothing is asked there."""
+_NAMED: Final = {
+    "$defs",
+    "definitions",
     "dependencies",
     "dependentSchemas",
     "patternProperties",

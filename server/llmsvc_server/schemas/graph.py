@@ -5,13 +5,14 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from llmsvc_server.schemas.document import (
-    DEFINITIONS,
     DRAFT_07,
+    NOT_APPLIED,
     REFERENCES,
     draft_of,
     find_pointer,
     subschemas,
 )
+from llmsvc_server.schemas.forms import is_formed
 
 _ANCHORS: Final = ("$anchor", "$dynamicAnchor")
 _LOOKED_AT: Final = {"$id", "$schema", "pattern", "patternProperties", *_ANCHORS, *REFERENCES}
@@ -112,6 +113,11 @@ class Graph:
             number = self._numbers[id(schema)] = len(self.schemas)
             self.schemas.append(schema)
             self.pointers.append(pointer)
+            if not is_formed(schema):
+                raise Unsound(
+                    "Must have keywords of JSON Schema in their own form only, those of another draft"
+                    " and schemas in unusual places included."
+                )
             if not _LOOKED_AT.isdisjoint(schema):
                 self._name(schema)
                 self._refer(number, schema)
@@ -119,7 +125,7 @@ class Graph:
             inner = [one for one in subschemas(schema) if isinstance(one[2], dict)]
             waiting += [(f"{pointer}/{keyword}{path}", one) for keyword, path, one in inner]
             only_refers = self._draft == DRAFT_07 and "$ref" in schema
-            applied = [one for keyword, _, one in inner if keyword not in DEFINITIONS]
+            applied = [one for keyword, _, one in inner if keyword not in NOT_APPLIED]
             self._applied.append([] if only_refers else applied)
 
     def _name(self, schema: dict[str, Any]) -> None:

@@ -67,9 +67,9 @@ def find_violations(
         _search(verdicts, (verdicts.root, document, ""), found)
     except ValueError:  # out of work, as a rule
         found.setdefault(("", UNCHECKED))
+    places = list(found)[:MAX_VIOLATIONS] or [("", UNCHECKED)]
     return tuple(
-        SchemaViolation(pointer=_bounded(pointer), keyword=keyword)
-        for pointer, keyword in list(found)[:MAX_VIOLATIONS]
+        SchemaViolation(pointer=_bounded(pointer), keyword=keyword) for pointer, keyword in places
     )
 
 

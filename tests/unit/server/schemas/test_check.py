@@ -1,16 +1,25 @@
 import json
 import socket
+from typing import Any
 
+import jsonschema_rs
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
 
 from llmsvc_server.chat.features import Features, ResponseFormat, Tool
 from llmsvc_server.chat.output_check import OutputCheck, SchemaViolation
 from llmsvc_server.chat.parts import ToolCall
 from llmsvc_server.chat.usage import FinishReason
-from llmsvc_server.schemas.check import MAX_VALUES, check_answer, is_json_object
+from llmsvc_server.schemas.check import (
+    MAX_VALUES,
+    check_answer,
+    check_document,
+    is_json_object,
+)
 from llmsvc_server.schemas.document import DRAFT_07
 from llmsvc_server.schemas.examined import compile_schema
 from llmsvc_server.schemas.request_check import find_problem
+from tests.unit.server.schemas.generated import documents, schemas
 
 PERSON = {
     "type": "object",
@@ -219,6 +228,28 @@ def test_places_that_do_not_conform_are_told_with_the_keyword(
         assert find_problem(json.dumps(schema)) is None
     assert places(schema, answer) == found
     assert places(schema, answer) == found
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(schemas(), documents)
+def test_violations_are_told_where_the_validator_finds_some_and_only_there(
+    schema: dict[str, Any], document: object
+) -> None:
+    text = json.dumps(schema)
+    assume(find_problem(text) is None)
+    conforms = jsonschema_rs.Draft202012Validator(
+        schema, offline=True, validate_formats=False
+    ).is_valid(document)
+    found = check_document(text, document)
+    assert conforms is (found == ())
+    assert len(found) <= 10
+
+
+def test_what_only_the_whole_finds_is_told_without_a_place() -> None:
+    assert places('{"maximum": 1e300}', "1" + "0" * 400) in (
+        [("", "maximum")],
+        [("", "unchecked")],
+    )
 
 
 def test_ten_places_are_told_and_long_pointers_are_those_of_what_holds_them() -> None:
