@@ -22,15 +22,19 @@ from llmsvc_server.schemas.remembered import Remembered
 
 MAX_PATHS: Final = 10_000
 MAX_PATTERNS: Final = 128
-MAX_BACKTRACKING_PATTERNS: Final = 16
+MAX_BACKTRACKING_PATTERNS: Final = 8
 _LINEAR: Final = jsonschema_rs.RegexOptions(size_limit=1 << 18, dfa_size_limit=1 << 17)
+_SMALL: Final = jsonschema_rs.RegexOptions(size_limit=1 << 14, dfa_size_limit=1 << 17)
 _BACKTRACKING: Final = jsonschema_rs.FancyRegexOptions(
-    backtrack_limit=10_000, size_limit=1 << 19, dfa_size_limit=1 << 17
+    backtrack_limit=10_000, size_limit=1 << 21, dfa_size_limit=1 << 17
 )
 _VALIDATORS: Final = {
     DRAFT_07: jsonschema_rs.Draft7Validator,
     DRAFT_2020_12: jsonschema_rs.Draft202012Validator,
 }
+_PATTERN_WEIGHT: Final = 500  # characters that take as much memory, of 30 bytes each
+_LARGE_PATTERN_WEIGHT: Final = 15_000
+_LARGEST_PATTERN_WEIGHT: Final = 60_000
 _COMPARED: Final = ("const", "dependentRequired", "enum", "required")
 _COSTLY: Final = {"pattern", "patternProperties", "uniqueItems", *_COMPARED}
 _PATTERN_WORK: Final = 8  # a match takes so many times what another keyword does
@@ -52,12 +56,14 @@ class Examined:
 
     `work` is what one value of a document may cost, in keywords that look at it, on all paths.
     `backtracking` is the same in characters of regular expressions that match in no linear time.
+    `weight` is what it takes of memory besides its text, in characters of such.
     """
 
     validator: jsonschema_rs.Validator
     draft: str
     work: int
     backtracking: int
+    weight: int
 
 
 def _problem(description: str, reason: ViolationReason = ViolationReason.MALFORMED) -> Problem:
@@ -104,7 +110,7 @@ def _examine_schema(text: str, schema: Schema, draft: str) -> Examined | Problem
             f"Must not have more than {MAX_PATTERNS} different regular expressions.",
             ViolationReason.TOO_MANY,
         )
-    backtracking = _backtracking(graph.patterns)
+    backtracking = _not_compiling(graph.patterns, _LINEAR)
     if len(backtracking) > MAX_BACKTRACKING_PATTERNS:
         return _problem(
             f"Must not have more than {MAX_BACKTRACKING_PATTERNS} different regular expressions"
@@ -112,7 +118,10 @@ def _examine_schema(text: str, schema: Schema, draft: str) -> Examined | Problem
             ViolationReason.TOO_MANY,
         )
     if not all(compiles({"pattern": one}, _BACKTRACKING) for one in backtracking):
-        return _problem("Must not have a `pattern` that is no regular expression, or a huge one.")
+        return _problem(
+            "Must not have a `pattern` that is no regular expression, or a huge one: say how long a"
+            " text may be by `maxLength`."
+        )
     try:
         validator = compile_schema(text, draft)
     except ValueError:
@@ -124,10 +133,13 @@ def _examine_schema(text: str, schema: Schema, draft: str) -> Examined | Problem
         draft=draft,
         work=graph.weigh(_work),
         backtracking=graph.weigh(_backtracking_weight(backtracking)) if backtracking else 0,
+        weight=_PATTERN_WEIGHT * len(graph.patterns)
+        + _LARGE_PATTERN_WEIGHT * len(_not_compiling(graph.patterns, _SMALL))
+        + _LARGEST_PATTERN_WEIGHT * len(backtracking),
     )
 
 
-examine = Remembered(_examine)
+examine = Remembered(_examine, lambda found: found.weight if isinstance(found, Examined) else 0)
 """Looks a text through: what it found is remembered, within bounds."""
 
 
@@ -161,11 +173,11 @@ def compiles(
     return True
 
 
-def _backtracking(patterns: set[str]) -> set[str]:
-    """Return which of them need an engine that can take more than linear time."""
-    if compiles({"anyOf": [{"pattern": one} for one in patterns] or [True]}, _LINEAR):
+def _not_compiling(patterns: set[str], options: jsonschema_rs.RegexOptions) -> set[str]:
+    """Return which of them do not match in linear time, or take more memory than these options."""
+    if compiles({"anyOf": [{"pattern": one} for one in patterns] or [True]}, options):
         return set()
-    return {one for one in patterns if not compiles({"pattern": one}, _LINEAR)}
+    return {one for one in patterns if not compiles({"pattern": one}, options)}
 
 
 def _work(schema: dict[str, Any]) -> int:

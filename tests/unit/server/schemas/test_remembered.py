@@ -35,3 +35,11 @@ def test_long_texts_are_fewer() -> None:
     for text in ("a", "b" * MAX_CHARACTERS, "a"):
         remembered(text)
     assert list(map(len, maker.made)) == [1, MAX_CHARACTERS, 1]
+
+
+def test_what_weighs_more_than_its_text_counts_for_more() -> None:
+    maker = Maker()
+    remembered = Remembered(maker.make, lambda _: MAX_CHARACTERS // 2)
+    for text in ("a", "b", "b", "a"):
+        remembered(text)
+    assert maker.made == ["a", "b", "a"]
