@@ -1,7 +1,7 @@
 """What a model can't do, told in its prompt and read back from what it writes. Pure.
 
 Tools: they are declared in a system message, and the answer is constrained, as far as the provider
-can, to "these calls, or an answer" (docs/facts/ollama.md 17: a union of objects told apart by a
+can, to "these calls, or an answer" (docs/facts/ollama.md 12: a union of objects told apart by a
 constant is kept to). A format: it is asked for in a system message. Both are checked in any case.
 """
 
