@@ -103,6 +103,12 @@ ANTHROPIC = (
     refused("A05", 404, {"type": "not_found_error"}),
     refused("A05", 405),
     refused("A06", 413, {"type": "request_too_large"}),
+    refused(
+        "A08",
+        400,
+        {"type": "invalid_request_error", "message": "tools: Input should be a valid list"},
+    ),
+    event("A08", {"type": "error", "error": {"message": "tool_choice: forced use not supported"}}),
     refused("A07", 400, {"type": "invalid_request_error"}),
     event("A07", {"type": "error", "error": {"type": "invalid_request_error"}}),
 )

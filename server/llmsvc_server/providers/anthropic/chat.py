@@ -5,15 +5,12 @@ from typing_extensions import override
 from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.providers.anthropic.dialect import AnthropicDialect
-from llmsvc_server.providers.anthropic.profiles import has_formats
+from llmsvc_server.providers.anthropic.profiles import can_be_forced, has_formats
 from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Unfinished
 from llmsvc_server.providers.shared.event_reader import STREAM
 from llmsvc_server.providers.shared.exchange import Exchange
 from llmsvc_server.providers.shared.provider import HttpProvider
-
-_NO_OBJECTS = frozenset({Capability.JSON_OBJECT})
-_NO_FORMATS = _NO_OBJECTS | {Capability.JSON_SCHEMA}
 
 VENDOR_URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"
@@ -72,5 +69,9 @@ class AnthropicProvider(HttpProvider):
     @override
     def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
         """Return what does not work here: there is no mode for any object. See `ChatProvider`."""
-        lacks = _NO_OBJECTS if has_formats(model) else _NO_FORMATS
+        lacks = {Capability.JSON_OBJECT}
+        if not has_formats(model):
+            lacks.add(Capability.JSON_SCHEMA)
+        if not can_be_forced(model):
+            lacks.add(Capability.FORCED_CHOICE)
         return needs & lacks

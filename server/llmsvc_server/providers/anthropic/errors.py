@@ -7,6 +7,7 @@ Rows: docs/failover.md 2.2. Signals: docs/facts/providers.md 2.6.
 """
 
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.anthropic.refusals import AnthropicTrait
 from llmsvc_server.providers.shared.error_signal import Trait
 from llmsvc_server.providers.shared.error_table import ErrorTable, Row
 
@@ -47,6 +48,14 @@ _BY_TEXT: tuple[Row, ...] = (
         statuses={400, None},
     ),
 )
+_BY_FIELD: tuple[Row, ...] = (
+    Row(
+        name="A08",
+        error=ErrorKind.CAPABILITY,
+        traits={AnthropicTrait.LACKS},
+        statuses={400, 422, None},
+    ),
+)
 _BY_STATUS: tuple[Row, ...] = (
     Row(name="A01", error=ErrorKind.QUOTA, statuses={402}),
     Row(name="A02", error=ErrorKind.RATE_LIMIT, statuses={429}),
@@ -72,6 +81,7 @@ ROWS: tuple[Row, ...] = (
     *_BY_WORDS,
     *_BY_KIND,
     *_BY_TEXT,
+    *_BY_FIELD,
     *_BY_STATUS,
 )
 

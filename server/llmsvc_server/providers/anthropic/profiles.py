@@ -1,8 +1,8 @@
-"""How far the models of each family let a caller steer the choice of tokens: data, first match wins.
+"""What the models of each family take: data, first match wins.
 
 Sources: docs/facts/providers.md 2.7; the vendor's guide to its version 2026-10-21, by which models
 from 4.7 on take no other values than their own; and the refusal "`temperature` and `top_p` cannot
-both be specified for this model", reported of 4.1 to 4.6.
+both be specified for this model", reported of 4.1 to 4.6; of choices and formats, 2.8 there.
 """
 
 from enum import StrEnum
@@ -44,6 +44,9 @@ _BEFORE_FORMATS = (
 )
 """Models from before `output_config.format`, as they are called: the first that take it are 4.1 and 4.5."""
 
+_FREE_CHOICE_ONLY = ("claude-opus-5-5", "claude-fable-5-1", "claude-mythos-5-1")
+"""Models that can't be made to call a tool, as they are called."""
+
 
 def steering_of(model: str) -> Steering:
     """Return what a model takes; one of no family here is believed to take all."""
@@ -55,3 +58,8 @@ def steering_of(model: str) -> Steering:
 def has_formats(model: str) -> bool:
     """Return whether a model can be held to a schema; one that is not known to be older can."""
     return not model.startswith(_BEFORE_FORMATS)
+
+
+def can_be_forced(model: str) -> bool:
+    """Return whether a model can be made to call a tool; one that is not known to refuse can."""
+    return not model.startswith(_FREE_CHOICE_ONLY)

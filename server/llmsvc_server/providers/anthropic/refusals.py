@@ -4,11 +4,20 @@ Shapes: docs/facts/providers.md 2.6.
 """
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 
+from llmsvc_server.providers.anthropic.lacks import lacking_in
 from llmsvc_server.providers.shared.error_signal import ErrorSignal, Trait, read_signal
 from llmsvc_server.providers.shared.lenient import read_anything
 from llmsvc_server.providers.shared.statuses import status_in
 from llmsvc_server.providers.shared.untyped import fields_of, text_of
+
+
+class AnthropicTrait(StrEnum):
+    """What a refusal of Anthropic's is besides; see `Trait`."""
+
+    LACKS = "lacks"
+    """It is about tools, a choice or a format."""
 
 
 def read_refusal(status: int, body: bytes, retry_after_s: float | None = None) -> ErrorSignal:
@@ -41,12 +50,15 @@ def _read(
 ) -> ErrorSignal:
     error = fields_of(outer.get("error"))
     code = text_of(fields_of(error.get("details")).get("error_code"))
+    texts = list(_texts(outer))
+    lacking = lacking_in(texts)
     return read_signal(
         status,
         error,
-        _texts(outer),
+        texts,
         codes=filter(None, (code,)),
-        traits=traits,
+        param=lacking,
+        traits=(*traits, AnthropicTrait.LACKS) if lacking else traits,
         retry_after_s=retry_after_s,
     )
 

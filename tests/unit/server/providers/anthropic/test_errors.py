@@ -1,4 +1,4 @@
-"""One test per row A01 to A07, and C04, of docs/failover.md 2.2; docs/facts/providers.md 2.6."""
+"""One test per row A01 to A08, and C04, of docs/failover.md 2.2; docs/facts/providers.md 2.6."""
 
 import json
 
@@ -31,6 +31,20 @@ def error(kind: str, text: str = "upstream words", **extra: object) -> bytes:
 
 
 INVALID = error("invalid_request_error")
+FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
+OPEN = (
+    "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly "
+    "set to false"
+)
+GRAMMAR = (
+    "The compiled grammar is too large, which would cause performance issues. Simplify your tool "
+    "schemas or reduce the number of strict tools."
+)
+TOO_LONG_AN_ARRAY = "tools.0.custom: For 'array' type, property 'maxItems' is not supported"
+UNPAIRED = (
+    "messages.2: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_1"
+)
+UNDECLARED = "Requests which include `tool_use` or `tool_result` blocks must define tools."
 
 
 @pytest.mark.parametrize(
@@ -83,6 +97,13 @@ INVALID = error("invalid_request_error")
         ("A06", ErrorKind.CONTEXT, 400, b'{"detail":"prompt is too long"}'),
         ("A06", ErrorKind.CONTEXT, 500, error("api_error", f"litellm.BadRequestError: {TOO_LONG}")),
         ("A02", ErrorKind.RATE_LIMIT, 429, error("rate_limit_error", TOO_LONG)),
+        ("A08", ErrorKind.CAPABILITY, 400, error("invalid_request_error", FORCED)),
+        ("A08", ErrorKind.CAPABILITY, 422, b'{"detail":"output_config: Extra inputs"}'),
+        ("A08", ErrorKind.CAPABILITY, 400, error("invalid_request_error", GRAMMAR)),
+        ("A08", ErrorKind.CAPABILITY, None, error("invalid_request_error", TOO_LONG_AN_ARRAY)),
+        ("A02", ErrorKind.RATE_LIMIT, 429, error("rate_limit_error", FORCED)),
+        ("A07", ErrorKind.CALLER, 400, error("invalid_request_error", UNPAIRED)),
+        ("A07", ErrorKind.CALLER, 400, error("invalid_request_error", UNDECLARED)),
         ("A07", ErrorKind.CALLER, 400, INVALID),
         ("A07", ErrorKind.CALLER, 422, PAGE),
         ("A07", ErrorKind.CALLER, 400, b""),
@@ -119,6 +140,26 @@ def test_knows_what_a_refusal_means(
 )
 def test_repeats_a_code_of_the_upstream_only_if_it_is_listed(code: str, body: bytes) -> None:
     assert code == classify(read_refusal(400, body)).code
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (FORCED, "tool_choice"),
+        (OPEN, "response_format"),
+        ("'claude-3-opus-20240229' does not support output format.", "response_format"),
+        (GRAMMAR, "response_format"),
+        ("output_config.format.schema: Invalid schema: " + GRAMMAR, "response_format"),
+        (TOO_LONG_AN_ARRAY, "tools"),
+        ("tools: Extra inputs are not permitted", "tools"),
+        ("Tool use is not supported by this model", "tools"),
+        ("'claude-2' doesn't support tools", "tools"),
+        (UNPAIRED, ""),
+        ("temperature: range: 0..1", ""),
+    ],
+)
+def test_names_what_the_server_lacks(text: str, expected: str) -> None:
+    assert expected == classify(read_refusal(400, error("invalid_request_error", text))).param
 
 
 @pytest.mark.parametrize(
