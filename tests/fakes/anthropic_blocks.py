@@ -1,15 +1,17 @@
 """What Anthropic refuses of blocks, and of tools that do not go with them.
 
-Source: docs/facts/providers.md 2.1 and 2.2.
+Source: docs/facts/providers.md 2.1, 2.2 and 2.8.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
+from tests.fakes.anthropic_schemas import schema_faults
 from tests.fakes.ollama_record import Json
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLE_OF = {"tool_use": "assistant", "tool_result": "user"}
+_NEVER_FORCED = ("claude-opus-5-5", "claude-fable-5-1")
 _CHOICES = {"auto", "any", "tool", "none"}
 
 
@@ -69,12 +71,25 @@ def _tool_faults(asked: Json) -> Iterator[str]:
         schema = tool.get("input_schema")
         if not isinstance(schema, dict) or schema.get("type") != "object":
             yield f"tools.{number}.input_schema.type: Input should be 'object'"
-    choice = asked.get("tool_choice")
-    if isinstance(choice, dict):
-        if choice.get("type") not in _CHOICES or not tools:
-            yield "tool_choice: Input should be a valid choice, with tools"
-        if choice.get("type") == "none" and "disable_parallel_tool_use" in choice:
-            yield "tool_choice.none.disable_parallel_tool_use: Extra inputs are not permitted"
+        elif tool.get("strict"):
+            yield from schema_faults(f"tools.{number}.custom", schema)
+    yield from _choice_faults(asked)
     shape = asked.get("output_config")
-    if isinstance(shape, dict) and shape.get("format", {}).get("type") != "json_schema":
-        yield "output_config.format.type: Input should be 'json_schema'"
+    if isinstance(shape, dict):
+        wanted = shape.get("format", {})
+        if wanted.get("type") != "json_schema":
+            yield "output_config.format.type: Input should be 'json_schema'"
+        yield from schema_faults("output_config.format.schema", wanted.get("schema"))
+
+
+def _choice_faults(asked: Json) -> Iterator[str]:
+    choice = asked.get("tool_choice")
+    if not isinstance(choice, dict):
+        return
+    kind = choice.get("type")
+    if kind not in _CHOICES or not asked.get("tools"):
+        yield "tool_choice: Input should be a valid choice, with tools"
+    if kind == "none" and "disable_parallel_tool_use" in choice:
+        yield "tool_choice.none.disable_parallel_tool_use: Extra inputs are not permitted"
+    if kind in {"any", "tool"} and str(asked.get("model")).startswith(_NEVER_FORCED):
+        yield 'tool_choice: type "tool" and "any" are not supported for this model.'

@@ -1,9 +1,13 @@
 """How Anthropic's Messages are spoken."""
 
+import dataclasses
+
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.anthropic.errors import classify
+from llmsvc_server.providers.anthropic.features import NO_EXTRAS, extras_of, strict_tools
+from llmsvc_server.providers.anthropic.lacks import is_about_strictness
 from llmsvc_server.providers.anthropic.reader import AnthropicReader
 from llmsvc_server.providers.anthropic.refusals import read_refusal
 from llmsvc_server.providers.anthropic.room import room_for
@@ -17,9 +21,13 @@ from llmsvc_server.providers.shared.tool_calls import ToolCalls
 
 @value
 class LimitForm:
-    """The limit on an answer's tokens, and the room that a refusal told; None if none did."""
+    """The limit on an answer's tokens, and the tools that the model is held to.
+
+    `room` is what a refusal told of tokens; None if none did.
+    """
 
     max_tokens: int
+    strict: frozenset[str] = frozenset()
     room: Room | None = None
 
 
@@ -45,7 +53,8 @@ class AnthropicDialect:
 
     def form(self, request: ChatRequest) -> LimitForm:
         """Return the limit to ask for; see `Dialect`."""
-        return LimitForm(max_tokens=self._rooms.fit(request, self._limit(request)))
+        limit = self._rooms.fit(request, self._limit(request))
+        return LimitForm(max_tokens=limit, strict=strict_tools(request))
 
     def encode(self, request: ChatRequest, form: LimitForm) -> tuple[bytes, Terms]:
         """Return the body of a request; see `Dialect`."""
@@ -55,8 +64,10 @@ class AnthropicDialect:
             temperature=self._temperature,
             max_tokens=form.max_tokens,
         )
-        terms = Terms(max_tokens=self._limit(request), adjustments=settings.adjustments)
-        return encode_chat(request, settings), terms
+        extras = NO_EXTRAS if request.is_plain else extras_of(request, form.strict)
+        adjustments = (*settings.adjustments, *extras.adjustments)
+        terms = Terms(max_tokens=self._limit(request), adjustments=adjustments)
+        return encode_chat(request, settings, extras), terms
 
     def reader(self, request: ChatRequest, tails: Tails) -> AnthropicReader:
         """Return what reads the answer; see `Dialect`."""
@@ -67,11 +78,14 @@ class AnthropicDialect:
         return classify(read_refusal(status, body, retry_after_s))
 
     def correct(self, form: LimitForm, body: bytes) -> LimitForm | None:
-        """Return a form with what a refusal says is left; see `Dialect`."""
+        """Return a form with what a refusal says is left, or less strict; see `Dialect`."""
+        if form.strict and is_about_strictness(body):
+            return dataclasses.replace(form, strict=frozenset())
         room = room_for(form.max_tokens, body)
         if room is None:
             return None
-        return LimitForm(max_tokens=room.left(form.max_tokens) or form.max_tokens, room=room)
+        limit = room.left(form.max_tokens) or form.max_tokens
+        return dataclasses.replace(form, max_tokens=limit, room=room)
 
     def learn(self, model: str, form: LimitForm) -> None:
         """Remember a model's room."""

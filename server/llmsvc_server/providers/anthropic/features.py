@@ -1,16 +1,24 @@
 """What a request asks for beyond text, as Anthropic takes it: tools, their choice, a format. Pure.
 
-Source: docs/facts/providers.md 2.1.
+Source: docs/facts/providers.md 2.8.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from llmsvc_server.chat.features import ChoiceMode, Features
+from llmsvc_server.chat.adjustment import Adjustment
+from llmsvc_server.chat.features import ChoiceMode, Features, ResponseFormat, Tool
 from llmsvc_server.chat.parts import ToolCall
 from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.providers.anthropic.formats import shape_of
+from llmsvc_server.providers.anthropic.profiles import has_formats
+from llmsvc_server.providers.shared.fences import FORMAT_FIELD, not_enforced
+from llmsvc_server.schemas.strict import fits_openai_strict
+
+MAX_STRICT = 20
+"""How many tools of a request may be strict."""
 
 _ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -22,6 +30,7 @@ class Declaration(msgspec.Struct, omit_defaults=True, frozen=True):
     name: str
     input_schema: msgspec.Raw
     description: str = ""
+    strict: bool = False
 
 
 class Choice(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -33,7 +42,7 @@ class Choice(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class _Format(msgspec.Struct, frozen=True):
-    schema: msgspec.Raw
+    schema: Mapping[str, Any] | msgspec.Raw
     type: str = "json_schema"
 
 
@@ -44,33 +53,47 @@ class OutputConfig(msgspec.Struct, frozen=True):
 
 
 class Extras(NamedTuple):
-    """Keys of the body that only some requests have."""
+    """Keys of the body that only some requests have, and what of the request is not in them."""
 
     tools: Sequence[Declaration] = ()
     tool_choice: Choice | None = None
     output_config: OutputConfig | None = None
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 NO_EXTRAS = Extras()
 
 
-def extras_of(request: ChatRequest) -> Extras:
+def strict_tools(request: ChatRequest) -> frozenset[str]:
+    """Return the names of the tools that the server is to hold the model to.
+
+    Only those whose calls are of no use else: a grammar takes time to make, and may be refused.
+    """
+    if request.is_plain or not has_formats(request.model):
+        return frozenset()
+    names = [
+        one.name
+        for one in request.features.offered
+        if one.conformance_required and fits_openai_strict(one.parameters_json_schema)
+    ]
+    return frozenset(names[:MAX_STRICT])
+
+
+def extras_of(request: ChatRequest, strict: frozenset[str] = frozenset()) -> Extras:
     """Return what a request's features come to.
 
     Calls in the history are refused where no tools are declared: then those are that were called,
     and may be called no more.
+
+    Args:
+        request: Has features, or calls in its history.
+        strict: Names of the tools to hold the model to.
     """
     features = request.features
-    offered = [
-        Declaration(one.name, _object_schema(one.parameters_json_schema), one.description)
-        for one in features.offered
-    ]
-    shape = features.response_format
-    config = None
-    if shape is not None and shape.json_schema:
-        config = OutputConfig(_Format(msgspec.Raw(shape.json_schema.encode())))
+    config, adjustments = _shape(features.response_format)
+    offered = [_declare(one, strict) for one in features.offered]
     if offered:
-        return Extras(offered, _choice(features, len(offered)), config)
+        return Extras(offered, _choice(features, len(offered)), config, adjustments)
     called = {
         part.name: None
         for message in request.messages
@@ -78,9 +101,21 @@ def extras_of(request: ChatRequest) -> Extras:
         if isinstance(part, ToolCall)
     }
     if not called:
-        return Extras(output_config=config)
+        return Extras(output_config=config, adjustments=adjustments)
     names = [Declaration(name, _ANY_OBJECT) for name in called]
-    return Extras(names, Choice("none"), config)
+    return Extras(names, Choice("none"), config, adjustments)
+
+
+def _shape(wanted: ResponseFormat | None) -> tuple[OutputConfig | None, tuple[Adjustment, ...]]:
+    if wanted is None or not wanted.json_schema:
+        return None, ()
+    schema, is_whole = shape_of(wanted.json_schema)
+    return OutputConfig(_Format(schema)), () if is_whole else (not_enforced(FORMAT_FIELD),)
+
+
+def _declare(tool: Tool, strict: frozenset[str]) -> Declaration:
+    schema = _object_schema(tool.parameters_json_schema)
+    return Declaration(tool.name, schema, tool.description, strict=tool.name in strict)
 
 
 def _choice(features: Features, count: int) -> Choice | None:

@@ -162,7 +162,8 @@ class AnthropicReader(EventReader):
         elif kind in _THINKING:
             self._live()
         elif kind == _CALL:
-            arguments = written() if block.input else ""
+            whole = block.input
+            arguments = whole if isinstance(whole, str) else written() if whole else ""
             self._in_call, self._call_is_bare = True, not arguments
             self._begin_call(block.id, block.name, arguments)
             self._live()
@@ -194,6 +195,8 @@ class AnthropicReader(EventReader):
             return
         if not isinstance(text, str):
             raise ProviderError(ErrorKind.PROTOCOL, row="C08")
+        if self._in_call:  # whatever its block says
+            self._end_call()
         self._texts.append(text)
         if self.ending.is_marked:
             self.ending.take_back()

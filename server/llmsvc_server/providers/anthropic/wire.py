@@ -16,8 +16,8 @@ from llmsvc_server.providers.anthropic.features import (
     NO_EXTRAS,
     Choice,
     Declaration,
+    Extras,
     OutputConfig,
-    extras_of,
 )
 from llmsvc_server.providers.anthropic.messages import Turn, turns_of, turns_of_any_parts
 from llmsvc_server.providers.anthropic.settings import Settings
@@ -141,7 +141,7 @@ _ERROR = b"error"
 _SILENT = frozenset({b"ping", b"content_block_stop"})
 
 
-def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
+def encode_chat(request: ChatRequest, settings: Settings, extras: Extras = NO_EXTRAS) -> bytes:
     """Return the body that asks for a streamed answer.
 
     The system messages, wherever they stand, become the one text that there is a place for. Blank
@@ -151,13 +151,13 @@ def encode_chat(request: ChatRequest, settings: Settings) -> bytes:
     Args:
         request: What to run; `model` in the provider's spelling.
         settings: What to send of its sampling.
+        extras: What its features come to.
 
     Raises:
         ProviderError: CALLER. The last turn says nothing.
     """
     plain = request.is_plain
     turns = turns_of(request.messages) if plain else turns_of_any_parts(request.messages)
-    extras = NO_EXTRAS if plain else extras_of(request)
     last = turns[-1].content
     if not last or (isinstance(last, str) and is_blank(last)):
         raise ProviderError(ErrorKind.CALLER, param="messages", called=False)

@@ -7,6 +7,9 @@ from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.features import Features, Tool
 from llmsvc_server.schemas.wall import Fenced, fenced
 
+FORMAT_FIELD = "response_format.json_schema.schema_json"
+"""Where a request has the schema of its answer."""
+
 _NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -40,7 +43,19 @@ def fence_parameters(
 def fence_format(schema_text: str) -> tuple[Mapping[str, Any], tuple[Adjustment, ...]]:
     """Return the schema of an answer, and what of it is left out."""
     fence = fenced(schema_text)
-    return fence.schema, _adjustments(fence, "response_format.json_schema.schema_json")
+    return fence.schema, _adjustments(fence, FORMAT_FIELD)
+
+
+def not_enforced(field: str) -> Adjustment:
+    """Return what is told of a schema of which not all is enforced while the answer is written."""
+    return Adjustment(
+        field=field,
+        action=Action.IGNORED,
+        description=(
+            "Not all keywords of the schema are enforced by the engine; the answer is checked "
+            "afterwards."
+        ),
+    )
 
 
 def _of_an_object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,15 +64,4 @@ def _of_an_object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _adjustments(fence: Fenced, field: str) -> tuple[Adjustment, ...]:
-    if fence.is_whole:
-        return ()
-    return (
-        Adjustment(
-            field=field,
-            action=Action.IGNORED,
-            description=(
-                "Not all keywords of the schema are enforced by the engine; the answer is checked "
-                "afterwards."
-            ),
-        ),
-    )
+    return () if fence.is_whole else (not_enforced(field),)

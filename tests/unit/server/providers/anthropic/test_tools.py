@@ -8,6 +8,7 @@ import pytest
 from llmsvc_server.chat.events import Delta, Pieces
 from llmsvc_server.chat.features import (
     NO_FEATURES,
+    Capability,
     ChoiceMode,
     Features,
     ResponseFormat,
@@ -18,11 +19,13 @@ from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.anthropic.features import extras_of
 from llmsvc_server.providers.anthropic.profiles import has_formats
 from llmsvc_server.providers.anthropic.reader import AnthropicReader
 from llmsvc_server.providers.anthropic.settings import settings_for
 from llmsvc_server.providers.anthropic.wire import encode_chat
 from llmsvc_server.providers.shared.tool_calls import ToolCalls
+from tests.fakes.anthropic_adapter import anthropic_at
 from tests.fakes.unfinished import tails
 from tests.unit.server.providers.anthropic.transcripts import (
     CLOSED,
@@ -55,7 +58,7 @@ def request(*turns: tuple[Role, Part], features: Features = NO_FEATURES) -> Chat
 def body(*turns: tuple[Role, Part], features: Features = NO_FEATURES) -> bytes:
     asked = request(*turns, features=features)
     settings = settings_for("claude-x", asked.sampling, temperature=None, max_tokens=10)
-    return encode_chat(asked, settings)
+    return encode_chat(asked, settings, extras_of(asked))
 
 
 def sent(*turns: tuple[Role, Part], features: Features = NO_FEATURES) -> dict[str, Any]:
@@ -140,9 +143,13 @@ def test_arguments_go_back_as_they_were_written() -> None:
 
 
 def test_a_format_is_asked_for_with_the_callers_own_schema() -> None:
-    shape = ResponseFormat(json_schema=SCHEMA)
+    closed = (
+        '{"type": "object", "properties": {"n": {"type": "number", "const": 1.50}},'
+        ' "required": ["n"], "additionalProperties": false}'
+    )
+    shape = ResponseFormat(json_schema=closed)
 
-    assert SCHEMA.encode() in body(features=Features(response_format=shape))
+    assert closed.encode() in body(features=Features(response_format=shape))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +163,22 @@ def test_a_format_is_asked_for_with_the_callers_own_schema() -> None:
 )
 def test_only_models_that_are_known_to_be_older_lack_formats(model: str, *, can: bool) -> None:
     assert can == has_formats(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("claude-sonnet-4-5", {Capability.JSON_OBJECT}),
+        ("claude-3-opus-20240229", {Capability.JSON_OBJECT, Capability.JSON_SCHEMA}),
+        ("claude-opus-5-5", {Capability.JSON_OBJECT, Capability.FORCED_CHOICE}),
+        ("claude-fable-5", {Capability.JSON_OBJECT}),
+        ("claude-fable-5-1", {Capability.JSON_OBJECT, Capability.FORCED_CHOICE}),
+    ],
+)
+async def test_says_what_a_model_lacks(model: str, expected: set[Capability]) -> None:
+    async with anthropic_at("http://127.0.0.1:1") as provider:
+        assert expected == provider.missing(model, frozenset(Capability))
+        assert not provider.missing(model, frozenset({Capability.TOOLS}))
 
 
 def answered(*reads: bytes, is_whole: bool = False, tools: bool = True) -> tuple[Part, ...]:
@@ -206,6 +229,19 @@ def test_arguments_that_come_at_once_are_as_they_were_written() -> None:
     assert start != use()
 
     assert (call('{"n":  1.50}'),) == answered(begin(), start, CLOSED, END)
+
+
+def test_arguments_that_come_as_a_text_are_those() -> None:
+    start = use().replace(b'"input":{}', b'"input":"{\\"n\\": 1}"')
+    assert start != use()
+
+    assert (call('{"n": 1}'),) == answered(begin(), start, CLOSED, END)
+
+
+def test_a_call_ends_where_text_follows_whatever_its_block_says() -> None:
+    reads = [begin(), use("g"), said("a"), more_of_it('{"n": 1}'), CLOSED, END]
+
+    assert (call("{}", "g"), "a") == answered(*reads)
 
 
 def test_an_answer_in_one_body_has_calls_too() -> None:
