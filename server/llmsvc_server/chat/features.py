@@ -47,11 +47,16 @@ class ToolChoice:
 
 @value
 class ResponseFormat:
-    """JSON: any object where `json_schema` is "", else what conforms to that text of a schema."""
+    """JSON: any object where `json_schema` is "", else what conforms to that text of a schema.
+
+    `is_told` says that the prompt asks for the same: a provider that can't hold an answer to just
+    this schema does without.
+    """
 
     name: str = "response"
     json_schema: str = dataclasses.field(default="", repr=False)
     conformance_required: bool = False
+    is_told: bool = False
 
 
 class UnsupportedAction(StrEnum):

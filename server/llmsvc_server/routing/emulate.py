@@ -113,7 +113,8 @@ def emulate_tools(request: ChatRequest, held_to: Capability | None) -> ChatReque
     if held_to is not None:
         is_union = held_to is Capability.JSON_SCHEMA
         union = json.dumps(_union(features), ensure_ascii=False) if is_union else ""
-        asked = Features(response_format=ResponseFormat(name="reply", json_schema=union))
+        told = ResponseFormat(name="reply", json_schema=union, is_told=True)
+        asked = Features(response_format=told)
     messages = [_as_text(message, names) for message in request.messages]
     return _instruct(request, messages, asked, _tell_tools(features))
 

@@ -109,8 +109,11 @@ def extras_of(request: ChatRequest, strict: frozenset[str] = frozenset()) -> Ext
 def _shape(wanted: ResponseFormat | None) -> tuple[OutputConfig | None, tuple[Adjustment, ...]]:
     if wanted is None or not wanted.json_schema:
         return None, ()
-    schema, is_whole = shape_of(wanted.json_schema)
-    return OutputConfig(_Format(schema)), () if is_whole else (not_enforced(FORMAT_FIELD),)
+    shape = shape_of(wanted.json_schema)
+    if wanted.is_told and not shape.is_taken:
+        return None, ()
+    told = () if shape.is_whole or wanted.is_told else (not_enforced(FORMAT_FIELD),)
+    return OutputConfig(_Format(shape.schema)), told
 
 
 def _declare(tool: Tool, strict: frozenset[str]) -> Declaration:

@@ -22,10 +22,14 @@ _UNTOLD: Final = frozenset({"maxItems", "maximum", "minimum", "prefixItems"})
 
 
 class Shape(NamedTuple):
-    """A schema to send: `is_whole` unless something of the caller's was left out."""
+    """A schema to send: `is_whole` unless something of the caller's was left out.
+
+    `is_taken` says that nothing is known of it that the server refuses.
+    """
 
     schema: Schema | msgspec.Raw
     is_whole: bool
+    is_taken: bool = True
 
 
 class _NoShapeError(ValueError):
@@ -41,7 +45,7 @@ def _shape(schema_text: str) -> Shape:
     try:
         closed = closing.close(fence.schema)
     except _NoShapeError:
-        return as_written
+        return as_written._replace(is_taken=False)
     return Shape(closed, fence.is_whole and closing.is_whole)
 
 

@@ -100,7 +100,7 @@ def test_an_answer_beside_tools_keeps_its_format() -> None:
 def test_objects_at_least_where_a_schema_is_too_much() -> None:
     asked = emulate_tools(request(tools=(CLOCK,)), Capability.JSON_OBJECT)
 
-    assert ResponseFormat(name="reply") == asked.features.response_format
+    assert ResponseFormat(name="reply", is_told=True) == asked.features.response_format
 
 
 def test_earlier_calls_and_results_become_texts() -> None:

@@ -23,9 +23,9 @@ def shaped(schema: object) -> tuple[Any, bool]:
 
 
 def test_a_schema_that_is_taken_goes_as_it_was_written() -> None:
-    schema, is_whole = shape_of(STRICT)
+    schema, *is_fine = shape_of(STRICT)
 
-    assert (STRICT.encode(), True) == (bytes(schema), is_whole)  # type: ignore[arg-type]  # it is raw
+    assert (STRICT.encode(), [True, True]) == (bytes(schema), is_fine)  # type: ignore[arg-type]  # it is raw
 
 
 def test_objects_are_closed_all_the_way_down() -> None:
@@ -109,6 +109,14 @@ def test_what_would_hold_nothing_if_it_were_closed_goes_as_it_is(schema: object)
     text = json.dumps(schema)
 
     assert text.encode() == bytes(shape_of(text).schema)  # type: ignore[arg-type]  # it is raw
+
+
+def test_what_the_prompt_tells_too_is_only_asked_for_where_it_can_be_said() -> None:
+    wanted = ResponseFormat(json_schema='{"type": "object"}', is_told=True)
+    sayable = ResponseFormat(json_schema=STRICT, is_told=True)
+
+    assert "output_config" not in sent(features=Features(response_format=wanted))
+    assert "output_config" in sent(features=Features(response_format=sayable))
 
 
 def test_only_tools_whose_calls_must_conform_are_strict() -> None:
