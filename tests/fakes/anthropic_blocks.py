@@ -20,16 +20,12 @@ def block_faults(asked: Json) -> Iterator[str]:
     messages = asked["messages"]
     assert isinstance(messages, list)
     uses: list[str] = []
+    seen: set[str] = set()
     for place, message in enumerate(messages):
         content = message["content"]
-        if isinstance(content, str):
-            if not content.strip():
-                yield f"messages.{place}: text content blocks must contain non-whitespace text"
-            blocks: Sequence[Json] = []
-        else:
-            blocks = content
-            if not blocks:
-                yield f"messages.{place}: all messages must have non-empty content"
+        if not (content.strip() if isinstance(content, str) else content):
+            yield f"messages.{place}: all messages must have non-empty content"
+        blocks: Sequence[Json] = [] if isinstance(content, str) else content
         yield from _faults(place, message["role"], blocks)
         results = [str(one["tool_use_id"]) for one in blocks if one["type"] == "tool_result"]
         kinds = [one["type"] for one in blocks]
@@ -41,6 +37,9 @@ def block_faults(asked: Json) -> Iterator[str]:
                 "immediately after"
             )
         uses = [str(one["id"]) for one in blocks if one["type"] == "tool_use"]
+        if not seen.isdisjoint(uses):
+            yield f"messages.{place}: `tool_use` ids must be unique"
+        seen.update(uses)
         if uses and "tools" not in asked:
             yield "Requests which include `tool_use` blocks must define tools"
     yield from _tool_faults(asked)

@@ -61,9 +61,10 @@ def turns_of_any_parts(messages: Sequence[Message]) -> list[Turn]:
 
     All results of one turn stand in the next turn of the user, before what that says.
     """
+    ids = _Ids()
     turns = []
     for role, group in groupby(select_turns(messages), key=_role_of):
-        blocks = [block for message in group for block in _blocks(message)]
+        blocks = [block for message in group for block in _blocks(message, ids)]
         turns.append(Turn(role, blocks or ""))
     return turns
 
@@ -72,19 +73,40 @@ def _role_of(message: Message) -> str:
     return Role.USER.value if message.role is Role.TOOL else message.role.value
 
 
-def _blocks(message: Message) -> Iterator[AnyBlock]:
+class _Ids:
+    """Ids of calls as the server takes them; others' may hold anything, and come again in a later turn.
+
+    What is sent of one conversation is the same each time: the server remembers prompts.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._latest: dict[str, str] = {}
+
+    def spell(self, call_id: str) -> str:
+        """Return an id for a call that no call before it has."""
+        own = call_id if _PLAIN_ID.fullmatch(call_id) else _hashed(call_id)
+        while own in self._taken:
+            own = _hashed(f"{len(self._taken)} {own}")
+        self._taken.add(own)
+        self._latest[call_id] = own
+        return own
+
+    def of_result(self, call_id: str) -> str:
+        """Return the id of the latest call that the conversation calls so."""
+        return self._latest[call_id]
+
+
+def _hashed(text: str) -> str:
+    return f"call_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def _blocks(message: Message, ids: _Ids) -> Iterator[AnyBlock]:
     for part in message.parts:
         if isinstance(part, ToolCall):
             written = msgspec.Raw(part.arguments_json.encode())
-            yield ToolUse(_spell(part.id), part.name, written)
+            yield ToolUse(ids.spell(part.id), part.name, written)
         elif isinstance(part, ToolResult):
-            yield Result(_spell(part.call_id), part.content, part.failed)
+            yield Result(ids.of_result(part.call_id), part.content, part.failed)
         elif not is_blank(part):
             yield Text(part)
-
-
-def _spell(call_id: str) -> str:
-    """Return an id as the server takes it; others' ids may hold anything."""
-    if _PLAIN_ID.fullmatch(call_id):
-        return call_id
-    return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:24]}"
