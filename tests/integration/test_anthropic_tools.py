@@ -19,6 +19,8 @@ from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
+from llmsvc_server.routing.emulate import FORMATS, emulate
+from llmsvc_server.routing.fit import needs_of
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_steps import answer, finish, message_start, refuse, tool_use
 from tests.fakes.fake_anthropic import FakeAnthropic
@@ -156,3 +158,31 @@ async def test_what_of_a_schema_is_not_enforced_is_told(
 
     [told] = done.adjustments
     assert "response_format.json_schema.schema_json" == told.field
+
+
+@pytest.mark.parametrize(
+    ("features", "model", "is_held"),
+    [
+        pytest.param(FORCED, UNFORCED, True, id="a forced choice"),
+        pytest.param(
+            replace(OFFER, response_format=ResponseFormat()), MODEL, False, id="any object"
+        ),
+    ],
+)
+async def test_what_is_imitated_is_held_to_what_can_be_said(
+    fake: FakeAnthropic,
+    provider: AnthropicProvider,
+    features: Features,
+    model: str,
+    *,
+    is_held: bool,
+) -> None:
+    missing = provider.missing(model, needs_of(features))
+    lacks = provider.missing(model, FORMATS)
+    imitation = emulate(asking(features, model=model), missing, lacks)
+
+    _, done = await run(provider, imitation.request)
+
+    assert missing
+    assert not done.adjustments
+    assert is_held == ("output_config" in fake.chats[-1].json)

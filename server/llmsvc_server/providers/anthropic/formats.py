@@ -71,9 +71,9 @@ class _Closing:
 
     def _close_one(self, schema: Schema) -> dict[str, Any]:
         if "const" in schema:
-            return {"const": _bare(schema["const"])}
+            return {"const": schema["const"]}
         if "enum" in schema:
-            return {"enum": [*map(_bare, schema["enum"])]}
+            return {"enum": schema["enum"]}
         kind = schema.get("type") or _implied(schema)
         if isinstance(kind, list):
             every = [self._close_one({"type": one}) for one in kind]
@@ -108,12 +108,6 @@ class _Closing:
         if "items" in schema:
             closed["items"] = self.close(schema["items"])
         return closed
-
-
-def _bare(literal: object) -> object:
-    if isinstance(literal, dict | list):
-        raise _NoShapeError
-    return literal
 
 
 def _implied(schema: Schema) -> str:

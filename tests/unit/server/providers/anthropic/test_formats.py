@@ -102,6 +102,7 @@ def test_what_means_the_same_is_no_loss(inner: object, expected: object) -> None
         {"type": "object", "additionalProperties": {"type": "string"}},
         {"type": "object", "properties": {"n": {"type": ["object", "null"]}}},
         {"type": "object", "properties": {"n": {}}},
+        {"additionalProperties": {"type": "string"}},
         {"type": "object", "properties": {"n": {"enum": [{"a": 1}]}}},
     ],
 )

@@ -263,6 +263,22 @@ def test_a_call_that_nobody_asked_for_is_left_out() -> None:
     assert ("a",) == answered(begin(), said("a"), use(), more_of_it("{}"), END, tools=False)
 
 
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_arguments_that_can_not_be_told_are_no_answer(*, is_whole: bool) -> None:
+    spoilt = b'"input":{"n":"\xff"}'
+    start = use().replace(b'"input":{}', spoilt)
+    whole = (
+        b'{"type":"message","content":[{"type":"tool_use","id":"c1","name":"f",%b}],'
+        b'"stop_reason":"tool_use"}'
+    )
+    reads = [whole % spoilt] if is_whole else [begin(), start, CLOSED, END]
+
+    with pytest.raises(ProviderError) as failed:
+        answered(*reads, is_whole=is_whole)
+
+    assert (ErrorKind.NONCONFORMING, "toolCall") == (failed.value.kind, failed.value.cause)
+
+
 def test_a_call_of_something_else_is_no_answer() -> None:
     with pytest.raises(ProviderError) as failed:
         answered(begin(), use("h"), CLOSED, END)
