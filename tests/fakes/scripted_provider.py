@@ -10,7 +10,7 @@ from llmsvc_server.chat.features import Capability
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
-from llmsvc_server.providers.abilities import Catalogue
+from llmsvc_server.providers.abilities import Catalogue, ListedModel
 from tests.fakes.gate import Gate
 
 if TYPE_CHECKING:
@@ -198,6 +198,11 @@ def catalogue_of(
     models: Sequence[str], *, loaded: Sequence[str] | None = None, version: str = ""
 ) -> Catalogue:
     """Return a catalogue of these names, keyed as `identity_of` does."""
-    known = {identity: name for name in models if (identity := identity_of(name))}
-    memory = None if loaded is None else frozenset(filter(None, map(identity_of, loaded)))
+    known = {identity: ListedModel(name) for name in models if (identity := identity_of(name))}
+    memory = None if loaded is None else dict.fromkeys(filter(None, map(identity_of, loaded)), "")
     return Catalogue(models=known, loaded=memory, version=version)
+
+
+def names_of(catalogue: Catalogue) -> dict[str, str]:
+    """Return the identities of a catalogue's models, and the names by which to ask for them."""
+    return {identity: model.name for identity, model in catalogue.models.items()}

@@ -9,6 +9,7 @@ from llmsvc_server.errors import (
     ProviderError,
 )
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.abilities import ListedModel
 from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.ollama.chat import OllamaProvider
 from llmsvc_server.providers.ollama.models import OllamaModels
@@ -21,6 +22,7 @@ from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_stage import encode
 from tests.fakes.ollama_steps import End, Script, end, headers, page, raw, refuse
 from tests.fakes.recordings import VERSIONS, recording, replay
+from tests.fakes.scripted_provider import names_of
 from tests.fakes.unfinished import unfinished
 
 PHI = "registry.ollama.ai/library/phi3:mini"
@@ -49,8 +51,8 @@ async def test_lists_models_by_identity_in_the_servers_spelling() -> None:
     ):
         catalogue = await provider.catalogue()
 
-    assert {PHI: "phi3:mini", LLAMA: "Llama3.2:latest"} == dict(catalogue.models)
-    assert frozenset({PHI}) == catalogue.loaded
+    assert {PHI: "phi3:mini", LLAMA: "Llama3.2:latest"} == names_of(catalogue)
+    assert {PHI} == set(catalogue.loaded or ())
     assert "0.24.0" == catalogue.version
 
 
@@ -58,7 +60,7 @@ async def test_a_server_without_models_is_a_fact() -> None:
     async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
         catalogue = await provider.catalogue()
 
-    assert ({}, frozenset()) == (dict(catalogue.models), catalogue.loaded)
+    assert ({}, {}) == (names_of(catalogue), catalogue.loaded)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ async def test_leaves_out_what_runs_elsewhere() -> None:
     async with FakeOllama(models=models) as fake, ollama_at(fake.base_url) as provider:
         catalogue = await provider.catalogue()
 
-    assert {PHI: "phi3:mini"} == dict(catalogue.models)
+    assert {PHI: "phi3:mini"} == names_of(catalogue)
 
 
 async def test_knows_a_loaded_model_by_its_digest_too() -> None:
@@ -99,7 +101,7 @@ async def test_knows_a_loaded_model_by_its_digest_too() -> None:
         catalogue = await provider.catalogue()
 
     expected = {PHI, "registry.ollama.ai/my/phi:latest", "registry.ollama.ai/library/gone:latest"}
-    assert frozenset(expected) == catalogue.loaded
+    assert expected == set(catalogue.loaded or ())
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -114,8 +116,8 @@ async def test_reads_recorded_lists(version: str, case: str) -> None:
     [document] = recorded.lines
     models = document["models"]
     assert isinstance(models, list)
-    assert sorted(one["model"] for one in models) == sorted(catalogue.models.values())
-    assert frozenset({"registry.ollama.ai/library/tiny:latest"}) == catalogue.loaded
+    assert sorted(one["model"] for one in models) == sorted(names_of(catalogue).values())
+    assert {"registry.ollama.ai/library/tiny:latest"} == set(catalogue.loaded or ())
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ async def test_passes_over_entries_that_name_no_local_model(models: object) -> N
     async with FakeOllama() as fake, ollama_at(fake.base_url) as provider:
         fake.will(json({"models": models}), path="/api/tags")
 
-        assert {} == (await provider.catalogue()).models
+        assert {} == names_of(await provider.catalogue())
 
 
 ODD: dict[str, object] = {
@@ -187,10 +189,10 @@ async def test_an_entry_with_an_odd_extra_is_served(key: str, value: object) -> 
         fake.will(json({"models": [None, phi]}), path="/api/ps")
         catalogue = await provider.catalogue()
 
-    assert {PHI: "phi3:mini", LLAMA: "llama3.2:latest"} == catalogue.models
-    assert frozenset({PHI}) == catalogue.loaded
-    assert 2_200_000_000 == catalogue.sizes_bytes[LLAMA]
-    assert (None if key == "size" else 5) == catalogue.sizes_bytes.get(PHI)
+    assert {PHI: "phi3:mini", LLAMA: "llama3.2:latest"} == names_of(catalogue)
+    assert {PHI} == set(catalogue.loaded or ())
+    assert 2_200_000_000 == catalogue.models[LLAMA].size_bytes
+    assert (None if key == "size" else 5) == catalogue.models[PHI].size_bytes
 
 
 @pytest.mark.parametrize("size", ["12", True, -1, 0, 1e300, [], {}])
@@ -199,7 +201,7 @@ async def test_a_size_that_is_none_is_not_known(size: object) -> None:
         fake.will(json({"models": [{"model": "phi3:mini", "size": size}]}), path="/api/tags")
         catalogue = await provider.catalogue()
 
-    assert ({PHI: "phi3:mini"}, {}) == (catalogue.models, catalogue.sizes_bytes)
+    assert {PHI: ListedModel("phi3:mini", stamp=" ")} == catalogue.models
 
 
 @pytest.mark.parametrize("told", ["https://example.org", 5, True, False, 0, [], {}, ["x"]])
@@ -210,7 +212,7 @@ async def test_an_odd_place_to_run_a_model_is_a_place(key: str, told: object) ->
         fake.will(json({"models": listed}), path="/api/tags")
         catalogue = await provider.catalogue()
 
-    assert ({}, frozenset({PHI})) == (catalogue.models, catalogue.remote)
+    assert ({}, frozenset({PHI})) == (names_of(catalogue), catalogue.remote)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +231,8 @@ async def test_passes_over_a_name_with_anything_around_it(name: str) -> None:
         fake.will(json({"models": listed}), path="/api/ps")
         catalogue = await provider.catalogue()
 
-    assert {LLAMA: "llama3.2:latest"} == catalogue.models
-    assert frozenset({LLAMA}) == catalogue.loaded
+    assert {LLAMA: "llama3.2:latest"} == names_of(catalogue)
+    assert {LLAMA} == set(catalogue.loaded or ())
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_stage import encode
 from tests.fakes.ollama_steps import page, refuse
 from tests.fakes.requests import MAX_ANSWER_BYTES, chat_request, limits_of
+from tests.fakes.scripted_provider import names_of
 from tests.fakes.unfinished import unfinished
 
 CLOUD = "gpt-oss:120b-cloud"
@@ -107,7 +108,7 @@ async def test_models_that_run_elsewhere_are_known_but_not_offered() -> None:
         catalogue = await provider.catalogue()
         identity = provider.identity(CLOUD)
 
-    assert [MODEL] == list(catalogue.models.values())
+    assert [MODEL] == list(names_of(catalogue).values())
     assert {identity} == catalogue.remote
 
 
@@ -130,7 +131,7 @@ async def test_where_the_operator_allows_it_they_are_asked() -> None:
         async with aclosing(stream) as events:
             *deltas, end = [event async for event in events]
 
-    assert [CLOUD] == list(catalogue.models.values())
+    assert [CLOUD] == list(names_of(catalogue).values())
     assert [Delta("from afar")] == deltas
     assert isinstance(end, Done)
 
@@ -141,8 +142,11 @@ async def test_stamps_and_expiry_tell_when_a_model_changed_or_worked() -> None:
         catalogue = await provider.catalogue()
         identity = provider.identity(MODEL)
 
-    assert {identity} == catalogue.stamps.keys()
-    assert catalogue.busy_until[identity or ""]
+    assert catalogue.loaded is not None
+    assert (True, True) == (
+        bool(catalogue.models[identity or ""].stamp),
+        bool(catalogue.loaded[identity or ""]),
+    )
 
 
 async def test_an_address_outside_the_network_is_not_dialled() -> None:

@@ -17,6 +17,7 @@ from tests.fakes.ollama_record import Json
 from tests.fakes.ollama_steps import End
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import Script, end, page, refuse, reply, silent
+from tests.fakes.scripted_provider import names_of
 from tests.fakes.unfinished import unfinished
 
 VERSION = "/api/version"
@@ -47,7 +48,7 @@ async def test_lists_what_a_hosted_service_has() -> None:
     ):
         catalogue = await provider.catalogue()
 
-        assert {name: name for name in names[:3]} == catalogue.models
+        assert {name: name for name in names[:3]} == names_of(catalogue)
         assert (frozenset(), None, "") == (catalogue.remote, catalogue.loaded, catalogue.version)
         assert [MODELS] == [one.path for one in fake.exchanges]
 
@@ -59,7 +60,7 @@ async def test_lists_what_stands_in_no_object() -> None:
     ):
         fake.will(reply([{"id": "m", "type": "chat"}, None, {"id": 5}]), path=MODELS)
 
-        assert {"m": "m"} == (await provider.catalogue()).models
+        assert {"m": "m"} == names_of(await provider.catalogue())
 
 
 async def test_compares_the_names_of_a_hosted_service_as_they_are() -> None:
@@ -74,7 +75,7 @@ async def test_takes_a_local_engine_for_what_it_is() -> None:
     async with FakeOpenai(models=("llama-3",)) as fake, openai_at(fake.base_url) as provider:
         catalogue = await provider.catalogue()
 
-        assert {"llama-3": "llama-3"} == catalogue.models
+        assert {"llama-3": "llama-3"} == names_of(catalogue)
         assert [MODELS, VERSION] == [one.path for one in fake.exchanges]
 
 
@@ -86,7 +87,7 @@ async def test_finds_out_what_a_hidden_ollama_would_run_elsewhere() -> None:
     ):
         catalogue = await provider.catalogue()
 
-        assert {"llama3": "llama3:latest"} == catalogue.models
+        assert {"llama3": "llama3:latest"} == names_of(catalogue)
         assert {"stub", "other:7b", "gpt-oss:20b-cloud"} == catalogue.remote
         assert "0.24.0" == catalogue.version
         assert provider.identity("llama3") == provider.identity("llama3:latest")
@@ -165,7 +166,7 @@ async def test_takes_no_other_server_for_an_ollama(script: Script) -> None:
 
         catalogue = await provider.catalogue()
 
-        assert ({"m": "m"}, "") == (catalogue.models, catalogue.version)
+        assert ({"m": "m"}, "") == (names_of(catalogue), catalogue.version)
         assert [] == fake.requests(TAGS)
 
 

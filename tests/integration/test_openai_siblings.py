@@ -11,6 +11,7 @@ from tests.fakes.ollama_steps import End
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import Script, end, page, reply
 from tests.fakes.running_service import running_service
+from tests.fakes.scripted_provider import names_of
 from tests.integration.calling import failure_of, text_of, whole
 
 VERSION, TAGS = "/api/version", "/api/tags"
@@ -44,7 +45,7 @@ async def test_what_tells_a_version_and_no_models_is_no_ollama(script: Script) -
         catalogue = await provider.catalogue()
 
         assert ({"m": "m"}, frozenset(), "") == (
-            catalogue.models,
+            names_of(catalogue),
             catalogue.remote,
             catalogue.version,
         )
@@ -80,7 +81,7 @@ async def test_a_server_without_that_page_is_none(script: Script) -> None:
     async with FakeOpenai(models=("m",)) as fake, openai_at(fake.base_url) as provider:
         fake.will(script, path=VERSION)
 
-        assert {"m": "m"} == (await provider.catalogue()).models
+        assert {"m": "m"} == names_of(await provider.catalogue())
 
 
 @pytest.mark.parametrize("script", NO_OLLAMA.values(), ids=NO_OLLAMA)
@@ -93,7 +94,7 @@ async def test_one_that_was_an_ollama_is_not_trusted_more_for_denying_it(script:
         await provider.catalogue()
         fake.will(script, path=TAGS, times=2)
 
-        assert {"m": "m:latest"} == (await provider.catalogue()).models
+        assert {"m": "m:latest"} == names_of(await provider.catalogue())
         with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED):
             await provider.warm("stub")
 
@@ -108,7 +109,7 @@ async def test_what_a_hidden_ollama_does_not_vouch_for_stays_unasked_where_its_l
         FakeOpenai(models=names, documents=documents) as fake,
         openai_at(fake.base_url) as provider,
     ):
-        assert {"m": "m:latest"} == (await provider.catalogue()).models
+        assert {"m": "m:latest"} == names_of(await provider.catalogue())
 
 
 @pytest.mark.parametrize("told", ["https://example.org", 5, True, False, 0, [], {}, ["x"]])
@@ -121,7 +122,7 @@ async def test_an_odd_place_to_run_a_model_is_a_place(key: str, told: object) ->
     ):
         catalogue = await provider.catalogue()
 
-        assert ({}, frozenset({"m"})) == (catalogue.models, catalogue.remote)
+        assert ({}, frozenset({"m"})) == (names_of(catalogue), catalogue.remote)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ async def test_a_list_may_say_itself_what_runs_elsewhere(entry: Json) -> None:
     async with FakeOpenai(documents={MODELS: listed}) as fake, openai_at(fake.base_url) as provider:
         catalogue = await provider.catalogue()
 
-        assert ({"n": "n"}, frozenset({"m"})) == (catalogue.models, catalogue.remote)
+        assert ({"n": "n"}, frozenset({"m"})) == (names_of(catalogue), catalogue.remote)
         with pytest.raises(ProviderError, match=ErrorKind.REMOTE_REFUSED):
             await provider.warm("m")
 
@@ -157,7 +158,7 @@ async def test_an_odd_entry_costs_the_others_nothing() -> None:
     ]
     listed = {"data": [*odd, {"id": "m", "created": "now"}, {"id": "m"}, {"id": "n", "object": 7}]}
     async with FakeOpenai(documents={MODELS: listed}) as fake, openai_at(fake.base_url) as provider:
-        assert {"m": "m", "n": "n"} == (await provider.catalogue()).models
+        assert {"m": "m", "n": "n"} == names_of(await provider.catalogue())
 
 
 async def test_an_entry_that_is_no_json_number_costs_the_others_nothing() -> None:
@@ -165,7 +166,7 @@ async def test_an_entry_that_is_no_json_number_costs_the_others_nothing() -> Non
     async with FakeOpenai() as fake, openai_at(fake.base_url) as provider:
         fake.will(page(200, listed, "application/json"), path=MODELS)
 
-        assert {"m": "m"} == (await provider.catalogue()).models
+        assert {"m": "m"} == names_of(await provider.catalogue())
 
 
 NO_LIST = {
@@ -187,7 +188,7 @@ async def test_a_server_that_lists_nothing_is_asked_for_what_is_configured(scrip
 
         catalogue = await provider.catalogue()
 
-        assert ({"m": "m"}, False) == (catalogue.models, catalogue.is_listed)
+        assert ({"m": "m"}, False) == (names_of(catalogue), catalogue.is_listed)
 
 
 @pytest.mark.parametrize("script", NO_LIST.values(), ids=NO_LIST)
@@ -199,7 +200,7 @@ async def test_an_ollama_that_lists_nothing_has_nothing(script: Script) -> None:
     ):
         fake.will(script, path=MODELS)
 
-        assert {"have": "have"} == (await provider.catalogue()).models
+        assert {"have": "have"} == names_of(await provider.catalogue())
 
 
 async def test_a_list_without_the_configured_model_says_that_it_is_missing() -> None:
@@ -207,7 +208,7 @@ async def test_a_list_without_the_configured_model_says_that_it_is_missing() -> 
         FakeOpenai(models=("other",)) as fake,
         openai_at(fake.base_url, configured_models=("m",)) as provider,
     ):
-        assert {"other": "other"} == (await provider.catalogue()).models
+        assert {"other": "other"} == names_of(await provider.catalogue())
 
 
 async def test_where_nothing_is_configured_there_must_be_a_list() -> None:

@@ -10,6 +10,7 @@ from tests.conformance.subjects import ollama_at
 from tests.fakes.eventually import eventually
 from tests.fakes.raw_answers import DIALECTS, MODEL, Dialect, answered, response, tags
 from tests.fakes.raw_upstream import Asked, RawUpstream
+from tests.fakes.scripted_provider import names_of
 
 POISON = "MEANT FOR NOBODY"
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
@@ -131,7 +132,7 @@ async def test_an_extra_list_is_given_to_nobody(after_s: float) -> None:
         await eventually(lambda: has_said_more)
         second = await provider.catalogue()
 
-    assert [MODEL] == list(first.models.values()) == list(second.models.values())
+    assert [MODEL] == [*names_of(first).values()] == [*names_of(second).values()]
 
 
 async def test_a_connection_that_is_flooded_while_idle_is_closed() -> None:

@@ -14,6 +14,7 @@ from llmsvc_server.providers.ollama.models import OllamaModels
 from llmsvc_server.providers.openai.models import OpenaiModels
 from tests.fakes.raw_answers import MODEL, response, tags
 from tests.fakes.raw_upstream import Asked, RawUpstream
+from tests.fakes.scripted_provider import names_of
 
 LONG = 4 * FREE_BYTES
 DOCUMENTS = {
@@ -58,7 +59,7 @@ async def test_a_list_needs_room(look: Look, long: str) -> None:
         await looked(look, long, little)
     catalogue = await looked(look, long, enough)
 
-    assert MODEL in catalogue.models.values()
+    assert MODEL in names_of(catalogue).values()
     assert (0, 0) == (little.bytes, enough.bytes)
 
 

@@ -70,15 +70,16 @@ class _Watched:
         identity = self.identity(name)
         if self.last_poll.catalogue is None or identity is None or identity in self.denied:
             return None
-        return self.last_poll.catalogue.models.get(identity)
+        model = self.last_poll.catalogue.models.get(identity)
+        return None if model is None else model.name
 
     def take(self, catalogue: Catalogue) -> None:
         """Take a new catalogue; forgive what it lists anew, or with another stamp."""
         for identity, denial in list(self.denied.items()):
-            stamp = catalogue.stamps.get(identity, "")
-            if identity not in catalogue.models:
+            model = catalogue.models.get(identity)
+            if model is None:
                 denial.was_absent = True
-            elif denial.was_absent or denial.stamp != stamp or self.clock() >= denial.until_s:
+            elif denial.was_absent or denial.stamp != model.stamp or self.clock() >= denial.until_s:
                 del self.denied[identity]
         self.last_poll = Poll(catalogue=catalogue)
 
@@ -153,8 +154,8 @@ class Inventory:
         for watched in (endpoints[endpoint],) if endpoint else endpoints.values():
             if watched.last_poll.catalogue is not None:
                 names |= {
-                    identity: name
-                    for identity, name in watched.last_poll.catalogue.models.items()
+                    identity: model.name
+                    for identity, model in watched.last_poll.catalogue.models.items()
                     if identity not in watched.denied
                     and (remote or identity not in watched.last_poll.catalogue.remote)
                 }
@@ -167,9 +168,9 @@ class Inventory:
         for endpoint, watched in self._providers[provider].items():
             if watched.last_poll.catalogue is None:
                 continue
-            for identity, name in watched.last_poll.catalogue.models.items():
+            for identity, model in watched.last_poll.catalogue.models.items():
                 if identity not in watched.denied:
-                    names[identity] = name
+                    names[identity] = model.name
                     at = there.setdefault(identity, [])
                     if watched.last_poll.reachable:
                         at.append(endpoint)
@@ -210,15 +211,16 @@ class Inventory:
         catalogue, identity = watched.last_poll.catalogue, watched.identity(name)
         if catalogue is None or identity is None:
             return None
-        return catalogue.sizes_bytes.get(identity)
+        model = catalogue.models.get(identity)
+        return None if model is None else model.size_bytes
 
     def busy_until(self, provider: str, endpoint: str, name: str) -> str:
         """Return what moves when work on a model in memory is done; empty if unknown."""
         watched = self._providers[provider][endpoint]
         catalogue, identity = watched.last_poll.catalogue, watched.identity(name)
-        if catalogue is None or identity is None:
+        if catalogue is None or catalogue.loaded is None or identity is None:
             return ""
-        return catalogue.busy_until.get(identity, "")
+        return catalogue.loaded.get(identity, "")
 
     def forget(self, provider: str, endpoint: str, name: str) -> None:
         """Pass over a model that an endpoint has just denied.
@@ -229,10 +231,10 @@ class Inventory:
         if watched is None:
             return
         identity, catalogue = watched.identity(name), watched.last_poll.catalogue
-        if catalogue is None or identity is None or identity not in catalogue.models:
+        model = None if catalogue is None else catalogue.models.get(identity or "")
+        if model is None or identity is None:
             return
-        stamp = catalogue.stamps.get(identity, "")
-        watched.denied[identity] = _Denial(stamp, self._clock() + DENIED_S)
+        watched.denied[identity] = _Denial(model.stamp, self._clock() + DENIED_S)
         self.age += 1
 
     async def wait_for_first_poll(self) -> None:

@@ -1,8 +1,27 @@
 """What some providers can do besides answering."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
+
+
+class ListedModel(msgspec.Struct, frozen=True, gc=False):
+    """What a provider's list tells of one model that can be asked.
+
+    There may be 100,000 of them, all made in one go.
+
+    Attributes:
+        name: As the provider spells it.
+        stamp: What changes when the model behind the name does, such as its digest. Empty if
+            unknown.
+        size_bytes: Size on disk; None if unknown.
+    """
+
+    name: str
+    stamp: str = ""
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,23 +29,20 @@ class Catalogue:
     """What one provider has, at one moment.
 
     Attributes:
-        models: Identity of each model that can be asked -> its name as the provider spells it.
-        remote: Those of them that the provider would have run elsewhere. They are in `models` too.
-        loaded: Identities of the models in memory; None where the provider did not say.
-        stamps: Identity -> what changes when the model behind the name does, such as its digest.
-        sizes_bytes: Identity -> size on disk.
-        busy_until: Identity of a model in memory -> what moves whenever work on it is done.
+        models: Identity of each model that can be asked -> what is told of it.
+        remote: Identities of those that the provider would have run elsewhere. They are in
+            `models` only where they may be asked.
+        loaded: Identity of each model in memory -> what moves whenever work on it is done, empty
+            if unknown; None where the provider did not say what is there. It changes between
+            polls that see the same list, so it is no part of what is told of each model.
         version: What the provider calls its version. Empty if unknown.
         is_listed: Whether the provider listed anything; else `models` are those that are configured.
         left_out: How many entries of its list are about models beyond the bound on them.
     """
 
-    models: Mapping[str, str]
+    models: Mapping[str, ListedModel]
     remote: frozenset[str] = frozenset()
-    loaded: frozenset[str] | None
-    stamps: Mapping[str, str] = field(default_factory=dict)
-    sizes_bytes: Mapping[str, int] = field(default_factory=dict)
-    busy_until: Mapping[str, str] = field(default_factory=dict)
+    loaded: Mapping[str, str] | None
     version: str
     is_listed: bool = True
     left_out: int = 0

@@ -12,7 +12,7 @@ from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.abilities import Catalogue
+from llmsvc_server.providers.abilities import Catalogue, ListedModel
 from llmsvc_server.schemas.smallest import smallest
 
 _ANSWER = (
@@ -74,7 +74,7 @@ class MockProvider:
     async def catalogue(self) -> Catalogue:
         """Return its one model, which is always in memory."""
         return Catalogue(
-            models={self._model: self._model}, loaded=frozenset({self._model}), version=""
+            models={self._model: ListedModel(self._model)}, loaded={self._model: ""}, version=""
         )
 
     def identity(self, name: str) -> str | None:

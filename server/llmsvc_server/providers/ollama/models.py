@@ -11,7 +11,7 @@ import msgspec
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.abilities import Catalogue
+from llmsvc_server.providers.abilities import Catalogue, ListedModel
 from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.errors import classify_refusal
@@ -130,7 +130,6 @@ class OllamaModels:
         return replace(
             listed.catalogue,
             loaded=None if memory is None else _find_loaded(listed.digests, memory),
-            busy_until={name: one.expires_at for name, one in (memory or {}).items()},
             version=self._version,
         )
 
@@ -154,13 +153,9 @@ class OllamaModels:
         models, shortlist = await self._models(body, keeps_remote=self._allows_remote)
         return _Listed(
             Catalogue(
-                models={identity: one.spelling for identity, one in models.items()},
+                models={identity: _told(one) for identity, one in models.items()},
                 remote=frozenset(shortlist.remote),
                 loaded=None,
-                stamps={name: f"{one.digest} {one.modified_at}" for name, one in models.items()},
-                sizes_bytes={
-                    name: one.size_bytes for name, one in models.items() if one.size_bytes
-                },
                 version="",
                 left_out=shortlist.left_out,
             ),
@@ -225,8 +220,16 @@ class _Listed:
     digests: Mapping[str, str]
 
 
-def _find_loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> frozenset[str]:
-    """Return the identities in memory, by name or, for other names of theirs, by digest."""
+def _told(facts: Facts) -> ListedModel:
+    stamp = f"{facts.digest} {facts.modified_at}"
+    return ListedModel(facts.spelling, stamp, facts.size_bytes or None)
+
+
+def _find_loaded(digests: Mapping[str, str], memory: Mapping[str, Facts]) -> Mapping[str, str]:
+    """Return what is in memory, by name or, for other names of theirs, by digest; and until when.
+
+    The other names say no such time: a load under one of them is seen under the first.
+    """
     there = {one.digest for one in memory.values()}
-    by_digest = {identity for identity, digest in digests.items() if digest in there}
-    return frozenset(memory.keys() | by_digest)
+    by_digest = {identity: "" for identity, digest in digests.items() if digest in there}
+    return by_digest | {identity: one.expires_at for identity, one in memory.items()}

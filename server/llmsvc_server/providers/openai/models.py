@@ -13,7 +13,7 @@ import msgspec
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.abilities import Catalogue
+from llmsvc_server.providers.abilities import Catalogue, ListedModel
 from llmsvc_server.providers.http.client import HttpClient
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.openai.errors import classify_refusal
@@ -182,14 +182,16 @@ class OpenaiModels:
             left_out=listed.left_out,
         )
 
-    async def _local(self, names: Collection[str], hidden: HiddenOllama | None) -> dict[str, str]:
+    async def _local(
+        self, names: Collection[str], hidden: HiddenOllama | None
+    ) -> dict[str, ListedModel]:
         """Return the models that run on the provider itself, by their identities."""
-        models: dict[str, str] = {}
+        models: dict[str, ListedModel] = {}
         for at, name in enumerate(names, 1):
             identity = self.identity(name)
             is_known = hidden is None or hidden.vouches_for(name)
             if identity is not None and is_known and not self.leads_outside(name):
-                models[identity] = name
+                models[identity] = ListedModel(name)
             if at % ENTRIES_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return models

@@ -5,7 +5,7 @@ import pytest
 from llmsvc_server.catalog.inventory import Inventory
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.abilities import Catalogue
+from llmsvc_server.providers.abilities import Catalogue, ListedModel
 from llmsvc_server.reports import ModelsState
 from tests.fakes.listening_reporter import ListeningReporter
 from tests.fakes.manual_clock import ManualClock
@@ -187,7 +187,8 @@ async def test_refused_while_chats_run_means_down_all_the_same() -> None:
 
 def listing(*names: str, stamp: str = "1") -> Catalogue:
     known = catalogue_of(names)
-    return replace(known, stamps=dict.fromkeys(known.models, stamp))
+    models = {name: ListedModel(one.name, stamp) for name, one in known.models.items()}
+    return replace(known, models=models)
 
 
 async def denied(clock: ManualClock, *listings: Catalogue) -> str | None:
@@ -283,7 +284,9 @@ async def test_models_that_run_elsewhere_are_known_as_such() -> None:
 
 async def test_a_models_size_is_passed_on() -> None:
     provider = ScriptedProvider()
-    provider.listing = replace(catalogue_of(["phi3"]), sizes_bytes={"phi3:latest": 7})
+    provider.listing = replace(
+        catalogue_of(["phi3"]), models={"phi3:latest": ListedModel("phi3", size_bytes=7)}
+    )
     inventory = inventory_of(ollama=provider)
     before = inventory.size_bytes("ollama", "ollama", "phi3")
     await inventory.refresh("ollama", "ollama")
@@ -294,7 +297,7 @@ async def test_a_models_size_is_passed_on() -> None:
 
 async def test_what_moves_when_work_is_done_is_passed_on() -> None:
     provider = ScriptedProvider()
-    provider.listing = replace(catalogue_of(["phi3"]), busy_until={"phi3:latest": "12:00"})
+    provider.listing = replace(catalogue_of(["phi3"]), loaded={"phi3:latest": "12:00"})
     inventory = inventory_of(ollama=provider)
     before = inventory.busy_until("ollama", "ollama", "phi3")
     await inventory.refresh("ollama", "ollama")

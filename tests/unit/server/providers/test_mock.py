@@ -21,6 +21,7 @@ from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.mock import MockProvider
 from tests.fakes.requests import limits_of
+from tests.fakes.scripted_provider import names_of
 
 
 async def answer(
@@ -125,8 +126,8 @@ async def test_lists_its_own_model_and_no_other() -> None:
     provider = MockProvider("demo", model="canned", max_output_tokens=1)
     catalogue = await provider.catalogue()
 
-    assert ({"canned": "canned"}, frozenset({"canned"})) == (
-        dict(catalogue.models),
+    assert ({"canned": "canned"}, {"canned": ""}) == (
+        names_of(catalogue),
         catalogue.loaded,
     )
     assert ["canned", "canned", "Canned", None] == [
