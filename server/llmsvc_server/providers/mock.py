@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done, pieces_of
-from llmsvc_server.chat.features import Capability
+from llmsvc_server.chat.features import Capability, ChoiceMode
 from llmsvc_server.chat.parts import CallPiece, ToolCall, written_in
 from llmsvc_server.chat.request import SAMPLING_SETTINGS, ChatRequest, Role, Sampling
 from llmsvc_server.chat.route import Locality, ProviderInfo, ProviderKind
@@ -83,9 +83,10 @@ class MockProvider:
 
 
 def _call(request: ChatRequest) -> CallPiece | None:
-    """Return the beginning of a call of the first tool, unless a result has just come."""
-    offered = request.features.offered
-    if not offered or request.messages[-1].role is Role.TOOL:
+    """Return the beginning of a call of the first tool, unless a result came that may be told of."""
+    offered, choice = request.features.offered, request.features.choice
+    has_result = request.messages[-1].role is Role.TOOL
+    if not offered or (has_result and choice.mode is not ChoiceMode.REQUIRED):
         return None
     before = sum(isinstance(part, ToolCall) for one in request.messages for part in one.parts)
     return CallPiece(id=f"call_canned_{before + 1}", name=offered[0].name)

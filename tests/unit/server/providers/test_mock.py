@@ -215,6 +215,17 @@ async def test_talks_about_a_result_and_tells_nothing_of_it() -> None:
     assert "secret" not in text
 
 
+async def test_calls_again_where_it_must() -> None:
+    (call,), _ = await featured(
+        (Role.ASSISTANT, ToolCall(id="call_canned_1", name="now", arguments_json="{}")),
+        (Role.TOOL, ToolResult(call_id="call_canned_1", content="noon")),
+        tools=(CLOCK,),
+        choice=ToolChoice(mode=ChoiceMode.REQUIRED),
+    )
+
+    assert ToolCall(id="call_canned_2", name="now", arguments_json="{}") == call
+
+
 async def test_fills_a_format() -> None:
     (document,), _ = await featured(
         response_format=ResponseFormat(json_schema='{"type":"array","minItems":2}')
