@@ -22,7 +22,7 @@ class Phase(StrEnum):
 class Delta:
     """More text, and some: what is none is a sign of life."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Pieces(Delta):
     `text` is all that was written in them: what is counted and measured.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece, ...] = field(repr=False)
 
 
 def pieces_of(pieces: Iterable[Piece]) -> Pieces:

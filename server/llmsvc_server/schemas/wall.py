@@ -4,6 +4,7 @@ Some schemas end an engine, for everybody (docs/facts/ollama.md 12). So only for
 are known to take, and what stands in them is bounded. References are replaced by what they point to.
 """
 
+import dataclasses
 from typing import Any, Final
 
 from llmsvc_server.chat.value import value
@@ -94,7 +95,7 @@ class Fenced:
     change it.
     """
 
-    schema: dict[str, Any]
+    schema: dict[str, Any] = dataclasses.field(repr=False)
     is_whole: bool
 
 

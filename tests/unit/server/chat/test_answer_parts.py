@@ -2,8 +2,17 @@
 
 import pytest
 
-from llmsvc_server.chat.events import pieces_of
-from llmsvc_server.chat.parts import AnswerParts, CallPiece, Part, Piece, ToolCall, text_of
+from llmsvc_server.chat.events import Delta, pieces_of
+from llmsvc_server.chat.features import ResponseFormat, Tool
+from llmsvc_server.chat.parts import (
+    AnswerParts,
+    CallPiece,
+    Part,
+    Piece,
+    ToolCall,
+    ToolResult,
+    text_of,
+)
 
 
 def folded(*pieces: Piece) -> tuple[list[int], tuple[Part, ...]]:
@@ -54,9 +63,14 @@ def test_an_empty_answer_has_an_empty_text() -> None:
     [
         CallPiece(id="1", name="f", arguments_json="SECRET"),
         ToolCall(id="1", name="f", arguments_json="SECRET"),
+        ToolResult(call_id="1", content="SECRET"),
+        Delta("SECRET"),
+        pieces_of(["SECRET", CallPiece(arguments_json="SECRET")]),
+        Tool(name="f", description="SECRET", parameters_json_schema="SECRET"),
+        ResponseFormat(json_schema="SECRET"),
     ],
 )
-def test_arguments_are_kept_out_of_repr(value: object) -> None:
+def test_what_callers_and_models_say_is_kept_out_of_repr(value: object) -> None:
     assert "SECRET" not in repr(value)
 
 

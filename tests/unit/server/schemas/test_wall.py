@@ -350,3 +350,7 @@ def test_descriptions_are_told_while_they_are_few() -> None:
 def test_nothing_is_told_of_a_schema_that_is_refused() -> None:
     refused = fenced('{"$ref": "https://example.com/"}')
     assert refused == Fenced(schema=ANYTHING, is_whole=False)
+
+
+def test_a_schema_is_kept_out_of_repr() -> None:
+    assert "SECRET" not in repr(fenced('{"type":"object","description":"SECRET"}'))
