@@ -7,14 +7,16 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
+from llmsvc.v1 import llm_pb2
 from llmsvc_server.observability.log_sink import LogSink
 from llmsvc_server.observability.logging import logging_to
 from tests.fakes.eventually import eventually
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import RunningService
+from tests.fakes.tool_requests import asked, called, resulted
 from tests.scenarios.protocols import KEY, Protocol
 from tests.scenarios.stage import Stage, staged
-from tests.scenarios.steps import Begin, Cut, Raw, Refuse, Say, Turn
+from tests.scenarios.steps import Begin, Cut, End, Frame, Marker, Raw, Refuse, Say, Turn
 
 PROMPT = "canary-prompt-7f3a"
 ANSWER = "canary-answer-91bc"
@@ -49,6 +51,36 @@ OLLAMAS = {"error": ECHO, "StatusCode": 500, "Status": ECHO}
 STATUSES = (301, 400, 401, 402, 403, 404, 409, 413, 422, 429, 498, 500, 503, 529, 599)
 
 
+SCHEMA = json.dumps(
+    {
+        "description": PROMPT,
+        "type": "object",
+        "properties": {PROMPT: {"enum": [PROMPT]}},
+        "required": [PROMPT],
+    }
+)
+
+
+def with_tools() -> llm_pb2.ChatRequest:
+    """Return a request that says the canary wherever tools, calls and results let it."""
+    request = asked(called(arguments=json.dumps({"city": PROMPT})), resulted(content=PROMPT))
+    request.tools[0].function.description = PROMPT
+    request.tools[0].function.parameters_json_schema = SCHEMA
+    request.tools[0].function.conformance_required = True
+    return request
+
+
+def with_format() -> llm_pb2.ChatRequest:
+    """Return a request for JSON of a schema that says the canary."""
+    request = chat_message(PROMPT)
+    shape = request.response_format.json_schema
+    shape.name, shape.schema_json, shape.conformance_required = "shape", SCHEMA, True
+    return request
+
+
+REQUESTS = {"text": chat_message(PROMPT), "tools": with_tools(), "format": with_format()}
+
+
 def turns(protocol: Protocol) -> Iterator[Turn]:
     """Yield everything that an upstream may say about what it was sent."""
     for document in (DOCUMENT, OLLAMAS, {"error": ECHO}):
@@ -60,14 +92,17 @@ def turns(protocol: Protocol) -> Iterator[Turn]:
         yield [Begin(), Say(ANSWER), Raw(event), Cut()]
     yield [Raw(ECHO.encode() + b"\n\n"), Cut()]
     yield [Begin(), Say(ANSWER), Cut()]
+    yield [Begin(), Say(ANSWER), Marker(), Frame(), End()]  # no JSON, and no call
+    other = json.dumps({PROMPT: ANSWER})  # no value that the schema allows
+    yield [Begin(), Say(other), Marker(), Frame(), End()]
 
 
-async def everything_told(stage: Stage) -> str:
-    """Call once each way; return all that the callers are told, details and trailers included."""
+async def everything_told(stage: Stage, request: llm_pb2.ChatRequest) -> str:
+    """Ask once each way; return all that the callers are told, details and trailers included."""
     told: list[str] = []
     stub = stage.service.stub
-    unary = stub.Chat(chat_message(PROMPT), timeout=SHORT_S)
-    stream = stub.ChatStream(chat_message(PROMPT), timeout=SHORT_S)
+    unary = stub.Chat(request, timeout=SHORT_S)
+    stream = stub.ChatStream(request, timeout=SHORT_S)
 
     async def read() -> None:
         async for event in stream:
@@ -105,14 +140,17 @@ def logged(service: RunningService) -> str:
     return raw.getvalue().decode() + "\n".join(seen)
 
 
-async def test_nothing_that_an_upstream_echoes_is_passed_on(protocol: Protocol) -> None:
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+async def test_nothing_that_an_upstream_echoes_is_passed_on(
+    protocol: Protocol, request_: llm_pb2.ChatRequest
+) -> None:
     async with staged(protocol, alone=True, stands_still=True) as stage:
         for turn in turns(protocol):
             stage.clock.advance(1e6)  # nothing of the turn before holds calls back
             await eventually(lambda: stage.lists_model)
             stage.primary.always(turn)
             before = len(stage.primary.chats)
-            said = await everything_told(stage)
+            said = await everything_told(stage, request_)
 
             assert len(stage.primary.chats) > before, turn
             assert [] == [canary for canary in CANARIES if canary in said], turn
