@@ -48,6 +48,21 @@ async def test_a_stream_comes_event_by_event(node: Path, mocked: str) -> None:
     assert "PROVIDER_KIND_MOCK" == said["kind"]
 
 
+async def test_a_tool_is_called_and_its_result_told_of(node: Path, mocked: str) -> None:
+    said = await client(node, "tool", mocked)
+
+    assert ("FINISH_REASON_TOOL_CALLS", "get_weather") == (said["reason"], said["name"])
+    assert ["city"] == list(said["arguments"])
+    assert "1 result of a tool" in said["text"]
+
+
+async def test_an_answer_conforms_to_a_schema(node: Path, mocked: str) -> None:
+    said = await client(node, "schema", mocked)
+
+    assert ["age"] == list(said["document"])
+    assert [True] == said["conforming"]
+
+
 async def test_an_error_has_details_that_decode(node: Path, mocked: str) -> None:
     said = await client(node, "refused", mocked)
 

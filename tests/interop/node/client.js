@@ -61,6 +61,44 @@ function chat(request) {
   });
 }
 
+const ask = (request) =>
+  new Promise((resolve, reject) => {
+    service.Chat(request, deadline(), (error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+
+// A tool's round trip: the model calls, its turn and the result go back, it answers.
+async function tool() {
+  const schema = JSON.stringify({
+    type: 'object',
+    properties: { city: { type: 'string' } },
+    required: ['city'],
+  });
+  const tools = [{ function: { name: 'get_weather', parameters_json_schema: schema } }];
+  const first = await ask({ ...question, tools });
+  const { tool_call: call } = first.message.parts[0];
+  const result = { tool_call_id: call.id, content: 'rain' };
+  const turns = [first.message, { role: 'ROLE_TOOL', parts: [{ tool_result: result }] }];
+  const last = await ask({ messages: [...question.messages, ...turns], tools });
+  return {
+    reason: first.finish_reason,
+    name: call.name,
+    arguments: JSON.parse(call.arguments_json),
+    text: last.message.parts[0].text,
+  };
+}
+
+async function schema() {
+  const person = { type: 'object', properties: { age: { type: 'integer' } }, required: ['age'] };
+  const answer = await ask({
+    ...question,
+    response_format: { json_schema: { name: 'person', schema_json: JSON.stringify(person) } },
+  });
+  return {
+    document: JSON.parse(answer.message.parts[0].text),
+    conforming: answer.output_checks.map((check) => check.conforming),
+  };
+}
+
 function stream(afterText) {
   return new Promise((resolve) => {
     const said = { kinds: [], text: '' };
@@ -112,6 +150,8 @@ const run = {
   chat: () => chat(question),
   stream: () => stream(() => {}),
   refused: () => chat({}),
+  tool,
+  schema,
   leave: () => stream((call) => call.cancel()),
   ready: () => health('readiness'),
   unknown: () => health('no-such-name'),
