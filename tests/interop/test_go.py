@@ -42,6 +42,22 @@ async def test_chat_is_answered(go: Path, mocked: str) -> None:
     assert "PROVIDER_KIND_MOCK" == said["kind"]
 
 
+async def test_a_tool_is_called_and_its_result_told_of(go: Path, mocked: str) -> None:
+    said = await client(go, "tool", mocked)
+    reason, name, arguments = said["kinds"]
+
+    assert ("FINISH_REASON_TOOL_CALLS", "get_weather") == (reason, name)
+    assert ["city"] == list(json.loads(arguments))
+    assert "1 result of a tool" in said["text"]
+
+
+async def test_an_answer_conforms_to_a_schema(go: Path, mocked: str) -> None:
+    said = await client(go, "schema", mocked)
+
+    assert ["city"] == list(json.loads(said["text"]))
+    assert ["conforming"] == said["kinds"]
+
+
 async def test_a_stream_comes_event_by_event(go: Path, mocked: str) -> None:
     said = await client(go, "stream", mocked)
     first, *deltas, last = said["kinds"]

@@ -57,6 +57,10 @@ func run(what, address string) error {
 		result, err = stream(ctx, client, func() {})
 	case "refused":
 		_, err = client.Chat(ctx, &llmsvcv1.ChatRequest{})
+	case "tool":
+		result, err = tool(ctx, client)
+	case "schema":
+		result, err = schema(ctx, client)
 	case "leave":
 		result, err = stream(ctx, client, cancel)
 	default:
