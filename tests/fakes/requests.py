@@ -4,6 +4,7 @@ import asyncio
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.deadline import AttemptLimits, Clock, Deadline
+from llmsvc_server.chat.features import NO_FEATURES, Features
 from llmsvc_server.chat.request import (
     SERVERS_ROUTING,
     ChatRequest,
@@ -18,13 +19,14 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Longest answer where nothing else is configured."""
 
 
-def chat_request(
+def chat_request(  # noqa: PLR0913  what tests vary, by keyword
     text: str = "hi",
     *,
     model: str = "",
     delivery: Delivery = Delivery.STREAM,
     routing: Routing = SERVERS_ROUTING,
     caller: str = "",
+    features: Features = NO_FEATURES,
 ) -> ChatRequest:
     """Return a request with one user message."""
     return ChatRequest(
@@ -34,6 +36,8 @@ def chat_request(
         delivery=delivery,
         routing=routing,
         caller=caller,
+        features=features,
+        is_plain=features is NO_FEATURES,
     )
 
 

@@ -81,6 +81,7 @@ class ScriptedProvider:
     """A `ChatProvider`, and a `ListsModels` with the models it is given.
 
     Attributes:
+        lacks: What its models can't do.
         calls: Every `stream_chat`, in order.
         running: How many calls have begun and are not over.
         most_running: How many that were at most.
@@ -110,7 +111,7 @@ class ScriptedProvider:
             lacks: What its models can't do.
         """
         self._info = info
-        self._lacks = lacks
+        self.lacks = lacks
         self._usual: tuple[Step, ...] = steps or (Delta("hello"), done())
         self._next: list[tuple[Step, ...]] = []
         self.calls: list[Call] = []
@@ -136,7 +137,7 @@ class ScriptedProvider:
 
     def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:  # noqa: ARG002  of no model
         """Return what it was made to lack."""
-        return needs & self._lacks
+        return needs & self.lacks
 
     def stream_chat(self, request: ChatRequest, limits: AttemptLimits) -> ChatEvents:
         """Start one scripted answer."""

@@ -22,6 +22,7 @@ def everyday_timeouts(
     """Return limits that no test reaches unless it means to, for a model in memory."""
     return Timeouts(
         first_token_s=first_token_s,
+        with_tools_s=first_token_s,
         cold_s=cold_s,
         latency=LatencyStats(min_s=min_s),
         loads=(),

@@ -29,6 +29,9 @@ from llmsvc_server.upstreams.loads import LOADS_AT_ONCE
 from llmsvc_server.upstreams.settings import Site, Surroundings, UpstreamSettings
 from llmsvc_server.upstreams.upstream import Upstream
 
+HOLDS_BACK_S = 120.0
+"""Shortest limit on silence, unless one is set, where a server may hold back whole calls."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Providers:
@@ -204,8 +207,20 @@ def _settings(entry: ProviderEntry) -> UpstreamSettings:
         queue_timeout_s=entry.queue_timeout_s,
         queue_advice=entry.queue_advice,
         first_token_s=entry.first_token_timeout_s,
+        first_token_with_tools_s=(
+            _patient_s(entry, "first_token_timeout_s")
+            if entry.kind == "ollama"
+            else entry.first_token_timeout_s
+        ),
         cold_s=entry.cold_timeout_s,
         idle_s=entry.idle_timeout_s,
+        idle_with_features_s=_patient_s(entry, "idle_timeout_s"),
         loads_models=entry.loads_models,
         heals=entry.heals,
     )
+
+
+def _patient_s(entry: ProviderEntry, name: str) -> float:
+    """Return a limit on silence where calls may be held back (docs/failover.md 4.2)."""
+    limit_s: float = getattr(entry, name)
+    return limit_s if name in entry.model_fields_set else max(limit_s, HOLDS_BACK_S)

@@ -73,6 +73,7 @@ class Schedule:
         self._rng = rng
         self._delivery = request.delivery
         self._prompt_tokens = estimated_tokens(request.text_length)
+        self._with_tools = bool(request.features.tools)
         self._only_candidate = len(plan.candidates) == 1
         self._position = 0
         self._requests = 0
@@ -243,7 +244,9 @@ class Schedule:
         pause_s: float = 0.0,
         is_retry: bool = False,
     ) -> Step:
-        whole_s = candidate.upstream.timeouts.limit_s(candidate.model, self._prompt_tokens)
+        whole_s = candidate.upstream.timeouts.limit_s(
+            candidate.model, self._prompt_tokens, with_tools=self._with_tools
+        )
         finish_by = self._finish_by
         latest_first = finish_by.earlier(self._needed_s(later)) if later else finish_by
         waits_for = later if self._remote_when_busy else [one for one in later if one.is_local]

@@ -117,6 +117,7 @@ class Timeouts:
 
     Attributes:
         first_token_s: For a model that is in memory, before the reading of the prompt is added.
+        with_tools_s: The same where tools are offered.
         cold_s: For one that has to be loaded first.
         latency: How fast it usually is.
         loads: Of its endpoints; none where all is believed to be in memory.
@@ -124,12 +125,13 @@ class Timeouts:
     """
 
     first_token_s: float
+    with_tools_s: float
     cold_s: float
     latency: LatencyStats
     loads: Sequence[Loads] = ()
     reads_prompts: bool
 
-    def limit_s(self, model: str, prompt_tokens: int) -> float:
+    def limit_s(self, model: str, prompt_tokens: int, *, with_tools: bool = False) -> float:
         """Return the seconds that the first content may take."""
         for one in self.loads:
             if one.is_loaded(model):  # `any` costs more than all the rest
@@ -137,17 +139,20 @@ class Timeouts:
         else:
             if self.loads:
                 return self.cold_s
+        first_s = self.with_tools_s if with_tools else self.first_token_s
         if not self.reads_prompts:
-            return self.first_token_s
-        return self.first_token_s + READINGS * self.latency.reading_s(model, prompt_tokens)
+            return first_s
+        return first_s + READINGS * self.latency.reading_s(model, prompt_tokens)
 
     def floor_s(self, model: str) -> float:
         """Return what an attempt needs at least before it is worth making."""
         return max(MIN_FLOOR_S, self.latency.first_s(model))
 
-    def renew(self, limits: AttemptLimits, model: str, prompt_tokens: int) -> AttemptLimits:
+    def renew(
+        self, limits: AttemptLimits, model: str, prompt_tokens: int, *, with_tools: bool = False
+    ) -> AttemptLimits:
         """Return limits as if the attempt began now: a wait for a lease or a load is over."""
-        limit_s = self.limit_s(model, prompt_tokens)
+        limit_s = self.limit_s(model, prompt_tokens, with_tools=with_tools)
         return replace(
             limits,
             first_token_by=limits.latest_first.capped(limit_s),

@@ -216,7 +216,8 @@ class Pool:
 
     def _renew(self, limits: AttemptLimits, request: ChatRequest) -> AttemptLimits:
         prompt_tokens = estimated_tokens(request.text_length)
-        return self._timeouts.renew(limits, request.model, prompt_tokens)
+        with_tools = bool(request.features.tools)
+        return self._timeouts.renew(limits, request.model, prompt_tokens, with_tools=with_tools)
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         _ = self._around.tasks.start(self._then_assign(work))

@@ -23,8 +23,11 @@ class UpstreamSettings:
         queue_timeout_s: Longest wait while another provider could answer.
         queue_advice: For the log when chats wait for the first time.
         first_token_s: Longest silence before first content, of a model that is in memory.
+        first_token_with_tools_s: The same where tools are offered.
         cold_s: The same of one that has to be loaded first.
         idle_s: Longest gap between two signs of life.
+        idle_with_features_s: The same where tools are offered or a format is asked for: some servers
+            hold back whole calls.
         loads_models: Whether its models are brought into memory from here.
         heals: Whether one is loaded again that is in memory and answers nothing.
         confirm_s: How soon the load of a model that is in memory answers.
@@ -36,8 +39,10 @@ class UpstreamSettings:
     queue_timeout_s: float
     queue_advice: str
     first_token_s: float
+    first_token_with_tools_s: float
     cold_s: float
     idle_s: float
+    idle_with_features_s: float
     loads_models: bool
     heals: bool
     confirm_s: float = 1.0

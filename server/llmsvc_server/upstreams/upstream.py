@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Phase
-from llmsvc_server.chat.features import Capability
+from llmsvc_server.chat.features import NO_FEATURES, Capability
 from llmsvc_server.chat.receipt import Receipt
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import Locality, ProviderInfo
@@ -56,12 +56,14 @@ class Upstream:
         self.endpoints = tuple(Endpoint(site, settings, blocks, around) for site in sites)
         self.timeouts = Timeouts(
             first_token_s=settings.first_token_s,
+            with_tools_s=settings.first_token_with_tools_s,
             cold_s=settings.cold_s,
             latency=LatencyStats(MIN_ATTEMPT_S[info.locality]),
             loads=[endpoint.loads for endpoint in self.endpoints],
             reads_prompts=info.locality is Locality.LOCAL,
         )
         self._idle_s = settings.idle_s
+        self._idle_with_features_s = settings.idle_with_features_s
         self._reporter = around.reporter
         self._watchdog = Watchdog()
         self._pool = Pool(info.name, self.endpoints, settings, self.timeouts, around)
@@ -135,7 +137,10 @@ class Upstream:
             receipt.wait(Phase.PROVIDER)
             # A probe keeps its place until it is judged.
             limits = limits if lease.is_probe else limits.during(_Turn(self._pool, lease))
-            silence = Silence(self._watchdog, limits, request.delivery, idle_s=self._idle_s)
+            idle_s = self._idle_s
+            if request.features is not NO_FEATURES:
+                idle_s = self._idle_with_features_s
+            silence = Silence(self._watchdog, limits, request.delivery, idle_s=idle_s)
             lease.silence = silence
             self._watchdog.waits.add(silence)
             try:

@@ -1,9 +1,10 @@
 """Targets, and the plan of one request over them, for tests of who may be asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
+from llmsvc_server.chat.features import NO_FEATURES, Capability, Features
 from llmsvc_server.chat.request import SERVERS_ROUTING, Routing
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind
 from llmsvc_server.errors import ProviderError
@@ -19,11 +20,19 @@ LOCAL_ONLY, ALLOWED = Privacy.LOCAL_ONLY, Privacy.CLOUD_ALLOWED
 
 
 def local(
-    name: str, model: str, *models: str, steps: Sequence[Step] = (), **more: object
+    name: str,
+    model: str,
+    *models: str,
+    steps: Sequence[Step] = (),
+    lacks: Collection[Capability] = (),
+    **more: object,
 ) -> Target:
-    """Return a local provider that lists `models`, its own included, and answers with `steps`."""
+    """Return a local provider that lists `models`, its own included, and answers with `steps`.
+
+    They can do all but what it `lacks`.
+    """
     info = ProviderInfo(name=name, kind=ProviderKind.OLLAMA, locality=Locality.LOCAL)
-    provider = ScriptedProvider(*steps, info=info, models=(model, *models))
+    provider = ScriptedProvider(*steps, info=info, models=(model, *models), lacks=frozenset(lacks))
     target = Target(upstream=ScriptedUpstream(provider), default_model=model)
     return replace(target, **more)  # type: ignore[arg-type]  # fields of Target
 
@@ -52,6 +61,7 @@ async def planned(  # noqa: PLR0913  what a call may vary, by keyword
     privacy: Privacy = ALLOWED,
     text: str = "hi",
     looked: bool = True,
+    features: Features = NO_FEATURES,
 ) -> Plan:
     """Return the plan of one request."""
     sources = {
@@ -66,7 +76,8 @@ async def planned(  # noqa: PLR0913  what a call may vary, by keyword
         withheld=withheld or {},
         privacy=privacy,
     )
-    return Planner(targets, inventory).plan(chat_request(text, model=model, routing=routing))
+    asked = chat_request(text, model=model, routing=routing, features=features)
+    return Planner(targets, inventory).plan(asked)
 
 
 def seen(made: Plan) -> list[tuple[str, str]]:

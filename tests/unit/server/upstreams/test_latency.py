@@ -162,6 +162,14 @@ async def test_the_first_content_may_take(
     assert limit_s == bench.upstream.timeouts.limit_s(MODEL, 1000)
 
 
+@pytest.mark.parametrize(("loaded", "limit_s"), [(True, 150.0), (False, 300.0)])
+async def test_where_tools_are_offered_it_may_take_longer(*, loaded: bool, limit_s: float) -> None:
+    bench = Bench(first_token_s=30, with_tools_s=120, cold_s=300)
+    bench.facts[0].in_memory = loaded
+
+    assert limit_s == bench.upstream.timeouts.limit_s(MODEL, 1000, with_tools=True)
+
+
 async def test_an_attempt_needs_its_usual_first_content_and_never_less_than_half_a_second() -> None:
     given = Bench().upstream.timeouts
     before_s = given.floor_s("m")
@@ -186,3 +194,11 @@ async def test_after_a_wait_the_time_begins_anew_within_the_same_end(
     assert left_s == renewed.first_token_by.remaining_s()
     assert whole is renewed.is_full_length
     assert limits.finish_by == renewed.finish_by
+
+
+async def test_after_a_wait_tools_are_waited_for_as_long_as_before() -> None:
+    limits = limits_of(300.0, first_token_s=30.0, clock=ManualClock())
+    timeouts = Bench(first_token_s=30, with_tools_s=120, info=CLOUD).upstream.timeouts
+    renewed = timeouts.renew(limits, MODEL, 1, with_tools=True)
+
+    assert 120 == renewed.first_token_by.remaining_s()

@@ -9,14 +9,16 @@ import pytest
 
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done
+from llmsvc_server.chat.features import Features, ResponseFormat, Tool
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.upstreams.silence import Silence
 from llmsvc_server.watchdog import Watchdog
 from tests.fakes.gate import Gate
-from tests.fakes.requests import in_s, limits_of
+from tests.fakes.requests import chat_request, in_s, limits_of
 from tests.fakes.scripted_provider import Step, done
+from tests.fakes.upstreams import MODEL
 from tests.fakes.virtual_time import virtually
 from tests.unit.server.upstreams.upstreams import Bench
 
@@ -58,6 +60,22 @@ async def test_a_gap_too_long_is_a_timeout_of_its_own() -> None:
 
     assert (ErrorKind.SILENT, "C06", "idle") == (error.kind, error.row, error.phase)
     assert bench.adapter.calls[0].left
+
+
+@virtually
+@pytest.mark.parametrize(
+    "features", [Features(tools=(Tool(name="f"),)), Features(response_format=ResponseFormat())]
+)
+async def test_where_calls_may_be_held_back_a_gap_may_be_longer(features: Features) -> None:
+    held_back = Gate()
+    asyncio.get_running_loop().call_later(0.06, held_back.open)
+    bench = Bench(idle_s=0.03, idle_with_features_s=0.1)
+    bench.adapter.usually(Delta("a"), held_back, Delta("b"), Gate())
+    request = chat_request(model=MODEL, features=features)
+    async with aclosing(bench.upstream.run(request, limits_of(), bench.receipt(), {})) as events:
+        assert [Delta("a"), Delta("b")] == [await anext(events), await anext(events)]
+        with pytest.raises(ProviderError, match=ErrorKind.SILENT):
+            await anext(events)
 
 
 @virtually
