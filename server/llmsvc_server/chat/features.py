@@ -88,6 +88,13 @@ class Features:
         return tuple(one for one in self.tools if one.name in allowed) if allowed else self.tools
 
     @property
+    def has_schema(self) -> bool:
+        """Whether a schema constrains what a model writes: its answer, or a tool's arguments."""
+        if self.response_format is not None:
+            return True
+        return any(tool.parameters_json_schema for tool in self.offered)
+
+    @property
     def text_length(self) -> int:
         """Characters of what declares the tools and the format: a model reads that too."""
         shape = self.response_format

@@ -15,6 +15,7 @@ from llmsvc_server.upstreams.breaker import CircuitBreaker
 from llmsvc_server.upstreams.lease import Lease
 from llmsvc_server.upstreams.loads import Load, Loads
 from llmsvc_server.upstreams.settings import Site, Surroundings, UpstreamSettings
+from llmsvc_server.upstreams.silence import ORPHANED_S
 from llmsvc_server.upstreams.wedge import WedgeDetector
 
 TROUBLE_S = 10.0
@@ -57,6 +58,7 @@ class Endpoint:
         self._is_local = self.adapter.info.locality is Locality.LOCAL
         self._leases: dict[str, set[Lease]] = {}
         self._troubled_s = float("-inf")
+        self._last_fatal: tuple[str, float] = "", float("-inf")
         self._breakers: dict[str, CircuitBreaker] = {}
         self._connecting = self.breaker_of("")
 
@@ -177,6 +179,21 @@ class Endpoint:
         if self._blocks.known:
             self._blocks.take_success(self.name, model)
         self.wedges.take_sign(model)
+
+    def take_fatal_schema(self, model: str) -> None:
+        """Take in that a schema has ended the engine of a model."""
+        self._last_fatal = model, self._clock()
+
+    def blames_schema(self, model: str) -> bool:
+        """Return whether a schema is to blame for the end of a model's engine, or of any if "" is asked.
+
+        One that runs there now, or that has ended it a moment ago: all of its calls are told at once.
+        """
+        last, at_s = self._last_fatal
+        if model in ("", last) and self._clock() - at_s < ORPHANED_S:
+            return True
+        models = (model,) if model else tuple(self._leases)
+        return any(lease.has_schema for one in models for lease in self.leases(one))
 
     def take_failure(self, error: ProviderError, model: str, *, is_trouble: bool) -> None:
         """Take in a failure, of a call or of a load; `is_trouble` says whether it speaks of health."""

@@ -28,6 +28,7 @@ class Lease:
         is_held: Whether it counts among those that run there.
         queued_s: How long it was waited for; None if it was not.
         silence: The wait for the upstream, once there is one.
+        has_schema: Whether a local engine runs it under a schema of the caller's.
         over: Where somebody waits for the end of the attempt: set then.
     """
 
@@ -42,6 +43,7 @@ class Lease:
     is_held: bool = True
     queued_s: float | None = None
     silence: Silence | None = None
+    has_schema: bool = False
     over: asyncio.Event | None = None
 
     @override

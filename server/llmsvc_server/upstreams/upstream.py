@@ -62,6 +62,7 @@ class Upstream:
             loads=[endpoint.loads for endpoint in self.endpoints],
             reads_prompts=info.locality is Locality.LOCAL,
         )
+        self._is_engine = info.locality is Locality.LOCAL
         self._idle_s = settings.idle_s
         self._idle_with_features_s = settings.idle_with_features_s
         self._reporter = around.reporter
@@ -140,6 +141,7 @@ class Upstream:
             idle_s = self._idle_s
             if request.features is not NO_FEATURES:
                 idle_s = self._idle_with_features_s
+                lease.has_schema = self._is_engine and stays_local and request.features.has_schema
             silence = Silence(self._watchdog, limits, request.delivery, idle_s=idle_s)
             lease.silence = silence
             self._watchdog.waits.add(silence)
@@ -237,6 +239,8 @@ class Upstream:
             return error
         if error.engine_died or error.kind.rules.is_cold:
             error = self._take_lost_engine(error, lease)
+        if self._is_engine and _is_end_of_engine(error):
+            error = _blame(error, lease)
         verdict = take_failure(error, lease, verdicts, is_full_length=limits.is_full_length)
         endpoint.take_failure(error, model, is_trouble=verdict is not None)
         if verdict is not None and verdict.permit.serial:
@@ -259,6 +263,27 @@ class Upstream:
             return error
         _ = self._pool.load(endpoint, model)
         return replace(error, retry_after_s=endpoint.loads.eta_s(model))
+
+
+def _is_end_of_engine(error: ProviderError) -> bool:
+    """Return whether a local engine, or its server, may have ended while it ran a request."""
+    is_lost = error.kind is ErrorKind.CONNECT and error.called
+    return error.engine_died or is_lost or error.row == "C07"
+
+
+def _blame(error: ProviderError, lease: Lease) -> ProviderError:
+    """Return the end of an engine as what a schema did, if one ran there.
+
+    It is the doing of each request that had one, since nobody tells of which, and says nothing of
+    the engine's health to the others.
+    """
+    endpoint, model = lease.endpoint, lease.model
+    if lease.has_schema:
+        endpoint.take_fatal_schema(model)
+        return replace(error, kind=ErrorKind.FATAL_SCHEMA, retry_after_s=None)
+    if endpoint.blames_schema(model if error.engine_died else ""):
+        return replace(error, is_cut_short=True)
+    return error
 
 
 @dataclass(slots=True, eq=False)

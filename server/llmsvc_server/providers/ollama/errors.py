@@ -124,7 +124,7 @@ ROWS: tuple[Row, ...] = (
         engine_died=True,
         statuses={500},
         or_in_answer=True,
-        texts=("has unexpectedly stopped",),
+        texts=("has unexpectedly stopped", "while running the model: unexpected eof"),
     ),
     Row(
         name="O11",

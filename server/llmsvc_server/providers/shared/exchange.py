@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from llmsvc_server.chat.deadline import AttemptLimits
 from llmsvc_server.chat.events import ChatEvents, Delta, Done
+from llmsvc_server.chat.features import NO_FEATURES
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.http.client import HttpClient
@@ -107,7 +108,10 @@ class Exchange(Generic[F]):
         dialect = self._dialect
         form = dialect.form(request)
         body, terms = dialect.encode(request, form)
+        features = request.features
         may_repeat = limits.may_repeat and dialect.resends_lost
+        if features is not NO_FEATURES and features.has_schema:
+            may_repeat = False  # it may be the schema that ended the server
         response = await self._client.post(dialect.path, body, may_repeat=may_repeat)
         if response.status == OK:
             return response, terms
