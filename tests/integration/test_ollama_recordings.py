@@ -18,7 +18,7 @@ UNENDED = {
     "leave-while-streaming": "C07",
     "sigkill-while-streaming": "C07",
     "sigterm-while-streaming": "C07",
-    "runner-killed-while-streaming": "O12",
+    "runner-killed-while-streaming": "O10b",
     "runner-killed-before-first-token": "O10b",
     "tool-parse-error-stream": "O02",
     "format-bad-schema": "O10",
