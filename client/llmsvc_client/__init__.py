@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from llmsvc_client.answers import (
         Adjustment,
         Attempt,
+        CallPiece,
         ChatReply,
         Piece,
         Progress,
@@ -36,9 +37,22 @@ if TYPE_CHECKING:
         UnavailableError,
         Violation,
     )
-    from llmsvc_client.messages import assistant, system, user
+    from llmsvc_client.messages import assistant, system, tool_result, user
     from llmsvc_client.options import ChatOptions, StreamOptions
     from llmsvc_client.stream import ChatStream
+    from llmsvc_client.tools import (
+        NonconformingError,
+        OutputCheck,
+        ResponseFormat,
+        Schema,
+        SchemaViolation,
+        Tool,
+        ToolCall,
+        ToolChoice,
+        ToolMode,
+        ToolResult,
+        Unsupported,
+    )
     from llmsvc_client.types import (
         CountMethod,
         FinishReason,
@@ -56,7 +70,7 @@ if TYPE_CHECKING:
     )
 else:
     _HOMES = {
-        "answers": "Adjustment Attempt ChatReply Piece Progress Route Timings Usage",
+        "answers": "Adjustment Attempt CallPiece ChatReply Piece Progress Route Timings Usage",
         "blocking": "BlockingClient",
         "blocking_stream": "BlockingStream",
         "client": "Client",
@@ -65,9 +79,13 @@ else:
             " NotFoundError OverloadedError PreconditionError ServerError StreamInterruptedError"
             " UnavailableError Violation"
         ),
-        "messages": "assistant system user",
+        "messages": "assistant system tool_result user",
         "options": "ChatOptions StreamOptions",
         "stream": "ChatStream",
+        "tools": (
+            "NonconformingError OutputCheck ResponseFormat Schema SchemaViolation Tool ToolCall"
+            " ToolChoice ToolMode ToolResult Unsupported"
+        ),
         "types": (
             "CountMethod FinishReason HealthStatus Locality Message Part Phase Privacy ProviderKind"
             " Role Sampling Target UnknownPart"
@@ -92,6 +110,7 @@ __all__ = [
     "Attempt",
     "BlockingClient",
     "BlockingStream",
+    "CallPiece",
     "ChatOptions",
     "ChatReply",
     "ChatStream",
@@ -106,7 +125,9 @@ __all__ = [
     "LlmsvcError",
     "Locality",
     "Message",
+    "NonconformingError",
     "NotFoundError",
+    "OutputCheck",
     "OverloadedError",
     "Part",
     "Phase",
@@ -115,19 +136,29 @@ __all__ = [
     "Privacy",
     "Progress",
     "ProviderKind",
+    "ResponseFormat",
     "Role",
     "Route",
     "Sampling",
+    "Schema",
+    "SchemaViolation",
     "ServerError",
     "StreamInterruptedError",
     "StreamOptions",
     "Target",
     "Timings",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "ToolMode",
+    "ToolResult",
     "UnavailableError",
     "UnknownPart",
+    "Unsupported",
     "Usage",
     "Violation",
     "assistant",
     "system",
+    "tool_result",
     "user",
 ]

@@ -1,9 +1,12 @@
 """What calls give, as small frozen values. `raw` is the contract's message behind each."""
 
 import dataclasses
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_client.tools import NonconformingError, OutputCheck, SchemaViolation, ToolCall
 from llmsvc_client.types import (
     CountMethod,
     FinishReason,
@@ -118,7 +121,7 @@ class Adjustment:
 
     Attributes:
         field: Path of the request field, such as `generation_config.max_output_tokens`.
-        action: `ignored`, `clamped`; `unknown` if newer than this client.
+        action: `ignored`, `emulated`, `clamped`; `unknown` if newer than this client.
         description: Why, for people.
     """
 
@@ -141,6 +144,7 @@ class ChatReply:
         route: Who answered, and what was tried before.
         timings: Where the time went.
         adjustments: What was not run as asked. Empty means nothing.
+        output_checks: The server's checks of the answer, or of each call, against its schema.
         request_id: The request's id in the server's logs.
         provider_response_id: The provider's own id, for its support. Empty if it has none.
         raw: The contract's message. After a stream it holds no text.
@@ -153,6 +157,7 @@ class ChatReply:
     route: Route
     timings: Timings
     adjustments: tuple[Adjustment, ...]
+    output_checks: tuple[OutputCheck, ...] = ()
     request_id: str
     provider_response_id: str
     raw: llm_pb2.ChatResponse = dataclasses.field(repr=False, compare=False)
@@ -162,6 +167,25 @@ class ChatReply:
         """The answer's text, the parts joined."""
         return self.message.text
 
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls that the model asks for, in order."""
+        return self.message.tool_calls
+
+    def parsed(self) -> Any:  # noqa: ANN401  any JSON
+        """Return the answer's JSON as Python values.
+
+        Raises:
+            NonconformingError: The server found that it does not conform, or it is no JSON.
+        """
+        wrong = [one for each in self.output_checks for one in each.violations]
+        if not all(each.conforming for each in self.output_checks):
+            raise NonconformingError(wrong)
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            raise NonconformingError([SchemaViolation("", "json")]) from None
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -169,6 +193,27 @@ class Piece:
 
     text: str = dataclasses.field(repr=False)
     raw: llm_pb2.PartDelta = dataclasses.field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """More of a tool call, of a request that offers tools. `reply.tool_calls` has them whole.
+
+    Attributes:
+        id: Of the call; on its first piece only, as is `name`.
+        name: The function to run.
+        arguments_json: More of the text of the arguments. Only the whole is JSON.
+    """
+
+    id: str
+    name: str
+    arguments_json: str = dataclasses.field(repr=False)
+    raw: llm_pb2.PartDelta = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Nothing: loops that show the text of each item need not tell them apart."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from llmsvc_client.answers import ChatReply, Piece, Progress, Route
+from llmsvc_client.answers import CallPiece, ChatReply, Piece, Progress, Route
 from llmsvc_client.loop_thread import run
 from llmsvc_client.stream import ChatStream
 
@@ -27,8 +27,8 @@ class BlockingStream:
         """Iterate over the pieces. Goes on where an earlier loop stopped."""
         return self
 
-    def __next__(self) -> Piece | Progress:
-        """Return the next piece of text or sign of life; raises as `ChatStream` does."""
+    def __next__(self) -> Piece | CallPiece | Progress:
+        """Return the next piece or sign of life; raises as `ChatStream` does."""
         try:
             return run(self._stream.__anext__())
         except StopAsyncIteration:

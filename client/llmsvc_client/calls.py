@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from llmsvc_client.channel import MAX_MESSAGE_BYTES
 from llmsvc_client.from_status import PartialAnswer, closed_client_error, to_error
-from llmsvc_client.request import request_error
+from llmsvc_client.naming import request_error
 
 MAX_TIMEOUT_S: Final = 86_400.0  # grpcio 1.85: 1e12 s and more end at once, as if passed
 

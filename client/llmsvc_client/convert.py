@@ -8,6 +8,7 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_client.answers import (
     Adjustment,
     Attempt,
+    CallPiece,
     ChatReply,
     Progress,
     Route,
@@ -15,6 +16,7 @@ from llmsvc_client.answers import (
     Usage,
 )
 from llmsvc_client.parts import to_message
+from llmsvc_client.tools import OutputCheck, SchemaViolation
 from llmsvc_client.types import (
     CountMethod,
     FinishReason,
@@ -31,6 +33,7 @@ _FINISH_REASONS = {
     llm_pb2.FINISH_REASON_STOP_SEQUENCE: FinishReason.STOP_SEQUENCE,
     llm_pb2.FINISH_REASON_MAX_TOKENS: FinishReason.MAX_TOKENS,
     llm_pb2.FINISH_REASON_CONTEXT_LENGTH: FinishReason.CONTEXT_LENGTH,
+    llm_pb2.FINISH_REASON_TOOL_CALLS: FinishReason.TOOL_CALLS,
     llm_pb2.FINISH_REASON_CONTENT_FILTER: FinishReason.CONTENT_FILTER,
     llm_pb2.FINISH_REASON_REFUSAL: FinishReason.REFUSAL,
     llm_pb2.FINISH_REASON_OTHER: FinishReason.OTHER,
@@ -66,6 +69,7 @@ _PHASES = {
 }
 _ACTIONS = {
     llm_pb2.Adjustment.ACTION_IGNORED: "ignored",
+    llm_pb2.Adjustment.ACTION_EMULATED: "emulated",
     llm_pb2.Adjustment.ACTION_CLAMPED: "clamped",
 }
 
@@ -85,6 +89,7 @@ def to_reply(response: llm_pb2.ChatResponse, message: Message | None = None) -> 
         route=to_route(response.route),
         timings=to_timings(response.timings),
         adjustments=tuple(to_adjustment(each) for each in response.adjustments),
+        output_checks=tuple(map(to_check, response.output_checks)),
         request_id=response.request_id,
         provider_response_id=response.provider_response_id,
         raw=response,
@@ -157,6 +162,12 @@ def to_progress(progress: llm_pb2.StreamProgress) -> Progress:
     )
 
 
+def to_call_piece(delta: llm_pb2.PartDelta) -> CallPiece:
+    """Return more of a tool call."""
+    call = delta.tool_call
+    return CallPiece(call.id, call.name, call.arguments_json, delta)
+
+
 def to_adjustment(adjustment: llm_pb2.Adjustment) -> Adjustment:
     """Return what was not run as asked."""
     return Adjustment(
@@ -164,6 +175,15 @@ def to_adjustment(adjustment: llm_pb2.Adjustment) -> Adjustment:
         action=_ACTIONS.get(adjustment.action, "unknown"),
         description=adjustment.description,
         raw=adjustment,
+    )
+
+
+def to_check(check: llm_pb2.OutputCheck) -> OutputCheck:
+    """Return a check of what the model wrote."""
+    return OutputCheck(
+        check.tool_call_id,
+        check.conforming,
+        tuple(SchemaViolation(one.pointer, one.keyword) for one in check.violations),
     )
 
 

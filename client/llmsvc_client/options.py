@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from llmsvc_client.tools import ResponseFormat, Tool, ToolChoice, Unsupported
 from llmsvc_client.types import Privacy, Sampling, Target
 
 
@@ -20,6 +21,10 @@ class ChatOptions(TypedDict, total=False):
         timeout_s: Time for the whole answer in seconds, at most a day. None: no deadline is sent
             and the server's own limit holds (unless configured otherwise, 120 s for `chat` and
             600 s for `stream`).
+        tools: Functions that the model may ask the caller to run. Empty: none.
+        tool_choice: Rules for that. None: the model decides.
+        response_format: The shape of the answer. None: text as it comes.
+        on_unsupported: What to do where a model lacks one of those. None: FAIL.
         request_id: Id for the server's logs, 1 to 64 of `[A-Za-z0-9._-]`. None: the server makes
             one.
     """
@@ -31,6 +36,10 @@ class ChatOptions(TypedDict, total=False):
     targets: Sequence[Target]
     fallback: bool
     timeout_s: float | None
+    tools: Sequence[Tool]
+    tool_choice: ToolChoice | None
+    response_format: ResponseFormat | None
+    on_unsupported: Unsupported | None
     request_id: str | None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from google.protobuf.message import Message as ContractMessage
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_client.tools import ToolCall, ToolResult
 from llmsvc_client.types import Message, Part, Role, UnknownPart
 
 
@@ -16,6 +17,12 @@ def to_message(message: llm_pb2.Message) -> Message:
 def _to_part(part: llm_pb2.ContentPart) -> Part:
     if _is_newer(part):
         return UnknownPart(part.text, part.SerializeToString())
+    if part.HasField("tool_call"):
+        call = part.tool_call
+        return ToolCall(call.id, call.name, call.arguments_json)
+    if part.HasField("tool_result"):
+        result = part.tool_result
+        return ToolResult(result.tool_call_id, result.content, result.failed)
     return part.text
 
 
@@ -28,12 +35,12 @@ class StreamedMessage:
 
     def add(self, delta: llm_pb2.PartDelta) -> None:
         """Add a piece to its part: the last one, or one that begins. One of nothing is kept nowhere."""
-        is_newer = _is_newer(delta)
-        if not delta.text and not is_newer:
+        is_newer, is_call = _is_newer(delta), delta.HasField("tool_call")
+        if not delta.text and not is_newer and not is_call:
             return
         if not self._parts or self._parts[-1].index != delta.part_index:
             self._parts.append(_BegunPart(delta.part_index))
-        self._parts[-1].add(delta.text, is_newer=is_newer)
+        self._parts[-1].add(delta, is_call=is_call, is_newer=is_newer)
 
     def so_far(self) -> Message:
         """Return what was said up to now, part for part."""
@@ -45,15 +52,22 @@ class _BegunPart:
     index: int
     _texts: list[str] = field(default_factory=list)
     _known: bool = True
+    _call: tuple[str, str] | None = None
 
-    def add(self, text: str, *, is_newer: bool) -> None:
-        if text:
-            self._texts.append(text)
+    def add(self, delta: llm_pb2.PartDelta, *, is_call: bool, is_newer: bool) -> None:
+        if is_call:
+            call = delta.tool_call
+            self._call = self._call or (call.id, call.name)
+            self._texts.append(call.arguments_json)
+        elif delta.text:
+            self._texts.append(delta.text)
         self._known &= not is_newer
 
     def so_far(self) -> Part:
         text = "".join(self._texts)
-        return text if self._known else UnknownPart(text, None)
+        if not self._known:
+            return UnknownPart("" if self._call else text, None)
+        return text if self._call is None else ToolCall(*self._call, text)
 
 
 def _is_newer(message: ContractMessage) -> bool:

@@ -1,20 +1,20 @@
 """Our values to the contract's request. Pure; what the contract allows is the server's to judge."""
 
 import dataclasses
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-
-from google.protobuf.message import DecodeError
+from collections.abc import Sequence
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.errors import Code, Failure, InvalidRequestError, Violation
+from llmsvc_client.features import add_features
+from llmsvc_client.naming import naming, request_error
 from llmsvc_client.options import ChatOptions
+from llmsvc_client.tools import ToolCall, ToolResult
 from llmsvc_client.types import Message, Part, Privacy, Role, Sampling, Target, UnknownPart
 
 _ROLES = {
     Role.SYSTEM: llm_pb2.ROLE_SYSTEM,
     Role.USER: llm_pb2.ROLE_USER,
     Role.ASSISTANT: llm_pb2.ROLE_ASSISTANT,
+    Role.TOOL: llm_pb2.ROLE_TOOL,
 }
 _PRIVACY_MODES = {
     Privacy.LOCAL_ONLY: llm_pb2.PRIVACY_MODE_LOCAL_ONLY,
@@ -49,7 +49,7 @@ def to_request(
     """
     sampling = options.get("sampling")
     request = llm_pb2.ChatRequest()
-    with _naming("model"):
+    with naming("model"):
         request.model = options.get("model") or ""
     turns = _turns(prompt, options.get("system"))
     for index, turn in enumerate(turns, 1):
@@ -59,9 +59,10 @@ def to_request(
             _add_turn(request, turn)
     if sampling is not None:
         _add_sampling(request.generation_config, sampling)
+    add_features(request, options)
     _add_routing(request, options)
     if progress_interval_s is not None:
-        with _naming("stream_options.progress_interval"):
+        with naming("stream_options.progress_interval"):
             interval = request.stream_options.progress_interval
             interval.FromNanoseconds(round(progress_interval_s * _NANOSECONDS))
     return request
@@ -84,20 +85,29 @@ def _turn(given: object, index: int) -> Message:
 
 def _add_turn(request: llm_pb2.ChatRequest, turn: Message) -> None:
     path = f"messages[{len(request.messages)}]"
-    with _naming(f"{path}.role"):
+    with naming(f"{path}.role"):
         message = request.messages.add(role=_ROLES.get(turn.role, llm_pb2.ROLE_UNSPECIFIED))
     for index, part in enumerate(turn.parts or ("",)):  # the contract wants one
         _add_part(message.parts.add(), part, f"{path}.parts[{index}]")
 
 
 def _add_part(added: llm_pb2.ContentPart, part: Part, path: str) -> None:
-    if not isinstance(part, UnknownPart):
-        with _naming(f"{path}.text"):
+    if isinstance(part, ToolCall):
+        with naming(f"{path}.tool_call"):
+            call = added.tool_call
+            call.id, call.name, call.arguments_json = part.id, part.name, part.arguments_json
+    elif isinstance(part, ToolResult):
+        with naming(f"{path}.tool_result"):
+            result = added.tool_result
+            result.tool_call_id, result.content = part.tool_call_id, part.content
+            result.failed = part.failed
+    elif not isinstance(part, UnknownPart):
+        with naming(f"{path}.text"):
             added.text = part
     elif part.serialized is None:
         raise request_error(path, "UNKNOWN", _STREAMED)
     else:
-        with _naming(path):
+        with naming(path):
             added.MergeFromString(part.serialized)
 
 
@@ -106,7 +116,7 @@ def _add_sampling(config: llm_pb2.GenerationConfig, sampling: Sampling) -> None:
         value: object = getattr(sampling, field.name)
         if value in (None, ()):
             continue
-        with _naming(f"generation_config.{field.name}"):
+        with naming(f"generation_config.{field.name}"):
             if isinstance(value, tuple | list):
                 config.stop_sequences.extend(value)
             else:
@@ -132,26 +142,7 @@ def _add_target(policy: llm_pb2.RoutingPolicy, target: object, index: int) -> No
         found = type(target).__name__
         raise TypeError(f"targets[{index}] is a {found}, not a Target: write Target(provider)")
     added = policy.targets.add()
-    with _naming(f"routing_policy.targets[{index}].provider"):
+    with naming(f"routing_policy.targets[{index}].provider"):
         added.provider = target.provider
-    with _naming(f"routing_policy.targets[{index}].model"):
+    with naming(f"routing_policy.targets[{index}].model"):
         added.model = target.model
-
-
-@contextmanager
-def _naming(path: str) -> Generator[None]:
-    """Turn what protobuf says of a bad value, and of the value itself, into the field's name."""
-    try:
-        yield
-    except (AttributeError, DecodeError, OverflowError, TypeError, ValueError):
-        raise request_error(path, "MALFORMED", "Not a value that this field can hold.") from None
-
-
-def request_error(field: str, reason: str, description: str) -> InvalidRequestError:
-    """Return the error for a request that is refused before it is sent."""
-    failure = Failure(
-        code=Code.INVALID_ARGUMENT,
-        message=f"The request was not sent: {field}: {description}",
-        reason="INVALID_REQUEST",
-    )
-    return InvalidRequestError(failure, violations=[Violation(field, reason, description)])

@@ -8,9 +8,9 @@ from typing import Final, Self
 import grpc.aio
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.answers import ChatReply, Piece, Progress, Route
+from llmsvc_client.answers import CallPiece, ChatReply, Piece, Progress, Route
 from llmsvc_client.calls import CallOptions, translate_errors
-from llmsvc_client.convert import to_progress, to_reply, to_route
+from llmsvc_client.convert import to_call_piece, to_progress, to_reply, to_route
 from llmsvc_client.errors import LlmsvcError
 from llmsvc_client.from_status import PartialAnswer, cut_stream_error
 from llmsvc_client.parts import StreamedMessage
@@ -75,8 +75,8 @@ class ChatStream:
         """Iterate over the pieces. Goes on where an earlier loop stopped."""
         return self
 
-    async def __anext__(self) -> Piece | Progress:
-        """Return the next piece of text, or a sign of life if such were asked for.
+    async def __anext__(self) -> Piece | CallPiece | Progress:
+        """Return the next piece of text or of a call, or a sign of life if such were asked for.
 
         Raises:
             StopAsyncIteration: The answer is whole; `reply` has it.
@@ -96,6 +96,9 @@ class ChatStream:
                     if event.delta.text:
                         self._started = True
                         return Piece(event.delta.text, event.delta)
+                    if event.delta.HasField("tool_call"):
+                        self._started = True
+                        return to_call_piece(event.delta)
                 case "completed":
                     await self._complete(event.completed)
                 case _:  # newer than this client

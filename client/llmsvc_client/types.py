@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from llmsvc_client.tools import ToolCall, ToolResult
+
 
 class Role(StrEnum):
     """Who produced a message."""
@@ -13,6 +15,7 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 class FinishReason(StrEnum):
@@ -23,6 +26,7 @@ class FinishReason(StrEnum):
     STOP_SEQUENCE = "stop_sequence"
     MAX_TOKENS = "max_tokens"
     CONTEXT_LENGTH = "context_length"
+    TOOL_CALLS = "tool_calls"
     CONTENT_FILTER = "content_filter"
     REFUSAL = "refusal"
     OTHER = "other"
@@ -97,7 +101,7 @@ class UnknownPart:
     serialized: bytes | None = dataclasses.field(repr=False)
 
 
-Part: TypeAlias = str | UnknownPart
+Part: TypeAlias = str | ToolCall | ToolResult | UnknownPart
 """What a turn is made of; a text is a `str`."""
 
 
@@ -130,7 +134,18 @@ class Message:
     @property
     def text(self) -> str:
         """The texts of its parts, joined."""
-        return "".join(part if isinstance(part, str) else part.text for part in self.parts)
+        return "".join(map(_text_of, self.parts))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls among its parts, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+
+def _text_of(part: Part) -> str:
+    if isinstance(part, str):
+        return part
+    return part.text if isinstance(part, UnknownPart) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ from tests.fakes.scripted_service import ScriptedService
 
 NEWER_PARTS = {
     "a text of another kind": b"\x2a\x06secret",  # field 5
-    "a message": b"\x1a\x08\x0a\x06secret",  # field 3
+    "a message": b"\x12\x08\x0a\x06secret",  # field 2
     "a number": b"\xf8\x01\x01",  # field 31
     "a text and what belongs to it": b"\x0a\x03abc\x3a\x06secret",  # fields 1 and 7
 }
 NEWER_DELTAS = {
     "a text of another kind": b"\x08\x01\x1a\x06secret",  # fields 1, the index, and 3
-    "a message": b"\x08\x01\x22\x08\x0a\x06secret",  # field 4
+    "a message": b"\x08\x01\x4a\x08\x0a\x06secret",  # field 9
     "what belongs to a text": b"\x08\x01\x32\x06secret",  # field 6
     "a text and what belongs to it": b"\x08\x01\x12\x03abc\x32\x06secret",  # fields 2 and 6
 }

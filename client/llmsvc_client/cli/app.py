@@ -1,6 +1,7 @@
 """The commands and their options. Standard streams and arguments become values here."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -14,7 +15,9 @@ from llmsvc_client.cli.interrupt import run_until_ctrl_c
 from llmsvc_client.cli.probe import TIMEOUT_S, run_health
 from llmsvc_client.cli.prompt import BadPromptError, read_prompt
 from llmsvc_client.cli.session import session_of_process
+from llmsvc_client.cli.tool_files import BadFileError, read_schema, read_tool
 from llmsvc_client.options import ChatOptions
+from llmsvc_client.tools import ResponseFormat, Unsupported
 from llmsvc_client.types import Privacy, Sampling, Target
 from llmsvc_client.version import version
 
@@ -98,7 +101,7 @@ def _llmsvc(
     """Talk to an llmsvc server.
 
     Exit codes: 0 done, 1 refused, 2 wrong usage, 3 unreachable, overloaded or out of time, 4 not
-    serving, 5 broken off after output, 130 Ctrl-C.
+    serving, 5 broken off after output, 6 does not conform to its schema, 130 Ctrl-C.
     """
 
 
@@ -164,6 +167,24 @@ def _chat(  # noqa: PLR0913  one per option
     no_fallback: Annotated[
         bool, typer.Option("--no-fallback", help="Try only the first permitted target.")
     ] = False,
+    tool: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A function that the model may call, as JSON: name, description, parameters; again"
+            " for the next. A call is printed as one line of JSON.",
+        ),
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON Schema that the answer has to conform to."),
+    ] = None,
+    emulate: Annotated[
+        bool, typer.Option("--emulate", help="Imitate tools and formats that a model lacks.")
+    ] = False,
+    degrade: Annotated[
+        bool, typer.Option("--degrade", help="Leave out tools and formats that a model lacks.")
+    ] = False,
     verbose: Annotated[
         bool,
         typer.Option(
@@ -179,7 +200,10 @@ def _chat(  # noqa: PLR0913  one per option
     session = session_of_process(as_json=json, verbose=verbose)
     try:
         text = read_prompt(prompt, sys.stdin, session.remarks)
-    except BadPromptError as error:
+        tools = [read_tool(path) for path in tool or ()]
+        shape = None if schema is None else ResponseFormat(read_schema(schema))
+        action = _action(emulate=emulate, degrade=degrade)
+    except (BadFileError, BadPromptError) as error:
         session.remarks.say(f"llmsvc: {error}", style="red")
         raise typer.Exit(Exit.USAGE) from None
     options = ChatOptions(
@@ -192,12 +216,28 @@ def _chat(  # noqa: PLR0913  one per option
             stop_sequences=tuple(stop or ()),
         ),
         timeout_s=timeout,
+        tools=tools,
+        response_format=shape,
+        on_unsupported=action,
         privacy=Privacy.LOCAL_ONLY if local_only else None,
         targets=target or (),
         fallback=not no_fallback,
     )
     work = session.run(address, lambda client: chat(client, text, options, session))
     raise typer.Exit(run_until_ctrl_c(work))
+
+
+def _action(*, emulate: bool, degrade: bool) -> Unsupported | None:
+    """Return what to do where a model lacks something.
+
+    Raises:
+        BadFileError: Both were asked for.
+    """
+    if emulate and degrade:
+        raise BadFileError("--emulate and --degrade: give one of them")
+    if emulate:
+        return Unsupported.EMULATE
+    return Unsupported.DEGRADE if degrade else None
 
 
 @app.command("health")

@@ -2,11 +2,16 @@
 
 from typing import Final
 
-from llmsvc_client.answers import ChatReply, Piece
+from llmsvc_client.answers import ChatReply, Piece, Progress
 from llmsvc_client.cli.as_json import reply_json
 from llmsvc_client.cli.exits import Exit
 from llmsvc_client.cli.receipt import describe_progress, receipt_of, warn_of_sent_content
-from llmsvc_client.cli.render import describe_adjustments, describe_answer
+from llmsvc_client.cli.render import (
+    describe_adjustments,
+    describe_answer,
+    describe_checks,
+    format_call,
+)
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
 from llmsvc_client.options import ChatOptions
@@ -23,10 +28,13 @@ async def chat(client: Client, prompt: str, options: ChatOptions, session: Sessi
         OSError: The answer can't be written. The call is cancelled.
     """
     if session.as_json:
-        session.output.write(reply_json(await client.chat(prompt, **options)))
+        reply = await client.chat(prompt, **options)
+        session.output.write(reply_json(reply))
     else:
-        _explain(await _show(client, prompt, options, session), session)
-    return Exit.OK
+        reply = await _show(client, prompt, options, session)
+        _explain(reply, session)
+    conforms = all(check.conforming for check in reply.output_checks)
+    return Exit.OK if conforms else Exit.NONCONFORMING
 
 
 async def _show(client: Client, prompt: str, options: ChatOptions, session: Session) -> ChatReply:
@@ -37,16 +45,22 @@ async def _show(client: Client, prompt: str, options: ChatOptions, session: Sess
             async for item in stream:
                 if isinstance(item, Piece):
                     session.output.write(item.text)
-                elif not stream.text:  # later it would stand inside the answer
+                elif (
+                    isinstance(item, Progress) and not stream.text
+                ):  # later it would stand inside the answer
                     session.remarks.say(describe_progress(item))
     finally:
         session.output.end_line()
+    for call in stream.reply.tool_calls:
+        session.output.write(format_call(call))
     return stream.reply
 
 
 def _explain(reply: ChatReply, session: Session) -> None:
     for line in receipt_of(reply) if session.verbose else []:
         session.remarks.say(line)
+    for line in describe_checks(reply):
+        session.remarks.say(line, style="red")
     for line in (*describe_adjustments(reply), *warn_of_sent_content(reply)):
         session.remarks.say(line, style="yellow")
     usual = reply.route.kind is not ProviderKind.MOCK and reply.route.locality is Locality.LOCAL

@@ -15,6 +15,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
     NOT_SERVING = 4
     INTERRUPTED = 5
+    NONCONFORMING = 6
     CTRL_C = 130
 
 
@@ -25,4 +26,6 @@ def exit_of(error: LlmsvcError) -> Exit:
     """Return the exit code of a failed call."""
     if isinstance(error, StreamInterruptedError):
         return Exit.INTERRUPTED
+    if error.reason == "MODEL_OUTPUT_INVALID" and error.cause in {"toolCall", "responseFormat"}:
+        return Exit.NONCONFORMING
     return Exit.UNREACHABLE if error.code in _MAY_PASS else Exit.REFUSED

@@ -1,9 +1,12 @@
 """What is said about answers and failures, for people. Pure."""
 
+import json
+import re
 from typing import Final
 
 from llmsvc_client.answers import ChatReply, Usage
 from llmsvc_client.errors import Code, InvalidRequestError, LlmsvcError
+from llmsvc_client.tools import ToolCall
 from llmsvc_client.types import FinishReason, Locality, ProviderKind
 
 _ENDS: Final = {
@@ -11,9 +14,11 @@ _ENDS: Final = {
     FinishReason.STOP_SEQUENCE: "ended at a stop sequence",
     FinishReason.MAX_TOKENS: "CUT at the limit of output tokens",
     FinishReason.CONTEXT_LENGTH: "CUT where the context window was full",
+    FinishReason.TOOL_CALLS: "asks for tools",
     FinishReason.CONTENT_FILTER: "CUT by the provider's content filter",
     FinishReason.REFUSAL: "the model declined",
 }
+_LINE_ENDS: Final = re.compile(r"[\r\n]+")
 _OPERATOR: Final = "The server's operator has to mend this."
 _BY_REASON: Final = {
     "CONTENT_REJECTED": "Change the text: that provider will not take it as it is.",
@@ -70,6 +75,22 @@ def describe_answer(reply: ChatReply) -> str:
 def describe_adjustments(reply: ChatReply) -> list[str]:
     """Return a line for each way in which the call was not run as asked."""
     return [f"{each.action}: {each.field}: {each.description}" for each in reply.adjustments]
+
+
+def describe_checks(reply: ChatReply) -> list[str]:
+    """Return a line for each place of the answer, or of a call, that does not conform."""
+    return [
+        f"does not conform: {check.tool_call_id or 'the answer'}: {one.pointer or '/'}: {one.keyword}"
+        for check in reply.output_checks
+        for one in check.violations
+    ]
+
+
+def format_call(call: ToolCall) -> str:
+    """Return a call as one line of JSON, its arguments as the model wrote them."""
+    named = json.dumps({"id": call.id, "name": call.name}, ensure_ascii=False)
+    arguments = _LINE_ENDS.sub(" ", call.arguments_json)
+    return f'{named[:-1]}, "arguments": {arguments}}}\n'
 
 
 def _left_model_to_server(error: LlmsvcError) -> bool:
