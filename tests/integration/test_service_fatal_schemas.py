@@ -6,6 +6,7 @@ import pytest
 
 from llmsvc.v1 import llm_pb2
 from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.ollama_disk import Model
 from tests.fakes.ollama_steps import (
     End,
     Script,
@@ -51,7 +52,8 @@ each_request = pytest.mark.parametrize("request_of", [with_format, with_tool])
 
 
 def an_ollama() -> FakeOllama:
-    return FakeOllama(models=(MODEL,), loaded=(MODEL,))
+    calling = Model(name=MODEL, capabilities=("completion", "tools"))
+    return FakeOllama(models=(calling,), loaded=(MODEL,))
 
 
 def over_two(first: FakeOllama, second: FakeOllama, *, mock: bool = False) -> Tree:

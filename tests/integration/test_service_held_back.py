@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.ollama_disk import Model
 from tests.fakes.ollama_steps import silent
 from tests.fakes.requests import chat_message
 from tests.fakes.running_service import over_ollama, running_service
 from tests.integration.calling import failure_of
 
+CALLING = Model(name="phi3:mini", capabilities=("completion", "tools"))
 SET: dict[str, Any] = {"first_token_timeout_s": 0.1, "idle_timeout_s": 0.1}
 
 
@@ -28,7 +30,7 @@ async def test_the_first_token_may_take(entry: dict[str, Any], with_tools_s: flo
 
 async def test_a_limit_that_is_set_holds_for_tools_too() -> None:
     async with (
-        FakeOllama(models=("phi3:mini",), loaded=("phi3:mini",)) as fake,
+        FakeOllama(models=(CALLING,), loaded=("phi3:mini",)) as fake,
         running_service(over_ollama(fake, **SET)) as service,
     ):
         fake.will(silent())

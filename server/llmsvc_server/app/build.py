@@ -96,6 +96,8 @@ class App:
                     on_poll=partial(self._take_poll, provider, endpoint),
                 )
             )
+        for one in self.providers.explorers:
+            _ = self.background.start(one.explore())
         _ = self.background.start(self._publish_often(refresh_s))
         _ = self.background.start(watch(self.connections))
         _ = self.background.start(self.providers.warm())

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +19,7 @@ from llmsvc_server.config.settings import Settings
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.health.refresh import ProviderState
-from llmsvc_server.providers.abilities import ListsModels, MayForward
+from llmsvc_server.providers.abilities import ExploresModels, ListsModels, MayForward
 from llmsvc_server.providers.base import ChatProvider
 from llmsvc_server.providers.http.unfinished import Unfinished
 from llmsvc_server.providers.shared.shortlist import Bound
@@ -42,6 +42,7 @@ class Providers:
     upstreams: Mapping[str, Upstream]
     warm_on_start: Mapping[str, tuple[str, ...]]
     may_forward: Mapping[str, MayForward]
+    explorers: Sequence[ExploresModels]
     addresses: Mapping[str, str]
 
     @property
@@ -130,6 +131,12 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
         )
         for name, entry in entries.items()
     }
+    reporting = {
+        endpoint: adapter
+        for name, of_one in made.items()
+        if entries[name].reports_model_state
+        for endpoint, adapter in of_one.items()
+    }
     targets = {name: _target(entry, upstreams[name]) for name, entry in entries.items()}
     return Providers(
         targets=Targets(
@@ -142,11 +149,9 @@ async def build_providers(  # noqa: PLR0913  plain parts, by keyword
         upstreams=upstreams,
         warm_on_start={name: entry.models_to_warm for name, entry in entries.items()},
         may_forward={
-            endpoint: cast("MayForward", adapter)
-            for name, of_one in made.items()
-            if entries[name].reports_model_state
-            for endpoint, adapter in of_one.items()
+            endpoint: cast("MayForward", adapter) for endpoint, adapter in reporting.items()
         },
+        explorers=[cast("ExploresModels", adapter) for adapter in reporting.values()],
         addresses={
             endpoint: url
             for name, entry in entries.items()

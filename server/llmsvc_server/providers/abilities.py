@@ -64,6 +64,14 @@ class ListsModels(Protocol):
         ...
 
 
+class ExploresModels(Protocol):
+    """Finds out what its models can do, behind the looks at its list."""
+
+    async def explore(self) -> None:
+        """Go on for ever, and ask about each model once: no look and no call waits for it."""
+        ...
+
+
 class MayForward(Protocol):
     """A local provider whose server could have models run in its vendor's cloud."""
 

@@ -23,7 +23,11 @@ from llmsvc_server.providers.shared.provider import HttpProvider
 from llmsvc_server.providers.shared.refusal import OK, error_from_response
 from llmsvc_server.providers.shared.shortlist import USUAL_BOUND, Bound
 
+_TOOLS = "tools"
+"""How Ollama calls the capability."""
+
 _ALONE = frozenset({Capability.FORCED_CHOICE})
+_WITHOUT_TOOLS = _ALONE | {Capability.TOOLS}
 _WITH_TOOLS = _ALONE | {Capability.JSON_OBJECT, Capability.JSON_SCHEMA}
 
 
@@ -93,11 +97,16 @@ class OllamaProvider(HttpProvider):
 
     @override
     def missing(self, model: str, needs: frozenset[Capability]) -> frozenset[Capability]:
-        """Return what does not work here: there is no forced choice, and a format forbids calls.
+        """Return what does not work here.
+
+        There is no forced choice, a format forbids calls, and not every model can call.
 
         See `ChatProvider`. Measured on 0.10.1 and 0.24.0 (docs/facts/ollama.md 11).
         """
-        return needs & (_WITH_TOOLS if Capability.TOOLS in needs else _ALONE)
+        if Capability.TOOLS not in needs:
+            return needs & _ALONE
+        can = self._models.capabilities(model)
+        return needs & (_WITH_TOOLS if can is None or _TOOLS in can else _WITHOUT_TOOLS)
 
     async def catalogue(self) -> Catalogue:
         """Return which models the server has now, and which are in memory.
@@ -110,6 +119,10 @@ class OllamaProvider(HttpProvider):
     def identity(self, name: str) -> str | None:
         """Return what two names of one model have in common; None if it names none."""
         return self._models.identity(name)
+
+    async def explore(self) -> None:
+        """Find out for ever what listed models can do; see `ExploresModels`."""
+        await self._models.explore()
 
     async def may_forward(self) -> bool:
         """Return whether the server does not say that it can't have models run elsewhere.

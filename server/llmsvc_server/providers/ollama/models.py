@@ -1,10 +1,10 @@
-"""Which models an Ollama has, and which of them are in memory. Runs none.
+"""Which models an Ollama has, which of them are in memory, and what they can do. Runs none.
 
-Source: docs/facts/ollama.md 6.2, 7 and 10.
+Source: docs/facts/ollama.md 6.2, 7, 10 and 11.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -13,8 +13,10 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.abilities import Catalogue, ListedModel
 from llmsvc_server.providers.http.client import HttpClient
+from llmsvc_server.providers.http.response import UpstreamResponse
 from llmsvc_server.providers.http.unfinished import Tails, Unfinished
 from llmsvc_server.providers.ollama.errors import classify_refusal
+from llmsvc_server.providers.ollama.shows import MAX_SHOWN_BYTES, SHOW_LIMIT_S, Shows
 from llmsvc_server.providers.shared.decoder import Decoder
 from llmsvc_server.providers.shared.documents import LOOK_LIMIT_S, MAX_FACT_BYTES, read_document
 from llmsvc_server.providers.shared.listing import MAX_LIST_BYTES, LastRead
@@ -77,6 +79,8 @@ class OllamaModels:
         self._last_list: LastRead[_Listed] = LastRead()
         self._last_memory: LastRead[Mapping[str, Facts]] = LastRead()
         self._remote: frozenset[str] = frozenset()
+        self._digests: Mapping[str, str] = {}
+        self._shows = Shows(self._show)
         self._version = ""
 
     async def catalogue(self) -> Catalogue:
@@ -100,6 +104,15 @@ class OllamaModels:
     def leads_outside(self, name: str) -> bool:
         """Return whether the server might have a model run elsewhere."""
         return looks_remote(name) or (bool(self._remote) and self.identity(name) in self._remote)
+
+    def capabilities(self, name: str) -> frozenset[str] | None:
+        """Return what a model can do, in Ollama's words; None while nobody knows."""
+        digest = self._digests.get(self.identity(name) or "")
+        return None if digest is None else self._shows.capabilities(digest)
+
+    async def explore(self) -> None:
+        """Find out for ever what the models can do that looks find."""
+        await self._shows.explore()
 
     async def may_forward(self) -> bool:
         """Return whether the server does not say that it can't; before 0.16.2 none could say so.
@@ -125,7 +138,8 @@ class OllamaModels:
         in_memory = await self._ask_memory(end_s, tails)
         # Reading takes turns with others, so it is no part of the time for answers.
         listed = await self._last_list.of([body], lambda: self._read_list(body))
-        self._remote = listed.catalogue.remote
+        self._remote, self._digests = listed.catalogue.remote, listed.digests
+        self._shows.want(listed.spellings)
         memory = None if in_memory is None else await self._read_memory(in_memory)
         return replace(
             listed.catalogue,
@@ -151,15 +165,21 @@ class OllamaModels:
 
     async def _read_list(self, body: bytes) -> "_Listed":
         models, shortlist = await self._models(body, keeps_remote=self._allows_remote)
+        remote = frozenset(shortlist.remote)
         return _Listed(
             Catalogue(
                 models={identity: _told(one) for identity, one in models.items()},
-                remote=frozenset(shortlist.remote),
+                remote=remote,
                 loaded=None,
                 version="",
                 left_out=shortlist.left_out,
             ),
             {name: one.digest for name, one in models.items() if one.digest},
+            {
+                models[name].digest: models[name].spelling
+                for name in sorted(models, key=lambda one: one not in self._wanted)
+                if models[name].digest and name not in remote
+            },
         )
 
     async def _read_memory(self, body: bytes) -> Mapping[str, Facts] | None:
@@ -195,10 +215,27 @@ class OllamaModels:
             await asyncio.sleep(0)
         return {identity: models[identity] for identity in shortlist.known}, shortlist
 
+    async def _show(self, spelling: str) -> bytes:
+        """Return what the server shows of a model.
+
+        Raises:
+            ProviderError: It does not, or not in time.
+        """
+        body = msgspec.json.encode({"model": spelling})
+        end_s = asyncio.get_running_loop().time() + SHOW_LIMIT_S
+        with Tails(self._unfinished) as tails:
+            asking = self._client.post("/api/show", body, may_repeat=True)
+            return await self._read(asking, MAX_SHOWN_BYTES, end_s, tails)
+
     async def _get(self, path: str, max_bytes: int, end_s: float, tails: Tails) -> bytes:
+        return await self._read(self._client.get(path), max_bytes, end_s, tails)
+
+    async def _read(
+        self, asking: Awaitable[UpstreamResponse], max_bytes: int, end_s: float, tails: Tails
+    ) -> bytes:
         try:
             async with asyncio.timeout_at(end_s):
-                response = await self._client.get(path)
+                response = await asking
                 try:
                     return await read_document(response, max_bytes, tails, classify_refusal)
                 finally:
@@ -214,10 +251,14 @@ def _plain(spelling: str) -> Name | None:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What was read from a list: all but what is in memory, and the known digests by identity."""
+    """What was read from a list: all but what is in memory, and the known digests by identity.
+
+    `spellings` are by digest, configured models first, without those that run elsewhere.
+    """
 
     catalogue: Catalogue
     digests: Mapping[str, str]
+    spellings: Mapping[str, str]
 
 
 def _told(facts: Facts) -> ListedModel:
