@@ -96,9 +96,11 @@ class Features:
 
     @property
     def text_length(self) -> int:
-        """Characters of what declares the tools and the format: a model reads that too."""
-        shape = self.response_format
-        length = 0 if shape is None else len(shape.json_schema)
+        """Characters of what declares the tools: a model reads that too.
+
+        Of a format it reads nothing where its decoding is held to it.
+        """
+        length = 0
         for tool in self.offered:
             length += len(tool.name) + len(tool.description) + len(tool.parameters_json_schema)
         return length

@@ -147,7 +147,7 @@ class ChatRequest:
 
     @property
     def text_length(self) -> int:
-        """Characters of all that is read: texts, calls, results, and what declares tools and format."""
+        """Characters of all that is read: texts, calls, results, and what declares tools."""
         length = 0
         if self.is_plain:
             for message in self.messages:

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
+from llmsvc_server.chat.features import Features, ResponseFormat, Tool, ToolChoice
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.chat.value import value
 
@@ -65,6 +66,18 @@ def test_the_length_of_a_request_is_that_of_all_its_texts() -> None:
     messages = (*request_about("hi").messages, Message(role=Role.USER, parts=("a", "", "bc")))
 
     assert 7 == dataclasses.replace(request_about("hi"), messages=messages).text_length
+
+
+def test_tools_that_may_be_called_are_read_too_and_a_format_is_not() -> None:
+    tools = (Tool(name="ab", description="c", parameters_json_schema="{}"), Tool(name="left out"))
+    features = Features(
+        tools=tools,
+        choice=ToolChoice(allowed=("ab",)),
+        response_format=ResponseFormat(json_schema="{" + " " * 99 + "}"),
+    )
+    request = dataclasses.replace(request_about("hi"), features=features, is_plain=False)
+
+    assert request_about("hi").text_length + 5 == request.text_length
 
 
 def test_no_request_shows_what_is_in_it() -> None:
