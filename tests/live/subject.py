@@ -11,7 +11,7 @@ import pytest
 from tests.interop.programs import program
 from tests.live.ollama_api import OllamaApi
 from tests.live.ollama_process import OllamaProcess
-from tests.live.tiny_models import ENDLESS, PLAIN, SILENT
+from tests.live.tiny_models import CALLING, ENDLESS, IMITATING, PLAIN, SILENT
 
 BASE_URL = "LLMSVC_LIVE_BASE_URL"
 MODEL = "LLMSVC_LIVE_MODEL"
@@ -75,7 +75,7 @@ async def our_own(folder: Path, *, slots: int = 1) -> AsyncIterator[Subject]:
     process = OllamaProcess(program("ollama"), folder, slots=slots)
     try:
         await process.start()
-        for model in (PLAIN, ENDLESS, SILENT):
+        for model in (PLAIN, ENDLESS, SILENT, CALLING, IMITATING):
             await model.make(OllamaApi(process.base_url), folder)
         yield Subject(
             base_url=process.base_url,

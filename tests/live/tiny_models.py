@@ -11,16 +11,20 @@ TEMPLATE = "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyModel:
-    """A model by its name, and what it says to everything."""
+    """A model by its name, and what it says to everything.
+
+    What it can do is what its template has a place for.
+    """
 
     name: str
     script: Script
+    template: str = TEMPLATE
 
     async def make(self, ollama: OllamaApi, folder: Path) -> None:
         """Make it in an Ollama; `folder` takes the file."""
         weights = folder / f"{self.name}.gguf"
         write_model(weights, self.name, self.script)
-        await ollama.create(self.name, weights.read_bytes(), TEMPLATE)
+        await ollama.create(self.name, weights.read_bytes(), self.template)
 
 
 PLAIN = TinyModel(
@@ -44,6 +48,30 @@ ENDLESS = TinyModel(
     ),
 )
 SILENT = TinyModel(name="silent", script=Script(words=()))
+
+CALLING = TinyModel(
+    name="calling",
+    script=Script(
+        words=(
+            *('{"name":', ' "get_weather",', ' "arguments":'),
+            *(' {"city":', ' "Oslo"}}'),
+        )
+    ),
+    template=(
+        "{{ if .Tools }}tools: {{ .Tools }}\n{{ end }}{{ range .Messages }}{{ .Role }}: {{ .Content }}"
+        '{{ range .ToolCalls }}{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}'
+        "{{ end }}\n{{ end }}assistant: "
+    ),
+)
+IMITATING = TinyModel(
+    name="imitating",
+    script=Script(
+        words=(
+            *('{"action":', ' "call_tools",', ' "calls":', ' [{"name":', ' "get_weather",'),
+            *(' "arguments":', ' {"city":', ' "Oslo"}}]}'),
+        )
+    ),
+)
 
 
 def input_tokens(*turns: tuple[str, str]) -> int:
