@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         Adjustment,
         Attempt,
         CallPiece,
-        ChatReply,
         Piece,
         Progress,
         Route,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         Failure,
         InvalidRequestError,
         LlmsvcError,
+        NonconformingError,
         NotFoundError,
         OverloadedError,
         PreconditionError,
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     )
     from llmsvc_client.messages import assistant, system, tool_result, user
     from llmsvc_client.options import ChatOptions, StreamOptions
+    from llmsvc_client.reply import ChatReply
     from llmsvc_client.stream import ChatStream
     from llmsvc_client.tools import (
-        NonconformingError,
         OutputCheck,
         ResponseFormat,
         Schema,
@@ -70,20 +70,21 @@ if TYPE_CHECKING:
     )
 else:
     _HOMES = {
-        "answers": "Adjustment Attempt CallPiece ChatReply Piece Progress Route Timings Usage",
+        "answers": "Adjustment Attempt CallPiece Piece Progress Route Timings Usage",
         "blocking": "BlockingClient",
         "blocking_stream": "BlockingStream",
         "client": "Client",
         "errors": (
             "AccessDeniedError Code DeadlineExceededError Failure InvalidRequestError LlmsvcError"
-            " NotFoundError OverloadedError PreconditionError ServerError StreamInterruptedError"
+            " NonconformingError NotFoundError OverloadedError PreconditionError ServerError StreamInterruptedError"
             " UnavailableError Violation"
         ),
         "messages": "assistant system tool_result user",
         "options": "ChatOptions StreamOptions",
+        "reply": "ChatReply",
         "stream": "ChatStream",
         "tools": (
-            "NonconformingError OutputCheck ResponseFormat Schema SchemaViolation Tool ToolCall"
+            "OutputCheck ResponseFormat Schema SchemaViolation Tool ToolCall"
             " ToolChoice ToolMode ToolResult Unsupported"
         ),
         "types": (

@@ -1,17 +1,12 @@
 """What calls give, as small frozen values. `raw` is the contract's message behind each."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.tools import NonconformingError, OutputCheck, SchemaViolation, ToolCall
 from llmsvc_client.types import (
     CountMethod,
-    FinishReason,
     Locality,
-    Message,
     Phase,
     Privacy,
     ProviderKind,
@@ -129,62 +124,6 @@ class Adjustment:
     action: str
     description: str
     raw: llm_pb2.Adjustment = dataclasses.field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatReply:
-    """A whole answer.
-
-    Attributes:
-        message: The answer as a turn, part for part, ready to be appended to the next request. In
-            no repr.
-        finish_reason: Why generation ended.
-        stop_sequence: The sequence that matched, with STOP_SEQUENCE. Else empty.
-        usage: Token counts of the attempt that answered.
-        route: Who answered, and what was tried before.
-        timings: Where the time went.
-        adjustments: What was not run as asked. Empty means nothing.
-        output_checks: The server's checks of the answer, or of each call, against its schema.
-        request_id: The request's id in the server's logs.
-        provider_response_id: The provider's own id, for its support. Empty if it has none.
-        raw: The contract's message. After a stream it holds no text.
-    """
-
-    message: Message = dataclasses.field(repr=False)
-    finish_reason: FinishReason
-    stop_sequence: str = dataclasses.field(repr=False)
-    usage: Usage
-    route: Route
-    timings: Timings
-    adjustments: tuple[Adjustment, ...]
-    output_checks: tuple[OutputCheck, ...] = ()
-    request_id: str
-    provider_response_id: str
-    raw: llm_pb2.ChatResponse = dataclasses.field(repr=False, compare=False)
-
-    @property
-    def text(self) -> str:
-        """The answer's text, the parts joined."""
-        return self.message.text
-
-    @property
-    def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls that the model asks for, in order."""
-        return self.message.tool_calls
-
-    def parsed(self) -> Any:  # noqa: ANN401  any JSON
-        """Return the answer's JSON as Python values.
-
-        Raises:
-            NonconformingError: The server found that it does not conform, or it is no JSON.
-        """
-        wrong = [one for each in self.output_checks for one in each.violations]
-        if not all(each.conforming for each in self.output_checks):
-            raise NonconformingError(wrong)
-        try:
-            return json.loads(self.text)
-        except ValueError:
-            raise NonconformingError([SchemaViolation("", "json")]) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Self, Unpack
 
-from llmsvc_client.answers import ChatReply
 from llmsvc_client.blocking_stream import BlockingStream
 from llmsvc_client.channel import READINESS
 from llmsvc_client.client import Client
 from llmsvc_client.loop_thread import run
 from llmsvc_client.options import ChatOptions, StreamOptions
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.types import HealthStatus, Message
 
 

@@ -2,8 +2,9 @@
 
 from typing import Self
 
-from llmsvc_client.answers import CallPiece, ChatReply, Piece, Progress, Route
+from llmsvc_client.answers import CallPiece, Piece, Progress, Route
 from llmsvc_client.loop_thread import run
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.stream import ChatStream
 
 

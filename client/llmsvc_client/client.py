@@ -7,11 +7,11 @@ from typing import Self, Unpack
 import grpc.aio
 
 from llmsvc.v1 import llm_pb2_grpc
-from llmsvc_client.answers import ChatReply
 from llmsvc_client.calls import CallOptions, call_unary, check_size
 from llmsvc_client.channel import READINESS, check_address, open_channel
 from llmsvc_client.convert import to_reply
 from llmsvc_client.options import ChatOptions, StreamOptions, check_names
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.request import to_request
 from llmsvc_client.stream import Call, ChatStream
 from llmsvc_client.types import HealthStatus, Message

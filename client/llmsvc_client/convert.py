@@ -9,13 +9,13 @@ from llmsvc_client.answers import (
     Adjustment,
     Attempt,
     CallPiece,
-    ChatReply,
     Progress,
     Route,
     Timings,
     Usage,
 )
 from llmsvc_client.parts import to_message
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.tools import OutputCheck, SchemaViolation
 from llmsvc_client.types import (
     CountMethod,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing_extensions import override
 
 from llmsvc_client.answers import Attempt, Route, Usage
+from llmsvc_client.tools import SchemaViolation
 
 
 class Code(StrEnum):
@@ -177,6 +178,34 @@ class StreamInterruptedError(LlmsvcError):
         self.retryable = False
         self.partial = partial
         self.usage = usage
+
+
+class NonconformingError(LlmsvcError):
+    """What the model wrote is of no use, or is not what the request requires.
+
+    `cause` is `responseFormat` or `toolCall` where it is the latter. `reply.parsed()` raises it too.
+
+    Attributes:
+        partial: The text that arrived. In no repr.
+        usage: Tokens used. None if not reported.
+        violations: Where a text does not conform, as far as is known: `parsed` knows it, a call that
+            fails does not.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        *,
+        partial: str = "",
+        usage: Usage | None = None,
+        violations: Sequence[SchemaViolation] = (),
+    ) -> None:
+        """Keep what arrived, and what is wrong with it."""
+        super().__init__(failure)
+        self.retryable &= not partial
+        self.partial = partial
+        self.usage = usage
+        self.violations = tuple(violations)
 
 
 class ServerError(LlmsvcError):

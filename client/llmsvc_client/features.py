@@ -24,7 +24,7 @@ def add_features(request: llm_pb2.ChatRequest, options: ChatOptions) -> None:
 
     Raises:
         InvalidRequestError: A value does not go into its field.
-        TypeError: `tools` holds something other than tools.
+        TypeError: An option holds something other than it takes.
     """
     for index, tool in enumerate(options.get("tools", ())):
         _add_tool(request, tool, index)
@@ -54,20 +54,30 @@ def _add_tool(request: llm_pb2.ChatRequest, tool: object, index: int) -> None:
     if tool.parameters is not None:
         with naming(f"{path}.parameters_json_schema"):
             function.parameters_json_schema = _to_text(tool.parameters)
-    function.conformance_required = tool.conformance_required
+    with naming(f"{path}.conformance_required"):
+        function.conformance_required = tool.conformance_required
 
 
-def _add_choice(added: llm_pb2.ToolChoice, choice: ToolChoice) -> None:
+def _add_choice(added: llm_pb2.ToolChoice, choice: object) -> None:
+    if not isinstance(choice, ToolChoice):
+        found = type(choice).__name__
+        raise TypeError(f"tool_choice is a {found}: write ToolChoice(mode=ToolMode.REQUIRED)")
     # An unknown mode must not become the model's own choice.
     if choice.mode not in _MODES:
         raise request_error("tool_choice.mode", "UNKNOWN", f"One of {', '.join(_MODES)}.")
     added.mode = _MODES[choice.mode]
     with naming("tool_choice.allowed_function_names"):
-        added.allowed_function_names.extend(choice.allowed)
-    added.single_call = choice.single_call
+        # A text would be taken for a list of letters.
+        allowed = [choice.allowed] if isinstance(choice.allowed, str) else choice.allowed
+        added.allowed_function_names.extend(allowed)
+    with naming("tool_choice.single_call"):
+        added.single_call = choice.single_call
 
 
-def _add_format(added: llm_pb2.ResponseFormat, shape: ResponseFormat) -> None:
+def _add_format(added: llm_pb2.ResponseFormat, shape: object) -> None:
+    if not isinstance(shape, ResponseFormat):
+        found = type(shape).__name__
+        raise TypeError(f"response_format is a {found}: write ResponseFormat(schema)")
     if shape.schema is None:
         added.json_object.SetInParent()
         return
@@ -75,7 +85,8 @@ def _add_format(added: llm_pb2.ResponseFormat, shape: ResponseFormat) -> None:
         added.json_schema.name = shape.name
     with naming("response_format.json_schema.schema_json"):
         added.json_schema.schema_json = _to_text(shape.schema)
-    added.json_schema.conformance_required = shape.conformance_required
+    with naming("response_format.json_schema.conformance_required"):
+        added.json_schema.conformance_required = shape.conformance_required
 
 
 def _to_text(schema: Schema) -> str:

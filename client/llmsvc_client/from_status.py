@@ -19,6 +19,7 @@ from llmsvc_client.errors import (
     Failure,
     InvalidRequestError,
     LlmsvcError,
+    NonconformingError,
     NotFoundError,
     OverloadedError,
     PreconditionError,
@@ -32,6 +33,7 @@ _DOMAIN: Final = "llmsvc.v1"
 _DETAILS_KEY: Final = "grpc-status-details-bin"  # gRPC's name for a serialized google.rpc.Status
 _REQUEST_ID_KEY: Final = "x-request-id"
 _INTERRUPTED: Final = "STREAM_INTERRUPTED"
+_OUTPUT_INVALID: Final = "MODEL_OUTPUT_INVALID"
 
 _PLAIN: Final[dict[Code, type[LlmsvcError]]] = {
     Code.UNAUTHENTICATED: AccessDeniedError,
@@ -70,7 +72,7 @@ def to_error(
     """
     status = _status(error)
     failure = _failure(error, status, request_id or "", timeout_s, partial)
-    if failure.reason == _INTERRUPTED or (
+    if failure.reason in {_INTERRUPTED, _OUTPUT_INVALID} or (
         partial is not None and failure.code is not Code.DEADLINE_EXCEEDED
     ):
         return _to_interrupted(failure, status, partial or PartialAnswer(text="", route=None))
@@ -109,9 +111,11 @@ def closed_client_error() -> LlmsvcError:
 
 def _to_interrupted(
     failure: Failure, status: status_pb2.Status, partial: PartialAnswer
-) -> StreamInterruptedError:
+) -> NonconformingError | StreamInterruptedError:
+    """Return the error for an answer that was there in part, or was judged to be of no use."""
     usage = _find(status, llm_pb2.Usage)
-    return StreamInterruptedError(
+    kind = NonconformingError if failure.reason == _OUTPUT_INVALID else StreamInterruptedError
+    return kind(
         failure,
         partial=partial.text,
         usage=None if usage is None else to_usage(usage),

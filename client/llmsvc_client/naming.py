@@ -13,7 +13,7 @@ def naming(path: str) -> Generator[None]:
     """Turn what protobuf says of a bad value, and of the value itself, into the field's name."""
     try:
         yield
-    except (AttributeError, DecodeError, OverflowError, TypeError, ValueError):
+    except (AttributeError, DecodeError, OverflowError, RecursionError, TypeError, ValueError):
         raise request_error(path, "MALFORMED", "Not a value that this field can hold.") from None
 
 

@@ -15,15 +15,23 @@ def to_message(message: llm_pb2.Message) -> Message:
 
 
 def _to_part(part: llm_pb2.ContentPart) -> Part:
-    if _is_newer(part):
-        return UnknownPart(part.text, part.SerializeToString())
+    known: Part = part.text
     if part.HasField("tool_call"):
         call = part.tool_call
-        return ToolCall(call.id, call.name, call.arguments_json)
-    if part.HasField("tool_result"):
+        known = ToolCall(call.id, call.name, call.arguments_json)
+    elif part.HasField("tool_result"):
         result = part.tool_result
-        return ToolResult(result.tool_call_id, result.content, result.failed)
-    return part.text
+        known = ToolResult(result.tool_call_id, result.content, result.failed)
+    return _unknown(known, part.SerializeToString()) if _is_newer(part) else known
+
+
+def _unknown(known: Part, serialized: bytes | None) -> UnknownPart:
+    """Return a part that holds more than what is known of it."""
+    return UnknownPart(
+        known if isinstance(known, str) else "",
+        serialized,
+        known if isinstance(known, ToolCall) else None,
+    )
 
 
 class StreamedMessage:
@@ -65,9 +73,8 @@ class _BegunPart:
 
     def so_far(self) -> Part:
         text = "".join(self._texts)
-        if not self._known:
-            return UnknownPart("" if self._call else text, None)
-        return text if self._call is None else ToolCall(*self._call, text)
+        part = text if self._call is None else ToolCall(*self._call, text)
+        return part if self._known else _unknown(part, None)
 
 
 def _is_newer(message: ContractMessage) -> bool:

@@ -8,12 +8,13 @@ from typing import Final, Self
 import grpc.aio
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.answers import CallPiece, ChatReply, Piece, Progress, Route
+from llmsvc_client.answers import CallPiece, Piece, Progress, Route
 from llmsvc_client.calls import CallOptions, translate_errors
 from llmsvc_client.convert import to_call_piece, to_progress, to_reply, to_route
 from llmsvc_client.errors import LlmsvcError
 from llmsvc_client.from_status import PartialAnswer, cut_stream_error
 from llmsvc_client.parts import StreamedMessage
+from llmsvc_client.reply import ChatReply
 
 Call = grpc.aio.UnaryStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatStreamResponse]
 

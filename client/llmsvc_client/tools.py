@@ -1,11 +1,12 @@
 """What goes beyond text: tools and the calls of them, shapes of answers, and checks of both."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
+
+from llmsvc_client.json_text import read_json
 
 Schema: TypeAlias = str | Mapping[str, Any]
 """A JSON Schema: its text, or the object that it is."""
@@ -98,7 +99,7 @@ class ToolCall:
         Raises:
             ValueError: They are no JSON object. Servers send none such.
         """
-        arguments = json.loads(self.arguments_json)
+        arguments = read_json(self.arguments_json)
         if not isinstance(arguments, dict):
             raise ValueError("the arguments of a call are not a JSON object")  # noqa: TRY004  of a text
         return arguments
@@ -124,11 +125,12 @@ class SchemaViolation:
     """One place that does not conform.
 
     Attributes:
-        pointer: JSON Pointer into what the model wrote. Empty: all of it.
-        keyword: The schema's; `json` where the text is no JSON, `truncated` where it was cut.
+        pointer: JSON Pointer into what the model wrote. Empty: all of it. In no repr.
+        keyword: The schema's; `json` where the text is no JSON, `truncated` where it was cut,
+            `unchecked` where it is too large to be checked.
     """
 
-    pointer: str
+    pointer: str = dataclasses.field(repr=False)
     keyword: str
 
 
@@ -145,17 +147,3 @@ class OutputCheck:
     tool_call_id: str
     conforming: bool
     violations: tuple[SchemaViolation, ...] = ()
-
-
-class NonconformingError(ValueError):
-    """An answer is not what its format asks for.
-
-    Attributes:
-        violations: Where it is not, as far as that is known.
-    """
-
-    def __init__(self, violations: Sequence[SchemaViolation]) -> None:
-        """Say where, and nothing of what stands there."""
-        self.violations = tuple(violations)
-        places = ", ".join(f"{one.pointer or 'the answer'} ({one.keyword})" for one in violations)
-        super().__init__(f"the answer does not conform: {places}")

@@ -95,10 +95,12 @@ class UnknownPart:
         text: Its text, as far as this client can read it. In no repr.
         serialized: The contract's `ContentPart` as it came, in bytes, and as it is sent back. None
             after a stream, which tells a part in pieces: such a part can't be sent. In no repr.
+        tool_call: The call that it is, as far as this client can read it. None: it is none.
     """
 
     text: str = dataclasses.field(repr=False)
     serialized: bytes | None = dataclasses.field(repr=False)
+    tool_call: ToolCall | None = None
 
 
 Part: TypeAlias = str | ToolCall | ToolResult | UnknownPart
@@ -139,13 +141,19 @@ class Message:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls among its parts, in order."""
-        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+        return tuple(call for call in map(_call_of, self.parts) if call is not None)
 
 
 def _text_of(part: Part) -> str:
     if isinstance(part, str):
         return part
     return part.text if isinstance(part, UnknownPart) else ""
+
+
+def _call_of(part: Part) -> ToolCall | None:
+    if isinstance(part, ToolCall):
+        return part
+    return part.tool_call if isinstance(part, UnknownPart) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,14 @@ from llmsvc_client import (
     ChatOptions,
     Client,
     Privacy,
+    ResponseFormat,
     Sampling,
     StreamOptions,
     Target,
+    Tool,
+    ToolChoice,
+    ToolMode,
+    Unsupported,
 )
 from tests.fakes.scripted_answers import completed, response, started
 from tests.fakes.scripted_service import ScriptedService
@@ -22,6 +27,10 @@ ALL: ChatOptions = {
     "system": "be brief",
     "model": "phi3:mini",
     "sampling": Sampling(temperature=0),
+    "tools": [Tool("get_weather", {"type": "object"}, "Tells it.", conformance_required=True)],
+    "tool_choice": ToolChoice(mode=ToolMode.REQUIRED, allowed=["get_weather"], single_call=True),
+    "response_format": ResponseFormat({"type": "object"}, "person", conformance_required=True),
+    "on_unsupported": Unsupported.EMULATE,
     "privacy": Privacy.LOCAL_ONLY,
     "targets": [Target("ollama")],
     "fallback": False,

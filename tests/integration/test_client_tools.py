@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2
@@ -18,6 +19,7 @@ from llmsvc_client import (
     NonconformingError,
     ResponseFormat,
     Role,
+    SchemaViolation,
     Tool,
     ToolCall,
     ToolChoice,
@@ -27,8 +29,7 @@ from llmsvc_client import (
     tool_result,
     user,
 )
-from tests.fakes.llmsvc_command import run
-from tests.fakes.scripted_answers import completed, response, started
+from tests.fakes.scripted_answers import completed, piece, response, rich, started
 from tests.fakes.scripted_service import ScriptedService
 from tests.fakes.server_process import config_file, server_process
 
@@ -40,6 +41,8 @@ PARAMETERS = {
 WEATHER = Tool("get_weather", PARAMETERS, "Tells the weather")
 PERSON = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 LONE_SURROGATE = "\ud800"
+ENDLESS: dict[str, object] = {}
+ENDLESS["SECRET"] = ENDLESS
 
 
 @pytest.fixture
@@ -170,7 +173,15 @@ async def test_a_result_of_a_failed_tool_is_sent_as_one(
             {"response_format": ResponseFormat(LONE_SURROGATE)},
             "response_format.json_schema.schema_json",
         ),
+        (
+            {"response_format": ResponseFormat(ENDLESS)},
+            "response_format.json_schema.schema_json",
+        ),
         ({"on_unsupported": "pray"}, "unsupported_feature_action"),
+        (
+            {"tools": [Tool("f", conformance_required="x")]},  # type: ignore[arg-type]
+            "tools[0].function.conformance_required",
+        ),
     ],
 )
 async def test_what_cant_be_sent_is_named(
@@ -182,9 +193,28 @@ async def test_what_cant_be_sent_is_named(
     assert [field] == [one.field for one in refused.value.violations]
 
 
-async def test_a_tool_is_a_tool(client: Client) -> None:
-    with pytest.raises(TypeError, match=r"tools\[0\] is a dict, not a Tool"):
-        await client.chat("hi", tools=[{"name": "f"}])  # type: ignore[list-item]  # on purpose
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tools": [{"name": "f"}]}, r"tools\[0\] is a dict, not a Tool"),
+        ({"tool_choice": "required"}, r"tool_choice is a str: write ToolChoice\("),
+        ({"response_format": PERSON}, r"response_format is a dict: write ResponseFormat\("),
+    ],
+)
+async def test_a_value_of_another_type_says_what_to_write(
+    client: Client, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        await client.chat("hi", **options)  # type: ignore[arg-type]  # on purpose
+
+
+async def test_one_name_is_not_taken_for_a_list_of_letters(
+    service: ScriptedService, client: Client
+) -> None:
+    service.scripts = [[response("x")]]
+    await client.chat("hi", tool_choice=ToolChoice(allowed="now"))
+
+    assert ["now"] == list(service.calls[0].request.tool_choice.allowed_function_names)
 
 
 async def test_what_does_not_conform_is_not_parsed(
@@ -192,18 +222,107 @@ async def test_what_does_not_conform_is_not_parsed(
 ) -> None:
     answer = response("SECRET")
     answer.output_checks.add(conforming=False).violations.add(pointer="/age", keyword="type")
-    service.scripts = [[answer], [response("SECRET")]]
+    service.scripts = [[answer]]
     reply = await client.chat("hi")
-    with pytest.raises(NonconformingError, match=r"^the answer does not conform: /age \(type\)$"):
+    with pytest.raises(NonconformingError, match="does not conform to the schema") as caught:
         reply.parsed()
-    reply = await client.chat("hi")
-    with pytest.raises(NonconformingError, match=r"the answer \(json\)$"):
-        reply.parsed()
+    error = caught.value
+    assert (SchemaViolation("/age", "type"),) == error.violations
+    assert ("MODEL_OUTPUT_INVALID", "responseFormat", "req-1") == (
+        error.reason,
+        error.cause,
+        error.request_id,
+    )
+    assert (reply.text, reply.usage, False) == (error.partial, error.usage, error.retryable)
+    assert "/age" not in str(error) + repr(error.violations) + repr(reply)
 
 
-def test_arguments_are_an_object() -> None:
-    with pytest.raises(ValueError, match="not a JSON object"):
-        ToolCall("1", "f", "[1]").arguments()
+@pytest.mark.parametrize("text", ["SECRET", "", '{"SECRET": ', "[NaN]", "[" * 100_000])
+async def test_what_is_no_json_is_not_parsed(
+    service: ScriptedService, client: Client, text: str
+) -> None:
+    service.scripts = [[response(text)]]
+    reply = await client.chat("hi")
+    with pytest.raises(NonconformingError, match="is no JSON") as caught:
+        reply.parsed()
+
+    assert (SchemaViolation("", "json"),) == caught.value.violations
+    assert caught.value.__cause__ is None
+    assert "SECRET" not in str(caught.value)
+
+
+async def test_a_call_that_does_not_conform_is_no_matter_of_the_text(
+    service: ScriptedService, client: Client
+) -> None:
+    answer = response("[1]")
+    answer.output_checks.add(tool_call_id="call_1").violations.add(keyword="type")
+    service.scripts = [[answer]]
+
+    assert [1] == (await client.chat("hi")).parsed()
+
+
+REFUSED = rich(
+    grpc.StatusCode.ABORTED,
+    "MODEL_OUTPUT_INVALID",
+    llm_pb2.Usage(output_tokens=3),
+    metadata={"cause": "responseFormat"},
+    pushback_ms=-1,
+)
+
+
+async def test_what_the_server_refuses_of_an_answer_has_a_type_of_its_own(
+    service: ScriptedService, client: Client
+) -> None:
+    service.scripts = [[REFUSED]]
+    with pytest.raises(NonconformingError) as caught:
+        await client.chat("hi")
+
+    error = caught.value
+    assert ("responseFormat", "", ()) == (error.cause, error.partial, error.violations)
+    assert error.usage is not None
+    assert 3 == error.usage.output_tokens
+
+
+async def test_a_stream_has_it_after_its_text(service: ScriptedService, client: Client) -> None:
+    service.scripts = [[started(), piece("half"), REFUSED]]
+    async with client.stream("hi") as stream:
+        with pytest.raises(NonconformingError) as caught:
+            _ = [item async for item in stream]
+
+    assert "half" == caught.value.partial == stream.text
+    assert not caught.value.retryable
+
+
+async def test_a_newer_servers_call_is_read_and_sent_back_to_the_byte(
+    service: ScriptedService, client: Client
+) -> None:
+    answer = response("Let me see.")
+    added = answer.message.parts.add()
+    added.tool_call.id, added.tool_call.name = "call_1", "f"
+    added.tool_call.arguments_json = '{"n":  9007199254740993}'
+    added.MergeFromString(b"\x3a\x06SECRET")  # field 7
+    service.scripts = [[answer]]
+
+    reply = await client.chat("hi", tools=[WEATHER])
+    (call,) = reply.tool_calls
+    await client.chat([user("hi"), reply.message, tool_result(call, "x")], tools=[WEATHER])
+
+    assert {"n": 2**53 + 1} == call.arguments()
+    assert answer.message == service.calls[1].request.messages[1]
+    assert "SECRET" not in repr(reply.message.parts)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["[1]", "", "SECRET", '{"a": NaN}', "[" * 100_000, '{"a": ' + "9" * 5_000],
+    ids=lambda written: written[:9],
+)
+def test_arguments_are_an_object(written: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  any text but the model's
+        ToolCall("1", "f", written).arguments()
+
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 def test_no_content_is_in_a_repr() -> None:
@@ -221,86 +340,6 @@ async def test_a_streamed_part_of_a_newer_call_is_not_sent(
     async with client.stream("hi") as stream:
         _ = [item async for item in stream]
 
-    assert () == stream.reply.tool_calls
+    assert [("1", "f")] == [(call.id, call.name) for call in stream.reply.tool_calls]
     with pytest.raises(InvalidRequestError):
         await client.chat([user("hi"), stream.reply.message, user("go on")])
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    """Have a tool in either form, and a schema."""
-    given = {"name": "get_weather", "description": "Tells", "parameters": PARAMETERS}
-    (tmp_path / "weather.json").write_text(json.dumps(given))
-    (tmp_path / "openai.json").write_text(json.dumps({"type": "function", "function": given}))
-    (tmp_path / "person.json").write_text(json.dumps(PERSON))
-    return tmp_path
-
-
-@pytest.mark.parametrize("name", ["weather.json", "openai.json"])
-async def test_the_command_prints_a_call_as_one_line(mock: str, files: Path, name: str) -> None:
-    result = await run("chat", "Weather?", "--tool", str(files / name), "--emulate", address=mock)
-
-    assert 0 == result.code
-    assert {"id": "call_canned_1", "name": "get_weather", "arguments": {"city": ""}} == json.loads(
-        result.out
-    )
-    assert 1 == result.out.count("\n")
-
-
-async def test_the_command_prints_json_that_conforms(mock: str, files: Path) -> None:
-    schema = str(files / "person.json")
-    result = await run("chat", "Ada is 36", "--schema", schema, "--degrade", address=mock)
-
-    assert (0, {"age": 0}) == (result.code, json.loads(result.out))
-
-
-@pytest.mark.parametrize("form", [[], ["--json"]])
-async def test_the_command_says_where_an_answer_does_not_conform(
-    service: ScriptedService, files: Path, form: list[str]
-) -> None:
-    end = completed()
-    for answer in (end.completed, whole := response("x")):
-        answer.output_checks.add(conforming=False).violations.add(pointer="/age", keyword="type")
-    service.scripts = [[whole]] if form else [[started(), end]]
-    schema = str(files / "person.json")
-    result = await run("chat", "hi", "--schema", schema, *form, address=service.address)
-
-    assert 6 == result.code
-    assert "/age" in (result.out if form else result.err)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (None, "No such file"),
-        ("{", "not JSON"),
-        ("[]", "not a JSON object"),
-        ("{}", "name: missing"),
-        ('{"function": 1}', "name: missing"),
-        ('{"name": "f", "description": 1}', "description: not a text"),
-        ('{"name": "f", "parameters": 1}', "parameters: not a JSON Schema"),
-        ("[" * 100_000, "not JSON"),
-        (" " * 1_048_577, "more than 1048576 bytes"),
-        (b"\xff", "not UTF-8"),
-    ],
-)
-async def test_a_file_that_is_no_tool_is_named_with_what_is_wrong(
-    tmp_path: Path, text: str | bytes | None, problem: str
-) -> None:
-    path = tmp_path / "tool.json"
-    if text is not None:
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    result = await run("chat", "hi", "--tool", str(path), address="127.0.0.1:1")
-
-    assert 2 == result.code
-    assert f"{path}: {problem}" in result.err
-
-
-async def test_what_a_model_lacks_is_imitated_or_left_out(files: Path) -> None:
-    tool = str(files / "weather.json")
-    result = await run(
-        "chat", "hi", "--tool", tool, "--emulate", "--degrade", address="127.0.0.1:1"
-    )
-
-    assert 2 == result.code
-    assert "give one of them" in result.err

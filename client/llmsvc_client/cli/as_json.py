@@ -6,7 +6,6 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from llmsvc_client.answers import ChatReply
 from llmsvc_client.errors import (
     Code,
     Failure,
@@ -15,6 +14,7 @@ from llmsvc_client.errors import (
     ServerError,
     StreamInterruptedError,
 )
+from llmsvc_client.reply import ChatReply
 
 
 def reply_json(reply: ChatReply) -> str:

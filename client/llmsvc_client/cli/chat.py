@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from llmsvc_client.answers import ChatReply, Piece, Progress
+from llmsvc_client.answers import Piece, Progress
 from llmsvc_client.cli.as_json import reply_json
 from llmsvc_client.cli.exits import Exit
 from llmsvc_client.cli.receipt import describe_progress, receipt_of, warn_of_sent_content
@@ -15,6 +15,7 @@ from llmsvc_client.cli.render import (
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
 from llmsvc_client.options import ChatOptions
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.types import Locality, ProviderKind
 
 _PROGRESS_INTERVAL_S: Final = 5.0

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-from llmsvc_client.errors import Code, LlmsvcError, StreamInterruptedError
+from llmsvc_client.errors import Code, LlmsvcError, NonconformingError, StreamInterruptedError
 
 
 class Exit(IntEnum):
@@ -26,6 +26,6 @@ def exit_of(error: LlmsvcError) -> Exit:
     """Return the exit code of a failed call."""
     if isinstance(error, StreamInterruptedError):
         return Exit.INTERRUPTED
-    if error.reason == "MODEL_OUTPUT_INVALID" and error.cause in {"toolCall", "responseFormat"}:
+    if isinstance(error, NonconformingError) and error.cause:
         return Exit.NONCONFORMING
     return Exit.UNREACHABLE if error.code in _MAY_PASS else Exit.REFUSED

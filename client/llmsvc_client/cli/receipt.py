@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from llmsvc_client.answers import Attempt, ChatReply, Progress, Route, Timings, Usage
+from llmsvc_client.answers import Attempt, Progress, Route, Timings, Usage
 from llmsvc_client.errors import LlmsvcError, StreamInterruptedError
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.types import CountMethod, Locality, Phase
 
 _WAITS: Final = {

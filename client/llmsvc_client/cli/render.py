@@ -4,8 +4,9 @@ import json
 import re
 from typing import Final
 
-from llmsvc_client.answers import ChatReply, Usage
+from llmsvc_client.answers import Usage
 from llmsvc_client.errors import Code, InvalidRequestError, LlmsvcError
+from llmsvc_client.reply import ChatReply
 from llmsvc_client.tools import ToolCall
 from llmsvc_client.types import FinishReason, Locality, ProviderKind
 

@@ -1,7 +1,6 @@
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.answers import ChatReply
 from llmsvc_client.cli.receipt import (
     describe_progress,
     receipt_of,
@@ -10,6 +9,7 @@ from llmsvc_client.cli.receipt import (
 )
 from llmsvc_client.convert import to_progress, to_reply, to_route, to_usage
 from llmsvc_client.errors import Code, Failure, LlmsvcError, StreamInterruptedError
+from llmsvc_client.reply import ChatReply
 from tests.fakes.scripted_answers import attempt, progress, response, route
 
 UNAVAILABLE = 14

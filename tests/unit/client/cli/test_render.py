@@ -1,7 +1,6 @@
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.answers import ChatReply
 from llmsvc_client.cli.render import (
     describe_adjustments,
     describe_answer,
@@ -9,6 +8,7 @@ from llmsvc_client.cli.render import (
 )
 from llmsvc_client.convert import to_reply, to_route
 from llmsvc_client.errors import Code, Failure, InvalidRequestError, LlmsvcError, Violation
+from llmsvc_client.reply import ChatReply
 from tests.fakes.scripted_answers import response, route
 
 
