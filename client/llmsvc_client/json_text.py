@@ -14,10 +14,10 @@ def read_json(text: str) -> Any:  # noqa: ANN401  any JSON is
         return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"it is no JSON: look at {where}") from None
+        raise ValueError(f"not JSON: look at {where}") from None
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("not JSON that can be read: too deep") from None
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it is no JSON: {constant} is no number there")
+    raise ValueError(f"not JSON: {constant} is no number there")

@@ -1,6 +1,7 @@
 """The commands and their options. Standard streams and arguments become values here."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from llmsvc_client.cli.prompt import BadPromptError, read_prompt
 from llmsvc_client.cli.session import session_of_process
 from llmsvc_client.cli.tool_files import BadFileError, read_schema, read_tool
 from llmsvc_client.options import ChatOptions
-from llmsvc_client.tools import ResponseFormat, Unsupported
+from llmsvc_client.tools import ResponseFormat, ToolChoice, ToolMode, Unsupported
 from llmsvc_client.types import Privacy, Sampling, Target
 from llmsvc_client.version import version
 
@@ -55,6 +56,12 @@ def _target(text: str) -> Target:
     if not provider and not model:
         raise typer.BadParameter(f"{text!r} names nothing: write PROVIDER or PROVIDER/MODEL")
     return Target(provider, model)
+
+
+def _tool_choice(text: str) -> ToolChoice:
+    if text in set(ToolMode):
+        return ToolChoice(mode=ToolMode(text))
+    return ToolChoice(mode=ToolMode.REQUIRED, allowed=[text])
 
 
 def _check_temperature(temperature: float | None) -> float | None:
@@ -175,10 +182,26 @@ def _chat(  # noqa: PLR0913  one per option
             " for the next. A call is printed as one line of JSON.",
         ),
     ] = None,
+    tool_choice: Annotated[
+        ToolChoice | None,
+        typer.Option(
+            parser=_tool_choice,
+            metavar="auto|none|required|NAME",
+            help="Whether a tool has to be called, or which one.",
+        ),
+    ] = None,
     schema: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="JSON Schema that the answer has to conform to."),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Fail rather than show an answer, or a call, that does not conform. The next"
+            " candidate is asked before.",
+        ),
+    ] = False,
     emulate: Annotated[
         bool, typer.Option("--emulate", help="Imitate tools and formats that a model lacks.")
     ] = False,
@@ -199,10 +222,12 @@ def _chat(  # noqa: PLR0913  one per option
     """Ask a model. The answer comes on standard output, everything else on standard error."""
     session = session_of_process(as_json=json, verbose=verbose)
     try:
-        text = read_prompt(prompt, sys.stdin, session.remarks)
-        tools = [read_tool(path) for path in tool or ()]
-        shape = None if schema is None else ResponseFormat(read_schema(schema))
+        tools = [replace(read_tool(path), conformance_required=strict) for path in tool or ()]
+        shape = None
+        if schema is not None:
+            shape = ResponseFormat(read_schema(schema), conformance_required=strict)
         action = _action(emulate=emulate, degrade=degrade)
+        text = read_prompt(prompt, sys.stdin, session.remarks)
     except (BadFileError, BadPromptError) as error:
         session.remarks.say(f"llmsvc: {error}", style="red")
         raise typer.Exit(Exit.USAGE) from None
@@ -217,6 +242,7 @@ def _chat(  # noqa: PLR0913  one per option
         ),
         timeout_s=timeout,
         tools=tools,
+        tool_choice=tool_choice,
         response_format=shape,
         on_unsupported=action,
         privacy=Privacy.LOCAL_ONLY if local_only else None,

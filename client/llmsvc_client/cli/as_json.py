@@ -11,10 +11,12 @@ from llmsvc_client.errors import (
     Failure,
     InvalidRequestError,
     LlmsvcError,
+    NonconformingError,
     ServerError,
     StreamInterruptedError,
 )
 from llmsvc_client.reply import ChatReply
+from llmsvc_client.tools import ToolCall
 
 
 def reply_json(reply: ChatReply) -> str:
@@ -26,12 +28,34 @@ def reply_json(reply: ChatReply) -> str:
     try:
         return json.dumps(json_format.MessageToDict(reply.raw)) + "\n"
     except json_format.Error as error:
-        failure = Failure(
-            code=Code.INTERNAL,
-            message="The server's answer can't be shown as JSON.",
-            request_id=reply.request_id,
-        )
-        raise ServerError(failure) from error
+        raise _unshowable(reply) from error
+
+
+def call_json(call: ToolCall, reply: ChatReply) -> str:
+    """Return a call of an answer as one line of JSON: its arguments are those that the model wrote.
+
+    Raises:
+        ServerError: The arguments are no JSON object.
+    """
+    try:
+        call.arguments()
+    except ValueError:
+        raise _unshowable(reply) from None
+    # JSON's strings hold no ends of lines, so that these here are space between its words.
+    arguments = call.arguments_json.translate({ord("\n"): " ", ord("\r"): " "}).strip()
+    return (
+        f'{{"id": {json.dumps(call.id)}, "name": {json.dumps(call.name)},'
+        f' "arguments": {arguments}}}\n'
+    )
+
+
+def _unshowable(reply: ChatReply) -> ServerError:
+    failure = Failure(
+        code=Code.INTERNAL,
+        message="The server's answer can't be shown as JSON.",
+        request_id=reply.request_id,
+    )
+    return ServerError(failure)
 
 
 def failure_json(error: LlmsvcError) -> str:
@@ -55,7 +79,7 @@ def failure_json(error: LlmsvcError) -> str:
         ]
     if error.route is not None:
         facts["route"] = _to_json(error.route.raw)
-    if isinstance(error, StreamInterruptedError) and error.usage is not None:
+    if isinstance(error, NonconformingError | StreamInterruptedError) and error.usage is not None:
         facts["usage"] = _to_json(error.usage.raw)
     known = {name: fact for name, fact in facts.items() if fact not in ("", None, {})}
     return json.dumps({"error": known})

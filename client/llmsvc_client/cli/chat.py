@@ -3,15 +3,10 @@
 from typing import Final
 
 from llmsvc_client.answers import Piece, Progress
-from llmsvc_client.cli.as_json import reply_json
+from llmsvc_client.cli.as_json import call_json, reply_json
 from llmsvc_client.cli.exits import Exit
 from llmsvc_client.cli.receipt import describe_progress, receipt_of, warn_of_sent_content
-from llmsvc_client.cli.render import (
-    describe_adjustments,
-    describe_answer,
-    describe_checks,
-    format_call,
-)
+from llmsvc_client.cli.render import describe_adjustments, describe_answer, describe_violations
 from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
 from llmsvc_client.options import ChatOptions
@@ -24,6 +19,8 @@ _PROGRESS_INTERVAL_S: Final = 5.0
 async def chat(client: Client, prompt: str, options: ChatOptions, session: Session) -> Exit:
     """Show the answer as it comes, then who gave it; or all of it as one JSON object at the end.
 
+    Calls of tools come behind the text, one line of JSON each.
+
     Raises:
         LlmsvcError: The call failed.
         OSError: The answer can't be written. The call is cancelled.
@@ -32,10 +29,31 @@ async def chat(client: Client, prompt: str, options: ChatOptions, session: Sessi
         reply = await client.chat(prompt, **options)
         session.output.write(reply_json(reply))
     else:
-        reply = await _show(client, prompt, options, session)
+        show = _show_whole if _is_strict(options) else _show
+        reply = await show(client, prompt, options, session)
+        for call in reply.tool_calls:
+            session.output.write(call_json(call, reply))
         _explain(reply, session)
     conforms = all(check.conforming for check in reply.output_checks)
     return Exit.OK if conforms else Exit.NONCONFORMING
+
+
+def _is_strict(options: ChatOptions) -> bool:
+    """Return whether something is required to conform: that is known at the end only."""
+    wanted = options.get("response_format")
+    return any(tool.conformance_required for tool in options.get("tools", ())) or (
+        wanted is not None and wanted.conformance_required
+    )
+
+
+async def _show_whole(
+    client: Client, prompt: str, options: ChatOptions, session: Session
+) -> ChatReply:
+    reply = await client.chat(prompt, **options)
+    if reply.text:
+        session.output.write(reply.text)
+        session.output.end_line()
+    return reply
 
 
 async def _show(client: Client, prompt: str, options: ChatOptions, session: Session) -> ChatReply:
@@ -46,23 +64,20 @@ async def _show(client: Client, prompt: str, options: ChatOptions, session: Sess
             async for item in stream:
                 if isinstance(item, Piece):
                     session.output.write(item.text)
-                elif (
-                    isinstance(item, Progress) and not stream.text
-                ):  # later it would stand inside the answer
+                # Later it would stand inside the answer.
+                elif isinstance(item, Progress) and not stream.text:
                     session.remarks.say(describe_progress(item))
     finally:
         session.output.end_line()
-    for call in stream.reply.tool_calls:
-        session.output.write(format_call(call))
     return stream.reply
 
 
 def _explain(reply: ChatReply, session: Session) -> None:
     for line in receipt_of(reply) if session.verbose else []:
         session.remarks.say(line)
-    for line in describe_checks(reply):
-        session.remarks.say(line, style="red")
     for line in (*describe_adjustments(reply), *warn_of_sent_content(reply)):
         session.remarks.say(line, style="yellow")
     usual = reply.route.kind is not ProviderKind.MOCK and reply.route.locality is Locality.LOCAL
     session.remarks.say(describe_answer(reply), style="dim" if usual else "bold yellow")
+    for line in describe_violations(reply):
+        session.remarks.say(line, style="red")

@@ -3,7 +3,8 @@
 from typing import Final
 
 from llmsvc_client.answers import Attempt, Progress, Route, Timings, Usage
-from llmsvc_client.errors import LlmsvcError, StreamInterruptedError
+from llmsvc_client.cli.render import describe_check
+from llmsvc_client.errors import LlmsvcError, NonconformingError, StreamInterruptedError
 from llmsvc_client.reply import ChatReply
 from llmsvc_client.types import CountMethod, Locality, Phase
 
@@ -32,13 +33,14 @@ def receipt_of(reply: ChatReply) -> list[str]:
         *_format_attempts(reply.route),
         _format_tokens(reply.usage),
         _format_times(reply.timings),
+        *(f"check: {describe_check(each, reply)}" for each in reply.output_checks),
     ]
 
 
 def receipt_of_failure(error: LlmsvcError) -> list[str]:
     """Return the lines of a failure's receipt: none if the server said nothing."""
     lines = [] if error.route is None else _format_attempts(error.route)
-    if isinstance(error, StreamInterruptedError) and error.usage is not None:
+    if isinstance(error, NonconformingError | StreamInterruptedError) and error.usage is not None:
         lines.append(_format_tokens(error.usage))
     return lines
 

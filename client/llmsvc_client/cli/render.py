@@ -1,13 +1,11 @@
 """What is said about answers and failures, for people. Pure."""
 
-import json
-import re
 from typing import Final
 
 from llmsvc_client.answers import Usage
 from llmsvc_client.errors import Code, InvalidRequestError, LlmsvcError
 from llmsvc_client.reply import ChatReply
-from llmsvc_client.tools import ToolCall
+from llmsvc_client.tools import OutputCheck, SchemaViolation
 from llmsvc_client.types import FinishReason, Locality, ProviderKind
 
 _ENDS: Final = {
@@ -15,13 +13,13 @@ _ENDS: Final = {
     FinishReason.STOP_SEQUENCE: "ended at a stop sequence",
     FinishReason.MAX_TOKENS: "CUT at the limit of output tokens",
     FinishReason.CONTEXT_LENGTH: "CUT where the context window was full",
-    FinishReason.TOOL_CALLS: "asks for tools",
+    FinishReason.TOOL_CALLS: "it asks for tools",
     FinishReason.CONTENT_FILTER: "CUT by the provider's content filter",
     FinishReason.REFUSAL: "the model declined",
 }
-_LINE_ENDS: Final = re.compile(r"[\r\n]+")
 _OPERATOR: Final = "The server's operator has to mend this."
 _BY_REASON: Final = {
+    "CAPABILITY_UNSUPPORTED": "Name another with --model, or say --emulate or --degrade.",
     "CONTENT_REJECTED": "Change the text: that provider will not take it as it is.",
     "MODEL_NOT_FOUND": "Name another with --model, or leave it out for the default.",
     "PROVIDER_CREDENTIALS_REJECTED": _OPERATOR,
@@ -33,12 +31,22 @@ _BY_REASON: Final = {
     "TIME_LIMIT_EXCEEDED": "Give it more time with --timeout, or ask for less.",
 }
 _BY_CAUSE: Final = {
+    (
+        "MODEL_OUTPUT_INVALID",
+        "responseFormat",
+    ): "Ask again; without --strict it tells what is wrong.",
+    ("MODEL_OUTPUT_INVALID", "toolCall"): "Ask again, or name another with --model.",
     ("ROUTE_FORBIDDEN", "operator"): "The server's operator allows local targets only.",
     ("ROUTE_FORBIDDEN", "request"): "Leave out --local-only, or name a local --target.",
 }
 _BY_BLOCK: Final = {
     "privacy": "The privacy policy kept further targets away.",
     "request": "The request itself kept further targets away.",
+}
+_KEYWORDS: Final = {
+    "json": "it is no JSON",
+    "truncated": "it was cut before its JSON ended",
+    "unchecked": "it is too large to be checked",
 }
 _ELSEWHERE: Final = "Is that an llmsvc server at {address}? Name another with --address."
 _BY_CODE: Final = {
@@ -78,20 +86,31 @@ def describe_adjustments(reply: ChatReply) -> list[str]:
     return [f"{each.action}: {each.field}: {each.description}" for each in reply.adjustments]
 
 
-def describe_checks(reply: ChatReply) -> list[str]:
-    """Return a line for each place of the answer, or of a call, that does not conform."""
-    return [
-        f"does not conform: {check.tool_call_id or 'the answer'}: {one.pointer or '/'}: {one.keyword}"
-        for check in reply.output_checks
-        for one in check.violations
-    ]
+def describe_check(check: OutputCheck, reply: ChatReply) -> str:
+    """Return whether what a model wrote conforms to its schema, in words."""
+    names = {call.id: call.name for call in reply.tool_calls}
+    what = "the answer"
+    if check.tool_call_id:
+        what = f"call {check.tool_call_id} of {names.get(check.tool_call_id, 'a tool')}"
+    return f"{what} {'conforms' if check.conforming else 'does not conform'} to its schema"
 
 
-def format_call(call: ToolCall) -> str:
-    """Return a call as one line of JSON, its arguments as the model wrote them."""
-    named = json.dumps({"id": call.id, "name": call.name}, ensure_ascii=False)
-    arguments = _LINE_ENDS.sub(" ", call.arguments_json)
-    return f'{named[:-1]}, "arguments": {arguments}}}\n'
+def describe_violations(reply: ChatReply) -> list[str]:
+    """Return a line for each place that does not conform."""
+    lines = []
+    for check in reply.output_checks:
+        line = f"llmsvc: {describe_check(check, reply)}"
+        lines += [f"{line}: {_format_violation(each)}" for each in check.violations]
+        if not (check.conforming or check.violations):
+            lines.append(line)
+    return lines
+
+
+def _format_violation(violation: SchemaViolation) -> str:
+    meaning = _KEYWORDS.get(violation.keyword)
+    if meaning is not None:
+        return f"{violation.keyword}, {meaning}"
+    return f"{violation.keyword} at {violation.pointer or 'the top'}"
 
 
 def _left_model_to_server(error: LlmsvcError) -> bool:

@@ -1,14 +1,20 @@
 """Tools and schemas out of files: read, and refused by the file's name and what is wrong in it."""
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
+from llmsvc_client.json_text import read_json
 from llmsvc_client.tools import Tool
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """More than any request may hold of schemas."""
 
+_FIELDS: Final = {
+    "name": (str, "a text"),
+    "description": (str, "a text"),
+    "parameters": (dict, "a JSON Schema in form of an object"),
+}
+_PASSED_OVER: Final = {"type", "strict"}  # the server constrains a model as far as it can
 _FORMS: Final = (
     '{"name": ..., "description": ..., "parameters": {...}}, or that in {"type": "function",'
     ' "function": ...}'
@@ -25,18 +31,28 @@ def read_tool(path: Path) -> Tool:
     Raises:
         BadFileError: It does not, or it can't be read.
     """
-    given = _read_object(path)
+    given, where = _read_object(path), f"{path}: "
     if "function" in given:
-        given = given["function"] if isinstance(given["function"], dict) else {}
-    name, description = given.get("name"), given.get("description", "")
-    if not isinstance(name, str) or not name:
-        raise BadFileError(f"{path}: name: missing; write {_FORMS}")
-    if not isinstance(description, str):
-        raise BadFileError(f"{path}: description: not a text")
-    parameters = given.get("parameters")
-    if parameters is not None and not isinstance(parameters, dict):
-        raise BadFileError(f"{path}: parameters: not a JSON Schema in form of an object")
-    return Tool(name, parameters, description)
+        for field in given.keys() - {"type", "function"}:
+            raise BadFileError(f"{where}{field}: not known beside function; write {_FORMS}")
+        given, where = given["function"], f"{where}function."
+        if not isinstance(given, dict):
+            raise BadFileError(f"{path}: function: not an object; write {_FORMS}")
+    for field, value in given.items():
+        _check_field(where, field, value)
+    if not given.get("name"):
+        raise BadFileError(f"{where}name: missing; write {_FORMS}")
+    return Tool(given["name"], given.get("parameters"), given.get("description") or "")
+
+
+def _check_field(where: str, field: str, value: object) -> None:
+    if field in _PASSED_OVER or value is None:
+        return
+    if field not in _FIELDS:
+        raise BadFileError(f"{where}{field}: not known; write {_FORMS}")
+    kind, words = _FIELDS[field]
+    if not isinstance(value, kind):
+        raise BadFileError(f"{where}{field}: not {words}")
 
 
 def read_schema(path: Path) -> str:
@@ -51,9 +67,9 @@ def read_schema(path: Path) -> str:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        given = json.loads(_read_text(path))
-    except (ValueError, RecursionError):
-        raise BadFileError(f"{path}: not JSON") from None
+        given = read_json(_read_text(path))
+    except ValueError as error:
+        raise BadFileError(f"{path}: {error}") from None
     if not isinstance(given, dict):
         raise BadFileError(f"{path}: not a JSON object")
     return given
@@ -68,6 +84,6 @@ def _read_text(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise BadFileError(f"{path}: more than {MAX_FILE_BYTES} bytes")
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadFileError(f"{path}: not UTF-8") from None
