@@ -1,11 +1,12 @@
 """How a fake Ollama answers a chat that no test has scripted: as a real one would."""
 
 import math
+from collections.abc import Sequence
 
 from tests.fakes.gate import Gate
 from tests.fakes.ollama_checks import Asked, Refused, check_format, check_options
 from tests.fakes.ollama_record import Json
-from tests.fakes.ollama_stage import Stage, pieces_of
+from tests.fakes.ollama_stage import Call, Stage, pieces_of
 from tests.fakes.ollama_world import Loaded
 
 _TOO_LONG = "the input length exceeds the context length"
@@ -16,12 +17,14 @@ class Conversation:
 
     Attributes:
         answer: The text, sent word by word.
+        calls: What a model with tools calls instead, where it is offered any.
         first_token_gate: Where set, each chat waits there, holding its slot.
     """
 
     def __init__(self) -> None:
         """Have a short answer at once."""
         self.answer = "The harbour wakes before the sun."
+        self.calls: Sequence[Call] = ()
         self.first_token_gate: Gate | None = None
 
     async def hold(self, stage: Stage) -> None:
@@ -54,6 +57,10 @@ class Conversation:
             await self._say(stage, asked, loaded, prompt_tokens)
 
     async def _say(self, stage: Stage, asked: Asked, loaded: Loaded, prompt_tokens: int) -> None:
+        if asked.tools and self.calls:
+            metrics = _metrics(stage, prompt_tokens, len(self.calls) + 1)
+            await stage.reply_calls(self.calls, stage.done_line("stop", metrics))
+            return
         pieces = pieces_of(self.answer)
         limit = _limit(stage, asked, loaded, prompt_tokens)
         cut = len(pieces) > limit

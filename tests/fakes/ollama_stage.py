@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -18,6 +19,8 @@ from tests.fakes.ollama_world import World
 NDJSON = "application/x-ndjson"
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain"
+Call = tuple[str, Json]
+"""Name and arguments."""
 
 
 def encode(document: Json) -> bytes:
@@ -136,6 +139,26 @@ class Stage:
         self.exchange.tokens_sent = len(pieces)
         text = self.content_line("".join(pieces))
         await self.whole({**text, **(last or {}), "message": text["message"]})
+
+    async def reply_calls(self, calls: Sequence[Call], last: Json) -> None:
+        """Send an answer that calls tools as the client wants it: a line for each, or one object."""
+        written = [self._written(index, call) for index, call in enumerate(calls)]
+        if not self.streams:
+            message = {"role": "assistant", "content": "", "tool_calls": written}
+            await self.whole({**last, "message": message})
+            return
+        for call in written:
+            message = {"role": "assistant", "content": "", "tool_calls": [call]}
+            await self.line(self.content_line("", message=message))
+        await self.line(last)
+
+    def _written(self, index: int, call: Call) -> Json:
+        """Return a call as a line has it; 0.10.1 gives no id, and no index that is 0."""
+        name, arguments = call
+        function: Json = {"index": index, "name": name, "arguments": arguments}
+        if self.oldest:
+            return {"function": {key: value for key, value in function.items() if value != 0}}
+        return {"id": f"call_{secrets.token_hex(4)}", "function": function}
 
     async def whole(
         self, document: Json | None, *, status: int = 200, headers: Mapping[str, str] | None = None

@@ -1,14 +1,19 @@
 """Real servers' bytes, replayed over a socket through the whole adapter."""
 
 from contextlib import aclosing
+from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done, SignOfLife
+from llmsvc_server.chat.events import Delta, Done, Pieces, SignOfLife
+from llmsvc_server.chat.features import Features, Tool
+from llmsvc_server.chat.parts import AnswerParts, ToolCall
+from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from tests.conformance.subjects import MODEL, ollama_at
 from tests.fakes.fake_ollama import FakeOllama
+from tests.fakes.ollama_disk import Model
 from tests.fakes.recordings import VERSIONS, Recording, cases, recording, replay
 from tests.fakes.requests import chat_request, limits_of
 
@@ -71,3 +76,38 @@ async def test_gives_the_recorded_answer(recorded: Recording, piece_bytes: int |
     assert expected_row(recorded) == row
     # aiohttp forgets what it has not handed out when a connection breaks.
     assert whole == text or (row == "C07" and whole.startswith(text))
+
+
+CALLS = {
+    "tools-stream": [("get_weather", '{"city":"Oslo","days":3}')],
+    "tools-two-stream": [("get_weather", '{"city":"Rome"}'), ("get_time", "{}")],
+    "tools-two-whole": [("get_weather", '{"city":"Rome"}'), ("get_time", "{}")],
+    "tools-broken-json": [],
+    "tools-unknown-name": [],
+    "tools-result": [],
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("case", CALLS)
+async def test_gives_the_recorded_calls(version: str, case: str) -> None:
+    tools = (Tool(name="get_weather"), Tool(name="get_time"))
+    asked = chat_request(model=MODEL)
+    request = replace(asked, features=Features(tools=tools), is_plain=False)
+    parts, reason = AnswerParts(), None
+    calling = Model(name=MODEL, capabilities=("completion", "tools"))
+    async with FakeOllama(models=(calling,)) as fake, ollama_at(fake.base_url) as provider:
+        fake.will(replay(recording(version, case)))
+        async with aclosing(provider.stream_chat(request, limits_of())) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    reason = event.finish_reason
+                elif isinstance(event, Delta):
+                    pieces = event.pieces if isinstance(event, Pieces) else (event.text,)
+                    for piece in pieces:
+                        parts.add(piece)
+
+    calls = [part for part in parts.fold() if isinstance(part, ToolCall)]
+    assert CALLS[case] == [(call.name, call.arguments_json) for call in calls]
+    assert len(calls) == len({call.id for call in calls} - {""})
+    assert (FinishReason.TOOL_CALLS if calls else FinishReason.STOP) is reason

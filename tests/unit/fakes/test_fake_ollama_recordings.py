@@ -10,6 +10,7 @@ from yarl import URL
 from tests.fakes.fake_ollama import FakeOllama
 from tests.fakes.ollama_checks import Generation
 from tests.fakes.ollama_disk import Model
+from tests.fakes.ollama_stage import Call
 from tests.fakes.ollama_steps import (
     busy,
     error_line,
@@ -24,6 +25,7 @@ from tests.fakes.recordings import VERSIONS, Recording, cases, recording
 _TALKS = ("completion",)
 _ABLE = {
     "tiny-tools": (*_TALKS, "tools"),
+    "tiny-tools-x": (*_TALKS, "tools"),
     "tiny-xml": (*_TALKS, "tools"),
     "tiny-think": (*_TALKS, "thinking"),
 }
@@ -37,7 +39,7 @@ _MODELS = [
 ]
 _CUSTOM = Model(name="tiny-custom:latest", parameters="num_ctx 256", system="Be brief.")
 
-# Thinking, tool calls, token probabilities, broken characters, stop texts and lost connections:
+# Thinking, calls that go wrong, token probabilities, broken characters, stop texts and lost connections:
 # written by the recorded models and not by the fake's world. Tests replay them.
 _NOT_PLAYED = {
     "chat-bad-utf8",
@@ -52,7 +54,8 @@ _NOT_PLAYED = {
     "think-budget-eaten",
     "think-true",
     "think-unset",
-    "tools-stream",
+    "tools-broken-json",
+    "tools-unknown-name",
 }
 
 _SetUp = Callable[[FakeOllama, Recording], None]
@@ -64,6 +67,10 @@ def _in_memory(num_ctx: int | None = None) -> _SetUp:
 
 def _says(text: str) -> _SetUp:
     return lambda fake, _: setattr(fake.conversation, "answer", text)
+
+
+def _calls(*calls: Call) -> _SetUp:
+    return lambda fake, _: setattr(fake.conversation, "calls", calls)
 
 
 def _full_queue(fake: FakeOllama, _: Recording) -> None:
@@ -98,6 +105,7 @@ def _repeats(fake: FakeOllama, _: Recording) -> None:
     fake.will(repeat_guard())
 
 
+_TWO_CALLS: tuple[Call, Call] = (("get_weather", {"city": "Rome"}), ("get_time", {}))
 _SET_UPS: Mapping[str, _SetUp] = {
     "chat-multibyte": _says("smile 😀 bye"),
     "chat-no-token": _says(""),
@@ -123,6 +131,9 @@ _SET_UPS: Mapping[str, _SetUp] = {
     "runner-killed-while-streaming": _failed_late,
     "tool-parse-error-stream": _failed_late,
     "tool-parse-error-whole": _failed_first,
+    "tools-stream": _calls(("get_weather", {"city": "Oslo", "days": 3})),
+    "tools-two-stream": _calls(*_TWO_CALLS),
+    "tools-two-whole": _calls(*_TWO_CALLS),
     "weights-gone": _weights_gone,
     "weights-gone-show": _weights_gone,
 }
