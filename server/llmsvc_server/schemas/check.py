@@ -30,7 +30,9 @@ _CUT: Final = frozenset(
 )
 MAX_OPENED: Final = 65_536
 _STRINGS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
-_BRACKETS: Final = re.compile(r"[][{}]")
+_BRACKETS: Final = b"[]{}"
+_ALIKE: Final = bytes.maketrans(b"{}", b"[]")
+_OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY: Final = msgspec.json.Decoder()
 
@@ -54,12 +56,10 @@ def _is_deeper(text: str, limit: int) -> bool:
     bare = _STRINGS.sub("", text)
     if bare.count("{") + bare.count("[") > MAX_OPENED:
         return True
-    depth = 0
-    for bracket in _BRACKETS.finditer(bare):
-        depth += 1 if bracket[0] in "[{" else -1
-        if depth > limit:
-            return True
-    return False
+    brackets = bare.encode().translate(_ALIKE, _OTHERS)
+    for _ in range(limit):  # each round takes the innermost away, all at once
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def check_answer(

@@ -5,6 +5,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from llmsvc_server.chat.features import Features, ResponseFormat, Tool
 from llmsvc_server.chat.output_check import OutputCheck, SchemaViolation
@@ -16,7 +17,7 @@ from llmsvc_server.schemas.check import (
     check_document,
     is_json_object,
 )
-from llmsvc_server.schemas.document import DRAFT_07
+from llmsvc_server.schemas.document import DRAFT_07, MAX_DEPTH, depth_of
 from llmsvc_server.schemas.examined import compile_schema
 from llmsvc_server.schemas.request_check import find_problem
 from tests.unit.server.schemas.generated import documents, schemas
@@ -334,3 +335,26 @@ def test_no_reference_is_fetched_even_if_it_gets_so_far() -> None:
 )
 def test_arguments_are_one_json_object(text: str, *, is_one: bool) -> None:
     assert is_json_object(text) is is_one
+
+
+NESTED = st.recursive(
+    st.sampled_from(['"', "]{", "[[[[", "\\", ""]) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("[]{}", max_size=2), inner),
+)
+
+
+@given(inner=NESTED, opened=st.integers(27, 32), kind=st.sampled_from(["[]", "{}"]))
+def test_arguments_are_as_deep_as_their_brackets_outside_of_texts(
+    inner: object, opened: int, kind: str
+) -> None:
+    document: object = inner
+    for _ in range(opened - 1):
+        document = [[], document, [[[]]]] if kind == "[]" else {"a": {}, "]": document}
+    text = json.dumps({"a": document})
+
+    assert is_json_object(text) == (depth_of(json.loads(text)) <= MAX_DEPTH)
+
+
+@pytest.mark.parametrize(("levels", "is_one"), [(32, True), (33, False), (10_000, False)])
+def test_the_deepest_arguments_have_32_levels(levels: int, *, is_one: bool) -> None:
+    assert is_json_object('{"a":' * levels + "1" + "}" * levels) is is_one
