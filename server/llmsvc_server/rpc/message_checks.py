@@ -129,7 +129,7 @@ def _check_parts(path: str, message: llm_pb2.Message, calls: _Calls) -> Iterator
         kind = part.WhichOneof("part")
         where = f"{path}.parts[{index}]"
         if kind is None:
-            yield Violation(where, Why.MISSING, f"set a kind that this server knows: {KIND_NAMES}")
+            yield Violation(where, Why.MISSING, f"set a kind known to this server: {KIND_NAMES}")
         elif fitting and kind not in fitting:
             yield Violation(
                 f"{where}.{kind}", Why.NOT_ALLOWED, f"send {' or '.join(fitting)} in this role"

@@ -3,7 +3,6 @@
 What is not understood is refused: it may be a restriction.
 """
 
-import json
 from collections.abc import Container, Iterator
 
 from llmsvc.v1 import llm_pb2
@@ -11,7 +10,7 @@ from llmsvc_server.errors import Violation
 from llmsvc_server.errors import ViolationReason as Why
 from llmsvc_server.rpc.message_checks import NAME, NAME_REMEDY
 from llmsvc_server.rpc.wire_scan import TOO_OLD
-from llmsvc_server.schemas.request_check import find_problem
+from llmsvc_server.schemas.request_check import SchemasOfRequest
 
 MAX_DESCRIPTION_BYTES = 16 * 1024
 MAX_SCHEMA_BYTES = 32 * 1024
@@ -20,8 +19,7 @@ MAX_SCHEMAS_BYTES = 256 * 1024
 KNOWN_MODES = frozenset(llm_pb2.ToolChoice.Mode.values())
 MODE_NAMES = "MODE_AUTO, MODE_NONE or MODE_REQUIRED"
 KNOWN_ACTIONS = frozenset(llm_pb2.UnsupportedFeatureAction.values())
-_PREFIX = "UNSUPPORTED_FEATURE_ACTION_"
-ACTION_NAMES = f"{_PREFIX}FAIL, {_PREFIX}EMULATE or {_PREFIX}DEGRADE"
+ACTION_NAMES = "UNSUPPORTED_FEATURE_ACTION_FAIL, _EMULATE or _DEGRADE"
 
 
 def check_features(
@@ -33,30 +31,42 @@ def check_features(
         request: Looked at.
         unknown_inside: Paths of the messages in which something is that we do not know.
     """
+    has_format = request.HasField("response_format")
+    schemas = None  # those that are too long together would take their time
+    if (request.tools or has_format) and _count_schema_bytes(request) <= MAX_SCHEMAS_BYTES:
+        schemas = SchemasOfRequest()
     if request.tools:
-        yield from _check_tools(request, unknown_inside)
+        if schemas is None:
+            remedy = f"send at most {MAX_SCHEMAS_BYTES} bytes of schemas in all"
+            yield Violation("tools", Why.TOO_LONG, remedy)
+        yield from _check_tools(request, unknown_inside, schemas)
     if request.HasField("tool_choice"):
         yield from _check_choice(request, unknown_inside)
-    if request.HasField("response_format"):
-        yield from _check_format(request.response_format, unknown_inside)
+    if has_format:
+        yield from _check_format(request.response_format, unknown_inside, schemas)
     if request.unsupported_feature_action not in KNOWN_ACTIONS:
         yield Violation("unsupported_feature_action", Why.UNKNOWN, f"use {ACTION_NAMES}")
 
 
 def count_declared_bytes(request: llm_pb2.ChatRequest) -> int:
     """Return how long all is that declares tools and the format, in UTF-8."""
-    size_bytes = len(request.response_format.json_schema.schema_json.encode())
+    described = sum(len(tool.function.description.encode()) for tool in request.tools)
+    return described + _count_schema_bytes(request)
+
+
+def _count_schema_bytes(request: llm_pb2.ChatRequest) -> int:
+    size_bytes = 0
+    if request.HasField("response_format"):
+        size_bytes = len(request.response_format.json_schema.schema_json.encode())
     for tool in request.tools:
-        size_bytes += len(tool.function.description.encode())
         size_bytes += len(tool.function.parameters_json_schema.encode())
     return size_bytes
 
 
 def _check_tools(
-    request: llm_pb2.ChatRequest, unknown_inside: Container[str]
+    request: llm_pb2.ChatRequest, unknown_inside: Container[str], schemas: SchemasOfRequest | None
 ) -> Iterator[Violation]:
     names: set[str] = set()
-    schemas_bytes = len(request.response_format.json_schema.schema_json.encode())
     for index, tool in enumerate(request.tools):
         path = f"tools[{index}]"
         if path in unknown_inside:
@@ -65,20 +75,18 @@ def _check_tools(
             yield Violation(path, Why.MISSING, "set function")
         else:
             function = tool.function
-            yield from _check_function(f"{path}.function", function, unknown_inside)
+            yield from _check_function(f"{path}.function", function, unknown_inside, schemas)
             if function.name in names:
                 remedy = "give each function a name of its own"
                 yield Violation(f"{path}.function.name", Why.NOT_ALLOWED, remedy)
             names.add(function.name)
-            schemas_bytes += len(function.parameters_json_schema.encode())
-    if schemas_bytes > MAX_SCHEMAS_BYTES:
-        yield Violation(
-            "tools", Why.TOO_LONG, f"send at most {MAX_SCHEMAS_BYTES} bytes of schemas in all"
-        )
 
 
 def _check_function(
-    path: str, function: llm_pb2.FunctionTool, unknown_inside: Container[str]
+    path: str,
+    function: llm_pb2.FunctionTool,
+    unknown_inside: Container[str],
+    schemas: SchemasOfRequest | None,
 ) -> Iterator[Violation]:
     if path in unknown_inside:
         yield Violation(path, Why.UNKNOWN, TOO_OLD)
@@ -87,27 +95,18 @@ def _check_function(
     if len(function.description.encode()) > MAX_DESCRIPTION_BYTES:
         remedy = f"use at most {MAX_DESCRIPTION_BYTES} bytes"
         yield Violation(f"{path}.description", Why.TOO_LONG, remedy)
-    schema = function.parameters_json_schema
-    if schema:
+    if text := function.parameters_json_schema:
         where = f"{path}.parameters_json_schema"
-        wrong = list(_check_schema(where, schema))
-        yield from wrong
-        if not wrong and not _describes_objects(schema):
-            yield Violation(where, Why.MALFORMED, 'describe an object: {"type": "object", ...}')
+        yield from _check_schema(where, text, schemas, of_objects=True)
 
 
-def _check_schema(path: str, text: str) -> Iterator[Violation]:
+def _check_schema(
+    path: str, text: str, schemas: SchemasOfRequest | None, *, of_objects: bool = False
+) -> Iterator[Violation]:
     if len(text.encode()) > MAX_SCHEMA_BYTES:
         yield Violation(path, Why.TOO_LONG, f"use at most {MAX_SCHEMA_BYTES} bytes")
-        return
-    problem = find_problem(text)
-    if problem is not None:
+    elif schemas and (problem := schemas.find_problem(text, of_objects=of_objects)):
         yield Violation(path, problem.reason, problem.description)
-
-
-def _describes_objects(text: str) -> bool:
-    schema = json.loads(text)
-    return isinstance(schema, dict) and schema.get("type", "object") == "object"
 
 
 def _check_choice(
@@ -128,7 +127,9 @@ def _check_choice(
 
 
 def _check_format(
-    shape: llm_pb2.ResponseFormat, unknown_inside: Container[str]
+    shape: llm_pb2.ResponseFormat,
+    unknown_inside: Container[str],
+    schemas: SchemasOfRequest | None,
 ) -> Iterator[Violation]:
     path = "response_format"
     if path in unknown_inside:
@@ -140,13 +141,15 @@ def _check_format(
     elif f"{path}.{kind}" in unknown_inside:
         yield Violation(f"{path}.{kind}", Why.UNKNOWN, TOO_OLD)
     if kind == "json_schema":
-        yield from _check_json_schema(f"{path}.{kind}", shape.json_schema)
+        yield from _check_json_schema(f"{path}.{kind}", shape.json_schema, schemas)
 
 
-def _check_json_schema(path: str, shape: llm_pb2.JsonSchemaFormat) -> Iterator[Violation]:
+def _check_json_schema(
+    path: str, shape: llm_pb2.JsonSchemaFormat, schemas: SchemasOfRequest | None
+) -> Iterator[Violation]:
     if shape.name and not NAME.fullmatch(shape.name):
         yield Violation(f"{path}.name", Why.MALFORMED, NAME_REMEDY)
     if not shape.schema_json:
         yield Violation(f"{path}.schema_json", Why.MISSING, "send a JSON Schema as JSON text")
     else:
-        yield from _check_schema(f"{path}.schema_json", shape.schema_json)
+        yield from _check_schema(f"{path}.schema_json", shape.schema_json, schemas)

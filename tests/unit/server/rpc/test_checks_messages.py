@@ -92,7 +92,7 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             of(llm_pb2.Message(role=USER, parts=[llm_pb2.ContentPart()])),
             "messages[0].parts[0]",
             "MISSING",
-            "set a kind that this server knows: text, tool_call or tool_result",
+            "set a kind known to this server: text, tool_call or tool_result",
         ),
         (
             llm_pb2.ChatRequest(model="m" * 257, messages=[message()]),

@@ -9,6 +9,7 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.features import NO_FEATURES, ChoiceMode, ResponseFormat, UnsupportedAction
 from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Delivery, Role
+from llmsvc_server.rpc.details import MAX_DETAIL_BYTES
 from llmsvc_server.rpc.parsing import parse_request
 from tests.fakes.tool_requests import asked, called, function, resulted, said
 from tests.unit.server.rpc.refusals import told
@@ -196,6 +197,7 @@ def test_what_breaks_it_is_refused_by_its_field(name: str) -> None:
     request, field, reason = REFUSED[name]
 
     assert (field, reason) in outcome(request)
+    assert [] == [one for one in told(request) if len(one.description) > MAX_DETAIL_BYTES]
     assert [] == [one for one in told(request) if "passwd" in one.description]
 
 
@@ -219,6 +221,33 @@ def test_schemas_have_a_bound_together() -> None:
         request.tools.append(function(f"g{number}", text))
 
     assert [("tools", "TOO_LONG")] == outcome(request)
+
+
+def test_schemas_beyond_it_are_not_looked_at() -> None:
+    request = asked(tools=128)
+    for number, tool in enumerate(request.tools):
+        patterns = [{"pattern": f"^(a|b|[c-z]){{1,200}}{number}-{one}$"} for one in range(100)]
+        tool.function.parameters_json_schema = json.dumps({"allOf": patterns})
+    request.tools[0].function.parameters_json_schema = "{"
+    request.response_format.json_schema.schema_json = "{"
+
+    assert [("tools", "TOO_LONG")] == outcome(request)
+
+
+def test_a_format_that_is_too_long_is_named_itself() -> None:
+    request = with_format(schema_json='{"title": "' + "x" * 300_000 + '"}')
+
+    assert [(f"{FORMAT}.json_schema.schema_json", "TOO_LONG")] == outcome(request)
+
+
+def test_expressions_are_bounded_in_all_schemas_together() -> None:
+    patterns = {"allOf": [{"pattern": f"^(?!{one})[a-z]+$"} for one in range(8)]}
+    request = asked(tools=5)
+    for tool in request.tools:
+        tool.function.parameters_json_schema = json.dumps(patterns)
+    request.response_format.json_schema.schema_json = json.dumps(patterns)
+
+    assert [("tools[4].function.parameters_json_schema", "TOO_MANY")] == outcome(request)
 
 
 def test_all_that_a_model_reads_counts_as_text() -> None:

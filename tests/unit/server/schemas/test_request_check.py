@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from llmsvc_server.errors import ViolationReason
+from llmsvc_server.rpc.details import MAX_DETAIL_BYTES
 from llmsvc_server.schemas.document import DRAFT_07, DRAFT_2020_12
-from llmsvc_server.schemas.request_check import MAX_CHARACTERS, find_problem
+from llmsvc_server.schemas.request_check import MAX_CHARACTERS, SchemasOfRequest, find_problem
 
 CANARY = "canary"
 
@@ -28,6 +29,7 @@ def reason_of(schema: object) -> ViolationReason | None:
     assert CANARY not in problem.description
     assert problem.description.startswith("Must ")
     assert problem.description.endswith(".")
+    assert len(problem.description) <= MAX_DETAIL_BYTES
     return problem.reason
 
 
@@ -190,3 +192,78 @@ def test_no_schema_opens_a_file_or_a_connection() -> None:
         with pytest.raises(BlockingIOError):
             listener.accept()
         assert seen == []
+
+
+def with_patterns(*patterns: str) -> str:
+    """Return a schema whose properties match these, one each."""
+    properties = {f"p{index}": {"pattern": one} for index, one in enumerate(patterns)}
+    return json.dumps({"type": "object", "properties": properties})
+
+
+SMALL, LARGE, LOOKING, WRONG = "^[a-z]+{}$", "^(a|b|[c-z]){{1,200}}{}$", "^(?={})a", "({}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "each", "most"), [(SMALL, 100, 5), (LARGE, 64, 2), (LOOKING, 8, 4)]
+)
+def test_a_request_has_schemas_with_so_many_patterns(pattern: str, each: int, most: int) -> None:
+    schemas = SchemasOfRequest()
+    texts = [
+        with_patterns(*(pattern.format(number) for number in range(each * lot, each * (lot + 1))))
+        for lot in range(most)
+    ]
+
+    assert [None] * most == [schemas.find_problem(text) for text in texts]
+    last = schemas.find_problem(texts[0])
+    assert last is not None
+    assert ViolationReason.TOO_MANY is last.reason
+    assert len(last.description) <= MAX_DETAIL_BYTES
+
+
+def test_what_comes_after_too_many_patterns_is_not_looked_at() -> None:
+    schemas = SchemasOfRequest()
+    costly = with_patterns(*(LARGE.format(number) for number in range(100)))
+    told = [schemas.find_problem(text) for text in (costly, costly, "no JSON", costly)]
+
+    assert [False, True, False, False] == [one is not None for one in told]
+
+
+@pytest.mark.parametrize("wrong", [(WRONG,), (LOOKING,) * 9, ("(?=a)(\\w{{1,9{}}}|b)",)])
+def test_schemas_that_are_refused_late_count_too(wrong: tuple[str, ...]) -> None:
+    schemas = SchemasOfRequest()
+    told = [
+        schemas.find_problem(
+            with_patterns(
+                *(SMALL.format(f"{number}a{lot}") for number in range(100)),
+                *(one.format(f"{index}{lot}") for index, one in enumerate(wrong)),
+            )
+        )
+        for lot in range(4)
+    ]
+
+    assert [True, True, False, False] == [one is not None for one in told]
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_refused"),
+    [
+        ({"type": "object"}, False),
+        ({"properties": {}}, False),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}, False),
+        ({"type": ["object", "null"]}, True),
+        ({"type": "string"}, True),
+        (True, True),
+    ],
+)
+def test_arguments_are_objects(schema: object, *, is_refused: bool) -> None:
+    problem = SchemasOfRequest().find_problem(json.dumps(schema), of_objects=True)
+
+    assert is_refused == (problem is not None)
+    assert SchemasOfRequest().find_problem(json.dumps(schema)) is None
+
+
+def test_a_schema_that_is_too_long_is_not_looked_at() -> None:
+    problem = SchemasOfRequest().find_problem("[" * (MAX_CHARACTERS + 1))
+
+    assert problem is not None
+    assert ViolationReason.TOO_LONG is problem.reason
