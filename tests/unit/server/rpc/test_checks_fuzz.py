@@ -1,5 +1,7 @@
 """Whatever bytes arrive, the checks accept them or refuse them with InvalidRequest."""
 
+import json
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -14,11 +16,69 @@ from llmsvc_server.rpc.status import to_failure
 INT32 = st.integers(-(2**31), 2**31 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 MAYBE = st.none()
+IDS = st.sampled_from(["a", "b", ""]) | TEXT
+NAMES = st.sampled_from(["f", "g", "", "a b"]) | TEXT
+JSON = st.recursive(
+    st.sampled_from(["object", "string", "^a", "#", "#/$defs/a", "(", 1, -1, None, True, 1.5]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "properties", "pattern", "$ref", "$defs", "anyOf", "a"]),
+            inner,
+            max_size=3,
+        )
+    ),
+)
 
 
 def parts() -> st.SearchStrategy[llm_pb2.ContentPart]:
     unknown = st.just(llm_pb2.ContentPart.FromString(b"\x12\x03abc"))
-    return st.builds(llm_pb2.ContentPart, text=MAYBE | TEXT) | unknown
+    call = st.builds(
+        llm_pb2.ToolCall,
+        id=IDS,
+        name=NAMES,
+        arguments_json=st.sampled_from(['{"a": 1}', "[]", "{"]) | TEXT,
+    )
+    result = st.builds(llm_pb2.ToolResult, tool_call_id=IDS, content=TEXT, failed=st.booleans())
+    return (
+        st.builds(llm_pb2.ContentPart, text=MAYBE | TEXT)
+        | st.builds(llm_pb2.ContentPart, tool_call=call)
+        | st.builds(llm_pb2.ContentPart, tool_result=result)
+        | unknown
+    )
+
+
+def schemas() -> st.SearchStrategy[str]:
+    usual = st.sampled_from(["", "{}", "true", '{"type": "object"}', '{"$ref": "#/a"}', "{", "1"])
+    return usual | TEXT | st.builds(json.dumps, JSON)
+
+
+def tools() -> st.SearchStrategy[llm_pb2.Tool]:
+    function = st.builds(
+        llm_pb2.FunctionTool,
+        name=NAMES,
+        description=TEXT,
+        parameters_json_schema=schemas(),
+        conformance_required=st.booleans(),
+    )
+    return st.builds(llm_pb2.Tool, function=MAYBE | function)
+
+
+def choices() -> st.SearchStrategy[llm_pb2.ToolChoice]:
+    return st.builds(
+        llm_pb2.ToolChoice,
+        mode=st.integers(0, 4) | INT32,
+        allowed_function_names=st.lists(NAMES, max_size=3),
+        single_call=st.booleans(),
+    )
+
+
+def formats() -> st.SearchStrategy[llm_pb2.ResponseFormat]:
+    shape = st.builds(llm_pb2.JsonSchemaFormat, name=NAMES, schema_json=schemas())
+    any_object = st.just(llm_pb2.JsonObjectFormat())
+    return st.builds(llm_pb2.ResponseFormat, json_schema=MAYBE | shape) | st.builds(
+        llm_pb2.ResponseFormat, json_object=any_object
+    )
 
 
 def messages() -> st.SearchStrategy[llm_pb2.Message]:
@@ -65,7 +125,11 @@ def requests() -> st.SearchStrategy[bytes]:
             model=TEXT,
             messages=st.lists(messages(), max_size=6),
             generation_config=MAYBE | configs(),
+            tools=st.lists(tools(), max_size=3),
+            tool_choice=MAYBE | choices(),
+            response_format=MAYBE | formats(),
             routing_policy=MAYBE | policies(),
+            unsupported_feature_action=st.integers(0, 4) | INT32,
         ),
         st.binary(max_size=20) | st.just(b""),
     )

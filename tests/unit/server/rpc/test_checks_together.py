@@ -8,6 +8,7 @@ import pytest
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.rpc.parsing import parse_request
+from tests.fakes.tool_requests import asked, called, resulted
 from tests.unit.server.rpc.refusals import (
     ASSISTANT,
     SYSTEM,
@@ -95,9 +96,31 @@ def test_the_work_grows_with_the_messages_and_no_faster() -> None:
     assert many < 11 * few
 
 
+def rounds(count: int) -> llm_pb2.ChatRequest:
+    """Return a request with many rounds of two calls each."""
+    both = called("1")
+    both.parts.extend(called("2").parts)
+    return asked(*[both, resulted("1", "x" * 200), resulted("2", "x" * 200)] * count)
+
+
+def test_so_it_does_with_tools_and_their_calls() -> None:
+    few, many = (
+        calls_made(partial(parse_request, rounds(count).SerializeToString(), Delivery.WHOLE, ""))
+        for count in (30, 300)
+    )
+
+    assert many < 11 * few
+
+
 @pytest.mark.parametrize(
     "request_",
     [
+        asked(tools=100_000),
+        asked(*[resulted()] * 100_000),
+        llm_pb2.ChatRequest(
+            messages=[message()],
+            tool_choice=llm_pb2.ToolChoice(allowed_function_names=["x"] * 100_000),
+        ),
         of(message(USER, *["x"] * 100_000)),
         of(*[message()] * 100_000),
         llm_pb2.ChatRequest(
@@ -105,7 +128,7 @@ def test_the_work_grows_with_the_messages_and_no_faster() -> None:
             generation_config=llm_pb2.GenerationConfig(stop_sequences=["x"] * 100_000),
         ),
     ],
-    ids=["parts", "messages", "stop sequences"],
+    ids=["tools", "results", "allowed names", "parts", "messages", "stop sequences"],
 )
 def test_what_is_far_too_many_is_not_looked_at_one_by_one(request_: llm_pb2.ChatRequest) -> None:
     assert calls_made(partial(fields_refused, request_)) < 15_000  # for the thousand that may be

@@ -18,8 +18,8 @@ from tests.unit.server.rpc.refusals import message, of
 
 OLD = of(message()).SerializeToString()
 TOO_OLD = "this server is too old for it; leave it out"
-MESSAGE, CONFIG, POLICY, OPTIONS = 2, 3, 8, 10
-PARTS, STOP_SEQUENCES, TARGETS = 2, 10, 2
+MESSAGE, CONFIG, TOOL, CHOICE, FORMAT, POLICY, OPTIONS = 2, 3, 4, 5, 6, 8, 10
+PARTS, STOP_SEQUENCES, ALLOWED, TARGETS = 2, 10, 2, 2
 
 
 def number(value: int, *, padding: int = 0) -> bytes:
@@ -63,6 +63,18 @@ LISTS = {
     ),
     "targets": (inside(POLICY, inside(TARGETS) * MANY), "routing_policy.targets", 8),
     "targets in pieces": (inside(POLICY, inside(TARGETS)) * MANY, "routing_policy.targets", 8),
+    "tools": (inside(TOOL) * MANY, "tools", 128),
+    "functions": (inside(TOOL, inside(1)) * MANY, "tools", 128),
+    "allowed names": (
+        inside(CHOICE, inside(ALLOWED) * MANY),
+        "tool_choice.allowed_function_names",
+        128,
+    ),
+    "allowed names in pieces": (
+        inside(CHOICE, inside(ALLOWED, b"f") * 100) * (MANY // 100),
+        "tool_choice.allowed_function_names",
+        128,
+    ),
     "written longer than need be": (inside(MESSAGE, padding=3) * MANY, "messages", 1000),
 }
 OTHERS = {
@@ -100,6 +112,28 @@ OTHERS = {
     "unknown in a target": (
         inside(POLICY, inside(TARGETS, b"\x78\x01" * MANY)),
         "routing_policy.targets[0]",
+    ),
+    "functions of one tool": (inside(TOOL, inside(1) * MANY), "tools[0]"),
+    "names of one function": (inside(TOOL, inside(1, inside(1, b"f") * MANY)), "tools[0].function"),
+    "modes": (inside(CHOICE, b"\x08\x01" * MANY), "tool_choice"),
+    "choices": (inside(CHOICE, b"\x08\x01") * MANY, ""),
+    "formats": (inside(FORMAT, inside(1)) * MANY, ""),
+    "formats in one": (inside(FORMAT, inside(1) * MANY), "response_format"),
+    "unknown in a format": (
+        inside(FORMAT, inside(2, b"\x78\x01" * MANY)),
+        "response_format.json_schema",
+    ),
+    "calls of one part": (
+        inside(MESSAGE, inside(PARTS, inside(3, inside(1, b"1")) * MANY)),
+        "messages[1].parts[0]",
+    ),
+    "ids of one call": (
+        inside(MESSAGE, inside(PARTS, inside(3, inside(1, b"1") * MANY))),
+        "messages[1].parts[0].tool_call",
+    ),
+    "unknown in a result": (
+        inside(MESSAGE, inside(PARTS, inside(4, b"\x78\x01" * MANY))),
+        "messages[1].parts[0].tool_result",
     ),
     "a list of the wrong type": (b"\x10\x01" * MANY, ""),
 }
