@@ -8,12 +8,15 @@ from tests.interop.examples import blocks, examples, run_example
 from tests.interop.go_workshop import GoWorkshop
 from tests.interop.programs import ROOT, SEARCHED, program
 from tests.interop.running import Ran, run
-from tests.interop.test_routing_examples import RUN_BESIDE
+from tests.interop.test_routing_examples import RUN_BESIDE, masked
 
 RUN_HERE = {
     "python-stream": "CANNED ANSWER",
     "python-blocking": "It received 4 messages",
     "python-errors": "no model named no-such-model",
+    "python-tools": "It received 1 result of a tool",
+    "python-schema": "age 0",
+    "command-line-tools": "",
     "grpcurl": '"completed"',
     "health-probe": "SERVING",
     "buf-curl": "CANNED ANSWER",
@@ -39,7 +42,20 @@ def assert_said(name: str, ran: Ran) -> None:
     assert RUN_HERE[name] in said
 
 
-@pytest.mark.parametrize("name", ["python-stream", "python-blocking", "python-errors"])
+async def test_the_command_prints_what_the_page_shows(mocked: str, tmp_path: Path) -> None:
+    shown = examples()["command-line-tools"].code
+    environment = {"PATH": SEARCHED, "LLMSVC_CLIENT_ADDRESS": mocked}
+    printed = []
+    for line in shown.splitlines():
+        if line.startswith("$ "):
+            command = f"exec 2>&1; {line[2:]}"
+            ran = await run("sh", "-c", command, cwd=tmp_path, environment=environment)
+            printed += [line, *masked(ran.out)]
+
+    assert masked(shown) == printed
+
+
+@pytest.mark.parametrize("name", [name for name in RUN_HERE if name.startswith("python-")])
 async def test_python(name: str, mocked: str, tmp_path: Path) -> None:
     assert_said(name, await run_example(name, mocked, tmp_path))
 
