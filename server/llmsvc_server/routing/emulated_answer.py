@@ -268,14 +268,14 @@ async def read_emulated(events: AnswerEvents, *, is_text: bool, single_call: boo
             except ProviderError as error:
                 pieces = cast("tuple[Piece, ...]", await events.athrow(error))  # it always raises
             kept = pieces[:1] if single_call and answer.has_calls else pieces
-            if kept:
-                try:
+            try:
+                if kept:
                     yield _event_of(kept)
-                except ProviderError as error:
-                    await events.athrow(error)
-            if isinstance(event, Done):
-                yield _end(event, answer, () if kept == pieces else (_DROPPED,))
-                return
+                if isinstance(event, Done):
+                    yield _end(event, answer, () if kept == pieces else (_DROPPED,))
+                    return
+            except ProviderError as error:
+                await events.athrow(error)
     finally:
         await events.aclose()
 

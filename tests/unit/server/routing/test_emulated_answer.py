@@ -5,10 +5,16 @@ import random
 
 import pytest
 
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done
 from llmsvc_server.chat.parts import AnswerParts, CallPiece, Part, ToolCall
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.emulated_answer import MAX_CALLS_LENGTH, EmulatedAnswer
+from llmsvc_server.routing.emulated_answer import (
+    MAX_CALLS_LENGTH,
+    EmulatedAnswer,
+    read_emulated,
+)
+from tests.fakes.scripted_provider import done
 
 
 def read(*texts: str, is_text: bool = True) -> tuple[Part, ...]:
@@ -145,3 +151,39 @@ def test_only_calls_are_calls() -> None:
     answer.take(answered("x"))
     assert [] == [one for one in answer.end() if isinstance(one, CallPiece)]
     assert not answer.has_calls
+
+
+@pytest.mark.parametrize("is_end", [True, False], ids=["at its end", "within"])
+async def test_who_runs_the_attempt_sees_what_is_wrong_with_the_answer(*, is_end: bool) -> None:
+    seen: list[ProviderError] = []
+
+    async def attempt() -> AnswerEvents:
+        try:
+            yield Delta(answered("x"))
+            yield done()
+        except ProviderError as error:
+            seen.append(error)
+            raise
+
+    wrong = ProviderError(ErrorKind.NONCONFORMING)
+    events = read_emulated(attempt(), is_text=True, single_call=False)
+    event = await anext(events)
+    if is_end:
+        event = await anext(events)
+    with pytest.raises(ProviderError) as failed:
+        await events.athrow(wrong)
+
+    assert is_end == isinstance(event, Done)
+    assert [wrong] == seen
+    assert wrong is failed.value
+
+
+async def test_one_that_breaks_off_gives_no_end() -> None:
+    async def attempt() -> AnswerEvents:
+        yield Delta(answered("x")[:-3])
+
+    assert [] == [
+        event
+        async for event in read_emulated(attempt(), is_text=True, single_call=False)
+        if isinstance(event, Done)
+    ]
