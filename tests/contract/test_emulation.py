@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import grpc
+import jsonschema_rs
 import pytest
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
@@ -23,7 +24,7 @@ EMULATED = llm_pb2.Adjustment.ACTION_EMULATED
 @pytest.fixture(scope="module")
 def served() -> Iterator[ServedElsewhere]:
     """Serve a model that can be held to a schema, and to nothing else."""
-    lacks = frozenset({Capability.TOOLS, Capability.FORCED_CHOICE, Capability.JSON_OBJECT})
+    lacks = frozenset(Capability) - {Capability.JSON_SCHEMA}
     with served_elsewhere(ScriptedProvider(models=[MODEL], lacks=lacks)) as server:
         yield server
 
@@ -136,6 +137,72 @@ def test_a_call_that_nobody_can_make_is_no_answer(
         failure.reason,
         failure.metadata["cause"],
     )
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        llm_pb2.UNSUPPORTED_FEATURE_ACTION_EMULATE,
+        llm_pb2.UNSUPPORTED_FEATURE_ACTION_DEGRADE,
+    ],
+)
+def test_a_history_of_calls_is_told_to_a_model_that_knows_none(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub,
+    served: ServedElsewhere,
+    action: llm_pb2.UnsupportedFeatureAction.ValueType,
+) -> None:
+    request = asked(called(arguments=ARGUMENTS), resulted(), tools=0)
+    request.unsupported_feature_action = action
+    served.provider.will(Delta("Rain."), done())
+    answer = grpc_stub.Chat(request, timeout=10)
+    sent = served.provider.calls[-1].request
+
+    assert "Rain." == answer.message.parts[0].text
+    assert {"messages": EMULATED} == adjusted(answer)
+    assert sent.is_plain
+    assert ARGUMENTS in sent.messages[1].text
+    assert "The tool get_weather returned: rain" == sent.messages[2].text
+
+
+def test_nor_is_it_lost_without_a_word_where_nothing_may_be_imitated(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    calls = len(served.provider.calls)
+    with pytest.raises(grpc.RpcError) as failed:
+        grpc_stub.Chat(asked(called(), resulted(), tools=0), timeout=10)
+    failure = told(failed.value)
+
+    assert calls == len(served.provider.calls)
+
+    assert ("FAILED_PRECONDITION", "CAPABILITY_UNSUPPORTED") == (failure.code, failure.reason)
+    assert "messages" in failure.message
+
+
+def test_schemas_that_refer_to_parts_of_their_own_are_held_to_each_in_its_place(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    item = {"anyOf": [{"$ref": "#/$defs/item"}, {"type": "null"}]}
+    schema = {
+        "$defs": {"item": {"type": "object", "properties": {"name": {"type": "string"}}}},
+        "type": "object",
+        "properties": {"first": item, "$ref": {"enum": [{"$ref": "#/$defs/item"}]}},
+    }
+    request = emulated(tools=2)
+    for tool in request.tools:
+        tool.function.parameters_json_schema = json.dumps(schema)
+    served.provider.will(Delta('{"action": "answer", "answer": "no"}'), done())
+    grpc_stub.Chat(request, timeout=10)
+    [shape] = [one.request.features.response_format for one in served.provider.calls[-1:]]
+    assert shape is not None
+    union = jsonschema_rs.validator_for(json.loads(shape.json_schema))
+
+    def call(**arguments: object) -> object:
+        return {"action": "call_tools", "calls": [{"name": "f1", "arguments": arguments}]}
+
+    assert union.is_valid(call(first={"name": "a"}))
+    assert union.is_valid(call(first=None))
+    assert not union.is_valid(call(first={"name": 1}))
+    assert not union.is_valid({"action": "call_tools", "calls": [{"name": "f2", "arguments": {}}]})
 
 
 def test_one_that_must_call_and_does_not_gives_no_answer(

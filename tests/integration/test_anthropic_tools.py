@@ -177,9 +177,9 @@ async def test_what_is_imitated_is_held_to_what_can_be_said(
     *,
     is_held: bool,
 ) -> None:
-    missing = provider.missing(model, needs_of(features))
-    lacks = provider.missing(model, FORMATS)
-    imitation = emulate(asking(features, model=model), missing, lacks)
+    request = asking(features, model=model)
+    missing = provider.missing(model, needs_of(request))
+    imitation = emulate(request, missing, provider.missing(model, FORMATS))
 
     _, done = await run(provider, imitation.request)
 

@@ -10,6 +10,7 @@ class Capability(StrEnum):
     """What a model, or the way to it, can do besides writing text."""
 
     TOOLS = "tools"
+    CALL_HISTORY = "earlier tool calls"
     FORCED_CHOICE = "forced tool choice"
     JSON_OBJECT = "JSON objects"
     JSON_SCHEMA = "JSON of a schema"

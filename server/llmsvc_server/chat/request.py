@@ -145,6 +145,15 @@ class ChatRequest:
             return self  # a copy of all fields takes 5 us
         return dataclasses.replace(self, model=model, stays_local=stays_local)
 
+    def revise(self, messages: tuple[Message, ...], features: Features) -> "ChatRequest":
+        """Return the same request with these messages and features instead of its own."""
+        if not features.tools and features.response_format is None:
+            features = NO_FEATURES
+        is_plain = features is NO_FEATURES and all(
+            isinstance(part, str) for message in messages for part in message.parts
+        )
+        return dataclasses.replace(self, messages=messages, features=features, is_plain=is_plain)
+
     @property
     def text_length(self) -> int:
         """Characters of all that is read: texts, calls, results, and what declares tools."""

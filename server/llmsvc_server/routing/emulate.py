@@ -6,7 +6,6 @@ constant is kept to). A format: it is asked for in a system message. Both are ch
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -19,17 +18,14 @@ from llmsvc_server.chat.features import (
     ResponseFormat,
     Tool,
 )
-from llmsvc_server.chat.parts import ToolCall, ToolResult, text_of
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.value import value
+from llmsvc_server.routing.call_history import TOLD, tell_calls
 from llmsvc_server.routing.emulated_answer import ACTION, ANSWER, CALLS, TO_ANSWER, TO_CALL
 from llmsvc_server.routing.fit import fields_of
 from llmsvc_server.schemas.wall import fenced
 
 Schema: TypeAlias = dict[str, object]
-
-_DATA = frozenset({"const", "enum", "required", "description", "type"})
-"""Keywords whose values are no schemas."""
 
 _PREFERRED = (Capability.JSON_SCHEMA, Capability.JSON_OBJECT)
 FORMATS = frozenset(_PREFERRED)
@@ -79,16 +75,20 @@ def emulate(
         lacks: What it can't do of formats, where nothing else is asked for.
     """
     held_to = next((one for one in _PREFERRED if one not in lacks), None)
+    asked, fields = request, fields_of(missing)
     if request.features.offered:
         asked = emulate_tools(request, held_to)
-        fields = ["tools", *(one for one in fields_of(missing) if one != "tools")]
-    else:
+        fields = ["tools", *(one for one in fields if one != "tools")]
+    elif "response_format" in fields:
         asked = emulate_format(request, None if held_to is Capability.JSON_SCHEMA else held_to)
-        fields = fields_of(missing)
+    if TOLD.field in fields:
+        asked = asked.revise(tell_calls(asked.messages), asked.features)
     return Emulation(
         request=asked,
         adjustments=tuple(
-            Adjustment(field=one, action=Action.EMULATED, description=_IMITATED[one])
+            TOLD
+            if one == TOLD.field
+            else Adjustment(field=one, action=Action.EMULATED, description=_IMITATED[one])
             for one in fields
         ),
         reads_tools=bool(request.features.offered),
@@ -103,20 +103,13 @@ def emulate_tools(request: ChatRequest, held_to: Capability | None) -> ChatReque
         held_to: What the provider can hold an answer to: JSON_SCHEMA, JSON_OBJECT or nothing.
     """
     features = request.features
-    names = {
-        part.id: part.name
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, ToolCall)
-    }
     asked = NO_FEATURES
     if held_to is not None:
         is_union = held_to is Capability.JSON_SCHEMA
         union = json.dumps(_union(features), ensure_ascii=False) if is_union else ""
         told = ResponseFormat(name="reply", json_schema=union, is_told=True)
         asked = Features(response_format=told)
-    messages = [_as_text(message, names) for message in request.messages]
-    return _instruct(request, messages, asked, _tell_tools(features))
+    return _instruct(request, tell_calls(request.messages), asked, _tell_tools(features))
 
 
 def emulate_format(request: ChatRequest, held_to: Capability | None) -> ChatRequest:
@@ -131,21 +124,16 @@ def emulate_format(request: ChatRequest, held_to: Capability | None) -> ChatRequ
     told = _TELLS_OBJECT + (_TELLS_SCHEMA.format(schema=schema) if schema else "")
     half = ResponseFormat() if held_to is Capability.JSON_OBJECT else None
     asked = replace(request.features, response_format=half)
-    return _instruct(request, list(request.messages), asked, told)
+    return _instruct(request, request.messages, asked, told)
 
 
 def _instruct(
-    request: ChatRequest, messages: list[Message], features: Features, told: str
+    request: ChatRequest, messages: tuple[Message, ...], features: Features, told: str
 ) -> ChatRequest:
     """Return a request with one more system message, after the caller's own."""
     at = sum(message.role is Role.SYSTEM for message in messages)
-    messages.insert(at, Message(role=Role.SYSTEM, parts=(told,)))
-    if not features.offered and features.response_format is None:
-        features = NO_FEATURES
-    is_plain = features is NO_FEATURES and all(
-        isinstance(part, str) for message in messages for part in message.parts
-    )
-    return replace(request, messages=tuple(messages), features=features, is_plain=is_plain)
+    one_more = Message(role=Role.SYSTEM, parts=(told,))
+    return request.revise((*messages[:at], one_more, *messages[at:]), features)
 
 
 def _tell_tools(features: Features) -> str:
@@ -167,42 +155,20 @@ def _tell_tool(tool: Tool) -> str:
     return f'{told[:-1]}, "parameters": {parameters}}}'
 
 
-def _as_text(message: Message, names: Mapping[str, str]) -> Message:
-    """Return a message whose calls and results are told as texts: as the model is asked to write."""
-    calls = [part for part in message.parts if isinstance(part, ToolCall)]
-    results = [part for part in message.parts if isinstance(part, ToolResult)]
-    if not calls and not results:
-        return message
-    texts = [text_of(message.parts)] if text_of(message.parts) else []
-    if calls:
-        written = ", ".join(
-            f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments_json}}}'
-            for call in calls
-        )
-        texts.append(f'{{"{ACTION}": "{TO_CALL}", "{CALLS}": [{written}]}}')
-    for result in results:
-        what = "failed" if result.failed else "returned"
-        texts.append(f"The tool {names.get(result.call_id, '')} {what}: {result.content}")
-    role = Role.USER if results else message.role
-    return Message(role=role, parts=("\n".join(texts),))
-
-
 def _union(features: Features) -> Schema:
     """Return the schema of "these calls, or an answer"."""
-    definitions: Schema = {}
     calls = [
-        _object({"name": {"const": tool.name}, "arguments": _arguments(tool, number, definitions)})
-        for number, tool in enumerate(features.offered)
+        _object({"name": {"const": tool.name}, "arguments": _arguments(tool)})
+        for tool in features.offered
     ]
     several: Schema = {"type": "array", "items": {"anyOf": calls}, "minItems": 1}
     if features.choice.single_call:
         several["maxItems"] = 1
     forms = [_object({ACTION: {"const": TO_CALL}, CALLS: several})]
     if features.choice.mode is not ChoiceMode.REQUIRED:
-        answer = _answer(features.response_format, definitions)
+        answer = _answer(features.response_format)
         forms.append(_object({ACTION: {"const": TO_ANSWER}, ANSWER: answer}))
-    union: Schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
-    return {**union, "$defs": definitions} if definitions else union
+    return forms[0] if len(forms) == 1 else {"anyOf": forms}
 
 
 def _object(properties: Schema) -> Schema:
@@ -214,42 +180,13 @@ def _object(properties: Schema) -> Schema:
     }
 
 
-def _arguments(tool: Tool, number: int, definitions: Schema) -> Schema:
-    if not tool.parameters_json_schema:
-        return _object({})
-    return _embed(tool.parameters_json_schema, f"t{number}", definitions)
+def _arguments(tool: Tool) -> Schema:
+    """Return what engines are given of a tool's parameters. It has no references: it fits anywhere."""
+    schema = tool.parameters_json_schema
+    return fenced(schema).schema if schema else _object({})
 
 
-def _answer(shape: ResponseFormat | None, definitions: Schema) -> Schema:
+def _answer(shape: ResponseFormat | None) -> Schema:
     if shape is None:
         return {"type": "string"}
-    return _embed(shape.json_schema, "r", definitions) if shape.json_schema else _AN_OBJECT
-
-
-def _embed(text: str, name: str, definitions: Schema) -> Schema:
-    """Return a caller's schema as part of another; itself and what it defines go to `definitions`."""
-    schema = dict(fenced(text).schema)
-    own = schema.pop("$defs", {})
-    definitions[name] = _rename(schema, name)
-    for key, one in own.items():
-        definitions[f"{name}.{key}"] = _rename(one, name)
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def _rename(schema: object, name: str) -> object:
-    """Return a schema whose references lead to where `_embed` puts what they mean."""
-    if isinstance(schema, list):
-        return [_rename(one, name) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _rename_keyword(key, one, name) for key, one in schema.items()}
-
-
-def _rename_keyword(keyword: str, told: object, name: str) -> object:
-    if keyword == "$ref":
-        return "#/$defs/" + name + str(told).removeprefix("#").replace("/$defs/", ".", 1)
-    if keyword in _DATA:
-        return told
-    if keyword == "properties" and isinstance(told, dict):
-        return {key: _rename(one, name) for key, one in told.items()}
-    return _rename(told, name)
+    return fenced(shape.json_schema).schema if shape.json_schema else _AN_OBJECT

@@ -7,19 +7,15 @@ import dataclasses
 from collections.abc import Collection
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.features import (
-    FREE_CHOICE,
-    NO_FEATURES,
-    Capability,
-    ChoiceMode,
-    Features,
-)
-from llmsvc_server.chat.request import ChatRequest
+from llmsvc_server.chat.features import FREE_CHOICE, Capability, ChoiceMode
+from llmsvc_server.chat.request import ChatRequest, Role
+from llmsvc_server.routing.call_history import TOLD, tell_calls
 
 NOTHING: frozenset[Capability] = frozenset()
 
 _FIELDS = {
     Capability.TOOLS: "tools",
+    Capability.CALL_HISTORY: "messages",
     Capability.FORCED_CHOICE: "tool_choice",
     Capability.JSON_OBJECT: "response_format",
     Capability.JSON_SCHEMA: "response_format",
@@ -31,12 +27,15 @@ _LEFT_OUT = {
 }
 
 
-def needs_of(features: Features) -> frozenset[Capability]:
-    """Return what a model must be able to do for all of `features`.
+def needs_of(request: ChatRequest) -> frozenset[Capability]:
+    """Return what a model must be able to do for all of a request that is not plain.
 
-    Calls in the history need nothing of their own, and tools that may not be called neither.
+    Tools that may not be called need nothing.
     """
+    features = request.features
     needs: list[Capability] = []
+    if any(message.role is Role.TOOL for message in request.messages):
+        needs.append(Capability.CALL_HISTORY)
     if features.offered:
         needs.append(Capability.TOOLS)
         if features.choice.mode is ChoiceMode.REQUIRED:
@@ -56,10 +55,13 @@ def degrade(
 ) -> tuple[ChatRequest, tuple[Adjustment, ...]]:
     """Return a request without what is missing, and what was left out of it.
 
-    Without tools nobody asks how they are chosen: that is one adjustment.
+    Without tools nobody asks how they are chosen: that is one adjustment. Earlier calls are told as
+    texts: nobody could answer without them.
     """
     fields = fields_of(missing)
-    features = request.features
+    features, messages = request.features, request.messages
+    if "messages" in fields:
+        messages = tell_calls(messages)
     if "tools" in fields:
         features = dataclasses.replace(features, tools=(), choice=FREE_CHOICE)
         fields = [one for one in fields if one != "tool_choice"]
@@ -68,12 +70,9 @@ def degrade(
         features = dataclasses.replace(features, choice=choice)
     if "response_format" in fields:
         features = dataclasses.replace(features, response_format=None)
-    if not features.tools and features.response_format is None:
-        features = NO_FEATURES
-    is_plain = features is NO_FEATURES and all(
-        isinstance(part, str) for message in request.messages for part in message.parts
-    )
-    left = dataclasses.replace(request, features=features, is_plain=is_plain)
-    return left, tuple(
-        Adjustment(field=one, action=Action.IGNORED, description=_LEFT_OUT[one]) for one in fields
+    return request.revise(messages, features), tuple(
+        TOLD
+        if one == TOLD.field
+        else Adjustment(field=one, action=Action.IGNORED, description=_LEFT_OUT[one])
+        for one in fields
     )

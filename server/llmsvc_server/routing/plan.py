@@ -95,7 +95,7 @@ class Planner:
             self._age = self._inventory.age
             self._known.clear()
         features = request.features
-        wish = None if features is NO_FEATURES else (needs_of(features), features.unsupported)
+        wish = None if features is NO_FEATURES else (needs_of(request), features.unsupported)
         key = request.model, request.routing, wish
         known = self._known.get(key)
         if known is not None and (wish is None or _still_fits(known, wish[0])):
@@ -120,7 +120,7 @@ class _Draft:
         self._primary = targets.sequence[0]
         self._cause = "operator" if targets.privacy is Privacy.LOCAL_ONLY else "request"
         self._privacy = strictest((targets.privacy, request.routing.privacy))
-        self._needs = needs_of(request.features)
+        self._needs = needs_of(request)
         # Whether the request leaves the model open, or names the primary's own.
         self._is_open = not request.model or self._same(
             self._primary, request.model, self._primary.default_model

@@ -58,9 +58,9 @@ def chat_from_proto(
     request: llm_pb2.ChatRequest, delivery: Delivery, caller: str = ""
 ) -> ChatRequest:
     """Return the request of `caller` as a value. It must have passed `check_chat`."""
-    asks_more = bool(request.tools) or request.HasField("response_format")
     # Each call has a result, in a tool message (docs/contract.md 3): where none is, all is text.
     is_text = llm_pb2.ROLE_TOOL not in map(_role, request.messages)
+    is_plain = is_text and not request.tools and not request.HasField("response_format")
     return ChatRequest(
         model=request.model,
         messages=tuple(
@@ -82,8 +82,8 @@ def chat_from_proto(
             if request.HasField("routing_policy")
             else SERVERS_ROUTING
         ),
-        features=_features(request) if asks_more else NO_FEATURES,
-        is_plain=is_text and not asks_more,
+        features=NO_FEATURES if is_plain else _features(request),
+        is_plain=is_plain,
         caller=caller,
     )
 

@@ -27,7 +27,7 @@ _TOOLS = "tools"
 """How Ollama calls the capability."""
 
 _ALONE = frozenset({Capability.FORCED_CHOICE})
-_WITHOUT_TOOLS = _ALONE | {Capability.TOOLS}
+_WITHOUT_TOOLS = _ALONE | {Capability.TOOLS, Capability.CALL_HISTORY}
 _WITH_TOOLS = _ALONE | {Capability.JSON_OBJECT, Capability.JSON_SCHEMA}
 
 
@@ -103,10 +103,10 @@ class OllamaProvider(HttpProvider):
 
         See `ChatProvider`. Measured on 0.10.1 and 0.24.0 (docs/facts/ollama.md 11).
         """
-        if Capability.TOOLS not in needs:
-            return needs & _ALONE
         can = self._models.capabilities(model)
-        return needs & (_WITH_TOOLS if can is None or _TOOLS in can else _WITHOUT_TOOLS)
+        if can is not None and _TOOLS not in can:
+            return needs & _WITHOUT_TOOLS
+        return needs & (_WITH_TOOLS if Capability.TOOLS in needs else _ALONE)
 
     async def catalogue(self) -> Catalogue:
         """Return which models the server has now, and which are in memory.

@@ -9,7 +9,7 @@ Source: docs/facts/providers.md 1.8.
 
 from llmsvc_server.chat.features import Capability
 
-_CALLS = frozenset({Capability.TOOLS, Capability.FORCED_CHOICE})
+_CALLS = frozenset({Capability.TOOLS, Capability.FORCED_CHOICE, Capability.CALL_HISTORY})
 _GOOGLE = "googleapis.com"
 _DEEPSEEK = "deepseek.com"
 _WITHOUT_THOUGHT = "deepseek-chat"

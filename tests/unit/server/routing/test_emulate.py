@@ -93,7 +93,7 @@ def test_an_answer_beside_tools_keeps_its_format() -> None:
     asked = emulate_tools(request(tools=(CLOCK,), response_format=shape), Capability.JSON_SCHEMA)
 
     _, answer = schema_of(asked)["anyOf"]
-    assert {"$ref": "#/$defs/r"} == answer["properties"]["answer"]
+    assert json.loads(shape.json_schema) == answer["properties"]["answer"]
     assert shape.json_schema in told(asked)[0][1]
 
 

@@ -15,7 +15,7 @@ from llmsvc_server.chat.features import (
     UnsupportedAction,
 )
 from llmsvc_server.chat.parts import ToolCall, ToolResult
-from llmsvc_server.chat.request import Message, Role
+from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -27,6 +27,7 @@ from tests.fakes.watching import inventory_over
 from tests.unit.server.routing.plans import LOCAL_ONLY, cloud, local, planned, scripted, seen
 
 TOOLS, FORCED = Capability.TOOLS, Capability.FORCED_CHOICE
+HISTORY = Capability.CALL_HISTORY
 ANY_JSON, SCHEMA = Capability.JSON_OBJECT, Capability.JSON_SCHEMA
 ALL = frozenset(Capability)
 
@@ -56,7 +57,7 @@ def choice(mode: ChoiceMode, *allowed: str) -> ToolChoice:
     ],
 )
 def test_a_request_needs_what_it_asks_for(features: Features, needs: set[Capability]) -> None:
-    assert needs == needs_of(features)
+    assert needs == needs_of(chat_request(features=features))
 
 
 EVERYTHING = Features(tools=TWO, choice=REQUIRED, response_format=POINT)
@@ -97,7 +98,7 @@ def test_allowed_names_outlive_a_choice_that_is_left_out() -> None:
     request, _ = degrade(chat_request(features=features), {FORCED})
 
     assert (ADD,) == request.features.offered
-    assert {TOOLS} == needs_of(request.features)
+    assert {TOOLS} == needs_of(request)
 
 
 def test_what_is_left_of_texts_alone_is_plain() -> None:
@@ -107,21 +108,42 @@ def test_what_is_left_of_texts_alone_is_plain() -> None:
     assert request.is_plain
 
 
-def test_calls_of_the_history_stay() -> None:
-    request = chat_request(features=Features(tools=TWO))
-    turns = (
-        Message(role=Role.ASSISTANT, parts=(ToolCall(id="1", name="add", arguments_json="{}"),)),
-        Message(role=Role.TOOL, parts=(ToolResult(call_id="1", content="3"),)),
-    )
-    left, _ = degrade(replace(request, messages=(*request.messages, *turns)), {TOOLS})
+TURNS = (
+    Message(role=Role.ASSISTANT, parts=(ToolCall(id="1", name="add", arguments_json="{}"),)),
+    Message(role=Role.TOOL, parts=(ToolResult(call_id="1", content="3"),)),
+)
 
-    assert left.features is NO_FEATURES
+
+def with_calls(request: ChatRequest) -> ChatRequest:
+    return replace(request, messages=(*request.messages, *TURNS))
+
+
+def test_calls_of_the_history_need_a_model_that_knows_them() -> None:
+    assert {HISTORY} == needs_of(with_calls(chat_request()))
+    assert {TOOLS, HISTORY} == needs_of(with_calls(chat_request(features=Features(tools=TWO))))
+
+
+def test_calls_of_the_history_stay_where_the_model_knows_them() -> None:
+    left, _ = degrade(with_calls(chat_request(features=EVERYTHING)), {FORCED, SCHEMA})
+
+    assert TURNS == left.messages[-2:]
     assert not left.is_plain
-    assert turns == left.messages[-2:]
+
+
+def test_calls_of_the_history_are_told_where_the_model_knows_none() -> None:
+    left, adjustments = degrade(
+        with_calls(chat_request(features=Features(tools=TWO))), {TOOLS, HISTORY}
+    )
+
+    assert left.is_plain
+    assert "The tool add returned: 3" == left.messages[-1].text
+    assert [("ignored", "tools"), ("emulated", "messages")] == [
+        (one.action, one.field) for one in adjustments
+    ]
 
 
 def test_fields_are_named_in_one_order() -> None:
-    assert ["tools", "tool_choice", "response_format"] == fields_of(ALL)
+    assert ["tools", "messages", "tool_choice", "response_format"] == fields_of(ALL)
     assert [] == fields_of(())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.chat.features import NO_FEATURES, ChoiceMode, ResponseFormat, UnsupportedAction
+from llmsvc_server.chat.features import ChoiceMode, ResponseFormat, UnsupportedAction
 from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Delivery, Role
 from llmsvc_server.rpc.details import MAX_DETAIL_BYTES
@@ -277,9 +277,11 @@ def test_a_round_trip_of_calls_is_read_as_it_was_written() -> None:
 
 
 def test_results_without_tools_are_no_plain_request() -> None:
-    chat = parsed(asked(called(), resulted(), tools=0))
+    request = asked(called(), resulted(), tools=0)
+    request.unsupported_feature_action = llm_pb2.UNSUPPORTED_FEATURE_ACTION_EMULATE
+    chat = parsed(request)
 
-    assert chat.features is NO_FEATURES
+    assert UnsupportedAction.EMULATE is chat.features.unsupported
     assert not chat.is_plain
 
 
