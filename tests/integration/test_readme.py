@@ -1,6 +1,8 @@
 """What README.md shows is what happens. `make run`, chat and health are run by .ci/readme-smoke.sh."""
 
 import asyncio
+import json
+import os
 import re
 import sys
 from asyncio.subprocess import PIPE, STDOUT
@@ -52,6 +54,22 @@ async def test_the_configuration_commands_work() -> None:
 
         assert 0 == exit_code, said
     assert "llmsvc-server serve" in commands[2]
+
+
+async def test_the_examples_with_tools_and_shapes_print_json(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("llmsvc")
+    code = block("sh", "--tool").replace(".venv/bin/llmsvc", str(program))
+    async with server_process(config_file(tmp_path, {"llm": MOCK_ALONE})) as server:
+        environment = {**os.environ, "LLMSVC_CLIENT_ADDRESS": server.address}
+        shell = await asyncio.create_subprocess_exec(
+            *("bash", "-e", "-c", code), stdout=PIPE, cwd=tmp_path, env=environment
+        )
+        printed, _ = await shell.communicate()
+    call, person = map(json.loads, printed.splitlines())
+
+    assert 0 == shell.returncode
+    assert "weather" == call["name"]
+    assert {"age": 0} == person
 
 
 async def test_a_kind_that_does_not_exist_ends_the_start_as_it_says(tmp_path: Path) -> None:
