@@ -79,6 +79,9 @@ def _add_format(added: llm_pb2.ResponseFormat, shape: object) -> None:
         found = type(shape).__name__
         raise TypeError(f"response_format is a {found}: write ResponseFormat(schema)")
     if shape.schema is None:
+        if shape.conformance_required:
+            remedy = 'Needs a schema; {"type": "object"} is any object.'
+            raise request_error("response_format.json_object", "NOT_ALLOWED", remedy)
         added.json_object.SetInParent()
         return
     with naming("response_format.json_schema.name"):

@@ -166,6 +166,10 @@ async def test_a_result_of_a_failed_tool_is_sent_as_one(
             "tool_choice.allowed_function_names",
         ),
         (
+            {"response_format": ResponseFormat(conformance_required=True)},
+            "response_format.json_object",
+        ),
+        (
             {"response_format": ResponseFormat("{", LONE_SURROGATE)},
             "response_format.json_schema.name",
         ),
