@@ -154,9 +154,10 @@ test-tools: ## Fetch all that interop and live tests run, an ollama too; needs G
 protos: setup ## Regenerate the stubs and the descriptor set from llm.proto
 	@bash .ci/protos.sh protos
 
-docs: setup ## Regenerate docs/api.md and docs/configuration.md
+docs: setup ## Regenerate docs/api.md, docs/configuration.md and docs/features.md
 	@$(BIN)/python .ci/api_docs.py
 	@$(BIN)/python .ci/configuration_docs.py
+	@$(BIN)/python -m tests.conformance.outcomes
 
 scorecard: setup ## Run the fault scenarios, print what each came to, write docs/scorecard.md
 	@$(BIN)/python -m tests.scenarios.scorecard $(BY_TEST)
