@@ -15,6 +15,7 @@ RUN_HERE = {
     "python-blocking": "It received 4 messages",
     "python-errors": "no model named no-such-model",
     "python-tools": "It received 1 result of a tool",
+    "python-tools-stream": "call get_time {}",
     "python-schema": "age 0",
     "command-line-tools": "",
     "grpcurl": '"completed"',

@@ -1,10 +1,12 @@
 """grpcurl, without any file of the contract: reflection tells it everything."""
 
 import json
+import re
 
 import pytest
 
-from tests.interop.programs import program
+from tests.interop.examples import ADDRESS
+from tests.interop.programs import ROOT, SEARCHED, program
 from tests.interop.running import Ran, run
 
 pytestmark = pytest.mark.interop
@@ -127,3 +129,16 @@ async def test_health_lists_its_names(mocked: str) -> None:
         "provider/mock",
         "model/mock",
     } == set(json.loads(asked.out)["statuses"])
+
+
+async def test_what_the_page_about_tools_shows_is_answered_with_a_call(mocked: str) -> None:
+    program("grpcurl")
+    page = (ROOT / "docs/tools.md").read_text("utf-8")
+    shown = re.search(r"tools-grpcurl -->\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert shown
+    code = shown[1].replace(ADDRESS, mocked)
+    answered = await run("bash", "-euc", code, environment={"PATH": SEARCHED})
+
+    assert 0 == answered.code, answered.err
+    assert '"name": "get_weather"' in answered.out
+    assert "FINISH_REASON_TOOL_CALLS" in answered.out
