@@ -83,6 +83,12 @@ CASES: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
         with_tools(deep(5_000)).SerializeToString(),
         [("tools[0].function.parameters_json_schema", "OUT_OF_RANGE")],
     ),
+    "an integer beyond all floats": (
+        with_tools(
+            f'{{"properties": {{"a": {{"type": "integer", "enum": [{"9" * 400}]}}}}}}'
+        ).SerializeToString(),
+        [("tools[0].function.parameters_json_schema", "MALFORMED")],
+    ),
     "schemas beyond the bound": (
         with_tools(*map(slow_patterns, range(128))).SerializeToString(),
         [("tools", "TOO_LONG")],

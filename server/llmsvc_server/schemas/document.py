@@ -64,7 +64,11 @@ def read_json(text: str, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 
     """
     try:
         document = json.loads(
-            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object
+            text,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_finite_integer,
+            object_pairs_hook=_object,
         )
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode()  # refuses half a character
@@ -86,6 +90,11 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise NotJson  # parsers differ in what becomes of it
     return number
+
+
+def _finite_integer(digits: str) -> int:
+    _finite(digits)  # it may be of the same value as one that is not written as an integer
+    return int(digits)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
