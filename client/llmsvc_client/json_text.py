@@ -17,7 +17,15 @@ def read_json(text: str) -> Any:  # noqa: ANN401  any JSON is
         raise ValueError(f"not JSON: look at {where}") from None
     except RecursionError:
         raise ValueError("not JSON that can be read: too deep") from None
+    except _NoNumber:
+        raise
+    except ValueError:  # Python's own bound on integers, in words of its own
+        raise ValueError("not JSON that can be read: an integer is too long") from None
+
+
+class _NoNumber(ValueError):
+    """Python takes it for a number, and JSON has none such."""
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"not JSON: {constant} is no number there")
+    raise _NoNumber(f"not JSON: {constant} is no number there")

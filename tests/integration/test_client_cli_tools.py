@@ -1,6 +1,7 @@
 """Tools and schemas on the command line, over real servers: one with the mock, one with a script."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import grpc
 import pytest
 
 from llmsvc.v1 import llm_pb2
-from tests.fakes.llmsvc_command import run
+from tests.fakes.llmsvc_command import begun, ended, run
 from tests.fakes.scripted_answers import completed, piece, response, rich, started
 from tests.fakes.scripted_service import ScriptedService
 from tests.fakes.server_process import config_file, server_process
@@ -84,6 +85,7 @@ async def test_the_command_says_where_an_answer_does_not_conform(
         ('{"name": "f", "parameters": 1}', "parameters: not a JSON Schema"),
         ("[" * 100_000, "not JSON"),
         ('{"name": NaN}', "not JSON: NaN"),
+        ('{"name": ' + "9" * 5_000 + "}", "not JSON that can be read: an integer is too long\n"),
         (" " * 1_048_577, "more than 1048576 bytes"),
         (b"\xff", "not UTF-8"),
     ],
@@ -117,6 +119,19 @@ async def test_a_schema_is_sent_as_it_is_written(service: ScriptedService, tmp_p
 
     sent = service.calls[0].request.response_format.json_schema
     assert (written[1:], False) == (sent.schema_json, sent.conformance_required)
+
+
+async def test_a_schema_may_come_out_of_a_pipe(service: ScriptedService) -> None:
+    service.scripts = [[started(), completed()]]
+    pipe, into = os.pipe()
+    os.write(into, b'{"type":"object"}')
+    os.close(into)
+    arguments = ("chat", "hi", "--schema", "/dev/stdin")
+    result = await ended(await begun(*arguments, address=service.address, stdin=pipe))
+    os.close(pipe)
+    sent = service.calls[0].request.response_format.json_schema
+
+    assert (0, '{"type":"object"}') == (result.code, sent.schema_json)
 
 
 async def test_what_a_model_lacks_is_imitated_or_left_out(files: Path) -> None:

@@ -31,7 +31,7 @@ def read_tool(path: Path) -> Tool:
     Raises:
         BadFileError: It does not, or it can't be read.
     """
-    given, where = _read_object(path), f"{path}: "
+    given, where = _to_object(path, _read_text(path)), f"{path}: "
     if "function" in given:
         for field in given.keys() - {"type", "function"}:
             raise BadFileError(f"{where}{field}: not known beside function; write {_FORMS}")
@@ -61,13 +61,14 @@ def read_schema(path: Path) -> str:
     Raises:
         BadFileError: It is none, or it can't be read.
     """
-    _ = _read_object(path)
-    return _read_text(path)
+    text = _read_text(path)
+    _ = _to_object(path, text)
+    return text
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _to_object(path: Path, text: str) -> dict[str, Any]:
     try:
-        given = read_json(_read_text(path))
+        given = read_json(text)
     except ValueError as error:
         raise BadFileError(f"{path}: {error}") from None
     if not isinstance(given, dict):
