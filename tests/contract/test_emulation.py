@@ -101,6 +101,22 @@ def test_calls_are_streamed_as_parts(
     assert [ARGUMENTS] * 2 == [one.tool_call.arguments_json for one in deltas]
 
 
+@pytest.mark.parametrize(
+    "calls",
+    [[CALL] * 129, [f'{{"name": "get_weather", "arguments": {{"city": "{"x" * 65_536}"}}}}']],
+)
+def test_calls_that_could_not_be_sent_back_are_no_answer(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, calls: list[str]
+) -> None:
+    served.provider.will(*cut(calls_of(*calls), 1_000), done())
+    with pytest.raises(grpc.RpcError) as failed:
+        grpc_stub.Chat(emulated(), timeout=10)
+    failure = told(failed.value)
+
+    assert ("ABORTED", "MODEL_OUTPUT_INVALID") == (failure.code, failure.reason)
+    assert "toolCall" == failure.metadata["cause"]
+
+
 def test_one_call_is_kept_where_more_are_not_wanted(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:

@@ -88,6 +88,22 @@ def test_an_answer_with_calls_and_its_results_can_be_sent_back(
     ]
 
 
+def test_the_longest_answer_can_be_sent_back(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    calls = [CallPiece(id=str(one), name="get_weather", arguments_json="{}") for one in range(128)]
+    pieces = [piece for one in calls for piece in ("Hm.", one)]
+    served.provider.will(pieces_of([*pieces, "There."]), CALLED)
+    answer = grpc_stub.Chat(asked(), timeout=10)
+    served.provider.will(Delta("It rains."), done())
+    results = llm_pb2.Message(role=llm_pb2.ROLE_TOOL)
+    results.parts.extend(resulted(one.id).parts[0] for one in calls)
+    again = grpc_stub.Chat(asked(answer.message, results), timeout=10)
+
+    assert 257 == len(answer.message.parts)
+    assert "It rains." == again.message.parts[0].text
+
+
 def test_what_grpcurl_sends_is_a_request_with_tools(
     grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
 ) -> None:

@@ -504,7 +504,7 @@ class Message(_message.Message):
     """Who produced it."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
-        """Ordered content, 1 to 64 parts. All messages of a request together may have
+        """Ordered content, 1 to 257 parts. All messages of a request together may have
         4096.
         """
 

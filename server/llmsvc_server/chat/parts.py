@@ -6,6 +6,12 @@ from typing import TypeAlias
 
 from llmsvc_server.chat.value import value
 
+MAX_CALLS = 128
+"""How many calls one answer may have: as many as a request may declare tools."""
+
+MAX_ARGUMENTS_BYTES = 64 * 1024
+"""Longest arguments of one call, in UTF-8: more could not be sent back."""
+
 
 @value
 class ToolCall:

@@ -14,7 +14,7 @@ import msgspec
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done, pieces_of
-from llmsvc_server.chat.parts import CallPiece, Piece
+from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, Piece
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -186,7 +186,8 @@ class EmulatedAnswer:
         """Return what is left once nothing follows.
 
         Raises:
-            ProviderError: NONCONFORMING. Calls were begun, and can't be read.
+            ProviderError: NONCONFORMING. Calls were begun, and can't be read, or could not be sent
+                back.
         """
         rest = "".join(self._kept)
         if self._state is not _State.CALLS:
@@ -195,7 +196,9 @@ class EmulatedAnswer:
             calls = _decode_calls(rest.encode()).calls
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise _unreadable() from None
-        if not calls:
+        if not 0 < len(calls) <= MAX_CALLS:
+            raise _unreadable()
+        if any(len(bytes(one.arguments)) > MAX_ARGUMENTS_BYTES for one in calls):
             raise _unreadable()
         self.has_calls = True
         return tuple(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES
 from llmsvc_server.errors import Violation
 from llmsvc_server.errors import ViolationReason as Why
 from llmsvc_server.schemas.check import is_json_object
@@ -22,7 +23,6 @@ KINDS = {
 
 KIND_NAMES = "text, tool_call or tool_result"
 MAX_ID_BYTES = 256
-MAX_ARGUMENTS_BYTES = 64 * 1024
 MAX_RESULT_BYTES = 1024 * 1024
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 NAME_REMEDY = "use 1 to 64 of a-z, A-Z, 0-9, _ and -"

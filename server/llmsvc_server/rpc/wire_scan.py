@@ -17,7 +17,7 @@ from llmsvc_server.rpc.decoding import malformed_request
 
 LIST_BOUNDS = {
     "messages": 1000,
-    "messages[{}].parts": 64,
+    "messages[{}].parts": 257,  # as many as an answer may have: 128 calls, and texts around them
     "generation_config.stop_sequences": 4,
     "tools": 128,
     "tool_choice.allowed_function_names": 128,

@@ -9,11 +9,11 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from llmsvc_server.chat.parts import CallPiece, Piece
+from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, Piece
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.openai.chunks import Content
 from llmsvc_server.providers.openai.tool_calls import Entry
-from llmsvc_server.providers.shared.tool_calls import MAX_ARGUMENTS_BYTES, MAX_CALLS, unusable
+from llmsvc_server.providers.shared.tool_calls import unusable
 from llmsvc_server.providers.shared.untyped import text_of
 
 _MARKS = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)

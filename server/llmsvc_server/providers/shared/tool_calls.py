@@ -5,19 +5,19 @@ import secrets
 from typing import Self
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.parts import CallPiece, ToolCall, ToolResult
+from llmsvc_server.chat.parts import (
+    MAX_ARGUMENTS_BYTES,
+    MAX_CALLS,
+    CallPiece,
+    ToolCall,
+    ToolResult,
+)
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.shared.lenient import Seam
 from llmsvc_server.providers.shared.untyped import text_of
-
-MAX_CALLS = 128
-"""How many calls one answer may have: as many as a request may declare tools."""
-
-MAX_ARGUMENTS_BYTES = 64 * 1024
-"""Longest arguments of one call, in UTF-8: more could not be sent back."""
 
 LEFT_OUT = Adjustment(
     field="tools",

@@ -198,7 +198,7 @@ def test_what_callers_write_needs_no_count(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        request_with(parts=65),
+        request_with(parts=258),
         request_with(stops=5),
         request_with(targets=9),
         inside(MESSAGE) * 1001,
@@ -208,7 +208,7 @@ def test_what_callers_write_needs_no_count(raw: bytes) -> None:
         inside(CHOICE, b"\x18\x01"),
         inside(FORMAT, inside(1, b"\x78\x01")),
         inside(FORMAT, inside(1) + inside(2)),
-        inside(MESSAGE, inside(PARTS) * 65),
+        inside(MESSAGE, inside(PARTS) * 258),
         OLD + inside(1, b"m") * 2,
         OLD + b"\x78\x01",
         OLD + b"\x0b\x0c",

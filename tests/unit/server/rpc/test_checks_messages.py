@@ -87,7 +87,7 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             "MISSING",
             "send at least one part",
         ),
-        (of(message(USER, *["hi"] * 65)), "messages[0].parts", "TOO_MANY", "send at most 64"),
+        (of(message(USER, *["hi"] * 258)), "messages[0].parts", "TOO_MANY", "send at most 257"),
         (
             of(llm_pb2.Message(role=USER, parts=[llm_pb2.ContentPart()])),
             "messages[0].parts[0]",

@@ -70,7 +70,7 @@ def test_at_most_sixteen_are_told_the_first_ones() -> None:
 def test_no_violation_quotes_what_was_sent() -> None:
     request = llm_pb2.ChatRequest(
         model="secret" * 50,
-        messages=[message(9, "secret"), message(USER, *["secret"] * 65), message(ASSISTANT)],
+        messages=[message(9, "secret"), message(USER, *["secret"] * 258), message(ASSISTANT)],
         generation_config=llm_pb2.GenerationConfig(stop_sequences=["secret" * 50], top_p=77),
     )
     request.MergeFromString(b"\x3a\x06secret")

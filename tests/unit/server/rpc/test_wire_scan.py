@@ -50,7 +50,7 @@ def told(raw: bytes) -> list[tuple[str, str, str]]:
 MANY = 400_000
 LISTS = {
     "messages": (inside(MESSAGE) * MANY, "messages", 1000),
-    "parts": (inside(MESSAGE, inside(PARTS) * MANY), "messages[1].parts", 64),
+    "parts": (inside(MESSAGE, inside(PARTS) * MANY), "messages[1].parts", 257),
     "stop sequences": (
         inside(CONFIG, inside(STOP_SEQUENCES) * MANY),
         "generation_config.stop_sequences",

@@ -15,14 +15,14 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import CallPiece, Piece, ToolCall, ToolResult
+from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, CallPiece, Piece, ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.ollama.features import extras_of
 from llmsvc_server.providers.ollama.wire import encode_chat
-from llmsvc_server.providers.shared.tool_calls import MAX_ARGUMENTS_BYTES, ToolCalls
+from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from llmsvc_server.schemas.wall import fenced
 from tests.conformance.subjects import ollama_at
 from tests.fakes.requests import chat_request

@@ -6,14 +6,12 @@ from dataclasses import replace
 import pytest
 
 from llmsvc_server.chat.features import Features, Tool, ToolChoice
-from llmsvc_server.chat.parts import CallPiece, ToolCall, ToolResult
+from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from llmsvc_server.providers.shared.tool_calls import (
     DROPPED,
-    MAX_ARGUMENTS_BYTES,
-    MAX_CALLS,
     ToolCalls,
     told,
 )
