@@ -156,6 +156,21 @@ def test_a_call_that_nobody_can_make_is_no_answer(
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments"), [("get_weather", '"{}"'), ("get_weather", "[]"), ("remove", "{}")]
+)
+def test_nothing_of_a_call_that_nobody_can_make_is_streamed(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, name: str, arguments: str
+) -> None:
+    wrong = f'{{"name": "{name}", "arguments": {arguments}}}'
+    served.provider.will(*cut(calls_of(CALL, wrong)), done())
+    with pytest.raises(grpc.RpcError) as failed:
+        next(grpc_stub.ChatStream(emulated(), timeout=10))
+    failure = told(failed.value)
+
+    assert ("MODEL_OUTPUT_INVALID", "toolCall") == (failure.reason, failure.metadata["cause"])
+
+
+@pytest.mark.parametrize(
     "action",
     [
         llm_pb2.UNSUPPORTED_FEATURE_ACTION_EMULATE,

@@ -50,11 +50,7 @@ class Conformance:
         """Return what an attempt writes as the answer that it is held to."""
         if not self.is_emulated:
             return events
-        return read_emulated(
-            events,
-            is_text=self.wanted.response_format is None,
-            single_call=self.wanted.choice.single_call,
-        )
+        return read_emulated(events, self.wanted)
 
     def judge(self, parts: tuple[Part, ...], done: Done) -> Done:
         """Return the end of an answer with what was found in it.

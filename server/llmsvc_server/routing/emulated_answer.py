@@ -14,10 +14,12 @@ import msgspec
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done, pieces_of
+from llmsvc_server.chat.features import Features
 from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, Piece
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.schemas.check import is_json_object
 
 ACTION, ANSWER, CALLS = "action", "answer", "calls"
 """Keys of the object, in the order in which they are written: the action says what follows."""
@@ -155,16 +157,25 @@ class EmulatedAnswer:
 
     Attributes:
         has_calls: Whether calls were among them.
+        has_dropped: Whether there were more calls than are wanted.
     """
 
-    def __init__(self, *, is_text: bool) -> None:
-        """Have read nothing. The answer is going to be a text, or else a JSON value."""
+    def __init__(self, features: Features) -> None:
+        """Have read nothing.
+
+        Args:
+            features: What the caller asks for: which calls are of use, and whether an answer is a
+                text or else a JSON value.
+        """
+        is_text = features.response_format is None
+        self._names = frozenset(tool.name for tool in features.offered)
+        self._single = features.choice.single_call
         self._decoder: TextDecoder | ValueDecoder = TextDecoder() if is_text else ValueDecoder()
         self._begins_answer = _BEGINS_ANSWER + ('"' if is_text else "")
         self._state = _State.BEGINNING
         self._kept: list[str] = []
         self._kept_length = 0
-        self.has_calls = False
+        self.has_calls = self.has_dropped = False
 
     def take(self, text: str) -> tuple[Piece, ...]:
         """Return what the next text adds; that may be nothing yet.
@@ -186,8 +197,7 @@ class EmulatedAnswer:
         """Return what is left once nothing follows.
 
         Raises:
-            ProviderError: NONCONFORMING. Calls were begun, and can't be read, or could not be sent
-                back.
+            ProviderError: NONCONFORMING. Calls were begun that nobody can read, or run, or send back.
         """
         rest = "".join(self._kept)
         if self._state is not _State.CALLS:
@@ -196,15 +206,21 @@ class EmulatedAnswer:
             calls = _decode_calls(rest.encode()).calls
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise _unreadable() from None
-        if not 0 < len(calls) <= MAX_CALLS:
-            raise _unreadable()
-        if any(len(bytes(one.arguments)) > MAX_ARGUMENTS_BYTES for one in calls):
+        self.has_dropped = self._single and len(calls) > 1
+        calls = calls[:1] if self._single else calls
+        if not 0 < len(calls) <= MAX_CALLS or not all(map(self._is_of_use, calls)):
             raise _unreadable()
         self.has_calls = True
         return tuple(
             CallPiece(id=_make_id(), name=one.name, arguments_json=bytes(one.arguments).decode())
             for one in calls
         )
+
+    def _is_of_use(self, call: _Call) -> bool:
+        arguments = bytes(call.arguments)
+        if call.name not in self._names or len(arguments) > MAX_ARGUMENTS_BYTES:
+            return False
+        return is_json_object(arguments.decode())
 
     def _begin(self) -> tuple[Piece, ...]:
         """Return the first of an answer; nothing while it is undecided, or calls follow."""
@@ -250,32 +266,30 @@ def _unreadable() -> ProviderError:
     return ProviderError(ErrorKind.NONCONFORMING, row="C10", cause="toolCall", phase="stream")
 
 
-async def read_emulated(events: AnswerEvents, *, is_text: bool, single_call: bool) -> AnswerEvents:
+async def read_emulated(events: AnswerEvents, features: Features) -> AnswerEvents:
     """Pass an attempt on as the answer that it imitates. Closing it closes `events`.
 
     What is wrong comes as if from `events`, so that who runs the attempt sees it too.
 
     Args:
         events: What the model writes.
-        is_text: Whether its answer is a text, or else a JSON value.
-        single_call: Whether further calls than one are dropped.
+        features: What the caller asks for.
 
     Raises:
         ProviderError: As of `events`, or NONCONFORMING.
     """
-    answer = EmulatedAnswer(is_text=is_text)
+    answer = EmulatedAnswer(features)
     try:
         async for event in events:
             try:
                 pieces = answer.end() if isinstance(event, Done) else answer.take(event.text)
             except ProviderError as error:
                 pieces = cast("tuple[Piece, ...]", await events.athrow(error))  # it always raises
-            kept = pieces[:1] if single_call and answer.has_calls else pieces
             try:
-                if kept:
-                    yield _event_of(kept)
+                if pieces:
+                    yield _event_of(pieces)
                 if isinstance(event, Done):
-                    yield _end(event, answer, () if kept == pieces else (_DROPPED,))
+                    yield _end(event, answer)
                     return
             except ProviderError as error:
                 await events.athrow(error)
@@ -288,6 +302,7 @@ def _event_of(pieces: tuple[Piece, ...]) -> Delta:
     return Delta("".join(texts)) if len(texts) == len(pieces) else pieces_of(pieces)
 
 
-def _end(done: Done, answer: EmulatedAnswer, dropped: tuple[Adjustment, ...]) -> Done:
+def _end(done: Done, answer: EmulatedAnswer) -> Done:
     reason = FinishReason.TOOL_CALLS if answer.has_calls else done.finish_reason
+    dropped = (_DROPPED,) if answer.has_dropped else ()
     return replace(done, finish_reason=reason, adjustments=(*done.adjustments, *dropped))

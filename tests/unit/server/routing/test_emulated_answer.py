@@ -2,10 +2,12 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
 from llmsvc_server.chat.events import AnswerEvents, Delta, Done
+from llmsvc_server.chat.features import Features, ResponseFormat, Tool
 from llmsvc_server.chat.parts import AnswerParts, CallPiece, Part, ToolCall
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -16,9 +18,12 @@ from llmsvc_server.routing.emulated_answer import (
 )
 from tests.fakes.scripted_provider import done
 
+FEATURES = Features(tools=(Tool(name="f"), Tool(name="g")))
+JSON = replace(FEATURES, response_format=ResponseFormat())
 
-def read(*texts: str, is_text: bool = True) -> tuple[Part, ...]:
-    answer, parts = EmulatedAnswer(is_text=is_text), AnswerParts()
+
+def read(*texts: str, features: Features = FEATURES) -> tuple[Part, ...]:
+    answer, parts = EmulatedAnswer(features), AnswerParts()
     for text in texts:
         for piece in answer.take(text):
             parts.add(piece)
@@ -59,7 +64,7 @@ def test_an_answer_is_the_same_text_for_every_cut(text: str, *, ascii_only: bool
 
 
 def test_an_answer_is_passed_on_while_it_is_written() -> None:
-    answer = EmulatedAnswer(is_text=True)
+    answer = EmulatedAnswer(FEATURES)
 
     assert ("hel",) == answer.take(answered("hello")[: -len('lo"}')])
 
@@ -85,7 +90,7 @@ def test_an_escape_that_is_none_is_no_failure(escaped: str, text: str) -> None:
 )
 def test_an_answer_that_is_json_is_passed_on_as_it_was_written(value: str) -> None:
     for cut in every_cut(f'{{ "action": "answer",\n "answer": {value}}}\n'):
-        assert (value,) == read(*cut, is_text=False)
+        assert (value,) == read(*cut, features=JSON)
 
 
 def test_calls_have_ids_and_their_arguments_as_they_were_written() -> None:
@@ -127,6 +132,8 @@ def test_what_is_no_such_object_is_an_answer_as_it_stands(text: str) -> None:
         '"calls":[{"name":"f"}]}',
         '"calls":[{"name":"f","argu',
         '"calls":[{"name":1,"arguments":{}}]}',
+        '"calls":[{"name":"h","arguments":{}}]}',
+        '"calls":[{"name":"f","arguments":[]}]}',
         '"calls":' + "[" * 100_000,
     ],
 )
@@ -138,7 +145,7 @@ def test_calls_that_cant_be_read_are_a_failure_of_the_model(rest: str) -> None:
 
 
 def test_calls_without_end_are_a_failure_of_the_model() -> None:
-    answer = EmulatedAnswer(is_text=True)
+    answer = EmulatedAnswer(FEATURES)
     answer.take('{"action":"call_tools","calls":[')
     answer.take("[" * (MAX_CALLS_LENGTH // 2))
 
@@ -147,7 +154,7 @@ def test_calls_without_end_are_a_failure_of_the_model() -> None:
 
 
 def test_only_calls_are_calls() -> None:
-    answer = EmulatedAnswer(is_text=True)
+    answer = EmulatedAnswer(FEATURES)
     answer.take(answered("x"))
     assert [] == [one for one in answer.end() if isinstance(one, CallPiece)]
     assert not answer.has_calls
@@ -166,7 +173,7 @@ async def test_who_runs_the_attempt_sees_what_is_wrong_with_the_answer(*, is_end
             raise
 
     wrong = ProviderError(ErrorKind.NONCONFORMING)
-    events = read_emulated(attempt(), is_text=True, single_call=False)
+    events = read_emulated(attempt(), FEATURES)
     event = await anext(events)
     if is_end:
         event = await anext(events)
@@ -183,7 +190,5 @@ async def test_one_that_breaks_off_gives_no_end() -> None:
         yield Delta(answered("x")[:-3])
 
     assert [] == [
-        event
-        async for event in read_emulated(attempt(), is_text=True, single_call=False)
-        if isinstance(event, Done)
+        event async for event in read_emulated(attempt(), FEATURES) if isinstance(event, Done)
     ]
