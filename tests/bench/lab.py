@@ -122,12 +122,11 @@ class Lab:
         environment: Mapping[str, str],
     ) -> Iterator[Subject]:
         target = f"127.0.0.1:{free_port()}"
-        alone = {"default_provider": "ollama", "providers": {"ollama": ollama(self.upstream_url)}}
         server: dict[str, object] = {"listen": target, "max_chats": MAX_CHATS}
         if door is not Door.BEFORE:
             server["door"] = door.value
         config = self.folder / f"{door}.yaml"
-        settings = {"server": server, "llm": llm or alone}
+        settings = {"server": server, "llm": llm or alone(ollama(self.upstream_url))}
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         with running(
             [*program, "serve", "--config", str(config)],
@@ -246,6 +245,12 @@ def anthropic(url: str, **more: object) -> dict[str, object]:
         "max_in_flight": MAX_CHATS,
         **more,
     }
+
+
+def alone(provider: Mapping[str, object]) -> dict[str, object]:
+    """Return what makes a server ask that one and nobody else."""
+    name = str(provider["kind"])
+    return {"default_provider": name, "providers": {name: provider}}
 
 
 def others_share(counted: Counted) -> float:

@@ -39,6 +39,9 @@ Processor time
 - Floor of a unary call: a grpc.aio method on uvloop that does nothing, plus an aiohttp POST of the same answer, each
   in a process of its own. Of a token at pace: a bare grpc.aio stream on uvloop, one ready-made message per token,
   plus bare aiohttp reads. Of a token in bulk: one message of such a stream at full speed.
+- With tools and a history the floor's POST sends, as it is, the body that ours sent upstream last
+  (`tests/bench/go/load/agent.go` says what callers send: 14 kB of tools, 20 kB of messages). Of a piece of a tool
+  call: one message of a bare stream at full speed that holds as much, while ours reads the call from an OpenAI.
 - Physical floor: one process with our door in the loop and our posts without a session, that relays without a look
   (`tests/bench/floors/physical.py`): no Python process can do less with these parts.
 - Go relay: a small program of grpc-go and net/http that decodes each line and sends a message per token

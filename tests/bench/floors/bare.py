@@ -41,6 +41,11 @@ DELTAS = tuple(
     llm_pb2.ChatStreamResponse(delta=llm_pb2.PartDelta(text=f" {word}")).SerializeToString()
     for word in _WORDS
 )
+PIECES = (
+    llm_pb2.ChatStreamResponse(
+        delta=llm_pb2.PartDelta(tool_call=llm_pb2.ToolCallDelta(arguments_json=" " + "x" * 65))
+    ).SerializeToString(),
+)
 REPLY = llm_pb2.ChatResponse(
     message=llm_pb2.Message(parts=[llm_pb2.ContentPart(text=" ".join(_WORDS[:8]))])
 ).SerializeToString()

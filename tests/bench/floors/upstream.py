@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import aiohttp
 import uvloop
@@ -16,11 +17,23 @@ from tests.bench.floors.prompts import Prompt
 
 async def _post(session: aiohttp.ClientSession, arguments: argparse.Namespace) -> None:
     """Post and read whole answers for ever, a few at a time."""
+    await _post_for_ever(session, arguments, {"json": Prompt(mode="whole", tokens=8).body()})
 
+
+async def _repost(session: aiohttp.ClientSession, arguments: argparse.Namespace) -> None:
+    """Post for ever, as it is, what the upstream was asked last, and read whole answers."""
+    async with session.get("/bench/asked", raise_for_status=True) as response:
+        body = await response.read()
+    how = {"data": body, "headers": {"Content-Type": "application/json"}}
+    await _post_for_ever(session, arguments, how)
+
+
+async def _post_for_ever(
+    session: aiohttp.ClientSession, arguments: argparse.Namespace, how: Mapping[str, Any]
+) -> None:
     async def caller() -> None:
-        body = Prompt(mode="whole", tokens=8).body()
         while True:
-            async with session.post("/api/chat", json=body) as response:
+            async with session.post("/api/chat", **how) as response:
                 await response.read()
 
     async with asyncio.TaskGroup() as group:
@@ -60,6 +73,7 @@ async def _first(session: aiohttp.ClientSession, arguments: argparse.Namespace) 
 
 _JOBS: dict[str, Callable[[aiohttp.ClientSession, argparse.Namespace], Awaitable[None]]] = {
     "post": _post,
+    "repost": _repost,
     "read": _read,
     "first": _first,
 }

@@ -6,7 +6,7 @@ from functools import partial
 
 from tests.bench.door import Door
 from tests.bench.failure import NotMeasuredError
-from tests.bench.lab import Lab, others_share
+from tests.bench.lab import Lab, alone, others_share
 from tests.bench.load import Counted
 from tests.bench.measures.turns import Opener, Sample, Take, Taken, Window, take_turns
 from tests.bench.measures.works import Rival, Work
@@ -22,7 +22,10 @@ Serving = Callable[[], contextlib.AbstractContextManager[Subject]]
 def compare(lab: Lab, work: Work) -> list[Row]:
     """Return the rows of a work: one for each of our doors and each of its rivals."""
     rivals = _rivals(lab, work) if lab.switches.with_floors else {}
-    doors = {door.value: _served(lab, work, partial(lab.ours, door)) for door in lab.switches.doors}
+    llm = alone(work.provider(lab.upstream_url))
+    doors = {
+        door.value: _served(lab, work, partial(lab.ours, door, llm)) for door in lab.switches.doors
+    }
     taken = take_turns(lab.effort, rivals | doors)
     return [
         _row(work, taken, door, rival, is_first=number == 0)

@@ -1,11 +1,16 @@
 """The loads under which processor time is measured, and what is demanded under each."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.bench.door import Door
+from tests.bench.lab import ollama, openai
 from tests.bench.row import Demand, Demands
+
+Provider = Callable[[str], Mapping[str, object]]
+"""Returns an entry of the configuration for a server at that URL."""
 
 
 class Rival(StrEnum):
@@ -23,10 +28,20 @@ class Work:
     title: str
     mode: str  # of the load client
     unit: str  # calls or tokens
+    provider: Provider = ollama  # behind ours
     flags: Mapping[str, object]
     rivals: Mapping[Rival, Demands]  # in turn with ours; without a demand for comparison
     upstream_job: str | None  # the floor's other half, run by tests.bench.floors.upstream
     per_s: float | None = None  # units a second, if the upstream sets the pace
+
+
+_ROOMY = functools.partial(ollama, num_ctx=32_768)
+"""An Ollama with room for tools and histories."""
+
+
+def _on_both(must: float) -> Demands:
+    """Return a demand that both doors have to keep."""
+    return dict.fromkeys((Door.IN_LOOP, Door.AIO), Demand(must))
 
 
 UNARY = Work(
@@ -58,15 +73,42 @@ BULK = Work(
     upstream_job=None,
 )
 
+AGENT = Work(
+    title="processor time per unary Chat with 20 tools and 100 messages, 8 callers",
+    mode="unary",
+    unit="calls",
+    provider=_ROOMY,
+    flags={"callers": 8, "tools": 20, "messages": 100},
+    rivals={Rival.FLOOR: _on_both(2.6)},
+    upstream_job="repost",
+)
+CALL = Work(
+    title="processor time per piece of a tool call, 64 KiB of arguments in 1,000 pieces, 8 streams",
+    mode="streams",
+    unit="tokens",
+    provider=openai,
+    flags={"mode": "call", "streams": 8, "tokens": 1000, "tools": 20},
+    rivals={Rival.FLOOR: _on_both(0.6)},
+    upstream_job=None,
+)
 
-def _paced(streams: int, floor: Demands, go: Demands) -> Work:
+
+def _paced(
+    streams: int,
+    rivals: Mapping[Rival, Demands],
+    more: str = "",
+    provider: Provider = ollama,
+    **flags: object,
+) -> Work:
     """Return the work of streams at 50 tokens/s each."""
+    paced = {"mode": "paced", "streams": streams, "tokens": 1_000_000, "interval": "20ms"}
     return Work(
-        title=f"processor time per token, {streams} streams at 50 tokens/s each",
+        title=f"processor time per token, {streams} streams at 50 tokens/s each{more}",
         mode="streams",
         unit="tokens",
-        flags={"mode": "paced", "streams": streams, "tokens": 1_000_000, "interval": "20ms"},
-        rivals={Rival.GO: go, Rival.FLOOR: floor, Rival.PHYSICAL: {}},
+        provider=provider,
+        flags=paced | flags,
+        rivals=rivals,
         upstream_job="read",
         per_s=streams * 50,
     )
@@ -74,11 +116,20 @@ def _paced(streams: int, floor: Demands, go: Demands) -> Work:
 
 PACED_200 = _paced(
     200,
-    floor={Door.IN_LOOP: Demand(1.3, 1.0), Door.AIO: Demand(1.3, 1.0)},
-    go={Door.IN_LOOP: Demand(1.2, 1.0), Door.AIO: Demand(1.4)},
+    {
+        Rival.GO: {Door.IN_LOOP: Demand(1.2, 1.0), Door.AIO: Demand(1.4)},
+        Rival.FLOOR: {Door.IN_LOOP: Demand(1.3, 1.0), Door.AIO: Demand(1.3, 1.0)},
+        Rival.PHYSICAL: {},
+    },
 )
 PACED_20 = _paced(
     20,
-    floor={Door.IN_LOOP: Demand(1.3, 0.8), Door.AIO: Demand(1.3, 0.8)},
-    go={Door.IN_LOOP: Demand(0.95, 0.85), Door.AIO: Demand(1.3)},
+    {
+        Rival.GO: {Door.IN_LOOP: Demand(0.95, 0.85), Door.AIO: Demand(1.3)},
+        Rival.FLOOR: {Door.IN_LOOP: Demand(1.3, 0.8), Door.AIO: Demand(1.3, 0.8)},
+        Rival.PHYSICAL: {},
+    },
+)
+PACED_TOOLS = _paced(
+    200, {Rival.FLOOR: _on_both(1.3)}, ", with 20 tools", provider=_ROOMY, tools=20
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ type order struct {
 	faulty   float64  // share of upstream requests that get a fault
 	tallied  bool     // whether the upstream counts requests by id
 	targets  []string // providers to try, instead of the server's sequence
+	tools    []*llmsvcv1.Tool
+	before   []*llmsvcv1.Message // what was said before it
 }
 
 func (o order) request() *llmsvcv1.ChatRequest {
@@ -40,11 +43,10 @@ func (o order) request() *llmsvcv1.ChatRequest {
 	if o.tallied {
 		text += "tallied=1 "
 	}
+	ordering := said(llmsvcv1.Role_ROLE_USER, &llmsvcv1.ContentPart{Part: &llmsvcv1.ContentPart_Text{Text: text}})
 	return &llmsvcv1.ChatRequest{
-		Messages: []*llmsvcv1.Message{{
-			Role:  llmsvcv1.Role_ROLE_USER,
-			Parts: []*llmsvcv1.ContentPart{{Part: &llmsvcv1.ContentPart_Text{Text: text}}},
-		}},
+		Messages:      append(slices.Clip(o.before), ordering),
+		Tools:         o.tools,
 		RoutingPolicy: o.policy(),
 	}
 }
@@ -105,11 +107,12 @@ func stream(ctx context.Context, client llmsvcv1.LLMServiceClient, o order, onTo
 			}
 			return err
 		}
-		onTokens(countTokens(response.GetDelta().GetText()))
+		delta := response.GetDelta()
+		onTokens(countTokens(delta.GetText()) + countTokens(delta.GetToolCall().GetArgumentsJson()))
 	}
 }
 
-// CountTokens works because each token of the fake upstream has one space.
+// CountTokens works because each token of the fake upstream has one space, and each piece of a tool call.
 func countTokens(text string) int {
 	return strings.Count(text, " ")
 }

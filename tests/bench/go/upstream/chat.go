@@ -43,14 +43,10 @@ func (p *peer) chat(o order, doomed int) error {
 		p.house.pacer.add(p, o, offset)
 		return nil
 	case "bulk":
-		for i := range o.tokens {
-			if _, err := p.conn.Write(o.dialect.line(i, offset)); err != nil {
-				return err
-			}
-		}
-		p.done()
-		_, err := p.conn.Write(o.dialect.last(o.tokens))
-		return err
+		return p.writeEach(o.dialect.last(o.tokens), o.tokens, func(i int) []byte { return o.dialect.line(i, offset) })
+	case "call":
+		last := len(piecesOfCall) - 1
+		return p.writeEach(piecesOfCall[last], last, func(i int) []byte { return piecesOfCall[i] })
 	}
 	time.Sleep(o.wait)
 	var whole bytes.Buffer
@@ -60,6 +56,18 @@ func (p *peer) chat(o order, doomed int) error {
 	whole.Write(o.dialect.last(o.tokens))
 	p.done()
 	_, err := p.conn.Write(whole.Bytes())
+	return err
+}
+
+// WriteEach writes so many chunks, and the last one.
+func (p *peer) writeEach(last []byte, count int, chunk func(i int) []byte) error {
+	for i := range count {
+		if _, err := p.conn.Write(chunk(i)); err != nil {
+			return err
+		}
+	}
+	p.done()
+	_, err := p.conn.Write(last)
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -36,11 +37,7 @@ var (
 		func(_ int, word string) string {
 			return openaiChunk(fmt.Sprintf(`{"role":"assistant","content":" %s"}`, word), "null")
 		},
-		func(tokens int) string {
-			return openaiChunk("{}", `"stop"`) + fmt.Sprintf(
-				`data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1764037506,"model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":15,"completion_tokens":%d,"total_tokens":%d}}`+"\n\n",
-				tokens, tokens+15) + "data: [DONE]\n\n"
-		})
+		func(tokens int) string { return openaiEnding("stop", tokens) })
 	anthropic = newDialect("anthropic", "text/event-stream; charset=utf-8",
 		event("message_start", `"message":{"id":"msg_bench","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":15,"output_tokens":1}}`)+
 			event("content_block_start", `"index":0,"content_block":{"type":"text","text":""}`),
@@ -74,6 +71,12 @@ func openaiChunk(delta, reason string) string {
 		delta, reason)
 }
 
+func openaiEnding(reason string, tokens int) string {
+	return openaiChunk("{}", strconv.Quote(reason)) + fmt.Sprintf(
+		`data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1764037506,"model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":15,"completion_tokens":%d,"total_tokens":%d}}`+"\n\n",
+		tokens, tokens+15) + "data: [DONE]\n\n"
+}
+
 func event(name, fields string) string {
 	return fmt.Sprintf("event: %s\ndata: {%s}\n\n",
 		name, strings.TrimSuffix(fmt.Sprintf(`"type":%q,%s`, name, fields), ","))
@@ -81,7 +84,11 @@ func event(name, fields string) string {
 
 // Last is the end of an answer with its counts, and of the chunked body.
 func (d *dialect) last(tokens int) []byte {
-	return []byte(chunk(d.ending(tokens)) + "0\r\n\r\n")
+	return closing(d.ending(tokens))
+}
+
+func closing(ending string) []byte {
+	return []byte(chunk(ending) + "0\r\n\r\n")
 }
 
 // Line returns the bytes of token number i.

@@ -8,7 +8,7 @@ import (
 
 // Order is what one chat shall be answered with, read from its prompt.
 type order struct {
-	mode     string // "whole": one write; "bulk": a write per token, at once; "paced": one per interval
+	mode     string // "whole": one write; "bulk": a write per token, at once; "paced": one per interval; "call": a tool call in pieces, as "bulk"
 	tokens   int
 	interval time.Duration
 	wait     time.Duration // silence before the first token

@@ -24,6 +24,7 @@ type house struct {
 	ledger *ledger
 	pacer  *pacer
 	gate   *gate
+	asked  atomic.Pointer[[]byte] // the body of the latest chat with an Ollama
 }
 
 // Peer serves one connection, one request after the other.
@@ -86,6 +87,7 @@ func (p *peer) answer(path string, body []byte) error {
 			_, err := p.conn.Write(resident)
 			return err
 		}
+		p.house.asked.Store(&body)
 		return p.chat(parseOrder(body, ollama), doomed)
 	case "/v1/chat/completions":
 		return p.chat(parseOrder(body, openai), doomed)
@@ -97,6 +99,10 @@ func (p *peer) answer(path string, body []byte) error {
 		return p.document(ps)
 	case "/api/version":
 		return p.document(`{"version":"0.24.0"}`)
+	case "/bench/asked":
+		if asked := p.house.asked.Load(); asked != nil {
+			return p.document(string(*asked))
+		}
 	case "/bench/ledger":
 		return p.document(string(p.house.ledger.take()))
 	}
