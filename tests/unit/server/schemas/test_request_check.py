@@ -8,7 +8,12 @@ import pytest
 from llmsvc_server.errors import ViolationReason
 from llmsvc_server.rpc.details import MAX_DETAIL_BYTES
 from llmsvc_server.schemas.document import DRAFT_07, DRAFT_2020_12
-from llmsvc_server.schemas.request_check import MAX_CHARACTERS, SchemasOfRequest, find_problem
+from llmsvc_server.schemas.request_check import (
+    MAX_CHARACTERS,
+    MAX_OBJECTS,
+    SchemasOfRequest,
+    find_problem,
+)
 
 CANARY = "canary"
 
@@ -229,6 +234,18 @@ def test_what_comes_after_too_many_patterns_is_not_looked_at() -> None:
     told = [schemas.find_problem(text) for text in (costly, costly, "no JSON", costly)]
 
     assert [False, True, False, False] == [one is not None for one in told]
+
+
+def test_a_request_has_schemas_of_so_many_objects_and_no_others_are_looked_at() -> None:
+    schemas = SchemasOfRequest()
+    fine = json.dumps({"anyOf": [{}] * (MAX_OBJECTS // 8 - 1)})
+    told = [schemas.find_problem(text) for text in (*[fine] * 8, "{}", "no JSON")]
+
+    assert [False] * 8 + [True, False] == [one is not None for one in told]
+    last = told[8]
+    assert last is not None
+    assert ViolationReason.TOO_MANY is last.reason
+    assert len(last.description) <= MAX_DETAIL_BYTES
 
 
 @pytest.mark.parametrize("wrong", [(WRONG,), (LOOKING,) * 9, ("(?=a)(\\w{{1,9{}}}|b)",)])
