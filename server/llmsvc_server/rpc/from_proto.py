@@ -1,5 +1,6 @@
 """From messages that passed the checks to our values."""
 
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 
 from llmsvc.v1 import llm_pb2
@@ -89,17 +90,27 @@ def chat_from_proto(
 
 
 def _message(message: llm_pb2.Message) -> Message:
-    return Message(role=ROLES[message.role], parts=tuple(map(_part, message.parts)))
+    role = message.role
+    return Message(role=ROLES[role], parts=tuple(map(_PARTS.get(role, _text), message.parts)))
 
 
-def _part(part: llm_pb2.ContentPart) -> Part:
-    if part.HasField("tool_call"):
-        call = part.tool_call
-        return ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
-    if part.HasField("tool_result"):
-        result = part.tool_result
-        return ToolResult(call_id=result.tool_call_id, content=result.content, failed=result.failed)
-    return part.text
+def _said(part: llm_pb2.ContentPart) -> Part:
+    if not part.HasField("tool_call"):
+        return part.text
+    call = part.tool_call
+    return ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+
+
+def _result(part: llm_pb2.ContentPart) -> ToolResult:
+    result = part.tool_result
+    return ToolResult(call_id=result.tool_call_id, content=result.content, failed=result.failed)
+
+
+_PARTS: Mapping[int, Callable[[llm_pb2.ContentPart], Part]] = {
+    llm_pb2.ROLE_ASSISTANT: _said,
+    llm_pb2.ROLE_TOOL: _result,
+}
+"""Role -> what makes its parts, where they may be other than text."""
 
 
 def _features(request: llm_pb2.ChatRequest) -> Features:

@@ -1,7 +1,7 @@
 """Checks of a conversation: who says what in which order, and that calls and results belong together."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES
@@ -13,7 +13,7 @@ KNOWN_ROLES = frozenset(
     (llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_USER, llm_pb2.ROLE_ASSISTANT, llm_pb2.ROLE_TOOL)
 )
 ROLE_NAMES = "ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT or ROLE_TOOL"
-KINDS = {
+KINDS: Mapping[int, tuple[str, ...]] = {
     llm_pb2.ROLE_SYSTEM: ("text",),
     llm_pb2.ROLE_USER: ("text",),
     llm_pb2.ROLE_ASSISTANT: ("text", "tool_call"),
@@ -40,9 +40,11 @@ def check_messages(messages: Sequence[llm_pb2.Message]) -> Iterator[Violation]:
         usual = role == llm_pb2.ROLE_USER and len(parts) == 1 and parts[0].HasField("text")
         if not usual or calls.are_open:
             path = f"messages[{index}]"
-            yield from _check_role(path, role, conversing=conversing)
-            yield from calls.take_role(role)
-            yield from _check_parts(path, message, calls)
+            if role not in KNOWN_ROLES or (role == llm_pb2.ROLE_SYSTEM and conversing):
+                yield _wrong_role(path, role)
+            if calls.are_open and role != llm_pb2.ROLE_TOOL:
+                yield from calls.close()
+            yield from _check_parts(path, role, parts, calls)
         conversing = conversing or role != llm_pb2.ROLE_SYSTEM
     yield from calls.close()
     if messages[-1].role in {llm_pb2.ROLE_SYSTEM, llm_pb2.ROLE_ASSISTANT}:
@@ -78,11 +80,6 @@ class _Calls:
         self._answered: set[str] = set()
         self.are_open = False
 
-    def take_role(self, role: int) -> Iterator[Violation]:
-        """Yield what is missing where a message of that role comes next."""
-        if role != llm_pb2.ROLE_TOOL:
-            yield from self.close()
-
     def close(self) -> Iterator[Violation]:
         """Yield what is missing: no result can follow."""
         for call_id, path in self._paths.items():
@@ -94,38 +91,41 @@ class _Calls:
         self._answered.clear()
         self.are_open = False
 
-    def add(self, path: str, call: llm_pb2.ToolCall) -> Iterator[Violation]:
-        """Take a call."""
+    def add(self, path: str, call_id: str) -> Violation | None:
+        """Take a call; return what is wrong with it."""
         self.are_open = True
-        if call.id in self._paths:
-            yield Violation(f"{path}.id", Why.NOT_ALLOWED, "give each call an id of its own")
-        self._paths.setdefault(call.id, path)
+        if call_id in self._paths:
+            return Violation(f"{path}.id", Why.NOT_ALLOWED, "give each call an id of its own")
+        self._paths[call_id] = path
+        return None
 
-    def answer(self, path: str, call_id: str) -> Iterator[Violation]:
-        """Take the result of a call."""
+    def answer(self, path: str, call_id: str) -> Violation | None:
+        """Take the result of a call; return what is wrong with it."""
         if call_id not in self._paths:
-            yield Violation(
+            return Violation(
                 path, Why.NOT_ALLOWED, "use the id of a call in the assistant message before"
             )
-        elif call_id in self._answered:
-            yield Violation(path, Why.NOT_ALLOWED, "send one result for each call")
+        if call_id in self._answered:
+            return Violation(path, Why.NOT_ALLOWED, "send one result for each call")
         self._answered.add(call_id)
+        return None
 
 
-def _check_role(path: str, role: int, *, conversing: bool) -> Iterator[Violation]:
+def _wrong_role(path: str, role: int) -> Violation:
     if role == llm_pb2.ROLE_UNSPECIFIED:
-        yield Violation(f"{path}.role", Why.MISSING, f"set it to {ROLE_NAMES}")
-    elif role not in KNOWN_ROLES:
-        yield Violation(f"{path}.role", Why.UNKNOWN, f"use {ROLE_NAMES}")
-    elif role == llm_pb2.ROLE_SYSTEM and conversing:
-        yield Violation(f"{path}.role", Why.NOT_ALLOWED, "put system messages first")
+        return Violation(f"{path}.role", Why.MISSING, f"set it to {ROLE_NAMES}")
+    if role not in KNOWN_ROLES:
+        return Violation(f"{path}.role", Why.UNKNOWN, f"use {ROLE_NAMES}")
+    return Violation(f"{path}.role", Why.NOT_ALLOWED, "put system messages first")
 
 
-def _check_parts(path: str, message: llm_pb2.Message, calls: _Calls) -> Iterator[Violation]:
-    if not message.parts:
+def _check_parts(
+    path: str, role: int, parts: Sequence[llm_pb2.ContentPart], calls: _Calls
+) -> Iterator[Violation]:
+    if not parts:
         yield Violation(f"{path}.parts", Why.MISSING, "send at least one part")
-    fitting = KINDS.get(message.role, ())
-    for index, part in enumerate(message.parts):
+    fitting = KINDS.get(role, ())
+    for index, part in enumerate(parts):
         kind = part.WhichOneof("part")
         where = f"{path}.parts[{index}]"
         if kind is None:
@@ -135,36 +135,41 @@ def _check_parts(path: str, message: llm_pb2.Message, calls: _Calls) -> Iterator
                 f"{where}.{kind}", Why.NOT_ALLOWED, f"send {' or '.join(fitting)} in this role"
             )
         elif kind == "tool_call":
-            yield from _check_call(f"{where}.{kind}", part.tool_call)
-            yield from calls.add(f"{where}.{kind}", part.tool_call)
+            yield from _check_call(f"{where}.{kind}", part.tool_call, calls)
         elif kind == "tool_result":
             yield from _check_result(f"{where}.{kind}", part.tool_result, calls)
 
 
-def _check_call(path: str, call: llm_pb2.ToolCall) -> Iterator[Violation]:
-    yield from _check_id(f"{path}.id", call.id)
+def _check_call(path: str, call: llm_pb2.ToolCall, calls: _Calls) -> Iterator[Violation]:
+    call_id, text = call.id, call.arguments_json
+    if wrong := _wrong_id(f"{path}.id", call_id):
+        yield wrong
     if not NAME.fullmatch(call.name):
         yield Violation(f"{path}.name", Why.MALFORMED, NAME_REMEDY)
-    if len(call.arguments_json.encode()) > MAX_ARGUMENTS_BYTES:
+    if len(text.encode()) > MAX_ARGUMENTS_BYTES:
         remedy = f"use at most {MAX_ARGUMENTS_BYTES} bytes"
         yield Violation(f"{path}.arguments_json", Why.TOO_LONG, remedy)
-    elif not is_json_object(call.arguments_json):
+    elif not is_json_object(text):
         yield Violation(
             f"{path}.arguments_json",
             Why.MALFORMED,
             "send the text of a JSON object, at most 32 levels deep",
         )
+    if wrong := calls.add(path, call_id):
+        yield wrong
 
 
 def _check_result(path: str, result: llm_pb2.ToolResult, calls: _Calls) -> Iterator[Violation]:
-    wrong = list(_check_id(f"{path}.tool_call_id", result.tool_call_id))
-    yield from wrong or calls.answer(f"{path}.tool_call_id", result.tool_call_id)
+    where, call_id = f"{path}.tool_call_id", result.tool_call_id
+    if wrong := _wrong_id(where, call_id) or calls.answer(where, call_id):
+        yield wrong
     if len(result.content.encode()) > MAX_RESULT_BYTES:
         yield Violation(f"{path}.content", Why.TOO_LONG, f"use at most {MAX_RESULT_BYTES} bytes")
 
 
-def _check_id(path: str, call_id: str) -> Iterator[Violation]:
+def _wrong_id(path: str, call_id: str) -> Violation | None:
     if not call_id:
-        yield Violation(path, Why.MISSING, "send the id of the call")
-    elif len(call_id.encode()) > MAX_ID_BYTES:
-        yield Violation(path, Why.TOO_LONG, f"use at most {MAX_ID_BYTES} bytes")
+        return Violation(path, Why.MISSING, "send the id of the call")
+    if len(call_id.encode()) > MAX_ID_BYTES:
+        return Violation(path, Why.TOO_LONG, f"use at most {MAX_ID_BYTES} bytes")
+    return None

@@ -51,14 +51,14 @@ def turns(messages: Iterable[Message]) -> list[Turn]:
     names: dict[str, str] = {}
     every: list[Turn] = []
     for message in messages:
-        calls = [part for part in message.parts if isinstance(part, ToolCall)]
-        names.update({call.id: call.name for call in calls})
-        if message.role is Role.TOOL:
+        role = message.role
+        if role is Role.TOOL:
             every.extend(_results(message, names))
-        elif calls:
-            every.append(_Calls(message.role, message.text, tuple(_calls(calls))))
+        elif calls := [part for part in message.parts if isinstance(part, ToolCall)]:
+            names.update({call.id: call.name for call in calls})
+            every.append(_Calls(role, message.text, tuple(_calls(calls))))
         else:
-            every.append(Text(message.role, message.text))
+            every.append(Text(role, message.text))
     return every
 
 
