@@ -4,6 +4,7 @@ Pure. Rules: docs/failover.md 1.
 """
 
 import dataclasses
+import re
 from collections.abc import Collection
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
@@ -19,6 +20,12 @@ _FIELDS = {
     Capability.FORCED_CHOICE: "tool_choice",
     Capability.JSON_OBJECT: "response_format",
     Capability.JSON_SCHEMA: "response_format",
+}
+_NAME = re.compile("[a-z_]+")
+_REFUSED_WITH = {
+    "tools": frozenset({Capability.TOOLS, Capability.FORCED_CHOICE, Capability.CALL_HISTORY}),
+    "tool_choice": frozenset({Capability.FORCED_CHOICE}),
+    "response_format": frozenset({Capability.JSON_OBJECT, Capability.JSON_SCHEMA}),
 }
 _LEFT_OUT = {
     "tools": "The model can't call tools; it was asked without them.",
@@ -43,6 +50,18 @@ def needs_of(request: ChatRequest) -> frozenset[Capability]:
     if (shape := features.response_format) is not None:
         needs.append(Capability.JSON_SCHEMA if shape.json_schema else Capability.JSON_OBJECT)
     return frozenset(needs)
+
+
+def lacking(field: str, needs: Collection[Capability]) -> frozenset[Capability]:
+    """Return what of `needs` a model lacks that refused a request over one of its fields.
+
+    Some servers speak of the choice where nothing but tools is meant.
+    """
+    name = _NAME.match(field)
+    about = name.group() if name else ""
+    if about == "tool_choice" and Capability.FORCED_CHOICE not in needs:
+        about = "tools"
+    return _REFUSED_WITH.get(about, NOTHING).intersection(needs)
 
 
 def fields_of(missing: Collection[Capability]) -> list[str]:

@@ -180,11 +180,8 @@ class _Attempts:
                 continue
             candidate = step.candidate
             self._upstream, self._verdicts = candidate.upstream, {}
-            asked = request.for_model(candidate.model, stays_local=candidate.is_local)
-            conformance = None
-            if request.features is not NO_FEATURES:
-                asked, conformance = hold(asked, candidate)
             while step is not None:
+                asked, conformance = _ask(request, step.candidate)
                 if step.pause_s:
                     receipt.begin(candidate.info, candidate.model, Phase.QUEUED)
                     await asyncio.sleep(step.pause_s)
@@ -216,6 +213,12 @@ class _Attempts:
     def _learn(self, error: ProviderError) -> None:
         if error.kind is ErrorKind.MODEL_MISSING and error.provider is not None:
             self._inventory.forget(error.provider.name, error.endpoint, error.model)
+
+
+def _ask(request: ChatRequest, candidate: Candidate) -> tuple[ChatRequest, Conformance | None]:
+    """Return what a candidate is asked, and what its answer is held to; None for nothing."""
+    asked = request.for_model(candidate.model, stays_local=candidate.is_local)
+    return (asked, None) if request.features is NO_FEATURES else hold(asked, candidate)
 
 
 async def take_first(

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing_extensions import override
 
 from llmsvc_server.chat.deadline import AttemptLimits, Deadline
+from llmsvc_server.chat.features import UnsupportedAction
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.route import ProviderInfo
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.chat.value import value
 from llmsvc_server.errors import AllProvidersFailed, ProviderError
 from llmsvc_server.failures import ErrorKind, Next, Retry
+from llmsvc_server.routing.fit import lacking, needs_of
 from llmsvc_server.routing.outcome import choose_failure, counts
 from llmsvc_server.routing.plan import Entry, Plan
 from llmsvc_server.routing.targets import Candidate
@@ -74,6 +76,7 @@ class Schedule:
         self._delivery = request.delivery
         self._prompt_tokens = estimated_tokens(request.text_length)
         self._with_tools = bool(request.features.tools)
+        self._request = request
         self._only_candidate = len(plan.candidates) == 1
         self._position = 0
         self._requests = 0
@@ -110,7 +113,7 @@ class Schedule:
             ran_s: How long it ran, without waits for a place or a load.
 
         Returns:
-            The same candidate's second attempt; None if it has none.
+            The same candidate's second attempt, with what it was found to lack; None if it has none.
         """
         seen = [failure.kind for failure in self._failures if counts(failure)]
         self._failures.append(error)
@@ -136,6 +139,8 @@ class Schedule:
                 pass
         if self._ended or step.is_retry or ran_s > FAST_S:
             return None
+        if error.kind is ErrorKind.CAPABILITY:
+            return self._do_without(step.candidate, error)
         return self._retry(step.candidate, error)
 
     def failure(self) -> ProviderError | AllProvidersFailed:
@@ -189,6 +194,18 @@ class Schedule:
         if pause_s is None or pause_s > half_s:
             return None
         return self._make_step(candidate, later, pause_s=pause_s, is_retry=True)
+
+    def _do_without(self, candidate: Candidate, error: ProviderError) -> Step | None:
+        """Return an attempt without what a candidate was found to lack, if the request lets it."""
+        features = self._request.features
+        if features.unsupported is UnsupportedAction.FAIL:
+            return None
+        lacks = lacking(error.param, needs_of(self._request)) - candidate.missing
+        later = self._later()
+        if not lacks or MAX_REQUESTS - self._requests <= len(later):
+            return None
+        known = replace(candidate, missing=candidate.missing | lacks)
+        return self._make_step(known, later, is_retry=True)
 
     def _pause_s(
         self, error: ProviderError, refusal: ProviderError | None, later: Sequence[Candidate]

@@ -13,6 +13,7 @@ from llmsvc_server.providers.shared.lenient import read_anything
 from llmsvc_server.providers.shared.statuses import status_in
 from llmsvc_server.providers.shared.untyped import fields_of, text_of
 
+_NO_TOOLS = "does not support tools"
 _OVERFLOW_TYPE = "exceed_context_size_error"
 
 
@@ -70,7 +71,10 @@ def _read(
     text = text_of(inner.get("message") or error)[:MAX_ERROR_BYTES].lower()
     if text_of(inner.pop("type", None)) == _OVERFLOW_TYPE:
         traits.add(OllamaTrait.OVERFLOW_TYPE)
-    return read_signal(status, inner, [text], traits=traits, retry_after_s=retry_after_s)
+    param = "tools" if _NO_TOOLS in text else ""
+    return read_signal(
+        status, inner, [text], param=param, traits=traits, retry_after_s=retry_after_s
+    )
 
 
 def _inner(error: object) -> Mapping[str, object]:

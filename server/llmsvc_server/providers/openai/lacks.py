@@ -12,19 +12,24 @@ _NOT_THERE = (
     r"|(?:does not|doesn't) (?:yet )?support|unsupported|unavailable|unknown|unrecognized"
     r"|that support|requires? --|only named tools are supported)"
 )
-_NAMES = {
-    "tool_choice": r"tool[ _]choice",
-    "response_format": r"response[_ ]?format|json_schema|json_object|json mode|structured outputs?",
-    "tools": r"\btools?\b|\bfunction[ _]call(?:ing|s)?\b",
-}
-"""The field that it is about -> what servers call that."""
+_NAMES = (
+    ("tools", r"\bauto\W{0,2} tool[ _]choice"),  # vLLM: what they mean where nobody chose
+    ("tool_choice", r"tool[ _]choice"),
+    (
+        "response_format",
+        r"response[_ ]?format|json_schema|json_object|json mode|structured outputs?",
+    ),
+    ("tools", r"\btools?\b|\bfunction[ _]call(?:ing|s)?\b"),
+)
+"""The field that it is about, and what servers call that."""
 
-_PATTERNS = {
-    field: re.compile(
-        rf"(?:{name}).{{0,80}}{_NOT_THERE}|{_NOT_THERE}.{{0,60}}(?:{name})", re.DOTALL
+_PATTERNS = [
+    (
+        field,
+        re.compile(rf"(?:{name}).{{0,80}}{_NOT_THERE}|{_NOT_THERE}.{{0,60}}(?:{name})", re.DOTALL),
     )
-    for field, name in _NAMES.items()
-}
+    for field, name in _NAMES
+]
 _BAD_SCHEMA = "invalid schema"
 """Then the feature is there, and the caller's schema is not to the server's liking."""
 
@@ -37,7 +42,7 @@ def lacking_in(texts: Iterable[str]) -> str:
         text = whole[:_MAX_LETTERS]
         if _BAD_SCHEMA in text:
             continue
-        for field, pattern in _PATTERNS.items():
+        for field, pattern in _PATTERNS:
             if pattern.search(text):
                 return field
     return ""

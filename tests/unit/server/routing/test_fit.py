@@ -19,7 +19,7 @@ from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.usage import estimated_tokens
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.routing.fit import degrade, fields_of, needs_of
+from llmsvc_server.routing.fit import degrade, fields_of, lacking, needs_of
 from llmsvc_server.routing.plan import Planner
 from llmsvc_server.routing.targets import Candidate, Targets
 from tests.fakes.requests import chat_request
@@ -140,6 +140,26 @@ def test_calls_of_the_history_are_told_where_the_model_knows_none() -> None:
     assert [("ignored", "tools"), ("emulated", "messages")] == [
         (one.action, one.field) for one in adjustments
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "needs", "lacks"),
+    [
+        ("tools", {TOOLS, HISTORY, SCHEMA}, {TOOLS, HISTORY}),
+        ("tools[0].function.strict", {TOOLS, FORCED}, {TOOLS, FORCED}),
+        ("tool_choice", {TOOLS, FORCED}, {FORCED}),
+        ("tool_choice", {TOOLS}, {TOOLS}),
+        ("response_format.type", {ANY_JSON}, {ANY_JSON}),
+        ("response_format", {TOOLS}, set()),
+        ("temperature", set(Capability), set()),
+        ("", set(Capability), set()),
+        ("[0]", set(Capability), set()),
+    ],
+)
+def test_a_refusal_over_a_field_says_what_is_lacking(
+    field: str, needs: set[Capability], lacks: set[Capability]
+) -> None:
+    assert lacks == lacking(field, needs)
 
 
 def test_fields_are_named_in_one_order() -> None:

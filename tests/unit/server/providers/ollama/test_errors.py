@@ -300,3 +300,14 @@ def test_repeats_no_word_of_the_upstream() -> None:
     failure = classify(told)
 
     assert "secret" not in f"{told!r} {failure!r} {failure} {vars(failure)}"
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("registry.ollama.ai/library/phi3:mini does not support tools", "tools"),
+        ('"phi3:mini" does not support thinking', ""),
+    ],
+)
+def test_names_the_field_that_a_model_has_no_tools_for(message: str, field: str) -> None:
+    assert field == classify(read_refusal(400, error(message))).param

@@ -34,7 +34,7 @@ VLLM = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-pa
 EXTRA = "Extra inputs are not permitted"
 LACKS = [
     (
-        "tool_choice",
+        "tools",
         400,
         json.dumps({"object": "error", "message": VLLM, "code": 400}).encode(),
     ),
