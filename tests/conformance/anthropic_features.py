@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from llmsvc_server.providers.anthropic.chat import AnthropicProvider
-from tests.conformance.features import Asked, FeatureSubject, Says
+from tests.conformance.features import Asked, Calls, FeatureSubject, Says
 from tests.conformance.subjects import MODEL
 from tests.fakes.anthropic_adapter import anthropic_at
 from tests.fakes.anthropic_steps import (
@@ -27,6 +27,7 @@ class _Block(msgspec.Struct):
     id: str = ""
     name: str = ""
     input: msgspec.Raw = msgspec.Raw()
+    text: str = ""
     tool_use_id: str = ""
     content: str = ""
     is_error: bool = False
@@ -55,6 +56,8 @@ class _Body(msgspec.Struct):
 class AnthropicSubject:
     """The adapter on a fake server, which gives calls in pieces."""
 
+    declines = False
+
     def __init__(self, provider: AnthropicProvider, fake: FakeAnthropic) -> None:
         """Instruct `fake`."""
         self.provider = provider
@@ -65,8 +68,8 @@ class AnthropicSubject:
         steps: list[Script] = [message_start()]
         calls = False
         for index, one in enumerate(says):
-            if isinstance(one, str):
-                steps += block_start(index=index), token(one), block_stop(index)
+            if not isinstance(one, Calls):
+                steps += block_start(index=index), token(str(one)), block_stop(index)
             else:
                 at = len(one.arguments) // 2
                 pieces = one.arguments[:at], one.arguments[at:]
@@ -97,7 +100,14 @@ class AnthropicSubject:
                 if block.type == "tool_result"
             ),
             has_format=sent.output_config is not None,
+            said=tuple(_said(one) for one in sent.messages if one.role == "assistant"),
         )
+
+
+def _said(message: _Message) -> str:
+    if isinstance(message.content, str):
+        return message.content
+    return "".join(block.text for block in message.content)
 
 
 @asynccontextmanager

@@ -49,6 +49,8 @@ class _Body(msgspec.Struct):
 class OllamaSubject:
     """The adapter of Ollama on a fake one: whole calls on lines of their own."""
 
+    declines = False
+
     def __init__(self, provider: OllamaProvider, fake: FakeOllama) -> None:
         """Instruct `fake`."""
         self.provider = provider
@@ -74,11 +76,12 @@ class OllamaSubject:
                 if one.role == "tool"
             ),
             has_format=sent.format is not None,
+            said=tuple(one.content for one in sent.messages if one.role == "assistant"),
         )
 
     def _step(self, says: Says) -> Step:
-        if isinstance(says, str):
-            return token(says)
+        if not isinstance(says, Calls):
+            return token(str(says))
         # As bytes: what they are as values is not what they are.
         return body(
             b'{"message":{"role":"assistant","content":"","tool_calls":['

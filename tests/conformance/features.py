@@ -16,7 +16,7 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import ToolCall, ToolResult
+from llmsvc_server.chat.parts import Refusal, ToolCall, ToolResult
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.providers.base import ChatProvider
@@ -39,7 +39,14 @@ class Calls:
     id: str = ""
 
 
-Says = str | Calls
+@dataclass(frozen=True, slots=True)
+class Declines:
+    """The model declines, in words that its provider tells apart."""
+
+    words: str
+
+
+Says = str | Calls | Declines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +54,15 @@ class Asked:
     """What of a request reached the upstream, out of its protocol.
 
     Calls are id, name and arguments, those with the bytes of the body. Results are id, text, and
-    whether the model is told that there is none.
+    whether the model is told that there is none. `said` is what each turn of the model's own says,
+    a refusal or not; it is there for each that says something.
     """
 
     tools: tuple[str, ...] = ()
     calls: tuple[tuple[str, str, str], ...] = ()
     results: tuple[tuple[str, str, bool], ...] = ()
     has_format: bool = False
+    said: tuple[str, ...] = ()
 
 
 class FeatureSubject(Protocol):
@@ -62,6 +71,11 @@ class FeatureSubject(Protocol):
     @property
     def provider(self) -> ChatProvider:
         """Who is asked."""
+        ...
+
+    @property
+    def declines(self) -> bool:
+        """Whether it tells the words of a refusal apart."""
         ...
 
     def will(self, says: Sequence[Says]) -> None:
@@ -87,7 +101,7 @@ class Case:
     features: Features = field(default_factory=lambda: Features(tools=TOOLS))
     messages: tuple[Message, ...] = QUESTION
     says: Sequence[Says]
-    parts: tuple[str | ToolCall, ...] = ()
+    parts: tuple[str | ToolCall | Refusal, ...] = ()
     reason: FinishReason = FinishReason.TOOL_CALLS
     adjusted: frozenset[str] = frozenset()
     cause: str = ""
@@ -121,6 +135,15 @@ _HISTORY = (
     Message(role=Role.TOOL, parts=(ToolResult(call_id="c1", content="11 C"),)),
     Message(role=Role.TOOL, parts=(ToolResult(call_id="c2", content="no clock", failed=True),)),
 )
+
+
+def _continued(*parts: str | Refusal) -> tuple[Message, ...]:
+    """Return a conversation whose model said that before."""
+    said = Message(role=Role.ASSISTANT, parts=parts)
+    return (*QUESTION, said, Message(role=Role.USER, parts=("And now?",)))
+
+
+NO = Refusal(text="I can't.")
 
 CASES: Mapping[str, Case] = {
     "a call": Case(says=[OSLO], parts=(call(),), sent=Asked(tools=("get_weather", "get_time"))),
@@ -186,6 +209,7 @@ CASES: Mapping[str, Case] = {
             tools=("get_weather", "get_time"),
             calls=(("c1", "get_weather", EXACT), ("c2", "get_time", "{}")),
             results=(("c1", "11 C", False), ("c2", "no clock", True)),
+            said=("Let me see.",),
         ),
     ),
     "an id that an earlier turn had": Case(messages=_HISTORY, says=[OSLO], parts=(call(id=MADE),)),
@@ -195,6 +219,52 @@ CASES: Mapping[str, Case] = {
         says=["It rains."],
         parts=("It rains.",),
         reason=FinishReason.STOP,
+    ),
+    "a refusal": Case(
+        features=NO_FEATURES,
+        says=[Declines("I"), Declines(" can't.")],
+        parts=(NO,),
+        reason=FinishReason.REFUSAL,
+    ),
+    "text, then a refusal": Case(
+        says=["Well.", Declines("I can't.")], parts=("Well.", NO), reason=FinishReason.REFUSAL
+    ),
+    "a refusal, then text": Case(
+        says=[Declines("I can't."), "Sorry."], parts=(NO, "Sorry."), reason=FinishReason.REFUSAL
+    ),
+    "a call, then a refusal": Case(
+        says=[OSLO, Declines("I can't.")], parts=(call(), NO), reason=FinishReason.REFUSAL
+    ),
+    "a refusal before": Case(
+        features=NO_FEATURES,
+        messages=_continued(NO),
+        says=["It rains."],
+        parts=("It rains.",),
+        reason=FinishReason.STOP,
+        sent=Asked(said=("I can't.",)),
+    ),
+    "a text and a refusal before": Case(
+        features=NO_FEATURES,
+        messages=_continued("Well. ", NO, ""),
+        says=["It rains."],
+        parts=("It rains.",),
+        reason=FinishReason.STOP,
+        sent=Asked(said=("Well. I can't.",)),
+    ),
+    "no answer before": Case(
+        features=NO_FEATURES,
+        messages=_continued(),
+        says=["It rains."],
+        parts=("It rains.",),
+        reason=FinishReason.STOP,
+        sent=Asked(),
+    ),
+    "nothing but empty texts before": Case(
+        messages=_continued("", Refusal(text=""), ""),
+        says=["It rains."],
+        parts=("It rains.",),
+        reason=FinishReason.STOP,
+        sent=Asked(tools=("get_weather", "get_time")),
     ),
     "any JSON object": Case(
         features=Features(response_format=ResponseFormat()),

@@ -7,11 +7,11 @@ import msgspec
 
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.openai.chat import OpenaiProvider
-from tests.conformance.features import Asked, FeatureSubject, Says
+from tests.conformance.features import Asked, Calls, FeatureSubject, Says
 from tests.conformance.subjects import MODEL
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.openai_at import openai_at
-from tests.fakes.openai_steps import Script, done, finish, role, token, tool_call, usage
+from tests.fakes.openai_steps import Script, done, finish, piece, role, token, tool_call, usage
 
 
 class _Function(msgspec.Struct):
@@ -27,7 +27,8 @@ class _Call(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     role: str
-    content: str | None
+    content: str | list[dict[str, str]] | None
+    refusal: str = ""
     tool_calls: list[_Call] = []
     tool_call_id: str = ""
 
@@ -46,6 +47,8 @@ class _Body(msgspec.Struct):
 class OpenaiSubject:
     """The adapter on a fake server, which gives calls in pieces."""
 
+    declines = True
+
     def __init__(self, provider: OpenaiProvider, fake: FakeOpenai) -> None:
         """Instruct `fake`."""
         self.provider = provider
@@ -58,6 +61,8 @@ class OpenaiSubject:
         for one in says:
             if isinstance(one, str):
                 steps.append(token(one))
+            elif not isinstance(one, Calls):
+                steps.append(piece({"refusal": one.words}))
             else:
                 steps.append(tool_call(one.name, one.arguments, call_id=one.id, index=calls))
                 calls += 1
@@ -75,16 +80,21 @@ class OpenaiSubject:
                 for call in one.tool_calls
             ),
             results=tuple(
-                (
-                    one.tool_call_id,
-                    (one.content or "").removeprefix("Error: "),
-                    "Error: " in (one.content or ""),
-                )
+                (one.tool_call_id, _said(one).removeprefix("Error: "), "Error: " in _said(one))
                 for one in sent.messages
                 if one.role == "tool"
             ),
             has_format=sent.response_format is not None,
+            said=tuple(_said(one) for one in sent.messages if one.role == "assistant"),
         )
+
+
+def _said(message: _Message) -> str:
+    content = message.content or ""
+    if isinstance(content, list):
+        assert all(part.keys() == {"type", "refusal"} for part in content)
+        content = "".join(part["refusal"] for part in content)
+    return content + message.refusal
 
 
 def over_openai(

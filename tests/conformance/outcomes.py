@@ -95,6 +95,7 @@ class MockSubject:
     """The built-in mock, which nobody instructs."""
 
     provider: MockProvider
+    declines = False
 
     def will(self, says: Iterable[Says]) -> None:
         """Write what the request makes it write."""

@@ -14,7 +14,7 @@ from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from tests.conformance.feature_subjects import FEATURED
-from tests.conformance.features import CASES, MADE, Case, FeatureSubject
+from tests.conformance.features import CASES, MADE, Case, Declines, FeatureSubject
 from tests.conformance.subjects import MODEL
 from tests.fakes.requests import chat_request, limits_of
 
@@ -42,6 +42,8 @@ async def answer(subject: FeatureSubject, case: Case) -> tuple[Sequence[Part], D
     """Return the parts that the pieces come to, and the end; skip what the provider lacks."""
     if lacking := subject.provider.missing(MODEL, case.needs):
         pytest.skip(f"has no {', '.join(lacking)}")
+    if not subject.declines and any(isinstance(one, Declines) for one in case.says):
+        pytest.skip("tells no words of a refusal apart")
     parts = AnswerParts()
     events = subject.provider.stream_chat(request_of(case), limits_of())
     async with aclosing(events):
@@ -50,7 +52,7 @@ async def answer(subject: FeatureSubject, case: Case) -> tuple[Sequence[Part], D
                 return [part for part in parts.fold() if part], event
             if isinstance(event, Pieces):
                 assert not all(isinstance(piece, str) for piece in event.pieces)
-                assert case.features.offered
+                assert case.features.offered or subject.declines
                 for piece in event.pieces:
                     parts.add(piece)
             elif isinstance(event, Delta):

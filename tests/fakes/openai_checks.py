@@ -1,6 +1,6 @@
 """What OpenAI refuses of tools, formats and conversations with calls, and in which words.
 
-Source: docs/facts/providers.md 1.8, and refusals as quoted in public issue trackers up to 2026-11.
+Source: docs/facts/providers.md 1.2 and 1.8, and refusals as quoted in public issue trackers up to 2026-11.
 """
 
 import re
@@ -28,6 +28,7 @@ def refusal_of(asked: Json, *, is_openai: bool) -> Step | None:
 def _violations(asked: Json, *, is_openai: bool) -> Iterator[str]:
     messages = [one for one in _list(asked.get("messages")) if isinstance(one, dict)]
     yield from _of_turns(messages)
+    yield from _of_refusals(messages, is_openai=is_openai)
     yield from _of_tools(asked)
     shape = asked.get("response_format")
     if isinstance(shape, dict):
@@ -56,6 +57,21 @@ def _of_turns(messages: Sequence[Json]) -> Iterator[str]:
         for call in calls:
             yield from _of_call(call)
             waiting.append(call["id"] if isinstance(call, dict) else None)
+
+
+def _of_refusals(messages: Sequence[Json], *, is_openai: bool) -> Iterator[str]:
+    """Yield what is wrong with refusals: others than the vendor know none of it."""
+    for number, message in enumerate(messages):
+        kinds = [
+            part.get("type") if isinstance(part, dict) else None
+            for part in _list(message.get("content"))
+        ]
+        if not is_openai and ("refusal" in message or "refusal" in kinds):
+            yield f"Unknown name 'refusal' at 'messages[{number}]'"
+        elif "refusal" in kinds and (len(kinds) > 1 or message.get("role") != "assistant"):
+            yield f"Invalid value for 'content': expected exactly one refusal. (messages[{number}])"
+        elif not isinstance(message.get("refusal", ""), str):
+            yield f"Invalid type for 'refusal': expected a string. (messages[{number}])"
 
 
 def _of_call(call: object) -> Iterator[str]:

@@ -124,7 +124,9 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_CONTENT_FILTER: _FinishReason.ValueType  # 6
     """The provider blocked content."""
     FINISH_REASON_REFUSAL: _FinishReason.ValueType  # 7
-    """The model declined."""
+    """The model declined: in a refusal part where the provider tells one apart,
+    else in its text or without a word.
+    """
     FINISH_REASON_OTHER: _FinishReason.ValueType  # 8
     """Something else; see provider_finish_reason."""
 
@@ -148,7 +150,9 @@ FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 5
 FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 6
 """The provider blocked content."""
 FINISH_REASON_REFUSAL: FinishReason.ValueType  # 7
-"""The model declined."""
+"""The model declined: in a refusal part where the provider tells one apart,
+else in its text or without a word.
+"""
 FINISH_REASON_OTHER: FinishReason.ValueType  # 8
 """Something else; see provider_finish_reason."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
@@ -505,7 +509,8 @@ class Message(_message.Message):
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
         """Ordered content, 1 to 257 parts. All messages of a request together may have
-        4096.
+        4096. The message of an answer that says nothing has none; an assistant
+        message without parts is taken, and left out of what is sent to a provider.
         """
 
     def __init__(
@@ -531,8 +536,13 @@ class ContentPart(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     TOOL_RESULT_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Plain text."""
+    """Plain text. Never empty in answers."""
+    refusal: _builtins.str
+    """Text with which the model declined. Not every provider gives one: see
+    FINISH_REASON_REFUSAL.
+    """
     @_builtins.property
     def tool_call(self) -> Global___ToolCall:
         """Call that the model asked for."""
@@ -547,12 +557,13 @@ class ContentPart(_message.Message):
         text: _builtins.str = ...,
         tool_call: Global___ToolCall | None = ...,
         tool_result: Global___ToolResult | None = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result", "refusal"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -1270,12 +1281,15 @@ class PartDelta(_message.Message):
     PART_INDEX_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     part_index: _builtins.int
     """Index of the part, from 0. Parts come one after another: a higher index
     ends the part before. All deltas of a part are of one kind.
     """
     text: _builtins.str
     """Text."""
+    refusal: _builtins.str
+    """Text of a refusal."""
     @_builtins.property
     def tool_call(self) -> Global___ToolCallDelta:
         """Piece of a tool call."""
@@ -1286,12 +1300,13 @@ class PartDelta(_message.Message):
         part_index: _builtins.int = ...,
         text: _builtins.str = ...,
         tool_call: Global___ToolCallDelta | None = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "part_index", b"part_index", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "part_index", b"part_index", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_delta: _TypeAlias = _typing.Literal["text", "tool_call"]  # noqa: Y015
+    _WhichOneofReturnType_delta: _TypeAlias = _typing.Literal["text", "tool_call", "refusal"]  # noqa: Y015
     _WhichOneofArgType_delta: _TypeAlias = _typing.Literal["delta", b"delta"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_delta) -> _WhichOneofReturnType_delta | None: ...
 

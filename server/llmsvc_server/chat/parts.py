@@ -1,7 +1,7 @@
 """What a message consists of: parts, and how the pieces of an answer become them."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from llmsvc_server.chat.value import value
@@ -31,7 +31,14 @@ class ToolResult:
     failed: bool = False
 
 
-Part: TypeAlias = str | ToolCall | ToolResult
+@value
+class Refusal:
+    """Text with which a model declined, or a piece of it."""
+
+    text: str = dataclasses.field(repr=False)
+
+
+Part: TypeAlias = str | ToolCall | ToolResult | Refusal
 """One part: a text, as it is, or one of the other kinds."""
 
 
@@ -44,7 +51,7 @@ class CallPiece:
     arguments_json: str = dataclasses.field(default="", repr=False)
 
 
-Piece: TypeAlias = str | CallPiece
+Piece: TypeAlias = str | CallPiece | Refusal
 """More of a part: a text as it is, or more of another kind."""
 
 
@@ -53,13 +60,22 @@ def text_of(parts: Iterable[Part]) -> str:
     return "".join([part for part in parts if isinstance(part, str)])
 
 
+def said_in(parts: Iterable[Part]) -> str:
+    """Return what a turn says as one text: texts and refusals, joined without a separator."""
+    return "".join([part if isinstance(part, str) else _declined_in(part) for part in parts])
+
+
+def _declined_in(part: Part) -> str:
+    return part.text if isinstance(part, Refusal) else ""
+
+
 def written_in(part: Part | Piece) -> str:
     """Return what somebody wrote in a part or a piece."""
     if isinstance(part, str):
         return part
     if isinstance(part, ToolResult):
         return part.content
-    return part.name + part.arguments_json
+    return part.text if isinstance(part, Refusal) else part.name + part.arguments_json
 
 
 class PartNumbers:
@@ -71,14 +87,14 @@ class PartNumbers:
 
     __slots__ = ("_last", "index")
 
-    def __init__(self) -> None:
-        """Have had no piece."""
-        self._last: Piece | None = None
+    def __init__(self, begins_with: Piece | None = None) -> None:
+        """Have had one piece, or none."""
+        self._last = begins_with
         self.index = 0
 
     def take(self, piece: Piece) -> int:
         """Return the number of the part that the next piece belongs to."""
-        if self._last is not None and not _continues(self._last, piece):
+        if self._last is not None and not continues(self._last, piece):
             self.index += 1
         self._last = piece
         return self.index
@@ -96,7 +112,7 @@ class AnswerParts:
     __slots__ = ("_pieces", "_whole", "add_text", "index")
 
     def __init__(self) -> None:
-        """Have one part, still empty."""
+        """Have no part yet."""
         self._whole: list[Part] = []
         self._pieces: list[Piece] = []
         self.add_text = self._pieces.append
@@ -105,7 +121,7 @@ class AnswerParts:
     def add(self, piece: Piece) -> int:
         """Take the next piece of any kind; return the number of the part that it belongs to."""
         pieces = self._pieces
-        if pieces and not _continues(pieces[-1], piece):
+        if pieces and not continues(pieces[-1], piece):
             self._whole.append(_fold(pieces))
             pieces.clear()
             self.index += 1
@@ -113,19 +129,33 @@ class AnswerParts:
         return self.index
 
     def fold(self) -> tuple[Part, ...]:
-        """Return the parts as they are by now, in order."""
-        return (*self._whole, _fold(self._pieces))
+        """Return the parts as they are by now, in order. No text among them is empty."""
+        latest = [_fold(self._pieces)] if self._pieces else []
+        return tuple([part for part in (*self._whole, *latest) if part != ""])
 
 
-def _continues(last: Piece, piece: Piece) -> bool:
-    if isinstance(last, str) or isinstance(piece, str):
-        return isinstance(last, str) and isinstance(piece, str)
-    return not piece.id
+def continues(last: Piece, piece: Piece) -> bool:
+    """Return whether a piece belongs to the same part as the one before it."""
+    if isinstance(piece, CallPiece):
+        return isinstance(last, CallPiece) and not piece.id
+    return type(last) is type(piece)
 
 
-def _fold(pieces: list[Piece]) -> Part:
-    first = pieces[0] if pieces else ""
+def join(pieces: Sequence[Piece]) -> Piece:
+    """Return pieces of one part, at least one, as one."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
     if isinstance(first, str):
         return "".join([one for one in pieces if isinstance(one, str)])
+    if isinstance(first, Refusal):
+        return Refusal(text="".join(map(written_in, pieces)))
     arguments = [one.arguments_json for one in pieces if isinstance(one, CallPiece)]
-    return ToolCall(id=first.id, name=first.name, arguments_json="".join(arguments))
+    return CallPiece(id=first.id, name=first.name, arguments_json="".join(arguments))
+
+
+def _fold(pieces: Sequence[Piece]) -> Part:
+    whole = join(pieces)
+    if isinstance(whole, CallPiece):
+        return ToolCall(id=whole.id, name=whole.name, arguments_json=whole.arguments_json)
+    return whole

@@ -6,7 +6,7 @@ from typing import overload
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.features import NO_FEATURES, Features
-from llmsvc_server.chat.parts import Part, text_of, written_in
+from llmsvc_server.chat.parts import Part, said_in, written_in
 from llmsvc_server.chat.route import Privacy, TargetName
 from llmsvc_server.chat.value import value
 
@@ -36,8 +36,8 @@ class Message:
 
     @property
     def text(self) -> str:
-        """What it says as one text."""
-        return text_of(self.parts)
+        """What it says as one text, refusals too."""
+        return said_in(self.parts)
 
 
 SAMPLING_SETTINGS = (

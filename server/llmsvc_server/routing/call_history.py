@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.parts import ToolCall, ToolResult, text_of
+from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.routing.emulated_answer import ACTION, CALLS, TO_CALL
 
@@ -35,7 +35,7 @@ def _as_text(message: Message, names: Mapping[str, str]) -> Message:
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     if not calls and not results:
         return message
-    texts = [text_of(message.parts)] if text_of(message.parts) else []
+    texts = [message.text] if message.text else []
     if calls:
         written = ", ".join(
             f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments_json}}}'

@@ -13,9 +13,9 @@ from typing import cast
 import msgspec
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
-from llmsvc_server.chat.events import AnswerEvents, Delta, Done, pieces_of
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Pieces, pieces_of
 from llmsvc_server.chat.features import Features
-from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, Piece
+from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, Piece, Refusal
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -282,7 +282,7 @@ async def read_emulated(events: AnswerEvents, features: Features) -> AnswerEvent
     try:
         async for event in events:
             try:
-                pieces = answer.end() if isinstance(event, Done) else answer.take(event.text)
+                pieces = _read(event, answer)
             except ProviderError as error:
                 pieces = cast("tuple[Piece, ...]", await events.athrow(error))  # it always raises
             try:
@@ -295,6 +295,17 @@ async def read_emulated(events: AnswerEvents, features: Features) -> AnswerEvent
                 await events.athrow(error)
     finally:
         await events.aclose()
+
+
+def _read(event: Delta | Done, answer: EmulatedAnswer) -> tuple[Piece, ...]:
+    """Return what an event adds. A refusal is none of what the model was told to write, and ends that."""
+    if isinstance(event, Done):
+        return () if event.finish_reason is FinishReason.REFUSAL else answer.end()
+    if not isinstance(event, Pieces):
+        return answer.take(event.text)
+    refusals = [piece for piece in event.pieces if isinstance(piece, Refusal)]
+    texts = "".join([piece for piece in event.pieces if isinstance(piece, str)])
+    return (*(answer.take(texts) if texts else ()), *refusals)
 
 
 def _event_of(pieces: tuple[Piece, ...]) -> Delta:

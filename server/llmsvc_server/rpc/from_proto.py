@@ -13,7 +13,7 @@ from llmsvc_server.chat.features import (
     ToolChoice,
     UnsupportedAction,
 )
-from llmsvc_server.chat.parts import Part, ToolCall, ToolResult
+from llmsvc_server.chat.parts import Part, Refusal, ToolCall, ToolResult
 from llmsvc_server.chat.request import (
     SAMPLING_SETTINGS,
     SERVERS_ROUTING,
@@ -52,6 +52,7 @@ ACTIONS = {
 SCALARS = (*SAMPLING_SETTINGS, "max_output_tokens")
 NO_SAMPLING = Sampling()
 _text = attrgetter("text")
+_parts = attrgetter("parts")
 _role = attrgetter("role")
 
 
@@ -59,19 +60,16 @@ def chat_from_proto(
     request: llm_pb2.ChatRequest, delivery: Delivery, caller: str = ""
 ) -> ChatRequest:
     """Return the request of `caller` as a value. It must have passed `check_chat`."""
-    # Each call has a result, in a tool message (docs/contract.md 3): where none is, all is text.
-    is_text = llm_pb2.ROLE_TOOL not in map(_role, request.messages)
-    is_plain = is_text and not request.tools and not request.HasField("response_format")
+    # Each call has a result, in a tool message (docs/contract.md 3).
+    has_calls = llm_pb2.ROLE_TOOL in map(_role, request.messages)
+    asks_more = has_calls or bool(request.tools) or request.HasField("response_format")
+    messages, is_text = () if has_calls else _texts(request), not has_calls
+    if has_calls or not all(map(all, map(_parts, messages))):  # what is no text has an empty one
+        messages = tuple(map(_message, request.messages))
+        is_text = all(isinstance(part, str) for one in messages for part in one.parts)
     return ChatRequest(
         model=request.model,
-        messages=tuple(
-            [
-                Message(role=ROLES[one.role], parts=tuple(map(_text, one.parts)))
-                for one in request.messages
-            ]
-            if is_text
-            else map(_message, request.messages)
-        ),
+        messages=messages,
         sampling=(
             _sampling(request.generation_config)
             if request.HasField("generation_config")
@@ -83,9 +81,19 @@ def chat_from_proto(
             if request.HasField("routing_policy")
             else SERVERS_ROUTING
         ),
-        features=NO_FEATURES if is_plain else _features(request),
-        is_plain=is_plain,
+        features=_features(request) if asks_more else NO_FEATURES,
+        is_plain=is_text and not asks_more,
         caller=caller,
+    )
+
+
+def _texts(request: llm_pb2.ChatRequest) -> tuple[Message, ...]:
+    """Return messages as if all their parts were texts; others have an empty one."""
+    return tuple(
+        [
+            Message(role=ROLES[one.role], parts=tuple(map(_text, one.parts)))
+            for one in request.messages
+        ]
     )
 
 
@@ -95,10 +103,10 @@ def _message(message: llm_pb2.Message) -> Message:
 
 
 def _said(part: llm_pb2.ContentPart) -> Part:
-    if not part.HasField("tool_call"):
-        return part.text
-    call = part.tool_call
-    return ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+    if part.HasField("tool_call"):
+        call = part.tool_call
+        return ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+    return Refusal(text=part.refusal) if part.HasField("refusal") else part.text
 
 
 def _result(part: llm_pb2.ContentPart) -> ToolResult:

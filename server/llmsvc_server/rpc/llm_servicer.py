@@ -91,7 +91,6 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
 
     async def _stream(self, parsed: ParsedRequest, call: Call, writer: StreamWriter) -> None:
         chat, caller = parsed.chat, call.caller
-        is_plain = chat.is_plain
         keeping = (
             _KeptAnswer(self._held, caller) if parsed.final_message_included else nullcontext()
         )
@@ -104,22 +103,20 @@ class LLMServicer(llm_pb2_grpc.LLMServiceServicer):
                 keeping as kept,
             ):
                 write = timed.write
-                parts = AnswerParts() if kept is None else kept.parts
                 async with self._router.stream(chat, call.finish_by, call.receipt) as answer:
                     del chat
                     await _start(answer.route, call, timed)
                     event, rest = answer.first, answer.rest
-                    if not is_plain:
-                        event = await _relay_pieces(event, rest, call, write, kept)
-                    while isinstance(event, Delta):
+                    while type(event) is Delta:
                         text = event.text
-                        await write(encode_delta(text, parts.index))
+                        await write(encode_delta(text))
                         call.messages_sent += 1
                         call.text_length += len(text)
                         if kept is not None:
                             kept.add(text)
                         event = await anext(rest)
-                    await _complete(event, answer.route, call, timed, kept)
+                    end = await _relay_pieces(event, rest, call, write, kept)
+                    await _complete(end, answer.route, call, timed, kept)
         finally:
             slot.leave()
 
@@ -131,8 +128,8 @@ async def _relay_pieces(
     write: Callable[[bytes], Awaitable[None]],
     kept: "_KeptAnswer | None",
 ) -> Done:
-    """Write an answer that may have parts of several kinds; return its end."""
-    numbers = PartNumbers()
+    """Write what follows texts alone, in parts of any kind; return the answer's end."""
+    numbers = PartNumbers(begins_with="" if call.text_length else None)
     while isinstance(event, Delta):
         for piece in event.pieces if isinstance(event, Pieces) else (event.text,):
             await write(encode_piece(piece, numbers.take(piece)))

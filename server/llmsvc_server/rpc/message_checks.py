@@ -16,12 +16,11 @@ ROLE_NAMES = "ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT or ROLE_TOOL"
 KINDS: Mapping[int, tuple[str, ...]] = {
     llm_pb2.ROLE_SYSTEM: ("text",),
     llm_pb2.ROLE_USER: ("text",),
-    llm_pb2.ROLE_ASSISTANT: ("text", "tool_call"),
+    llm_pb2.ROLE_ASSISTANT: ("text", "tool_call", "refusal"),
     llm_pb2.ROLE_TOOL: ("tool_result",),
 }
 """Role -> kinds of its parts."""
 
-KIND_NAMES = "text, tool_call or tool_result"
 MAX_ID_BYTES = 256
 MAX_RESULT_BYTES = 1024 * 1024
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -64,7 +63,8 @@ def count_text_bytes(messages: Iterable[llm_pb2.Message]) -> int:
                 call = part.tool_call
                 size_bytes += len(call.name.encode()) + len(call.arguments_json.encode())
             else:
-                size_bytes += len(part.text.encode()) + len(part.tool_result.content.encode())
+                text = part.text or part.refusal or part.tool_result.content
+                size_bytes += len(text.encode())
     return size_bytes
 
 
@@ -122,14 +122,15 @@ def _wrong_role(path: str, role: int) -> Violation:
 def _check_parts(
     path: str, role: int, parts: Sequence[llm_pb2.ContentPart], calls: _Calls
 ) -> Iterator[Violation]:
-    if not parts:
+    # An answer that says nothing has no part, and may be sent back as it is.
+    if not parts and role != llm_pb2.ROLE_ASSISTANT:
         yield Violation(f"{path}.parts", Why.MISSING, "send at least one part")
     fitting = KINDS.get(role, ())
     for index, part in enumerate(parts):
         kind = part.WhichOneof("part")
         where = f"{path}.parts[{index}]"
         if kind is None:
-            yield Violation(where, Why.MISSING, f"set a kind known to this server: {KIND_NAMES}")
+            yield Violation(where, Why.MISSING, "set a kind that this server knows")
         elif fitting and kind not in fitting:
             yield Violation(
                 f"{where}.{kind}", Why.NOT_ALLOWED, f"send {' or '.join(fitting)} in this role"

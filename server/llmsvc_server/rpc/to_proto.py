@@ -7,7 +7,7 @@ from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import Done
 from llmsvc_server.chat.output_check import OutputCheck
-from llmsvc_server.chat.parts import Part, ToolCall
+from llmsvc_server.chat.parts import Part, Refusal, ToolCall
 from llmsvc_server.chat.route import Locality, Privacy, ProviderKind, Route, Trail
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.rpc.callinfo import ServerTimings
@@ -96,7 +96,7 @@ def response_to_proto(
             if isinstance(part, str):
                 message.parts.add().text = part
             else:
-                _fill_call(message.parts.add().tool_call, part)
+                _fill_part(message.parts.add(), part)
     for check in done.output_checks:
         _fill_check(response.output_checks.add(), check)
     if done.adjustments:
@@ -166,9 +166,13 @@ def fill_durations(*lengths: tuple[duration_pb2.Duration, float | None]) -> None
             duration.nanos = micros * 1000
 
 
-def _fill_call(message: llm_pb2.ToolCall, part: Part) -> None:
-    assert isinstance(part, ToolCall)  # noqa: S101  of an answer, whose parts are texts and calls
-    message.id, message.name, message.arguments_json = part.id, part.name, part.arguments_json
+def _fill_part(message: llm_pb2.ContentPart, part: Part) -> None:
+    if isinstance(part, Refusal):
+        message.refusal = part.text
+        return
+    assert isinstance(part, ToolCall)  # noqa: S101  of an answer, which has no results
+    call = message.tool_call
+    call.id, call.name, call.arguments_json = part.id, part.name, part.arguments_json
 
 
 def _fill_check(message: llm_pb2.OutputCheck, check: OutputCheck) -> None:

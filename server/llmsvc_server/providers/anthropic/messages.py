@@ -10,7 +10,7 @@ from itertools import groupby
 
 import msgspec
 
-from llmsvc_server.chat.parts import ToolCall, ToolResult
+from llmsvc_server.chat.parts import ToolCall, ToolResult, written_in
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.providers.shared.turns import is_blank, merge_turns, select_turns
 
@@ -108,5 +108,5 @@ def _blocks(message: Message, ids: _Ids) -> Iterator[AnyBlock]:
             yield ToolUse(ids.spell(part.id), part.name, written)
         elif isinstance(part, ToolResult):
             yield Result(ids.of_result(part.call_id), part.content, part.failed)
-        elif not is_blank(part):
-            yield Text(part)
+        elif not is_blank(said := written_in(part)):
+            yield Text(said)

@@ -3,11 +3,11 @@
 Keys and types: docs/facts/ollama.md 2.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from llmsvc_server.chat.parts import ToolCall, ToolResult
+from llmsvc_server.chat.parts import ToolCall, ToolResult, text_of
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.providers.shared.tool_calls import told
 
@@ -46,7 +46,17 @@ class _Result(msgspec.Struct, frozen=True):
 Turn = Text | _Calls | _Result
 
 
-def turns(messages: Iterable[Message]) -> list[Turn]:
+def turns_of_texts(messages: Sequence[Message]) -> list[Turn]:
+    """Return messages of texts alone, without those that say nothing; see `_stays`."""
+    last = messages[-1]
+    return [
+        Text(one.role, text)
+        for one in messages
+        if (text := text_of(one.parts)) or _stays(one, last)
+    ]
+
+
+def turns(messages: Sequence[Message]) -> list[Turn]:
     """Return messages of any parts: each result of a call is one of its own."""
     names: dict[str, str] = {}
     every: list[Turn] = []
@@ -57,9 +67,17 @@ def turns(messages: Iterable[Message]) -> list[Turn]:
         elif calls := [part for part in message.parts if isinstance(part, ToolCall)]:
             names.update({call.id: call.name for call in calls})
             every.append(_Calls(role, message.text, tuple(_calls(calls))))
-        else:
-            every.append(Text(role, message.text))
+        elif (text := message.text) or _stays(message, messages[-1]):
+            every.append(Text(role, text))
     return every
+
+
+def _stays(message: Message, last: Message) -> bool:
+    """Return whether a message is sent although it has no text.
+
+    The last one says what is asked for, and a system's takes the place of the model's own.
+    """
+    return message is last or message.role is Role.SYSTEM
 
 
 def _calls(calls: Sequence[ToolCall]) -> Iterator[_Call]:

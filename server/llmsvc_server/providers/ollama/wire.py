@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llmsvc_server.chat.parts import text_of
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.providers.ollama.features import NO_EXTRAS, Extras, Format
-from llmsvc_server.providers.ollama.messages import Text, Turn, turns
+from llmsvc_server.providers.ollama.messages import Turn, turns, turns_of_texts
 from llmsvc_server.providers.ollama.tool_calls import Tool
 from llmsvc_server.providers.shared.decoder import Decoder
 
@@ -128,11 +127,8 @@ def encode_chat(  # noqa: PLR0913  what the server is set to, by keyword
         extras: Tools and format, where the request has any.
     """
     sampling = request.sampling
-    messages: list[Turn]
-    if request.is_plain:
-        messages = [Text(one.role, text_of(one.parts)) for one in request.messages]
-    else:
-        messages = turns(request.messages)
+    plain = request.is_plain
+    messages = turns_of_texts(request.messages) if plain else turns(request.messages)
     document = _Request(
         model=request.model,
         messages=messages,

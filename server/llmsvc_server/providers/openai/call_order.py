@@ -9,7 +9,14 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from llmsvc_server.chat.parts import MAX_ARGUMENTS_BYTES, MAX_CALLS, CallPiece, Piece
+from llmsvc_server.chat.parts import (
+    MAX_ARGUMENTS_BYTES,
+    MAX_CALLS,
+    CallPiece,
+    Piece,
+    Refusal,
+    written_in,
+)
 from llmsvc_server.providers.http.unfinished import Tails
 from llmsvc_server.providers.openai.chunks import Content
 from llmsvc_server.providers.openai.tool_calls import Entry
@@ -99,7 +106,7 @@ class CallOrder:
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
         self._last: _Call | None = None
-        self._queue: deque[_Call | str] = deque()
+        self._queue: deque[_Call | str | Refusal] = deque()
         self._count = 0
         self._kept_bytes = 0
 
@@ -127,8 +134,8 @@ class CallOrder:
         call.extent.add(arguments)
         return arguments
 
-    def add_text(self, text: str) -> Iterator[Piece]:
-        """Yield what may be passed on now that a text came.
+    def add_text(self, text: str | Refusal) -> Iterator[Piece]:
+        """Yield what may be passed on now that a text came, of the answer or of a refusal.
 
         Raises:
             ProviderError: EXHAUSTED. Too much waits.
@@ -136,7 +143,7 @@ class CallOrder:
         self._queue.append(text)
         yield from self._advance()
         if self._queue:
-            self._keep(len(text))
+            self._keep(len(written_in(text)))
 
     def add_calls(self, entries: Iterable[Entry], *, is_whole: bool) -> Iterator[Piece]:
         """Yield what may be passed on now that calls came, or pieces of some.

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import msgspec
 
-from llmsvc_server.chat.parts import ToolCall, ToolResult
+from llmsvc_server.chat.parts import Refusal, ToolCall, ToolResult, text_of
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.providers.shared.tool_calls import told
 from llmsvc_server.providers.shared.turns import (
@@ -42,10 +42,18 @@ class _Call(msgspec.Struct, frozen=True):
     type: str = "function"
 
 
-class _Calls(msgspec.Struct, frozen=True):
+class _Declined(msgspec.Struct, frozen=True):
+    refusal: str
+    type: str = "refusal"
+
+
+class _Spoken(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What an assistant says beside a text. Content is a refusal only where it is nothing else."""
+
     role: str
-    content: str | None
-    tool_calls: Sequence[_Call]
+    content: str | Sequence[_Declined] | None
+    tool_calls: Sequence[_Call] = ()
+    refusal: str = ""
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -54,7 +62,7 @@ class _Result(msgspec.Struct, frozen=True):
     tool_call_id: str
 
 
-AnyTurn = Turn | _Calls | _Result
+AnyTurn = Turn | _Spoken | _Result
 
 
 def turns_of(messages: Sequence[Message], *, is_local: bool) -> Iterator[Turn]:
@@ -74,7 +82,12 @@ def turns_of(messages: Sequence[Message], *, is_local: bool) -> Iterator[Turn]:
 
 
 def turns_of_any_parts(
-    messages: Sequence[Message], *, is_local: bool, has_short_ids: bool, rule: str
+    messages: Sequence[Message],
+    *,
+    is_local: bool,
+    has_short_ids: bool,
+    has_refusals: bool,
+    rule: str,
 ) -> Iterator[AnyTurn]:
     """Yield the same of messages that may hold more than text: each result is a turn of its own.
 
@@ -82,6 +95,8 @@ def turns_of_any_parts(
         messages: The conversation.
         is_local: Whether neighbours of one role become one.
         has_short_ids: Whether ids of calls have nine letters and digits.
+        has_refusals: Whether refusals are told apart. Other servers than the vendor's refuse what
+            they don't know: to them they are texts.
         rule: What the system's message says besides; may be empty.
     """
     rules = [text for text in (system_text(messages), rule) if text]
@@ -91,6 +106,8 @@ def turns_of_any_parts(
     for role, group in _grouped(select_turns(messages), is_local=is_local):
         if role is Role.TOOL:
             yield from _results(group, spell)
+        elif has_refusals and any(isinstance(part, Refusal) for part in group[0].parts):
+            yield _declined(group[0], spell)
         else:
             yield _spoken(role, group, spell, nothing="" if is_local else None)
 
@@ -115,15 +132,29 @@ def _spoken(
     """
     texts = [one.text for one in group]
     text = "\n\n".join(one for one in texts if not is_blank(one)) or texts[-1]
-    calls = [
+    calls = _calls(group, spell)
+    if not calls:
+        return Turn(role.value, text)
+    return _Spoken(role.value, nothing if is_blank(text) else text, calls)
+
+
+def _declined(message: Message, spell: Callable[[str], str]) -> AnyTurn:
+    """Return a turn whose refusal is told apart: as its content where there is nothing else."""
+    text, calls = text_of(message.parts), _calls([message], spell)
+    refusal = "".join([part.text for part in message.parts if isinstance(part, Refusal)])
+    role = message.role.value
+    if is_blank(text) and not calls:
+        return _Spoken(role, [_Declined(refusal)])
+    return _Spoken(role, None if is_blank(text) else text, calls, refusal)
+
+
+def _calls(group: Sequence[Message], spell: Callable[[str], str]) -> Sequence[_Call]:
+    return tuple(
         _Call(spell(part.id), _Function(part.name, part.arguments_json))
         for one in group
         for part in one.parts
         if isinstance(part, ToolCall)
-    ]
-    if not calls:
-        return Turn(role.value, text)
-    return _Calls(role.value, nothing if is_blank(text) else text, calls)
+    )
 
 
 def _results(group: Sequence[Message], spell: Callable[[str], str]) -> Iterator[_Result]:

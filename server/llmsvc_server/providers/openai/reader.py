@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import Done, Timings
-from llmsvc_server.chat.parts import Piece
+from llmsvc_server.chat.parts import Piece, Refusal
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -166,22 +166,29 @@ class OpenaiReader(EventReader):
         said = content.content or ""
         text, thinks = (said, False) if isinstance(said, str) else read_parts(said)
         lives = bool(thinks or content.reasoning or content.reasoning_content)
-        if isinstance(content.refusal, str) and content.refusal:
-            text += content.refusal
-            self._refuses = True
         if text:
             self._add_text(text)
+        declined = content.refusal if isinstance(content.refusal, str) else ""
+        if declined:
+            self._add_refusal(Refusal(text=declined))
         if content.tool_calls or content.function_call:
             lives = True
             self._add_calls(content, data, is_whole=choice.delta is None)
         self._lives = self._lives or lives
-        return lives or bool(text)
+        return lives or bool(text or declined)
 
     def _add_text(self, text: str) -> None:
         if self._order is None or not self._order.is_open:
             self._texts.append(text)
         else:
             self._pass_on(self._order.add_text(text))
+
+    def _add_refusal(self, refusal: Refusal) -> None:
+        self._refuses = True
+        if self._order is None or not self._order.is_open:
+            self._decline(refusal.text)
+        else:
+            self._pass_on(self._order.add_text(refusal))
 
     def _add_calls(self, content: Content, data: bytes, *, is_whole: bool) -> None:
         if self._order is None:
@@ -195,6 +202,8 @@ class OpenaiReader(EventReader):
         for piece in pieces:
             if isinstance(piece, str):
                 self._texts.append(piece)
+            elif isinstance(piece, Refusal):
+                self._decline(piece.text)
             elif piece.name:
                 self._begin_call(piece.id, piece.name, piece.arguments_json)
             else:

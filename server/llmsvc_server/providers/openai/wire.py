@@ -94,6 +94,7 @@ def encode_chat(  # noqa: PLR0913  plain settings, all by keyword
                 request.messages,
                 is_local=is_local,
                 has_short_ids=has_short_ids,
+                has_refusals=is_openai,
                 rule=extras.rule,
             )
         )

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from llmsvc_server.chat.adjustment import Adjustment
 from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, SignOfLife, pieces_of
-from llmsvc_server.chat.parts import CallPiece, Piece
+from llmsvc_server.chat.parts import CallPiece, Piece, Refusal, continues, join
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -37,8 +37,8 @@ class AnswerReader(ABC):
     """Takes an answer's bytes in and gives its events out.
 
     An adapter takes a read apart, puts texts into `_texts`, says by `_lives` that the model works,
-    hands calls to `_begin_call` and `_go_on_with_call`, marks the end, and returns what `_collect`
-    makes of it.
+    hands calls to `_begin_call` and `_go_on_with_call`, a refusal to `_decline`, marks the end, and
+    returns what `_collect` makes of it.
 
     Attributes:
         over: Whether the answer has ended, well or badly; what comes after it is not looked at.
@@ -47,6 +47,7 @@ class AnswerReader(ABC):
 
     __slots__ = (
         "_calls",
+        "_declined",
         "_empty_bytes",
         "_empty_pieces",
         "_failure",
@@ -84,6 +85,7 @@ class AnswerReader(ABC):
         self._lives = False
         self._word = ""
         self._seam: Seam | None = None
+        self._declined: Seam | None = None
         self._empty_pieces = 0
         self._empty_bytes = 0
         self._failure: ProviderError | None = None
@@ -113,8 +115,8 @@ class AnswerReader(ABC):
             data: The next bytes of the body; empty at its end. Not called again once `over`.
 
         Returns:
-            The new text, all in one, or in pieces where calls came with it; a sign of life where the
-            model only thinks. None if nothing came of it yet.
+            The new text, all in one, or in pieces where calls or a refusal came with it; a sign of
+            life where the model only thinks. None if nothing came of it yet.
 
         Raises:
             ProviderError: EXHAUSTED. Too much is unfinished, here and elsewhere.
@@ -192,6 +194,15 @@ class AnswerReader(ABC):
             self._end_texts(is_last=True)
             self._pieces.append(piece)
 
+    def _decline(self, text: str) -> None:
+        """Take more of the words with which the model declines."""
+        self._end_texts(is_last=True)
+        if self._seam is not None:
+            self._declined = self._declined or Seam()
+            text = self._declined.join(text, is_last=False)
+        if text:
+            self._pieces.append(Refusal(text=text))
+
     def _end_texts(self, *, is_last: bool) -> None:
         """Put the texts behind the pieces, before what comes next."""
         text = "".join(self._texts)
@@ -267,18 +278,8 @@ def _join_neighbours(pieces: Sequence[Piece]) -> Iterator[Piece]:
     """Yield pieces, those of one part together."""
     part: list[Piece] = []
     for piece in pieces:
-        if isinstance(piece, str) or piece.id:
-            if part:
-                yield _joined(part)
-            part = [piece]
-        else:
-            part.append(piece)
-    yield _joined(part)
-
-
-def _joined(part: Sequence[Piece]) -> Piece:
-    first = part[0]
-    if isinstance(first, str) or len(part) == 1:
-        return first
-    arguments = "".join([one.arguments_json for one in part if isinstance(one, CallPiece)])
-    return CallPiece(id=first.id, name=first.name, arguments_json=arguments)
+        if part and not continues(part[-1], piece):
+            yield join(part)
+            part = []
+        part.append(piece)
+    yield join(part)

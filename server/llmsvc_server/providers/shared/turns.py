@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from llmsvc_server.chat.parts import Refusal
 from llmsvc_server.chat.request import Message, Role
 
 
@@ -20,7 +21,7 @@ def select_turns(messages: Sequence[Message]) -> list[Message]:
 
 
 def _says_nothing(message: Message) -> bool:
-    return all(isinstance(part, str) for part in message.parts) and is_blank(message.text)
+    return is_blank(message.text) and all(isinstance(part, str | Refusal) for part in message.parts)
 
 
 def merge_turns(messages: Sequence[Message]) -> Iterator[tuple[Role, str]]:

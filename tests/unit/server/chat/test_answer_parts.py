@@ -8,9 +8,12 @@ from llmsvc_server.chat.parts import (
     AnswerParts,
     CallPiece,
     Part,
+    PartNumbers,
     Piece,
+    Refusal,
     ToolCall,
     ToolResult,
+    said_in,
     text_of,
 )
 
@@ -54,8 +57,35 @@ def test_pieces_follow_text_that_was_taken_the_short_way() -> None:
     assert "ab" == text_of(parts.fold())
 
 
-def test_an_empty_answer_has_an_empty_text() -> None:
-    assert ("",) == AnswerParts().fold()
+def test_an_empty_answer_has_no_part() -> None:
+    assert () == AnswerParts().fold()
+
+
+def test_a_refusal_is_a_part_of_its_own_however_it_is_cut() -> None:
+    call = CallPiece(id="1", name="f", arguments_json="{}")
+    numbers, parts = folded(
+        "a", Refusal(text="I "), Refusal(text="can't."), call, Refusal(text="No.")
+    )
+
+    assert [0, 1, 1, 2, 3] == numbers
+    assert ("a", Refusal(text="I can't."), Refusal(text="No.")) == (*parts[:2], parts[3])
+    assert ("a", "aI can't.No.") == (text_of(parts), said_in(parts))
+
+
+def test_numbers_without_folding_are_the_same() -> None:
+    pieces: list[Piece] = [
+        "a",
+        Refusal(text="b"),
+        "c",
+        CallPiece(id="1", name="f"),
+        CallPiece(),
+        "d",
+    ]
+    behind_text = PartNumbers(begins_with="a")
+    numbers = PartNumbers()
+
+    assert folded(*pieces)[0] == [numbers.take(piece) for piece in pieces]
+    assert folded(*pieces)[0][1:] == [behind_text.take(piece) for piece in pieces[1:]]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +94,7 @@ def test_an_empty_answer_has_an_empty_text() -> None:
         CallPiece(id="1", name="f", arguments_json="SECRET"),
         ToolCall(id="1", name="f", arguments_json="SECRET"),
         ToolResult(call_id="1", content="SECRET"),
+        Refusal(text="SECRET"),
         Delta("SECRET"),
         pieces_of(["SECRET", CallPiece(arguments_json="SECRET")]),
         Tool(name="f", description="SECRET", parameters_json_schema="SECRET"),

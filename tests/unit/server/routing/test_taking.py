@@ -40,7 +40,7 @@ async def test_a_whole_answer_is_all_of_its_pieces_and_its_end() -> None:
     assert (("ab",), done()) == await take_all(
         _events(Delta("a"), Delta("b"), done()), share=a_share()
     )
-    assert (("",), done()) == await take_all(_events(done()), share=a_share())
+    assert ((), done()) == await take_all(_events(done()), share=a_share())
 
 
 async def test_a_part_of_an_answer_is_never_passed_off_as_whole() -> None:

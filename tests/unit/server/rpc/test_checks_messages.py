@@ -92,7 +92,7 @@ def test_what_keeps_the_contract_is_accepted(request_: llm_pb2.ChatRequest) -> N
             of(llm_pb2.Message(role=USER, parts=[llm_pb2.ContentPart()])),
             "messages[0].parts[0]",
             "MISSING",
-            "set a kind known to this server: text, tool_call or tool_result",
+            "set a kind that this server knows",
         ),
         (
             llm_pb2.ChatRequest(model="m" * 257, messages=[message()]),
@@ -143,6 +143,28 @@ def test_a_long_model_name_does_not_count_as_text() -> None:
     request = llm_pb2.ChatRequest(model="m" * 5 * MIB, messages=[message()])
 
     assert ["model"] == fields_refused(request)
+
+
+@pytest.mark.parametrize("role", [SYSTEM, USER])
+def test_only_assistants_decline(role: llm_pb2.Role.ValueType) -> None:
+    declined = llm_pb2.Message(role=role, parts=[llm_pb2.ContentPart(refusal="No.")])
+    expected = Violation(
+        "messages[0].parts[0].refusal", ViolationReason.NOT_ALLOWED, "send text in this role"
+    )
+
+    assert [expected] == told(of(declined, message()))
+
+
+def test_an_assistant_may_decline_or_say_nothing() -> None:
+    declined = llm_pb2.Message(role=ASSISTANT, parts=[llm_pb2.ContentPart(refusal="No.")])
+
+    assert not told(of(message(), declined, llm_pb2.Message(role=ASSISTANT), message()))
+
+
+def test_refusals_count_as_text() -> None:
+    declined = llm_pb2.Message(role=ASSISTANT, parts=[llm_pb2.ContentPart(refusal="x" * 5 * MIB)])
+
+    assert ["messages"] == fields_refused(of(message(), declined, message()))
 
 
 def test_a_part_of_a_kind_that_is_not_known_is_refused() -> None:

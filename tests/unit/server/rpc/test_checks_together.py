@@ -38,9 +38,10 @@ def calls_made(work: Callable[[], object]) -> int:
 
 
 def test_all_violations_are_told_in_the_order_of_the_fields() -> None:
+    declined = llm_pb2.Message(role=ASSISTANT, parts=[llm_pb2.ContentPart()])
     request = llm_pb2.ChatRequest(
         model="m" * 300,
-        messages=[message(0), message(SYSTEM), llm_pb2.Message(role=ASSISTANT)],
+        messages=[message(0), message(SYSTEM), declined],
         generation_config=llm_pb2.GenerationConfig(temperature=3, top_k=0, stop_sequences=[""]),
     )
     request.MergeFromString(b"\x48\x09\x22\x00\x3a\x00")  # fields 9, 4 and 7
@@ -48,7 +49,7 @@ def test_all_violations_are_told_in_the_order_of_the_fields() -> None:
         "model",
         "messages[0].role",
         "messages[1].role",
-        "messages[2].parts",
+        "messages[2].parts[0]",
         "messages[2].role",
         "generation_config.temperature",
         "generation_config.top_k",

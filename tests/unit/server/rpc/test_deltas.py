@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_server.chat.parts import CallPiece
+from llmsvc_server.chat.parts import CallPiece, Refusal
 from llmsvc_server.rpc.deltas import encode_delta, encode_piece
 
 
@@ -35,3 +35,12 @@ def test_any_piece_of_a_call_is_too(name: str, call_id: str, more: str, part_ind
         piece, part_index
     )
     assert message(more, part_index) == encode_piece(more, part_index)
+
+
+@given(st.text(max_size=300), st.integers(0, 2**31 - 1))
+def test_any_piece_of_a_refusal_is_too(words: str, part_index: int) -> None:
+    delta = llm_pb2.PartDelta(part_index=part_index, refusal=words)
+
+    assert llm_pb2.ChatStreamResponse(delta=delta).SerializeToString() == encode_piece(
+        Refusal(text=words), part_index
+    )

@@ -1,6 +1,7 @@
 import pytest
 
 from llmsvc.v1 import llm_pb2
+from llmsvc_server.chat.parts import Refusal
 from llmsvc_server.chat.request import (
     SERVERS_ROUTING,
     ChatRequest,
@@ -100,6 +101,27 @@ def test_what_is_unset_stays_none(request_: llm_pb2.ChatRequest) -> None:
     assert Sampling() == chat.sampling
     assert SERVERS_ROUTING == chat.routing
     assert not chat.model
+
+
+def test_a_refusal_is_no_text() -> None:
+    declined = llm_pb2.Message(
+        role=ASSISTANT,
+        parts=[llm_pb2.ContentPart(text="Well."), llm_pb2.ContentPart(refusal="I can't.")],
+    )
+    chat = chat_from_proto(of(message(), declined, message()), Delivery.WHOLE)
+
+    assert ("Well.", Refusal(text="I can't.")) == chat.messages[1].parts
+    assert "Well.I can't." == chat.messages[1].text
+    assert not chat.is_plain
+
+
+@pytest.mark.parametrize("parts", [[], [""], ["", "a"]])
+def test_what_says_nothing_is_still_text(parts: list[str]) -> None:
+    said = llm_pb2.Message(role=ASSISTANT, parts=[llm_pb2.ContentPart(text=one) for one in parts])
+    chat = chat_from_proto(of(message(), said, message()), Delivery.WHOLE)
+
+    assert tuple(parts) == chat.messages[1].parts
+    assert chat.is_plain
 
 
 def test_zero_is_not_unset() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from llmsvc.v1 import llm_pb2
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.events import Done, Timings
+from llmsvc_server.chat.parts import Refusal
 from llmsvc_server.chat.route import Locality, Privacy, ProviderInfo, ProviderKind, Route
 from llmsvc_server.chat.usage import FinishReason, Usage
 from llmsvc_server.rpc.callinfo import ServerTimings
@@ -126,11 +127,18 @@ def test_an_answer_becomes_a_message_with_everything_in_its_place() -> None:
     assert expected == whole(end, "hello")
 
 
-def test_an_empty_answer_has_one_empty_part_so_that_it_can_be_sent_back() -> None:
-    response = whole(done(), "")
+def test_an_empty_answer_is_a_message_without_parts() -> None:
+    response = response_to_proto(done(), ROUTE, "req-1", (), CLOCKED)
 
-    assert [""] == [part.text for part in response.message.parts]
-    assert "text" == response.message.parts[0].WhichOneof("part")
+    assert llm_pb2.Message(role=llm_pb2.ROLE_ASSISTANT) == response.message
+
+
+def test_a_refusal_is_a_part_of_its_own() -> None:
+    response = response_to_proto(done(), ROUTE, "req-1", ("a", Refusal(text="b")), CLOCKED)
+
+    assert [llm_pb2.ContentPart(text="a"), llm_pb2.ContentPart(refusal="b")] == list(
+        response.message.parts
+    )
 
 
 def test_an_answer_of_which_nothing_is_known_still_has_all_its_parts() -> None:

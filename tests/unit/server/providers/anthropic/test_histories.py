@@ -7,7 +7,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsvc_server.chat.parts import Part, ToolCall, ToolResult
+from llmsvc_server.chat.parts import Part, Refusal, ToolCall, ToolResult, written_in
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.providers.anthropic.features import extras_of
 from llmsvc_server.providers.anthropic.settings import settings_for
@@ -28,7 +28,9 @@ def rounds(draw: st.DrawFn) -> Sequence[Message]:
     calls = [
         ToolCall(id=one, name=f"f{n}", arguments_json=draw(arguments)) for n, one in enumerate(own)
     ]
-    parts: list[Part] = [draw(texts), *calls, draw(texts)]
+    parts: list[Part] = [draw(texts), *calls, Refusal(text=draw(texts)), draw(texts)]
+    if not own:
+        parts = parts[: draw(st.integers(0, 3))]
     results = [
         ToolResult(call_id=one, content=draw(texts), failed=draw(st.booleans())) for one in own
     ]
@@ -69,7 +71,8 @@ def test_any_history_is_taken_and_nothing_of_it_is_lost(
         (one["content"], one.get("is_error", False)) for one in results
     ]
     _check_pairs(parts, uses, results)
-    assert [part for part in parts if isinstance(part, str) and part.strip()] == [
+    said = [written_in(part) for part in parts if isinstance(part, str | Refusal)]
+    assert list(filter(str.strip, said)) == [
         block["text"] for block in blocks if block["type"] == "text"
     ]
 

@@ -117,3 +117,26 @@ def test_refuses_what_is_no_line_of_an_answer(block: bytes) -> None:
         decode_lines(block)
 
     assert "C08" == caught.value.row
+
+
+def test_turns_that_say_nothing_are_not_sent_but_the_last_one_and_the_systems() -> None:
+    """An empty system message keeps the model's own away."""
+
+    def turn(role: Role, *parts: str) -> Message:
+        return Message(role=role, parts=parts)
+
+    messages = (
+        turn(Role.SYSTEM, ""),
+        turn(Role.USER, "hi"),
+        turn(Role.ASSISTANT),
+        turn(Role.USER, "", ""),
+        turn(Role.ASSISTANT, "", "a", ""),
+        turn(Role.USER, ""),
+    )
+
+    assert [
+        {"role": "system", "content": ""},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": ""},
+    ] == encoded(messages=messages)["messages"]

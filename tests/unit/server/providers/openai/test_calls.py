@@ -9,7 +9,7 @@ import pytest
 
 from llmsvc_server.chat.events import Delta, Done, Pieces, SignOfLife
 from llmsvc_server.chat.features import Features, Tool, ToolChoice
-from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall
+from llmsvc_server.chat.parts import AnswerParts, CallPiece, Part, ToolCall
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -68,7 +68,7 @@ def told(
         if isinstance(event, Done):
             return tuple(part for part in parts.fold() if part), event
         for piece in event.pieces if isinstance(event, Pieces) else ():
-            if not isinstance(piece, str):
+            if isinstance(piece, CallPiece):
                 assert bool(piece.id) == bool(piece.name)
             parts.add(piece)
         if isinstance(event, Delta) and not isinstance(event, Pieces):
@@ -185,7 +185,7 @@ def test_a_later_call_waits_with_a_sign_of_life() -> None:
 
     assert isinstance(waits, SignOfLife)
     assert isinstance(rest, Pieces)
-    assert ["", "b"] == [one.id for one in rest.pieces if not isinstance(one, str)]
+    assert ["", "b"] == [one.id for one in rest.pieces if isinstance(one, CallPiece)]
 
 
 @pytest.mark.parametrize("cut", range(1, len(EXACT)))

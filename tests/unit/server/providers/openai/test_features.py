@@ -14,7 +14,7 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import ToolCall, ToolResult
+from llmsvc_server.chat.parts import Refusal, ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.providers.openai.features import extras_of
 from llmsvc_server.providers.openai.profiles import missing_at
@@ -323,3 +323,43 @@ def test_what_a_service_lacks_is_known(host: str, model: str, *, is_missing: boo
     formats = {Capability.JSON_OBJECT, Capability.JSON_SCHEMA}
 
     assert (set(Capability) - formats if is_missing else set()) == missing_at(host, model)
+
+
+NO = Refusal(text="I can't.")
+
+
+def declined(*parts: str | Refusal | ToolCall, is_openai: bool) -> object:
+    """Return the turn with which a model declined, as it is sent back."""
+    said = Message(role=Role.ASSISTANT, parts=parts)
+    results = [
+        Message(role=Role.TOOL, parts=(ToolResult(call_id=part.id, content="ok"),))
+        for part in parts
+        if isinstance(part, ToolCall)
+    ]
+    turns = sent(asked(Features(), QUESTION, said, *results, QUESTION), is_openai=is_openai)
+    return cast("list[object]", turns["messages"])[1]
+
+
+def test_a_refusal_goes_back_to_the_vendor_as_it_tells_them() -> None:
+    words = {"refusal": "I can't."}
+
+    assert {"role": "assistant", "content": [{**words, "type": "refusal"}]} == declined(
+        NO, is_openai=True
+    )
+    assert {"role": "assistant", "content": "Well.", **words} == declined(
+        "Well.", NO, is_openai=True
+    )
+    called = declined(CALL, NO, is_openai=True)
+    assert isinstance(called, dict)
+    assert (None, "I can't.", ["c1"]) == (
+        called["content"],
+        called["refusal"],
+        [one["id"] for one in called["tool_calls"]],
+    )
+
+
+def test_to_other_servers_it_is_text() -> None:
+    assert {"role": "assistant", "content": "I can't."} == declined(NO, is_openai=False)
+    assert {"role": "assistant", "content": "Well.I can't."} == declined(
+        "Well.", NO, is_openai=False
+    )

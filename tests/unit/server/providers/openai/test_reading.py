@@ -201,14 +201,6 @@ def test_names_the_stop_sequence_that_the_caller_gave(
     assert (expected, sequence) == (done.finish_reason, done.stop_sequence)
 
 
-def test_gives_a_refusal_as_text_with_its_own_reason() -> None:
-    outcome = outcome_of(chunk({"refusal": "I can't"}), chunk({"refusal": " do that."}), finish())
-
-    assert "I can't do that." == outcome.text
-    assert outcome.done is not None
-    assert FinishReason.REFUSAL is outcome.done.finish_reason
-
-
 def test_takes_a_whole_answer_in_one_body() -> None:
     body = encode(
         {
