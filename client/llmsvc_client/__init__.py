@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         CallPiece,
         Piece,
         Progress,
+        RefusalPiece,
         Route,
         Timings,
         Usage,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Phase,
         Privacy,
         ProviderKind,
+        Refusal,
         Role,
         Sampling,
         Target,
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     )
 else:
     _HOMES = {
-        "answers": "Adjustment Attempt CallPiece Piece Progress Route Timings Usage",
+        "answers": "Adjustment Attempt CallPiece Piece Progress RefusalPiece Route Timings Usage",
         "blocking": "BlockingClient",
         "blocking_stream": "BlockingStream",
         "client": "Client",
@@ -89,7 +91,7 @@ else:
         ),
         "types": (
             "CountMethod FinishReason HealthStatus Locality Message Part Phase Privacy ProviderKind"
-            " Role Sampling Target UnknownPart"
+            " Refusal Role Sampling Target UnknownPart"
         ),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -137,6 +139,8 @@ __all__ = [
     "Privacy",
     "Progress",
     "ProviderKind",
+    "Refusal",
+    "RefusalPiece",
     "ResponseFormat",
     "Role",
     "Route",

@@ -156,6 +156,19 @@ class CallPiece:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalPiece:
+    """More of the words with which the model declines. `reply.refusal` has them whole."""
+
+    refusal: str = dataclasses.field(repr=False)
+    raw: llm_pb2.PartDelta = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Nothing: a refusal is no answer, and loops that show the text of each item leave it out."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A sign of life between the pieces of a stream that asked for them.
 

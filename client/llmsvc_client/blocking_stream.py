@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from llmsvc_client.answers import CallPiece, Piece, Progress, Route
+from llmsvc_client.answers import CallPiece, Piece, Progress, RefusalPiece, Route
 from llmsvc_client.loop_thread import run
 from llmsvc_client.reply import ChatReply
 from llmsvc_client.stream import ChatStream
@@ -28,7 +28,7 @@ class BlockingStream:
         """Iterate over the pieces. Goes on where an earlier loop stopped."""
         return self
 
-    def __next__(self) -> Piece | CallPiece | Progress:
+    def __next__(self) -> Piece | CallPiece | RefusalPiece | Progress:
         """Return the next piece or sign of life; raises as `ChatStream` does."""
         try:
             return run(self._stream.__anext__())

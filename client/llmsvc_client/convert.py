@@ -9,7 +9,9 @@ from llmsvc_client.answers import (
     Adjustment,
     Attempt,
     CallPiece,
+    Piece,
     Progress,
+    RefusalPiece,
     Route,
     Timings,
     Usage,
@@ -162,10 +164,14 @@ def to_progress(progress: llm_pb2.StreamProgress) -> Progress:
     )
 
 
-def to_call_piece(delta: llm_pb2.PartDelta) -> CallPiece:
-    """Return more of a tool call."""
-    call = delta.tool_call
-    return CallPiece(call.id, call.name, call.arguments_json, delta)
+def to_piece(delta: llm_pb2.PartDelta) -> Piece | CallPiece | RefusalPiece | None:
+    """Return more of an answer; None if it says nothing that this client knows."""
+    if delta.text:
+        return Piece(delta.text, delta)
+    if delta.HasField("tool_call"):
+        call = delta.tool_call
+        return CallPiece(call.id, call.name, call.arguments_json, delta)
+    return RefusalPiece(delta.refusal, delta) if delta.refusal else None
 
 
 def to_adjustment(adjustment: llm_pb2.Adjustment) -> Adjustment:

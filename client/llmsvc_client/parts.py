@@ -6,7 +6,7 @@ from google.protobuf.message import Message as ContractMessage
 
 from llmsvc.v1 import llm_pb2
 from llmsvc_client.tools import ToolCall, ToolResult
-from llmsvc_client.types import Message, Part, Role, UnknownPart
+from llmsvc_client.types import Message, Part, Refusal, Role, UnknownPart
 
 
 def to_message(message: llm_pb2.Message) -> Message:
@@ -22,6 +22,8 @@ def _to_part(part: llm_pb2.ContentPart) -> Part:
     elif part.HasField("tool_result"):
         result = part.tool_result
         known = ToolResult(result.tool_call_id, result.content, result.failed)
+    elif part.HasField("refusal"):
+        known = Refusal(part.refusal)
     return _unknown(known, part.SerializeToString()) if _is_newer(part) else known
 
 
@@ -44,7 +46,7 @@ class StreamedMessage:
     def add(self, delta: llm_pb2.PartDelta) -> None:
         """Add a piece to its part: the last one, or one that begins. One of nothing is kept nowhere."""
         is_newer, is_call = _is_newer(delta), delta.HasField("tool_call")
-        if not delta.text and not is_newer and not is_call:
+        if not (delta.text or delta.refusal or is_newer or is_call):
             return
         if not self._parts or self._parts[-1].index != delta.part_index:
             self._parts.append(_BegunPart(delta.part_index))
@@ -61,19 +63,22 @@ class _BegunPart:
     _texts: list[str] = field(default_factory=list)
     _known: bool = True
     _call: tuple[str, str] | None = None
+    _declines: bool = False
 
     def add(self, delta: llm_pb2.PartDelta, *, is_call: bool, is_newer: bool) -> None:
         if is_call:
             call = delta.tool_call
             self._call = self._call or (call.id, call.name)
             self._texts.append(call.arguments_json)
-        elif delta.text:
-            self._texts.append(delta.text)
+        elif delta.text or delta.refusal:
+            self._texts.append(delta.text or delta.refusal)
+            self._declines = self._declines or bool(delta.refusal)
         self._known &= not is_newer
 
     def so_far(self) -> Part:
         text = "".join(self._texts)
-        part = text if self._call is None else ToolCall(*self._call, text)
+        part: Part = text if self._call is None else ToolCall(*self._call, text)
+        part = Refusal(text) if self._declines else part
         return part if self._known else _unknown(part, None)
 
 

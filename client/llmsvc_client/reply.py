@@ -46,8 +46,16 @@ class ChatReply:
 
     @property
     def text(self) -> str:
-        """The answer's text, the parts joined."""
+        """The answer's text, the parts joined. A refusal is no answer: see `refusal`."""
         return self.message.text
+
+    @property
+    def refusal(self) -> str:
+        """The words with which the model declined.
+
+        Not every provider has some: `finish_reason` is REFUSAL in any case, and this may be empty.
+        """
+        return self.message.refusal
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -58,11 +66,15 @@ class ChatReply:
         """Return the text, which is JSON, as Python values.
 
         Raises:
-            NonconformingError: It does not conform to the schema that was asked for, or is no JSON.
+            NonconformingError: It does not conform to the schema that was asked for, or is no JSON; or
+                the model declined.
         """
         failed = [one for one in self.output_checks if not (one.tool_call_id or one.conforming)]
         if failed:
-            raise self._of_no_use("does not conform to the schema", failed[0].violations)
+            why = "does not conform to the schema"
+            if self.finish_reason is FinishReason.REFUSAL:
+                why = "is a refusal"
+            raise self._of_no_use(why, failed[0].violations)
         try:
             return read_json(self.text)
         except ValueError:

@@ -8,7 +8,7 @@ from llmsvc_client.features import add_features
 from llmsvc_client.naming import naming, request_error
 from llmsvc_client.options import ChatOptions
 from llmsvc_client.tools import ToolCall, ToolResult
-from llmsvc_client.types import Message, Part, Privacy, Role, Sampling, Target, UnknownPart
+from llmsvc_client.types import Message, Part, Privacy, Refusal, Role, Sampling, Target, UnknownPart
 
 _ROLES = {
     Role.SYSTEM: llm_pb2.ROLE_SYSTEM,
@@ -101,6 +101,9 @@ def _add_part(added: llm_pb2.ContentPart, part: Part, path: str) -> None:
             result = added.tool_result
             result.tool_call_id, result.content = part.tool_call_id, part.content
             result.failed = part.failed
+    elif isinstance(part, Refusal):
+        with naming(f"{path}.refusal"):
+            added.refusal = part.text
     elif not isinstance(part, UnknownPart):
         with naming(f"{path}.text"):
             added.text = part

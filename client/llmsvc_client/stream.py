@@ -8,9 +8,9 @@ from typing import Final, Self
 import grpc.aio
 
 from llmsvc.v1 import llm_pb2
-from llmsvc_client.answers import CallPiece, Piece, Progress, Route
+from llmsvc_client.answers import CallPiece, Piece, Progress, RefusalPiece, Route
 from llmsvc_client.calls import CallOptions, translate_errors
-from llmsvc_client.convert import to_call_piece, to_progress, to_reply, to_route
+from llmsvc_client.convert import to_piece, to_progress, to_reply, to_route
 from llmsvc_client.errors import LlmsvcError
 from llmsvc_client.from_status import PartialAnswer, cut_stream_error
 from llmsvc_client.parts import StreamedMessage
@@ -76,8 +76,8 @@ class ChatStream:
         """Iterate over the pieces. Goes on where an earlier loop stopped."""
         return self
 
-    async def __anext__(self) -> Piece | CallPiece | Progress:
-        """Return the next piece of text or of a call, or a sign of life if such were asked for.
+    async def __anext__(self) -> Piece | CallPiece | RefusalPiece | Progress:
+        """Return the next piece of text, a call or a refusal, or a sign of life if asked for such.
 
         Raises:
             StopAsyncIteration: The answer is whole; `reply` has it.
@@ -94,12 +94,9 @@ class ChatStream:
                     self._begin(event.started)
                 case "delta":
                     self._message.add(event.delta)
-                    if event.delta.text:
+                    if (piece := to_piece(event.delta)) is not None:
                         self._started = True
-                        return Piece(event.delta.text, event.delta)
-                    if event.delta.HasField("tool_call"):
-                        self._started = True
-                        return to_call_piece(event.delta)
+                        return piece
                 case "completed":
                     await self._complete(event.completed)
                 case _:  # newer than this client

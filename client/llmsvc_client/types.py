@@ -88,6 +88,13 @@ class HealthStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Text with which a model declined, as a part of its turn. In no repr."""
+
+    text: str = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownPart:
     """A part of an answer that is newer than this client, in its kind or in what goes with its text.
 
@@ -103,7 +110,7 @@ class UnknownPart:
     tool_call: ToolCall | None = None
 
 
-Part: TypeAlias = str | ToolCall | ToolResult | UnknownPart
+Part: TypeAlias = str | ToolCall | ToolResult | Refusal | UnknownPart
 """What a turn is made of; a text is a `str`."""
 
 
@@ -135,8 +142,13 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The texts of its parts, joined."""
+        """The texts of its parts, joined. A refusal is none of them."""
         return "".join(map(_text_of, self.parts))
+
+    @property
+    def refusal(self) -> str:
+        """The words with which a model declined, joined; empty if it gave none."""
+        return "".join(part.text for part in self.parts if isinstance(part, Refusal))
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:

@@ -17,6 +17,7 @@ RUN_HERE = {
     "python-tools": "It received 1 result of a tool",
     "python-tools-stream": "call get_time {}",
     "python-schema": "age 0",
+    "python-refusal": "CANNED ANSWER",
     "command-line-tools": "",
     "grpcurl": '"completed"',
     "health-probe": "SERVING",

@@ -108,7 +108,8 @@ def _llmsvc(
     """Talk to an llmsvc server.
 
     Exit codes: 0 done, 1 refused, 2 wrong usage, 3 unreachable, overloaded or out of time, 4 not
-    serving, 5 broken off after output, 6 does not conform to its schema, 130 Ctrl-C.
+    serving, 5 broken off after output, 6 does not conform to its schema, 7 the model declined, 130
+    Ctrl-C.
     """
 
 

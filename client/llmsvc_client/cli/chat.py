@@ -11,7 +11,7 @@ from llmsvc_client.cli.session import Session
 from llmsvc_client.client import Client
 from llmsvc_client.options import ChatOptions
 from llmsvc_client.reply import ChatReply
-from llmsvc_client.types import Locality, ProviderKind
+from llmsvc_client.types import FinishReason, Locality, ProviderKind
 
 _PROGRESS_INTERVAL_S: Final = 5.0
 
@@ -19,7 +19,7 @@ _PROGRESS_INTERVAL_S: Final = 5.0
 async def chat(client: Client, prompt: str, options: ChatOptions, session: Session) -> Exit:
     """Show the answer as it comes, then who gave it; or all of it as one JSON object at the end.
 
-    Calls of tools come behind the text, one line of JSON each.
+    Calls of tools come behind the text, one line of JSON each. A refusal is a remark.
 
     Raises:
         LlmsvcError: The call failed.
@@ -34,6 +34,8 @@ async def chat(client: Client, prompt: str, options: ChatOptions, session: Sessi
         for call in reply.tool_calls:
             session.output.write(call_json(call, reply))
         _explain(reply, session)
+    if reply.finish_reason is FinishReason.REFUSAL:
+        return Exit.DECLINED
     conforms = all(check.conforming for check in reply.output_checks)
     return Exit.OK if conforms else Exit.NONCONFORMING
 
@@ -73,6 +75,8 @@ async def _show(client: Client, prompt: str, options: ChatOptions, session: Sess
 
 
 def _explain(reply: ChatReply, session: Session) -> None:
+    if reply.refusal:
+        session.remarks.say(f"llmsvc: the model declined: {reply.refusal}", style="yellow")
     for line in receipt_of(reply) if session.verbose else []:
         session.remarks.say(line)
     for line in (*describe_adjustments(reply), *warn_of_sent_content(reply)):

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     NOT_SERVING = 4
     INTERRUPTED = 5
     NONCONFORMING = 6
+    DECLINED = 7
     CTRL_C = 130
 
 

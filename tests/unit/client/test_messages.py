@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from llmsvc_client import Message, Part, Role, UnknownPart, assistant, system, user
+from llmsvc_client import Message, Part, Refusal, Role, UnknownPart, assistant, system, user
 
 HELLO = Message(Role.ASSISTANT, parts=["Hel", "", "lo"])
 
@@ -33,6 +33,14 @@ def test_the_text_of_a_part_that_is_newer_than_the_client_counts() -> None:
 @pytest.mark.parametrize("turn", [user(""), Message(Role.USER), Message(Role.USER, parts=["", ""])])
 def test_an_empty_text_is_no_part(turn: Message) -> None:
     assert ((), "") == (turn.parts, turn.text)
+
+
+def test_a_refusal_is_no_text() -> None:
+    turn = Message(Role.ASSISTANT, parts=["a", Refusal("secret "), "b", Refusal("words")])
+
+    assert ("ab", "secret words") == (turn.text, turn.refusal)
+    assert "" == user("hi").refusal
+    assert "secret" not in repr(turn.parts)
 
 
 def test_a_text_and_parts_together_are_refused() -> None:

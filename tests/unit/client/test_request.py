@@ -8,7 +8,7 @@ from llmsvc_client.errors import InvalidRequestError
 from llmsvc_client.messages import assistant, system, user
 from llmsvc_client.options import ChatOptions
 from llmsvc_client.request import to_request
-from llmsvc_client.types import Message, Privacy, Role, Sampling, Target, UnknownPart
+from llmsvc_client.types import Message, Privacy, Refusal, Role, Sampling, Target, UnknownPart
 
 
 def request(
@@ -95,6 +95,10 @@ LONE_SURROGATE = "secret \ud800"
         (
             {"prompt": [Message(Role.ASSISTANT, parts=[UnknownPart("", b"\xffsecret")])]},
             "messages[0].parts[0]",
+        ),
+        (
+            {"prompt": [Message(Role.ASSISTANT, parts=[Refusal(LONE_SURROGATE)])]},
+            "messages[0].parts[0].refusal",
         ),
         ({"prompt": [user("a")], "system": LONE_SURROGATE}, "messages[0].parts[0].text"),
         ({"sampling": Sampling(temperature="hot")}, "generation_config.temperature"),  # type: ignore[arg-type]  # the same
