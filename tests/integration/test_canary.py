@@ -78,7 +78,21 @@ def with_format() -> llm_pb2.ChatRequest:
     return request
 
 
-REQUESTS = {"text": chat_message(PROMPT), "tools": with_tools(), "format": with_format()}
+def with_refusal() -> llm_pb2.ChatRequest:
+    """Return a request whose model declined before, in words that say the canary."""
+    request = chat_message(PROMPT)
+    declined = llm_pb2.ContentPart(refusal=PROMPT)
+    request.messages.add(role=llm_pb2.ROLE_ASSISTANT, parts=[declined])
+    request.messages.append(request.messages[0])
+    return request
+
+
+REQUESTS = {
+    "text": chat_message(PROMPT),
+    "tools": with_tools(),
+    "format": with_format(),
+    "refusal": with_refusal(),
+}
 
 
 def turns(protocol: Protocol) -> Iterator[Turn]:
