@@ -8,8 +8,10 @@ import jsonschema_rs
 import pytest
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import Delta
+from llmsvc_server.chat.events import Delta, pieces_of
 from llmsvc_server.chat.features import Capability
+from llmsvc_server.chat.parts import Refusal
+from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
 from tests.contract.loop_thread import ServedElsewhere, served_elsewhere
@@ -355,3 +357,51 @@ def test_what_can_be_left_out_is_and_that_is_told(
 
     assert {"tools": llm_pb2.Adjustment.ACTION_IGNORED} == adjusted(answer)
     assert served.provider.calls[-1].request.is_plain
+
+
+WROTE: dict[str, tuple[list[Delta], list[str]]] = {
+    "nothing": ([], []),
+    "an answer": ([*cut('{"action": "answer", "answer": "Well.')], ["Well."]),
+    "half a call": ([*cut(calls_of(CALL)[:-9])], []),
+    "the beginning of either": ([Delta('{"action"')], []),
+}
+"""What a model wrote before it declined -> the texts that are passed on."""
+
+
+@pytest.mark.parametrize("wrote", WROTE)
+@pytest.mark.parametrize("in_one", [True, False])
+def test_a_refusal_ends_what_the_model_was_told_to_write(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere, wrote: str, *, in_one: bool
+) -> None:
+    deltas, texts = WROTE[wrote]
+    no = Refusal(text="I can't.")
+    steps = [*deltas, pieces_of([no])]
+    if in_one:
+        steps = [pieces_of([*filter(None, ["".join(delta.text for delta in deltas)]), no])]
+    end = done(finish_reason=FinishReason.REFUSAL)
+    served.provider.will(*steps, end)
+    served.provider.will(*steps, end)
+    request = emulated()
+    request.tool_choice.mode = llm_pb2.ToolChoice.MODE_REQUIRED
+    answer = grpc_stub.Chat(request, timeout=10)
+    streamed = [
+        one.delta for one in grpc_stub.ChatStream(request, timeout=10) if one.HasField("delta")
+    ]
+
+    assert [*texts, ""] == [part.text for part in answer.message.parts]
+    assert "I can't." == answer.message.parts[-1].refusal
+    assert llm_pb2.FINISH_REASON_REFUSAL == answer.finish_reason
+    assert "".join(texts) == "".join(one.text for one in streamed)
+    assert ("I can't.", len(texts)) == (streamed[-1].refusal, streamed[-1].part_index)
+
+
+def test_an_earlier_refusal_is_told_as_text_beside_calls(
+    grpc_stub: llm_pb2_grpc.LLMServiceStub, served: ServedElsewhere
+) -> None:
+    before = called("a", arguments="{}")
+    before.parts.insert(0, llm_pb2.ContentPart(refusal="I can't guess."))
+    served.provider.will(*cut('{"action": "answer", "answer": "ok"}'), done())
+    grpc_stub.Chat(emulated(before, resulted("a")), timeout=10)
+    sent = [one.text for one in served.provider.calls[-1].request.messages]
+
+    assert any(text.startswith("I can't guess.\n{") for text in sent)
