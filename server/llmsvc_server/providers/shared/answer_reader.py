@@ -30,6 +30,9 @@ MAX_EMPTY_PIECES = 10_000
 MAX_EMPTY_BYTES = 256 * 1024
 """How much may come before the first content or thinking, without that (docs/failover.md 3.1)."""
 
+MAX_REFUSALS = 8_192
+"""Pieces of a refusal in one answer. Text may come between any two, and each is a part then."""
+
 Progress: TypeAlias = Delta | SignOfLife | None
 
 
@@ -56,6 +59,7 @@ class AnswerReader(ABC):
         "_has_left_out",
         "_lives",
         "_pieces",
+        "_refusals",
         "_seam",
         "_tails",
         "_texts",
@@ -86,6 +90,7 @@ class AnswerReader(ABC):
         self._word = ""
         self._seam: Seam | None = None
         self._declined: Seam | None = None
+        self._refusals = 0
         self._empty_pieces = 0
         self._empty_bytes = 0
         self._failure: ProviderError | None = None
@@ -195,7 +200,14 @@ class AnswerReader(ABC):
             self._pieces.append(piece)
 
     def _decline(self, text: str) -> None:
-        """Take more of the words with which the model declines."""
+        """Take more of the words with which the model declines.
+
+        Raises:
+            ProviderError: PROTOCOL. There are more pieces than any refusal has.
+        """
+        self._refusals += 1
+        if self._refusals > MAX_REFUSALS:
+            raise ProviderError(ErrorKind.PROTOCOL, row="C08")
         self._end_texts(is_last=True)
         if self._seam is not None:
             self._declined = self._declined or Seam()

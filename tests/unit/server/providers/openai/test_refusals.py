@@ -9,6 +9,7 @@ from llmsvc_server.chat.events import Delta, Done, Pieces
 from llmsvc_server.chat.features import Features, Tool
 from llmsvc_server.chat.parts import AnswerParts, Part, Refusal, ToolCall
 from llmsvc_server.chat.usage import FinishReason
+from llmsvc_server.providers.shared.answer_reader import MAX_REFUSALS
 from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from tests.fakes.openai_stage import encode
 from tests.fakes.requests import chat_request
@@ -111,6 +112,14 @@ def test_half_a_character_is_never_passed_on() -> None:
     parts, _ = told([half, text("a"), finish(), DONE])
 
     assert ("a",) == parts
+
+
+def test_a_refusal_has_so_many_pieces() -> None:
+    most = chunk({"content": "a", "refusal": "b"}) * MAX_REFUSALS
+    parts, _ = told([most, finish(), DONE])
+
+    assert 2 * MAX_REFUSALS == len(parts)
+    assert "C08" == failure_of(most, DECLINED[0], finish(), DONE).row
 
 
 def test_what_fails_behind_a_refusal_fails_in_the_stream() -> None:
