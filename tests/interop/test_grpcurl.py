@@ -42,6 +42,12 @@ async def test_everything_listed_can_be_described(mocked: str) -> None:
     [
         ("llmsvc.v1.LLMService", "// Generation.", "rpc Chat ("),
         ("llmsvc.v1.ChatRequest", "// Model or alias to run.", "string model = 1;"),
+        (
+            "llmsvc.v1.ContentPart",
+            "// Text with which the model declined.",
+            "string refusal = 6;",
+        ),
+        ("llmsvc.v1.PartDelta", "// Text of a refusal.", "string refusal = 5;"),
         ("llmsvc.v1.FinishReason", "// The context window is full.", "_CONTEXT_LENGTH = 4;"),
         ("llmsvc.v1.LLMService.ChatStream", "//", "stream .llmsvc.v1.ChatStreamResponse"),
     ],
@@ -61,6 +67,16 @@ async def test_chat_is_answered(mocked: str) -> None:
 
     assert answer["message"]["parts"][0]["text"].startswith("CANNED ANSWER")
     assert "PROVIDER_KIND_MOCK" == answer["route"]["providerKind"]
+
+
+async def test_a_refusal_and_an_empty_answer_can_be_sent_back(mocked: str) -> None:
+    question = json.loads(HI)["messages"][0]
+    declined = {"role": "ROLE_ASSISTANT", "parts": [{"refusal": "I can't."}]}
+    turns = [question, declined, question, {"role": "ROLE_ASSISTANT"}, question]
+    request = json.dumps({"messages": turns})
+    answered = await grpcurl("-d", request, mocked, "llmsvc.v1.LLMService/Chat")
+
+    assert "5 messages" in json.loads(answered.out)["message"]["parts"][0]["text"]
 
 
 async def test_a_stream_comes_event_by_event(mocked: str) -> None:
