@@ -24,9 +24,10 @@ from llmsvc_server.providers.openai.usage import timings_in, usage_in
 from llmsvc_server.providers.shared.ending import is_reason
 from llmsvc_server.providers.shared.event_reader import EventReader
 from llmsvc_server.providers.shared.lenient import Seam
-from llmsvc_server.providers.shared.parts import read_parts
+from llmsvc_server.providers.shared.parts import read_parts, read_refusals
 from llmsvc_server.providers.shared.sse import ServerEvent
 from llmsvc_server.providers.shared.tool_calls import ToolCalls
+from llmsvc_server.providers.shared.untyped import text_of
 
 _ERROR_EVENT = b"error"
 _OBJECT = b"{"
@@ -168,7 +169,7 @@ class OpenaiReader(EventReader):
         lives = bool(thinks or content.reasoning or content.reasoning_content)
         if text:
             self._add_text(text)
-        declined = content.refusal if isinstance(content.refusal, str) else ""
+        declined = text_of(content.refusal) + ("" if isinstance(said, str) else read_refusals(said))
         if declined:
             self._add_refusal(Refusal(text=declined))
         if content.tool_calls or content.function_call:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
+from llmsvc_server.providers.shared.untyped import text_of
 
 _TEXTS = frozenset({None, "text", "output_text"})
 _THINKING = frozenset({"thinking", "redacted_thinking", "reasoning"})
@@ -40,6 +41,16 @@ def read_parts(content: object) -> Parts:
         elif part is not None:
             raise ProviderError(ErrorKind.PROTOCOL, row="C08")
     return Parts("".join(texts), thinks)
+
+
+def read_refusals(content: object) -> str:
+    """Return what the refusals among parts say, joined."""
+    parts = content if isinstance(content, list) else [content]
+    return "".join(
+        text_of(part.get("refusal"))
+        for part in parts
+        if isinstance(part, dict) and part.get("type") == "refusal"
+    )
 
 
 def _text(value: object) -> str:

@@ -86,6 +86,24 @@ def test_a_whole_answer_declines_as_a_streamed_one() -> None:
     assert FinishReason.REFUSAL is done.finish_reason
 
 
+@pytest.mark.parametrize("key", ["delta", "message"])
+def test_so_does_one_among_parts_of_content(key: str) -> None:
+    content = [{"type": "text", "text": "Well."}, {"type": "refusal", "refusal": NO.text}]
+    choice = {key: {"content": content}, "finish_reason": "stop"}
+    parts, done = told([encode({"choices": [choice]})], is_whole=True)
+
+    assert ("Well.", NO) == parts
+    assert FinishReason.REFUSAL is done.finish_reason
+
+
+@pytest.mark.parametrize("odd", [None, "x", {}, {"type": "refusal"}, {"type": []}])
+def test_an_odd_part_of_content_declines_nothing(odd: object) -> None:
+    read = chunk({"content": [{"type": "text", "text": "a"}, odd]})
+    _, done = told([read, finish(), DONE])
+
+    assert FinishReason.STOP is done.finish_reason
+
+
 def test_a_refusal_waits_until_the_call_before_it_is_whole() -> None:
     begun = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}}
     rest = {"index": 0, "function": {"arguments": "}"}}
