@@ -236,7 +236,7 @@ async def test_probes_cause_no_request_upstream() -> None:
         running_service(over_ollama(fake), health={"refresh_s": 300}) as service,
     ):
         await ready(service)
-        for path in LOOKS:
+        for path in (*LOOKS, "/api/show"):
             await fake.received(path=path)
         await fake.idle()
         before = len(fake.exchanges)
