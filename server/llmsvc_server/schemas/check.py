@@ -10,7 +10,7 @@ from llmsvc_server.chat.features import Features
 from llmsvc_server.chat.output_check import OutputCheck, SchemaViolation
 from llmsvc_server.chat.parts import Part, ToolCall, text_of
 from llmsvc_server.chat.usage import FinishReason
-from llmsvc_server.schemas.document import MAX_DEPTH
+from llmsvc_server.schemas.document import MAX_DEPTH, depth_of
 from llmsvc_server.schemas.examined import Examined, Problem, examine
 from llmsvc_server.schemas.verdicts import size_of
 from llmsvc_server.schemas.violations import UNCHECKED, find_violations
@@ -28,6 +28,9 @@ _CUT: Final = frozenset(
         FinishReason.STOP_SEQUENCE,
     }
 )
+MAX_ANSWER_DEPTH: Final = 512
+"""Objects and arrays inside each other: how many parsers follow differs by version of Python."""
+
 MAX_OPENED: Final = 65_536
 _STRINGS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _BRACKETS: Final = b"[]{}"
@@ -51,7 +54,7 @@ def is_json_object(text: str) -> bool:
 
 def _is_deeper(text: str, limit: int) -> bool:
     """Say whether a JSON text nests deeper than a limit, or has more than anybody can follow."""
-    if text.count("{") + text.count("[") <= limit:
+    if _opened_in(text) <= limit:
         return False
     bare = _STRINGS.sub("", text)
     if bare.count("{") + bare.count("[") > MAX_OPENED:
@@ -60,6 +63,11 @@ def _is_deeper(text: str, limit: int) -> bool:
     for _ in range(limit):  # each round takes the innermost away, all at once
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
+
+
+def _opened_in(text: str) -> int:
+    """Return how many objects and arrays a JSON text may have: brackets in strings count too."""
+    return text.count("{") + text.count("[")
 
 
 def check_answer(
@@ -95,12 +103,14 @@ def _check(schema_text: str, text: str, *, is_cut: bool) -> tuple[SchemaViolatio
         if is_json_object(text):
             return ()
         schema_text = '{"type":"object"}'
-    if text.count(",") + text.count("{") + text.count("[") > MAX_VALUES:
+    if text.count(",") + _opened_in(text) > MAX_VALUES:
         return _all_of_it(UNCHECKED)
     try:
         document = _ANY.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return _all_of_it("truncated" if is_cut else "json")
+    if _opened_in(text) > MAX_ANSWER_DEPTH and depth_of(document) > MAX_ANSWER_DEPTH:
+        return _all_of_it("json")
     if is_cut and isinstance(document, int | float) and not isinstance(document, bool):
         return _all_of_it("truncated")  # there may have been more digits
     return check_document(schema_text, document)

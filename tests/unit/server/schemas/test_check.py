@@ -89,7 +89,8 @@ def test_an_answer_of_several_texts_is_one() -> None:
         ('{"a": 1', FinishReason.MAX_TOKENS, [("", "truncated")]),
         ('{"a": 1', FinishReason.STOP, [("", "json")]),
         ('{"a": 1}', FinishReason.MAX_TOKENS, []),
-        ('{"a":' * 100 + "1" + "}" * 100, FinishReason.STOP, []),
+        ('{"a":' * 512 + "1" + "}" * 512, FinishReason.STOP, []),
+        ('{"a":' * 513 + "1" + "}" * 513, FinishReason.STOP, [("", "json")]),
         ('{"a":' * 5000 + "1" + "}" * 5000, FinishReason.STOP, [("", "json")]),
     ],
 )

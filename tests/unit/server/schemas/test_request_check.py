@@ -145,7 +145,7 @@ def test_what_is_no_schema_of_this_document_alone_is_malformed(schema: object) -
     [
         '{"items":' * 32 + "{}" + "}" * 32,
         "[" * 30_000,
-        '{"a":' * 6000,
+        '{"a":' * 5000 + "1" + "}" * 5000,
         doubling(26),
         doubling(400),
         {"items": {"allOf": [doubling(13)["$defs"]["a0"]]}, "$defs": doubling(13)["$defs"]},
