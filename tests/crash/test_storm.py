@@ -9,7 +9,7 @@ CALLS = 5000
 MOST_GROWTH_BYTES = 40_000_000
 """From the second round to the fifth, 3,000 calls: up to 9 kB for each behind the door in the loop,
 in native memory that grows with every cancelled call and whose holder is not found yet; behind aio
-1 kB. An attempt that stays behind costs more than 13."""
+1 kB. Calls and attempts that stay behind are counted by a test of their own."""
 
 
 @pytest.fixture(scope="module")
