@@ -103,13 +103,14 @@ def _check(schema_text: str, text: str, *, is_cut: bool) -> tuple[SchemaViolatio
         if is_json_object(text):
             return ()
         schema_text = '{"type":"object"}'
-    if text.count(",") + _opened_in(text) > MAX_VALUES:
+    opened = _opened_in(text)
+    if text.count(",") + opened > MAX_VALUES:
         return _all_of_it(UNCHECKED)
     try:
         document = _ANY.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return _all_of_it("truncated" if is_cut else "json")
-    if _opened_in(text) > MAX_ANSWER_DEPTH and depth_of(document) > MAX_ANSWER_DEPTH:
+    if opened > MAX_ANSWER_DEPTH and depth_of(document) > MAX_ANSWER_DEPTH:
         return _all_of_it("json")
     if is_cut and isinstance(document, int | float) and not isinstance(document, bool):
         return _all_of_it("truncated")  # there may have been more digits
