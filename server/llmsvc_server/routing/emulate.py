@@ -22,7 +22,7 @@ from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.value import value
 from llmsvc_server.routing.call_history import TOLD, tell_calls
 from llmsvc_server.routing.emulated_answer import ACTION, ANSWER, CALLS, TO_ANSWER, TO_CALL
-from llmsvc_server.routing.fit import fields_of
+from llmsvc_server.routing.fit import adjustments_at, fields_of
 from llmsvc_server.schemas.wall import fenced
 
 Schema: TypeAlias = dict[str, object]
@@ -79,18 +79,14 @@ def emulate(
     if request.features.offered:
         asked = emulate_tools(request, held_to)
         fields = ["tools", *(one for one in fields if one != "tools")]
-    elif "response_format" in fields:
-        asked = emulate_format(request, None if held_to is Capability.JSON_SCHEMA else held_to)
-    if TOLD.field in fields:
-        asked = asked.revise(tell_calls(asked.messages), asked.features)
+    else:
+        if "response_format" in fields:
+            asked = emulate_format(request, None if held_to is Capability.JSON_SCHEMA else held_to)
+        if TOLD.field in fields:
+            asked = asked.revise(tell_calls(asked.messages), asked.features)
     return Emulation(
         request=asked,
-        adjustments=tuple(
-            TOLD
-            if one == TOLD.field
-            else Adjustment(field=one, action=Action.EMULATED, description=_IMITATED[one])
-            for one in fields
-        ),
+        adjustments=adjustments_at(fields, Action.EMULATED, _IMITATED),
         reads_tools=bool(request.features.offered),
     )
 

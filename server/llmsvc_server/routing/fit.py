@@ -5,7 +5,7 @@ Pure. Rules: docs/failover.md 1.
 
 import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from llmsvc_server.chat.adjustment import Action, Adjustment
 from llmsvc_server.chat.features import FREE_CHOICE, Capability, ChoiceMode
@@ -16,7 +16,7 @@ NOTHING: frozenset[Capability] = frozenset()
 
 _FIELDS = {
     Capability.TOOLS: "tools",
-    Capability.CALL_HISTORY: "messages",
+    Capability.CALL_HISTORY: TOLD.field,
     Capability.FORCED_CHOICE: "tool_choice",
     Capability.JSON_OBJECT: "response_format",
     Capability.JSON_SCHEMA: "response_format",
@@ -69,6 +69,18 @@ def fields_of(missing: Collection[Capability]) -> list[str]:
     return list(dict.fromkeys(name for one, name in _FIELDS.items() if one in missing))
 
 
+def adjustments_at(
+    fields: Iterable[str], action: Action, sentences: Mapping[str, str]
+) -> tuple[Adjustment, ...]:
+    """Return what was done at each field; earlier calls are told as texts, whatever the others get."""
+    return tuple(
+        TOLD
+        if one == TOLD.field
+        else Adjustment(field=one, action=action, description=sentences[one])
+        for one in fields
+    )
+
+
 def degrade(
     request: ChatRequest, missing: Collection[Capability]
 ) -> tuple[ChatRequest, tuple[Adjustment, ...]]:
@@ -79,7 +91,7 @@ def degrade(
     """
     fields = fields_of(missing)
     features, messages = request.features, request.messages
-    if "messages" in fields:
+    if TOLD.field in fields:
         messages = tell_calls(messages)
     if "tools" in fields:
         features = dataclasses.replace(features, tools=(), choice=FREE_CHOICE)
@@ -89,9 +101,5 @@ def degrade(
         features = dataclasses.replace(features, choice=choice)
     if "response_format" in fields:
         features = dataclasses.replace(features, response_format=None)
-    return request.revise(messages, features), tuple(
-        TOLD
-        if one == TOLD.field
-        else Adjustment(field=one, action=Action.IGNORED, description=_LEFT_OUT[one])
-        for one in fields
-    )
+    adjustments = adjustments_at(fields, Action.IGNORED, _LEFT_OUT)
+    return request.revise(messages, features), adjustments

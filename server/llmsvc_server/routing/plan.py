@@ -95,14 +95,15 @@ class Planner:
             self._age = self._inventory.age
             self._known.clear()
         features = request.features
-        wish = None if features is NO_FEATURES else (needs_of(request), features.unsupported)
+        needs = NOTHING if features is NO_FEATURES else needs_of(request)
+        wish = None if features is NO_FEATURES else (needs, features.unsupported)
         key = request.model, request.routing, wish
         known = self._known.get(key)
-        if known is not None and (wish is None or _still_fits(known, wish[0])):
+        if known is not None and (wish is None or _still_fits(known, needs)):
             window = known.window_tokens
             if window is None or estimated_tokens(request.text_length) <= window:
                 return known
-        made = _Draft(request, self._targets, self._inventory).finish()
+        made = _Draft(request, needs, self._targets, self._inventory).finish()
         is_whole = not request.routing.fallback_disabled
         if is_whole and len(made.candidates) == len(made.entries):
             self._known[key] = made
@@ -112,15 +113,21 @@ class Planner:
 class _Draft:
     """One request's questions to the configuration and to the inventory."""
 
-    def __init__(self, request: ChatRequest, targets: Targets, inventory: Inventory) -> None:
+    def __init__(
+        self,
+        request: ChatRequest,
+        needs: frozenset[Capability],
+        targets: Targets,
+        inventory: Inventory,
+    ) -> None:
         self._request = request
+        self._needs = needs
         self._targets = targets
         self._known = targets.all
         self._inventory = inventory
         self._primary = targets.sequence[0]
         self._cause = "operator" if targets.privacy is Privacy.LOCAL_ONLY else "request"
         self._privacy = strictest((targets.privacy, request.routing.privacy))
-        self._needs = needs_of(request)
         # Whether the request leaves the model open, or names the primary's own.
         self._is_open = not request.model or self._same(
             self._primary, request.model, self._primary.default_model

@@ -73,9 +73,7 @@ class Schedule:
         self._finish_by = finish_by
         self._remote_when_busy = remote_when_busy
         self._rng = rng
-        self._delivery = request.delivery
         self._prompt_tokens = estimated_tokens(request.text_length)
-        self._with_tools = bool(request.features.tools)
         self._request = request
         self._only_candidate = len(plan.candidates) == 1
         self._position = 0
@@ -262,7 +260,7 @@ class Schedule:
         is_retry: bool = False,
     ) -> Step:
         whole_s = candidate.upstream.timeouts.limit_s(
-            candidate.model, self._prompt_tokens, with_tools=self._with_tools
+            candidate.model, self._prompt_tokens, with_tools=bool(self._request.features.tools)
         )
         finish_by = self._finish_by
         latest_first = finish_by.earlier(self._needed_s(later)) if later else finish_by
@@ -285,7 +283,7 @@ class Schedule:
     def _needed_s(self, later: Sequence[Candidate]) -> float:
         """Return what the later candidates need, at most half of the time left."""
         needed_s = sum(
-            one.upstream.timeouts.latency.min_s(one.model, self._delivery) for one in later
+            one.upstream.timeouts.latency.min_s(one.model, self._request.delivery) for one in later
         )
         return min(needed_s, self._finish_by.remaining_s() / 2)
 
