@@ -1,12 +1,10 @@
 """What a caller of the adapter gets of tools and formats, and what Anthropic refuses of them."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done, Pieces
 from llmsvc_server.chat.features import (
     ChoiceMode,
     Features,
@@ -14,7 +12,7 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall, ToolResult
+from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
@@ -24,7 +22,8 @@ from llmsvc_server.routing.fit import needs_of
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
 from tests.fakes.anthropic_steps import answer, finish, message_start, refuse, tool_use
 from tests.fakes.fake_anthropic import FakeAnthropic
-from tests.fakes.requests import chat_request, limits_of
+from tests.fakes.requests import chat_request
+from tests.fakes.whole_answers import answer_of
 
 KIND = "invalid_request_error"
 UNFORCED = "claude-opus-5-5"
@@ -62,29 +61,15 @@ def asking(features: Features, *messages: Message, model: str = MODEL) -> ChatRe
     return replace(request, messages=turns, features=features, is_plain=False)
 
 
-async def run(provider: AnthropicProvider, request: ChatRequest) -> tuple[Sequence[Part], Done]:
-    parts = AnswerParts()
-    async with aclosing(provider.stream_chat(request, limits_of())) as events:
-        async for event in events:
-            if isinstance(event, Done):
-                return parts.fold(), event
-            if isinstance(event, Pieces):
-                for piece in event.pieces:
-                    parts.add(piece)
-            elif isinstance(event, Delta):
-                parts.add(event.text)
-    raise AssertionError("it has no end")
-
-
 async def test_a_call_and_its_result_go_round(
     fake: FakeAnthropic, provider: AnthropicProvider
 ) -> None:
     calls = message_start(), tool_use("get_weather", OSLO[:5], OSLO[5:]), finish("tool_use")
     fake.will(calls)
-    [call], _ = await run(provider, asking(OFFER))
+    [call], _ = await answer_of(provider, asking(OFFER))
     assert isinstance(call, ToolCall)
     fake.will(answer("11 degrees."))
-    said, _ = await run(
+    said, _ = await answer_of(
         provider,
         asking(
             OFFER,
@@ -103,7 +88,7 @@ async def test_a_tool_that_is_too_much_for_a_grammar_is_asked_for_without_one(
     fake.will(refuse(400, KIND, TOO_LARGE))
     fake.will(answer("Hm."))
 
-    said, done = await run(provider, asking(OFFER))
+    said, done = await answer_of(provider, asking(OFFER))
 
     assert (("Hm.",), ()) == (said, done.adjustments)
     first, second = (chat.body for chat in fake.chats)
@@ -117,7 +102,9 @@ async def test_a_format_that_is_too_much_for_a_grammar_is_something_that_is_lack
     fake.will(refuse(400, KIND, f"output_config.format.schema: Invalid schema: {TOO_LARGE}"))
 
     with pytest.raises(ProviderError) as failed:
-        await run(provider, asking(Features(response_format=ResponseFormat(json_schema=STRICT))))
+        await answer_of(
+            provider, asking(Features(response_format=ResponseFormat(json_schema=STRICT)))
+        )
 
     assert (ErrorKind.CAPABILITY, "A08") == (failed.value.kind, failed.value.row)
     assert "response_format" == failed.value.param
@@ -128,7 +115,7 @@ async def test_a_choice_that_a_model_does_not_take_is_something_that_is_lacking(
     provider: AnthropicProvider,
 ) -> None:
     with pytest.raises(ProviderError) as failed:
-        await run(provider, asking(FORCED, model=UNFORCED))
+        await answer_of(provider, asking(FORCED, model=UNFORCED))
 
     assert ErrorKind.CAPABILITY is failed.value.kind
     assert "tool_choice" == failed.value.param
@@ -141,7 +128,7 @@ async def test_a_schema_that_can_not_be_said_there_is_something_that_is_lacking(
         json_schema='{"type": "object", "additionalProperties": {"type": "string"}}'
     )
     with pytest.raises(ProviderError) as failed:
-        await run(provider, asking(Features(response_format=wanted)))
+        await answer_of(provider, asking(Features(response_format=wanted)))
 
     assert ErrorKind.CAPABILITY is failed.value.kind
 
@@ -154,7 +141,7 @@ async def test_what_of_a_schema_is_not_enforced_is_told(
     )
     fake.will(answer('{"n": 10}'))
 
-    _, done = await run(provider, asking(Features(response_format=wanted)))
+    _, done = await answer_of(provider, asking(Features(response_format=wanted)))
 
     [told] = done.adjustments
     assert "response_format.json_schema.schema_json" == told.field
@@ -181,7 +168,7 @@ async def test_what_is_imitated_is_held_to_what_can_be_said(
     missing = provider.missing(model, needs_of(request))
     imitation = emulate(request, missing, provider.missing(model, FORMATS))
 
-    _, done = await run(provider, imitation.request)
+    _, done = await answer_of(provider, imitation.request)
 
     assert missing
     assert not done.adjustments

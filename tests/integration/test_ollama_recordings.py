@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done, Pieces, SignOfLife
+from llmsvc_server.chat.events import Delta, Done, SignOfLife, pieces_in
 from llmsvc_server.chat.features import Features, Tool
 from llmsvc_server.chat.parts import AnswerParts, ToolCall
 from llmsvc_server.chat.usage import FinishReason
@@ -103,8 +103,7 @@ async def test_gives_the_recorded_calls(version: str, case: str) -> None:
                 if isinstance(event, Done):
                     reason = event.finish_reason
                 elif isinstance(event, Delta):
-                    pieces = event.pieces if isinstance(event, Pieces) else (event.text,)
-                    for piece in pieces:
+                    for piece in pieces_in(event):
                         parts.add(piece)
 
     calls = [part for part in parts.fold() if isinstance(part, ToolCall)]

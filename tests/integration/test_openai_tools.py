@@ -1,12 +1,9 @@
 """What a caller of the adapter gets of tools and formats, and what servers of several makes refuse."""
 
-from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done, Pieces
 from llmsvc_server.chat.features import (
     Capability,
     ChoiceMode,
@@ -15,17 +12,17 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall, ToolResult
+from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.errors import ProviderError
 from llmsvc_server.failures import ErrorKind
-from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import refuse, reply
-from tests.fakes.requests import chat_request, limits_of
+from tests.fakes.requests import chat_request
+from tests.fakes.whole_answers import answer_of
 
 MODEL = "llama-3"
 SCHEMA = '{"type":"object","properties":{"city":{"type":"string"}}}'
@@ -45,20 +42,6 @@ def asking(features: Features, *messages: Message) -> ChatRequest:
     )
 
 
-async def run(provider: OpenaiProvider, request: ChatRequest) -> tuple[Sequence[Part], Done]:
-    parts = AnswerParts()
-    async with aclosing(provider.stream_chat(request, limits_of())) as events:
-        async for event in events:
-            if isinstance(event, Done):
-                return parts.fold(), event
-            if isinstance(event, Pieces):
-                for piece in event.pieces:
-                    parts.add(piece)
-            elif isinstance(event, Delta):
-                parts.add(event.text)
-    raise AssertionError("it has no end")
-
-
 @pytest.mark.parametrize("locality", Locality)
 async def test_a_call_and_its_result_go_round(locality: Locality) -> None:
     async with (
@@ -66,13 +49,13 @@ async def test_a_call_and_its_result_go_round(locality: Locality) -> None:
         openai_at(fake.base_url, locality=locality) as provider,
     ):
         fake.arguments = '{"city": "Oslo"}'
-        [call], done = await run(provider, asking(OFFER))
+        [call], done = await answer_of(provider, asking(OFFER))
         assert isinstance(call, ToolCall)
         turns = (
             Message(role=Role.ASSISTANT, parts=(call,)),
             Message(role=Role.TOOL, parts=(ToolResult(call_id=call.id, content="11 C"),)),
         )
-        answer, last = await run(provider, asking(OFFER, *turns))
+        answer, last = await answer_of(provider, asking(OFFER, *turns))
 
     assert (
         ToolCall(id="call_of_the_fake", name="get_weather", arguments_json='{"city": "Oslo"}')
@@ -87,7 +70,7 @@ async def test_the_vendor_gets_the_word_that_it_wants() -> None:
         FakeOpenai(models=(MODEL,), is_openai=True) as fake,
         openai_at(fake.base_url, locality=Locality.REMOTE, is_openai=True) as provider,
     ):
-        await run(provider, asking(ANY_OBJECT))
+        await answer_of(provider, asking(ANY_OBJECT))
 
         assert 1 == len(fake.chats)
 
@@ -166,8 +149,8 @@ async def test_a_server_that_knows_another_spelling_is_asked_in_that(
     ):
         fake.arguments = "{}"
         fake.will(refusal)  # type: ignore[arg-type]  # pytest's parameters are objects
-        await run(provider, asking(features))
-        await run(provider, asking(features))
+        await answer_of(provider, asking(features))
+        await answer_of(provider, asking(features))
 
         assert [*used, used[-1]] == [chat.json.get(key) for chat in fake.chats]
 
@@ -186,7 +169,7 @@ async def test_mistrals_ids_are_short() -> None:
     ):
         wrong = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."
         fake.will(reply({"object": "error", "message": wrong, "code": "3280"}, 400))
-        await run(provider, asking(OFFER, *turns))
+        await answer_of(provider, asking(OFFER, *turns))
 
         ids = [chat.json["messages"][2]["tool_call_id"] for chat in fake.chats]  # type: ignore[index]
 
@@ -201,8 +184,8 @@ async def test_a_schema_that_cannot_be_kept_to_teaches_nothing() -> None:
         openai_at(fake.base_url, locality=Locality.REMOTE, is_openai=True) as provider,
     ):
         fake.will(refuse(400, "Invalid schema for response_format 'response': no."))
-        await run(provider, asking(shape))
-        await run(provider, asking(shape))
+        await answer_of(provider, asking(shape))
+        await answer_of(provider, asking(shape))
 
         sent = [chat.json["response_format"]["json_schema"] for chat in fake.chats]  # type: ignore[index]
 
@@ -226,7 +209,7 @@ async def test_what_a_server_has_not_is_refused_and_named(
     async with FakeOpenai(models=(MODEL,)) as fake, openai_at(fake.base_url) as provider:
         fake.will(refusal)  # type: ignore[arg-type]  # pytest's parameters are objects
         with pytest.raises(ProviderError) as caught:
-            await run(provider, asking(features))
+            await answer_of(provider, asking(features))
 
         assert (ErrorKind.CAPABILITY, field) == (caught.value.kind, caught.value.param)
         assert 1 == len(fake.chats)

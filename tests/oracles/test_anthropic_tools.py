@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 
 import anthropic
 import pytest
 from anthropic.types import MessageParam
 
-from llmsvc_server.chat.events import Pieces
 from llmsvc_server.chat.features import (
     ChoiceMode,
     Features,
@@ -17,7 +15,7 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import AnswerParts, ToolCall, ToolResult
+from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.providers.anthropic.formats import shape_of
 from tests.fakes.anthropic_adapter import MODEL, anthropic_at
@@ -33,7 +31,8 @@ from tests.fakes.anthropic_steps import (
     tool_use,
 )
 from tests.fakes.fake_anthropic import KEY, FakeAnthropic
-from tests.fakes.requests import chat_request, limits_of
+from tests.fakes.requests import chat_request
+from tests.fakes.whole_answers import answer_of
 
 SCHEMA = {
     "type": "object",
@@ -111,15 +110,9 @@ async def asked_by_us(
     request = replace(
         chat_request(model=MODEL), messages=messages, features=features, is_plain=False
     )
-    parts = AnswerParts()
-    async with (
-        anthropic_at(fake.base_url) as provider,
-        aclosing(provider.stream_chat(request, limits_of())) as events,
-    ):
-        async for event in events:
-            for piece in event.pieces if isinstance(event, Pieces) else ():
-                parts.add(piece)
-    return [part for part in parts.fold() if isinstance(part, ToolCall)]
+    async with anthropic_at(fake.base_url) as provider:
+        parts, _ = await answer_of(provider, request)
+    return [part for part in parts if isinstance(part, ToolCall)]
 
 
 @pytest.mark.parametrize("is_one", [False, True])

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletionAssistantMessageParam
 
-from llmsvc_server.chat.events import Done, Pieces
-from llmsvc_server.chat.parts import AnswerParts, Part, Refusal
+from llmsvc_server.chat.parts import Part, Refusal
 from llmsvc_server.chat.request import Message, Role
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.chat.usage import FinishReason
@@ -18,7 +16,8 @@ from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import done, finish, piece, reply, usage
-from tests.fakes.requests import chat_request, limits_of
+from tests.fakes.requests import chat_request
+from tests.fakes.whole_answers import answer_of
 
 MODEL = "gpt-4o-mini"
 WORDS = "I can't do that."
@@ -54,14 +53,8 @@ async def asked_by_us(
     request = chat_request(model=MODEL)
     if messages:
         request = replace(request, messages=messages, is_plain=False)
-    parts = AnswerParts()
-    async with aclosing(provider.stream_chat(request, limits_of())) as events:
-        async for event in events:
-            if isinstance(event, Done):
-                return parts.fold(), event.finish_reason
-            for one in event.pieces if isinstance(event, Pieces) else ():
-                parts.add(one)
-    raise AssertionError("it has no end")
+    parts, done = await answer_of(provider, request)
+    return parts, done.finish_reason
 
 
 async def test_a_streamed_one_is_read_as_the_vendors_client_reads_it(

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from llmsvc_server.chat.events import Done, Pieces
 from llmsvc_server.chat.features import (
     ChoiceMode,
     Features,
@@ -17,14 +15,15 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import AnswerParts, ToolCall, ToolResult
+from llmsvc_server.chat.parts import ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Message, Role
 from llmsvc_server.chat.route import Locality
 from llmsvc_server.providers.openai.chat import OpenaiProvider
 from tests.fakes.fake_openai import FakeOpenai
 from tests.fakes.openai_at import openai_at
 from tests.fakes.openai_steps import Script, done, finish, piece, role, token, tool_call, usage
-from tests.fakes.requests import chat_request, limits_of
+from tests.fakes.requests import chat_request
+from tests.fakes.whole_answers import answer_of
 
 MODEL = "gpt-4o"
 SCHEMA = {
@@ -105,18 +104,8 @@ async def asked_by_us(provider: OpenaiProvider, features: Features) -> Sequence[
     request: ChatRequest = replace(
         chat_request(model=MODEL), messages=OURS, features=features, is_plain=False
     )
-    parts = AnswerParts()
-    async with aclosing(provider.stream_chat(request, limits_of())) as events:
-        *_, last = [event async for event in pieced(events, parts)]
-    assert isinstance(last, Done)
-    return [part for part in parts.fold() if isinstance(part, ToolCall)]
-
-
-async def pieced(events: AsyncIterator[object], parts: AnswerParts) -> AsyncIterator[object]:
-    async for event in events:
-        for one in event.pieces if isinstance(event, Pieces) else ():
-            parts.add(one)
-        yield event
+    parts, _ = await answer_of(provider, request)
+    return [part for part in parts if isinstance(part, ToolCall)]
 
 
 async def test_sends_what_the_vendors_client_sends(

@@ -41,6 +41,11 @@ def pieces_of(pieces: Iterable[Piece]) -> Pieces:
     return Pieces("".join(map(written_in, every)), every)
 
 
+def pieces_in(delta: Delta) -> tuple[Piece, ...]:
+    """Return what came in one event, in order."""
+    return delta.pieces if isinstance(delta, Pieces) else (delta.text,)
+
+
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
     """The model works on something that is not passed on: it feeds the clocks and commits nothing."""

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import cast
 
 from llmsvc_server.chat.adjustment import Adjustment
-from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Pieces
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done, pieces_in
 from llmsvc_server.chat.features import ChoiceMode, Features, UnsupportedAction
 from llmsvc_server.chat.output_check import OutputCheck
-from llmsvc_server.chat.parts import AnswerParts, Part, Piece, ToolCall, written_in
+from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall, written_in
 from llmsvc_server.chat.request import ChatRequest
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.chat.value import value
@@ -151,8 +151,7 @@ async def follow(
 
 
 def _gather(event: Delta, parts: AnswerParts, share: Share, *, takes_text: bool) -> None:
-    pieces: tuple[Piece, ...] = event.pieces if isinstance(event, Pieces) else (event.text,)
-    for piece in pieces:
+    for piece in pieces_in(event):
         if takes_text or not isinstance(piece, str):
             try:
                 share.add(written_in(piece))

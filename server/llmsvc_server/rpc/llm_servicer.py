@@ -7,7 +7,7 @@ from typing import Self
 from typing_extensions import override
 
 from llmsvc.v1 import llm_pb2, llm_pb2_grpc
-from llmsvc_server.chat.events import AnswerEvents, Delta, Done, Pieces
+from llmsvc_server.chat.events import AnswerEvents, Delta, Done, pieces_in
 from llmsvc_server.chat.parts import AnswerParts, PartNumbers, Piece, written_in
 from llmsvc_server.chat.request import Delivery
 from llmsvc_server.chat.route import Route
@@ -131,7 +131,7 @@ async def _relay_pieces(
     """Write what follows texts alone, in parts of any kind; return the answer's end."""
     numbers = PartNumbers(begins_with="" if call.text_length else None)
     while isinstance(event, Delta):
-        for piece in event.pieces if isinstance(event, Pieces) else (event.text,):
+        for piece in pieces_in(event):
             await write(encode_piece(piece, numbers.take(piece)))
             call.messages_sent += 1
             if kept is not None:

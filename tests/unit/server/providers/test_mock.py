@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llmsvc_server.chat.adjustment import Action
-from llmsvc_server.chat.events import Delta, Done, Pieces
+from llmsvc_server.chat.events import Delta, Done
 from llmsvc_server.chat.features import (
     Capability,
     ChoiceMode,
@@ -14,7 +14,7 @@ from llmsvc_server.chat.features import (
     Tool,
     ToolChoice,
 )
-from llmsvc_server.chat.parts import AnswerParts, Part, ToolCall, ToolResult
+from llmsvc_server.chat.parts import Part, ToolCall, ToolResult
 from llmsvc_server.chat.request import ChatRequest, Delivery, Message, Role, Sampling
 from llmsvc_server.chat.route import Locality, ProviderKind
 from llmsvc_server.chat.usage import FinishReason, Usage
@@ -22,6 +22,7 @@ from llmsvc_server.errors import ProviderError
 from llmsvc_server.providers.mock import MockProvider
 from tests.fakes.requests import limits_of
 from tests.fakes.scripted_provider import names_of
+from tests.fakes.whole_answers import answer_of
 
 
 async def answer(
@@ -167,16 +168,7 @@ async def featured(
         is_plain=False,
     )
     provider = MockProvider("mock", model="mock", max_output_tokens=max_output_tokens)
-    answer, done = AnswerParts(), None
-    async with aclosing(provider.stream_chat(request, limits_of())) as events:
-        async for event in events:
-            if isinstance(event, Delta):
-                for piece in event.pieces if isinstance(event, Pieces) else (event.text,):
-                    answer.add(piece)
-            elif isinstance(event, Done):
-                done = event
-    assert done is not None
-    return answer.fold(), done
+    return await answer_of(provider, request)
 
 
 async def test_calls_the_first_tool_with_the_smallest_arguments() -> None:

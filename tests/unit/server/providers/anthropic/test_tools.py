@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Pieces
+from llmsvc_server.chat.events import Delta, pieces_in
 from llmsvc_server.chat.features import (
     NO_FEATURES,
     Capability,
@@ -189,7 +189,7 @@ def answered(*reads: bytes, is_whole: bool = False, tools: bool = True) -> tuple
     for read in (*reads, b""):
         event = None if reader.over else reader.take(read)
         if isinstance(event, Delta):
-            for piece in event.pieces if isinstance(event, Pieces) else (event.text,):
+            for piece in pieces_in(event):
                 parts.add(piece)
     _ = reader.end()
     return parts.fold()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, Pieces
+from llmsvc_server.chat.events import SIGN_OF_LIFE, Delta, Done, Pieces, pieces_in
 from llmsvc_server.chat.features import (
     Capability,
     ChoiceMode,
@@ -70,10 +70,8 @@ def read(lines: Sequence[bytes], features: Features = FEATURES) -> tuple[list[Pi
     *events, done = events_of(lines, calls=ToolCalls.of(asking(features)))
     pieces: list[Piece] = []
     for event in events:
-        if isinstance(event, Pieces):
-            pieces += event.pieces
-        elif isinstance(event, Delta):
-            pieces.append(event.text)
+        if isinstance(event, Delta):
+            pieces += pieces_in(event)
     assert isinstance(done, Done)
     return pieces, done
 

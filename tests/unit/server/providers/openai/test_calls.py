@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done, Pieces, SignOfLife
+from llmsvc_server.chat.events import Delta, Done, Pieces, SignOfLife, pieces_in
 from llmsvc_server.chat.features import Features, Tool, ToolChoice
 from llmsvc_server.chat.parts import AnswerParts, CallPiece, Part, ToolCall
 from llmsvc_server.chat.usage import FinishReason
@@ -67,12 +67,10 @@ def told(
     for event in answer:
         if isinstance(event, Done):
             return tuple(part for part in parts.fold() if part), event
-        for piece in event.pieces if isinstance(event, Pieces) else ():
+        for piece in pieces_in(event) if isinstance(event, Delta) else ():
             if isinstance(piece, CallPiece):
                 assert bool(piece.id) == bool(piece.name)
             parts.add(piece)
-        if isinstance(event, Delta) and not isinstance(event, Pieces):
-            parts.add(event.text)
     raise AssertionError("it has no end")
 
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from llmsvc_server.chat.events import Delta, Done, Pieces
+from llmsvc_server.chat.events import Done, Pieces
 from llmsvc_server.chat.features import Features, Tool
-from llmsvc_server.chat.parts import AnswerParts, Part, Refusal, ToolCall
+from llmsvc_server.chat.parts import Part, Refusal, ToolCall
 from llmsvc_server.chat.usage import FinishReason
 from llmsvc_server.providers.shared.answer_reader import MAX_REFUSALS
 from llmsvc_server.providers.shared.tool_calls import ToolCalls
 from tests.fakes.openai_stage import encode
 from tests.fakes.requests import chat_request
+from tests.fakes.whole_answers import fold
 from tests.unit.server.providers.openai.chunks import DONE, chunk, error, finish, text
 from tests.unit.server.providers.openai.outcomes import events_of, failure_of
 
@@ -23,16 +24,7 @@ DECLINED = (chunk({"refusal": "I can't"}), chunk({"refusal": " do that."}))
 def told(reads: Iterable[bytes], *, is_whole: bool = False) -> tuple[tuple[Part, ...], Done]:
     """Return parts and end of an answer to a request that offers a tool."""
     asked = replace(chat_request(), features=Features(tools=(Tool(name="f"),)), is_plain=False)
-    parts = AnswerParts()
-    for event in events_of(reads, is_whole=is_whole, calls=ToolCalls.of(asked)):
-        if isinstance(event, Done):
-            return parts.fold(), event
-        if isinstance(event, Pieces):
-            for piece in event.pieces:
-                parts.add(piece)
-        elif isinstance(event, Delta):
-            parts.add(event.text)
-    raise AssertionError("an answer stopped without its end")
+    return fold(events_of(reads, is_whole=is_whole, calls=ToolCalls.of(asked)))
 
 
 @pytest.mark.parametrize("word", ["stop", "length", "content_filter"])
